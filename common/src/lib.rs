@@ -39,7 +39,7 @@ pub struct Server {
 /// the last line, and reports what failed. Returns the exit status.
 pub fn run(
     program: Program,
-    serve: impl FnOnce(Arc<Server>, Listener) -> Result<Totals, Failure>,
+    serve: impl FnOnce(&Arc<Server>, Listener) -> Result<Totals, Failure>,
 ) -> ExitCode {
     let options = Options::from_environment(program);
     let language = options.language;
@@ -50,7 +50,7 @@ pub fn run(
     });
     let result = Listener::new(Arc::clone(&server)).and_then(|listener| {
         server.transcript.listening(listener.address()?);
-        serve(Arc::clone(&server), listener)
+        serve(&server, listener)
     });
     match result {
         Ok(totals) => {

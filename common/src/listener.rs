@@ -50,7 +50,7 @@ pub enum Accepted {
 pub struct Listener {
     server: Arc<Server>,
     /// `None` once the server was asked to stop.
-    socket: Option<TcpListener>,
+    socket: Option<Arc<TcpListener>>,
     /// The course of the stop.
     pub stop: Stop,
     /// Clients accepted so far.
@@ -73,7 +73,7 @@ impl Listener {
         let stop = Stop::new(server.options.grace)?;
         Ok(Self {
             server,
-            socket: Some(socket),
+            socket: Some(Arc::new(socket)),
             stop,
             accepted: 0,
             kept: None,
@@ -84,7 +84,7 @@ impl Listener {
 
     /// The listening socket; `None` once the server was asked to stop.
     #[must_use]
-    pub fn socket(&self) -> Option<&TcpListener> {
+    pub fn socket(&self) -> Option<&Arc<TcpListener>> {
         self.socket.as_ref()
     }
 
@@ -241,13 +241,17 @@ impl Listener {
         self.paused
     }
 
-    /// Waits until there is something to do, at most until a deadline of the
-    /// stop or of a pause.
-    fn wait(&mut self, accepting: bool) -> Result<(), Failure> {
+    /// When the stop, or the end of a pause, wants to be looked at.
+    pub fn deadline(&mut self) -> Option<Instant> {
         let deadlines = [self.stop.deadline(), self.paused()];
-        let timeout = timeout(deadlines.into_iter().flatten().min());
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Waits until there is something to do.
+    fn wait(&mut self, accepting: bool) -> Result<(), Failure> {
+        let timeout = timeout(self.deadline());
         let mut waited =
-            vec![PollFd::new(self.stop.as_fd(), PollFlags::POLLIN)];
+            vec![PollFd::new(self.stop.pipe().as_fd(), PollFlags::POLLIN)];
         // A full house does not look at its queue: it could not help it.
         if let (true, Some(socket)) = (accepting, &self.socket) {
             waited.push(PollFd::new(socket.as_fd(), PollFlags::POLLIN));
@@ -267,7 +271,8 @@ impl Listener {
     ///
     /// The failure itself, if only a mistake in the program can cause it.
     pub fn bear(&mut self, errno: Errno) -> Result<(), Failure> {
-        if errno != Errno::ENOMEM {
+        // ENOSPC: epoll(7) has a limit of its own for each user.
+        if !matches!(errno, Errno::ENOMEM | Errno::ENOSPC) {
             return Err(errno.into());
         }
         self.complain(Trouble::Wait, &errno.into());

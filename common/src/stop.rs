@@ -8,7 +8,8 @@
 use std::ffi::c_int;
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,12 @@ pub fn request() {
         }
     }
     wake();
+}
+
+/// Notes, in a process that serves one client for the server, that the stop
+/// has begun; async-signal-safe. Any number of signals is one stop there.
+pub fn note() {
+    ASKED.store(1, Ordering::SeqCst);
 }
 
 /// Makes the server's loop look around: a child or a thread has ended.
@@ -116,7 +123,7 @@ enum Stage {
 #[derive(Debug)]
 pub struct Stop {
     /// What a wait polls; becomes readable with each `request` and `wake`.
-    reading: OwnedFd,
+    reading: Arc<OwnedFd>,
     /// Kept open for the handler, which knows only its number.
     _writing: OwnedFd,
     grace: Duration,
@@ -140,7 +147,7 @@ impl Stop {
         WAKE_PIPE.store(writing.as_raw_fd(), Ordering::SeqCst);
         handle(&[Signal::SIGINT, Signal::SIGTERM], on_signal)?;
         Ok(Self {
-            reading,
+            reading: Arc::new(reading),
             _writing: writing,
             grace,
             stage: Stage::Running,
@@ -198,17 +205,18 @@ impl Stop {
         WOKEN.load(Ordering::Relaxed) && WOKEN.swap(false, Ordering::SeqCst)
     }
 
+    /// The end of the pipe that becomes readable with each `request` and
+    /// `wake`.
+    #[must_use]
+    pub fn pipe(&self) -> &Arc<OwnedFd> {
+        &self.reading
+    }
+
     /// Takes the bytes out of the pipe, so that it is quiet again.
     pub fn hush(&self) {
         let mut bytes = [0; 64];
         // A short read empties the pipe, and an empty pipe answers EAGAIN;
         // `wake` keeps it from holding more than a few.
         while read(&self.reading, &mut bytes) == Ok(bytes.len()) {}
-    }
-}
-
-impl AsFd for Stop {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.reading.as_fd()
     }
 }

@@ -38,13 +38,13 @@ fn main() -> ExitCode {
 
 /// Serves clients until a stop; returns what they received and sent.
 fn serve(
-    server: Arc<Server>,
+    server: &Arc<Server>,
     mut listener: Listener,
 ) -> Result<Totals, Failure> {
     // Every thread outlives this function as far as the compiler can tell, so
     // what they share is owned by all: `Arc` counts its owners and frees it
     // with the last one.
-    let clients = Arc::new(Clients::new(server));
+    let clients = Arc::new(Clients::new(Arc::clone(server)));
     // Threads are told apart by the order of their creation.
     let mut number = 1;
     // The endless loop of the original, with an end: `next` returns `None`
