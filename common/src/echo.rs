@@ -258,3 +258,278 @@ pub fn ending(
         Err(error) => Ending::Failed(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::language::Language;
+    use crate::transcript::Transcript;
+
+    /// What happens to a scripted stream, in the order in which it happens.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    enum Call {
+        Read,
+        Write(usize),
+        EndSending,
+        LimitReading(Duration),
+    }
+
+    /// A client made of a script: what each read yields, how much each write
+    /// takes.
+    #[derive(Default)]
+    struct Script {
+        reads: VecDeque<io::Result<Vec<u8>>>,
+        writes: VecDeque<io::Result<usize>>,
+        written: Vec<u8>,
+        calls: RefCell<Vec<Call>>,
+        unended: Cell<bool>,
+    }
+
+    impl Read for &mut Script {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            self.calls.borrow_mut().push(Call::Read);
+            let Some(next) = self.reads.pop_front() else {
+                return Ok(0);
+            };
+            let bytes = next?;
+            assert!(bytes.len() <= room.len(), "a read of at most 1024");
+            room[..bytes.len()].copy_from_slice(&bytes);
+            Ok(bytes.len())
+        }
+    }
+
+    impl Write for &mut Script {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let most = self.writes.pop_front().unwrap_or(Ok(bytes.len()))?;
+            let count = most.clamp(1, bytes.len());
+            self.calls.borrow_mut().push(Call::Write(count));
+            self.written.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for &mut Script {
+        fn end_sending(&self) -> io::Result<()> {
+            self.calls.borrow_mut().push(Call::EndSending);
+            if self.unended.get() {
+                return Err(ErrorKind::NotConnected.into());
+            }
+            Ok(())
+        }
+
+        fn limit_reading(&self, limit: Duration) -> io::Result<()> {
+            self.calls.borrow_mut().push(Call::LimitReading(limit));
+            Ok(())
+        }
+    }
+
+    fn server(serve: Serve, reply: Reply) -> Server {
+        Server {
+            options: Options {
+                host: String::new(),
+                port: 0,
+                serve,
+                reply,
+                max_clients: 1,
+                idle_timeout: Some(Duration::from_secs(300)),
+                grace: Duration::ZERO,
+                backend: None,
+                language: Language::English,
+                quiet: true,
+            },
+            transcript: Transcript::new("test", Language::English, true),
+        }
+    }
+
+    fn reads<const N: usize>(messages: [&[u8]; N]) -> Script {
+        Script {
+            reads: messages.map(|bytes| Ok(bytes.to_vec())).into(),
+            ..Script::default()
+        }
+    }
+
+    fn serve(script: &mut Script, serve: Serve, reply: Reply) -> Totals {
+        let mut totals = Totals::default();
+        handle_client(
+            script,
+            "127.0.0.1:1".parse().unwrap(),
+            Worker::Loop,
+            &server(serve, reply),
+            &mut totals,
+        );
+        totals
+    }
+
+    fn totals(received: u64, sent: u64) -> Totals {
+        Totals {
+            clients: 0,
+            received,
+            sent,
+        }
+    }
+
+    #[test]
+    fn once_is_one_message_its_reply_and_a_lossless_close() {
+        let mut script = reads([b"one", b"two", b"three"]);
+        let counted = serve(&mut script, Serve::Once, Reply::Echo);
+        assert_eq!(script.written, b"one");
+        assert_eq!(counted, totals(3, 3), "what is dropped does not count");
+        let calls = script.calls.into_inner();
+        assert_eq!(
+            calls[..4],
+            [
+                Call::Read,
+                Call::Write(3),
+                Call::EndSending,
+                Call::LimitReading(DRAIN_LIMIT)
+            ]
+        );
+        let read = calls.iter().filter(|call| **call == Call::Read).count();
+        assert_eq!(read, 4, "drained until the end of file");
+    }
+
+    #[test]
+    fn each_wait_of_the_draining_is_shorter_than_the_one_before() {
+        let mut script = reads([b"one", b"two", b"three"]);
+        serve(&mut script, Serve::Once, Reply::Echo);
+        let limits: Vec<_> = script
+            .calls
+            .into_inner()
+            .into_iter()
+            .filter_map(|call| match call {
+                Call::LimitReading(limit) => Some(limit),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(limits.len(), 3);
+        assert!(limits.windows(2).all(|pair| pair[1] < pair[0]));
+    }
+
+    #[test]
+    fn until_eof_ends_with_the_client_and_needs_no_draining() {
+        let mut script = reads([b"one", b"two"]);
+        let counted = serve(&mut script, Serve::UntilEof, Reply::Echo);
+        assert_eq!(script.written, b"onetwo");
+        assert_eq!(counted, totals(6, 6));
+        assert!(!script.calls.borrow().contains(&Call::EndSending));
+    }
+
+    #[test]
+    fn a_client_without_a_message_gets_no_reply() {
+        for reply in [Reply::Echo, Reply::Greeting] {
+            let mut script = Script::default();
+            let counted = serve(&mut script, Serve::Once, reply);
+            assert_eq!(counted, Totals::default());
+            assert_eq!(*script.calls.borrow(), [Call::Read]);
+        }
+    }
+
+    #[test]
+    fn a_greeting_is_sent_once_however_long_the_client_is_served() {
+        for how_long in [Serve::Once, Serve::UntilEof] {
+            let mut script = reads([b"GET / HTTP/1.1\r\n\r\n", b"more"]);
+            let counted = serve(&mut script, how_long, Reply::Greeting);
+            assert_eq!(script.written, GREETING.as_bytes());
+            assert_eq!(counted, totals(18, GREETING.len() as u64));
+        }
+    }
+
+    #[test]
+    fn a_call_that_a_signal_interrupted_is_repeated() {
+        let interrupted = || io::Error::from(ErrorKind::Interrupted);
+        let mut script = reads([b"one"]);
+        script.reads.push_front(Err(interrupted()));
+        script.reads.push_back(Err(interrupted()));
+        script.reads.push_back(Ok(b"dropped".to_vec()));
+        script.writes.push_back(Err(interrupted()));
+        let counted = serve(&mut script, Serve::Once, Reply::Echo);
+        assert_eq!(script.written, b"one");
+        assert_eq!(counted, totals(3, 3));
+        assert!(script.reads.is_empty());
+    }
+
+    #[test]
+    fn what_was_sent_before_a_failure_stays_counted() {
+        let mut script = reads([b"one", b"two"]);
+        script.writes =
+            [Ok(3), Ok(1), Err(ErrorKind::BrokenPipe.into())].into();
+        let counted = serve(&mut script, Serve::UntilEof, Reply::Echo);
+        assert_eq!(counted, totals(6, 4));
+        assert!(!script.calls.borrow().contains(&Call::EndSending));
+    }
+
+    #[test]
+    fn draining_ends_with_the_connection() {
+        let mut script = reads([b"one"]);
+        script.unended.set(true);
+        serve(&mut script, Serve::Once, Reply::Echo);
+        assert_eq!(script.calls.borrow().last(), Some(&Call::EndSending));
+        let mut script = reads([b"one"]);
+        script
+            .reads
+            .push_back(Err(ErrorKind::ConnectionReset.into()));
+        script.reads.push_back(Ok(b"never read".to_vec()));
+        serve(&mut script, Serve::Once, Reply::Echo);
+        assert_eq!(script.reads.len(), 1);
+    }
+
+    #[test]
+    fn every_end_has_its_reason() {
+        let options = server(Serve::UntilEof, Reply::Echo).options;
+        let mut conversation = Conversation::new(&options);
+        conversation.receive(0);
+        let end = |result| ending(result, &conversation, &options);
+        assert!(matches!(end(Ok(())), Ending::Ordinary));
+        let idle = end(Err(ErrorKind::WouldBlock.into()));
+        assert!(matches!(idle, Ending::Idle(limit) if limit.as_secs() == 300));
+        let lost = end(Err(ErrorKind::TimedOut.into()));
+        assert!(matches!(lost, Ending::Failed(_)));
+    }
+
+    #[test]
+    fn a_new_message_needs_its_whole_reply() {
+        let options = server(Serve::UntilEof, Reply::Echo).options;
+        let mut conversation = Conversation::new(&options);
+        for _ in 0..2 {
+            assert_eq!(conversation.step(), Step::Receive);
+            conversation.room()[..3].copy_from_slice(b"abc");
+            conversation.receive(3);
+            assert_eq!(conversation.step(), Step::Send);
+            assert!(!conversation.send(2));
+            assert_eq!(conversation.unsent(), b"c");
+            assert_eq!(conversation.step(), Step::Send);
+            assert!(conversation.send(1));
+        }
+        assert_eq!(conversation.step(), Step::Receive);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_pieces_the_echo_is_what_was_sent(
+            messages in proptest::collection::vec(
+                proptest::collection::vec(any::<u8>(), 1..=BUFFER_SIZE), 0..8
+            ),
+            writes in proptest::collection::vec(1..2000_usize, 0..40),
+        ) {
+            let sent: Vec<u8> = messages.concat();
+            let mut script = Script {
+                reads: messages.into_iter().map(Ok).collect(),
+                writes: writes.into_iter().map(Ok).collect(),
+                ..Script::default()
+            };
+            let counted = serve(&mut script, Serve::UntilEof, Reply::Echo);
+            prop_assert_eq!(&script.written, &sent);
+            let length = sent.len() as u64;
+            prop_assert_eq!(counted, totals(length, length));
+        }
+    }
+}

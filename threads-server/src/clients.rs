@@ -118,3 +118,131 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read, Write};
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use common::echo::{Stream, handle_client};
+    use common::options::{Options, Serve};
+    use common::transcript::Transcript;
+
+    use super::*;
+
+    /// A client whose first bytes arrive, and whose reply makes the server
+    /// panic.
+    struct Panics;
+
+    impl Read for Panics {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            room[..3].copy_from_slice(b"abc");
+            Ok(3)
+        }
+    }
+
+    impl Write for Panics {
+        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+            panic!("on purpose");
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Panics {
+        fn end_sending(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn limit_reading(&self, _limit: Duration) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn clients() -> Arc<Clients> {
+        let program = crate::PROGRAM;
+        assert_eq!(program.serve, Serve::Once);
+        let words = ["threads-server".into(), "--quiet".into()];
+        let language = common::language::Language::English;
+        let options = Options::parse(program, language, words).unwrap();
+        let transcript = Transcript::new(program.name, language, true);
+        Arc::new(Clients::new(Arc::new(Server {
+            options,
+            transcript,
+        })))
+    }
+
+    /// Both ends of a connection, and the client's address.
+    fn pair() -> (TcpStream, Arc<TcpStream>, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let (stream, address) = listener.accept().unwrap();
+        (client, Arc::new(stream), address)
+    }
+
+    #[test]
+    fn a_panic_takes_its_own_client_along_and_no_other() {
+        let clients = clients();
+        let (mut doomed, stream, address) = pair();
+        let place = clients.enter(1, &stream, address);
+        let thread = thread::spawn({
+            let clients = Arc::clone(&clients);
+            move || {
+                // The thread owns its share of the socket.
+                let _stream = stream;
+                let mut place = place;
+                let worker = Worker::Thread(1);
+                let totals = &mut place.totals;
+                handle_client(
+                    Panics,
+                    address,
+                    worker,
+                    clients.server(),
+                    totals,
+                );
+            }
+        });
+        let (mut client, stream, address) = pair();
+        crate::create_thread(&clients, 2, &stream, address).unwrap();
+        drop(stream);
+        assert!(thread.join().is_err());
+        // The doomed one is closed, and what it had sent is counted.
+        let mut nothing = Vec::new();
+        doomed.read_to_end(&mut nothing).unwrap();
+        assert!(nothing.is_empty());
+        assert_eq!(clients.totals().received, 3);
+        assert_eq!(clients.totals().sent, 0);
+        assert_eq!(clients.count(), 1);
+        // The other one is served as if nothing had happened.
+        client.write_all(b"hola").unwrap();
+        let mut reply = [0; 4];
+        client.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b"hola");
+    }
+
+    #[test]
+    fn a_place_given_back_is_a_client_less() {
+        let clients = clients();
+        let (_client, stream, address) = pair();
+        let place = clients.enter(7, &stream, address);
+        assert_eq!(clients.count(), 1);
+        drop(place);
+        assert_eq!(clients.count(), 0);
+        assert_eq!(Arc::strong_count(&stream), 1);
+    }
+
+    #[test]
+    fn a_stop_reaches_every_client() {
+        let clients = clients();
+        let (_client, stream, address) = pair();
+        let _place = clients.enter(1, &stream, address);
+        clients.shutdown(Shutdown::Read);
+        let mut nothing = Vec::new();
+        (&*stream).read_to_end(&mut nothing).unwrap();
+        assert!(nothing.is_empty());
+    }
+}
