@@ -5,15 +5,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::case::{Case, Need, case};
 use crate::harness::client::Client;
 use crate::harness::proc;
+use crate::harness::strace::{Traced, WAIT};
 use crate::harness::transcript::Line;
-use crate::{Kind, Subject};
+use crate::harness::wait::until;
+use crate::{Kind, Subject, Variant};
 
 pub const CASES: &[Case] = &[
     case!(help_names_every_option_and_its_default),
     case!(version_is_told),
     case!(what_it_cannot_take_is_a_usage_error),
     case!(the_backend_is_of_multiplexing_alone),
-    case!(the_backend_asked_for_is_used).only(|s| s.kind == Kind::Loop),
+    case!(the_backend_asked_for_is_used)
+        .only(|s| s.kind == Kind::Loop)
+        .needs(&[Need::Strace]),
     case!(by_default_only_this_machine_is_served),
     case!(the_default_port_is_8080),
     case!(a_port_can_be_chosen),
@@ -116,7 +120,7 @@ fn the_backend_is_of_multiplexing_alone(subject: &Subject) {
         if subject.kind == Kind::Loop {
             // The last one counts, or only one is taken: here there is one.
             let alone = Subject {
-                variant: crate::Variant::new("alone", ""),
+                variant: Variant::new("alone", ""),
                 ..subject.clone()
             };
             let server = alone.run(&options);
@@ -133,19 +137,35 @@ fn the_backend_is_of_multiplexing_alone(subject: &Subject) {
 }
 
 fn the_backend_asked_for_is_used(subject: &Subject) {
-    let backend = |options: &'static str| {
+    let check = |options: &'static str, variable: &str, expected: &str| {
         let subject = Subject {
-            variant: crate::Variant::new("alone", options),
+            variant: Variant::new("alone", options),
             ..subject.clone()
         };
-        let server = subject.run("");
-        server.client().exchange(b"hola\n");
-        let waits_in = proc::waits_in(server.pid);
-        server.stop();
-        waits_in
+        let mut start = subject.start("");
+        if !variable.is_empty() {
+            start = start.env("ECHO_BACKEND", variable);
+        }
+        let traced = Traced::watch(start, WAIT);
+        let mut client = traced.server.client();
+        client.exchange(b"hola\n");
+        // The way in which it waits for the next message.
+        until("it waits as asked for", || {
+            let calls = traced.calls();
+            let call = calls.lines().last()?.split_once(' ')?.1.trim_start();
+            let ways = ["select", "pselect", "poll", "ppoll", "epoll"];
+            let way = ways.iter().find(|way| call.starts_with(**way))?;
+            (way.trim_start_matches('p') == expected.trim_start_matches('p'))
+                .then_some(())
+        });
+        drop(client);
+        traced.server.stop();
     };
-    assert_eq!(backend(subject.variant.options), subject.variant.name);
-    assert_eq!(backend(""), "poll");
+    check(subject.variant.options, "", subject.variant.name);
+    check("", "", "poll");
+    for backend in ["select", "poll", "epoll"] {
+        check("", backend, backend);
+    }
 }
 
 fn by_default_only_this_machine_is_served(subject: &Subject) {

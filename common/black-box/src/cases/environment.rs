@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::case::{Case, case};
 use crate::harness::client::Client;
 use crate::harness::proc;
-use crate::{Kind, Subject, Variant};
+use crate::{Kind, Subject};
 
 pub const CASES: &[Case] = &[
     case!(every_option_has_its_variable),
@@ -62,18 +62,6 @@ fn every_option_has_its_variable(subject: &Subject) {
     drop(client);
     let transcript = server.stop();
     assert_eq!(transcript.events().count(), 4);
-
-    if subject.kind == Kind::Loop {
-        for backend in ["select", "poll", "epoll"] {
-            let alone = Subject {
-                variant: Variant::new("alone", ""),
-                ..subject.clone()
-            };
-            let server = alone.start("").env("ECHO_BACKEND", backend).run();
-            assert_eq!(proc::waits_in(server.pid), backend);
-            server.stop();
-        }
-    }
 }
 
 fn timeouts_and_limits_have_their_variables(subject: &Subject) {

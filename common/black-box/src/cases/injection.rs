@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Need, case, creates_for_each};
 use crate::harness::client::Client;
-use crate::harness::strace::Traced;
+use crate::harness::strace::{ACCEPT, CREATE, RECEIVE, SEND, Traced, WAIT};
 use crate::harness::wait::until;
 use crate::{Kind, Subject};
 
@@ -24,12 +24,6 @@ pub const CASES: &[Case] = &[
         .needs(&[Need::Strace]),
     case!(a_mistake_in_the_program_ends_it).needs(&[Need::Strace]),
 ];
-
-const ACCEPT: &str = "accept,accept4";
-const WAIT: &str =
-    "poll,ppoll,select,pselect6,epoll_wait,epoll_pwait,epoll_pwait2";
-const RECEIVE: &str = "recvfrom,recvmsg";
-const SEND: &str = "sendto,sendmsg";
 
 fn a_connection_lost_before_accept_is_passed_over(subject: &Subject) {
     for error in ["ECONNABORTED", "EPROTO"] {
@@ -150,8 +144,8 @@ fn a_failed_transfer_closes_that_client_with_its_reason(subject: &Subject) {
         next.send(b"hola\n");
         if subject.kind == Kind::Loop {
             next.expect(b"hola\n");
+            next.half_close();
         }
-        next.half_close();
         next.expect_any_end();
         server.wait_closed(next.address);
         let (transcript, _) = traced.server.stop_after_faults();
@@ -163,7 +157,7 @@ fn a_failed_creation_is_tried_again(subject: &Subject) {
     for error in ["EAGAIN", "ENOMEM"] {
         let traced = Traced::run(
             subject.start("--serve until-eof"),
-            "clone,clone3,fork,vfork",
+            CREATE,
             &format!("error={error}:when=1..3"),
         );
         let mut client = traced.server.client();

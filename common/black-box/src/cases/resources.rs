@@ -1,5 +1,8 @@
 //! When descriptors, threads or processes run out; and what idleness costs.
 
+use std::thread;
+use std::time::Duration;
+
 use crate::Subject;
 use crate::case::{Case, Need, case, creates_for_each};
 use crate::harness::client::Client;
@@ -17,6 +20,7 @@ pub const CASES: &[Case] = &[
         .only(creates_for_each)
         .needs(&[Need::Prlimit, Need::OrdinaryUser])
         .slow(),
+    case!(a_shortage_is_told_in_spanish_too).needs(&[Need::Prlimit]),
     case!(idle_clients_cost_nothing),
 ];
 
@@ -34,6 +38,11 @@ fn assert_one_more(server: &Server, before: usize, situation: &str) {
     stays("one diagnostic for a spell", || {
         diagnostics(server) == before + 1
     });
+}
+
+/// Lets a spell be over: shortages that follow closely may be one.
+fn let_the_spell_end() {
+    thread::sleep(Duration::from_secs(2));
 }
 
 /// Waits until the server has just these descriptors open again.
@@ -66,9 +75,7 @@ fn clients_wait_while_descriptors_are_short(subject: &Subject) {
             client.half_close();
             client.expect_end();
         }
-        for client in &waiting {
-            server.wait_closed(client.address);
-        }
+        let_the_spell_end();
     }
     drop(served);
     let (transcript, diagnostics) = server.stop_after_faults();
@@ -83,10 +90,8 @@ fn a_diagnostic_that_cannot_be_written_stops_nothing(subject: &Subject) {
             .room_for(2)
             .under_words(["sh", "-c", &format!("exec \"$0\" \"$@\" {stream}")])
             .run();
-        let base = proc::descriptors(server.pid);
-        server.client().exchange(b"before\n");
-        server.wait_count("  closed", 1);
-        wait_for_descriptors(&server, &base);
+        let mut served = server.client();
+        served.exchange(b"before\n");
         let none = proc::lowest_free_descriptor(server.pid);
         server.limit("nofile", none.into());
         let mut client = server.client();
@@ -94,7 +99,8 @@ fn a_diagnostic_that_cannot_be_written_stops_nothing(subject: &Subject) {
         client.expect_silence();
         server.limit("nofile", 1024);
         client.expect(b"hola\n");
-        drop(client);
+        served.exchange(b"after\n");
+        drop((client, served));
         server.stop();
     }
 }
@@ -119,11 +125,39 @@ fn a_client_waits_while_none_can_be_created_for_it(subject: &Subject) {
             client.half_close();
             client.expect_end();
         }
+        let_the_spell_end();
     }
     drop(served);
     let (transcript, diagnostics) = server.stop_after_faults();
     assert_eq!(transcript.totals.clients, 5);
     assert_eq!(diagnostics.len(), 2, "{diagnostics:?}");
+}
+
+fn a_shortage_is_told_in_spanish_too(subject: &Subject) {
+    let told = |language: &str| -> String {
+        let options = format!("--serve until-eof --language {language}");
+        let server = subject.start(&options).room_for(2).run();
+        let mut served = server.client();
+        served.exchange(b"hola\n");
+        let none = proc::lowest_free_descriptor(server.pid);
+        server.limit("nofile", none.into());
+        let waiting = server.client();
+        let line = server
+            .stderr
+            .wait("a diagnostic", |lines| lines.first().cloned());
+        drop((served, waiting));
+        line
+    };
+    let (english, spanish) = (told("en"), told("es"));
+    let name = format!("{}: ", subject.kind.program());
+    for line in [&english, &spanish] {
+        assert!(line.starts_with(&name), "{line}");
+    }
+    assert!(english.to_lowercase().contains("open files"), "{english}");
+    assert!(spanish.contains("archivos abiertos"), "{spanish}");
+    for word in ["open", "files", " for ", " client "] {
+        assert!(!spanish.contains(word), "English in {spanish:?}");
+    }
 }
 
 fn idle_clients_cost_nothing(subject: &Subject) {

@@ -211,7 +211,10 @@ impl Client {
         loop {
             let chunk: Vec<u8> =
                 (sent..sent + 16_384).map(pattern_byte).collect();
-            self.send(&chunk);
+            if self.try_send(&chunk).is_err() {
+                // The server has closed already.
+                return sent;
+            }
             sent += chunk.len();
             assert!(sent < 1 << 20, "the reply never stops on its way");
             // So much is left unread that what the kernel may still find room
@@ -220,7 +223,6 @@ impl Client {
             until("what was sent has arrived", || {
                 match proc::queues(self.address, self.server) {
                     Some((unacknowledged, _)) => unacknowledged == 0,
-                    // The server has closed already.
                     None => true,
                 }
                 .then_some(())

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// One line of `/proc/PID/stat`, as far as the cases ask for it.
@@ -83,14 +83,6 @@ pub fn descriptors(pid: Pid) -> Vec<u32> {
         .unwrap_or_default();
     numbers.sort_unstable();
     numbers
-}
-
-/// What the descriptors of a process are, as their links say.
-pub fn descriptor_targets(pid: Pid) -> Vec<PathBuf> {
-    descriptors(pid)
-        .iter()
-        .filter_map(|fd| fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok())
-        .collect()
 }
 
 /// The lowest descriptor number that a process has free: as a limit, it lets
@@ -172,18 +164,19 @@ pub fn own_address() -> Ipv4Addr {
     Ipv4Addr::new(127, high | 0x80, low, last)
 }
 
-/// By which of the three ways a loop waits for its sockets.
-pub fn waits_in(pid: Pid) -> &'static str {
-    let is_epoll =
-        |target: &PathBuf| target.to_string_lossy().contains("[eventpoll]");
-    if descriptor_targets(pid).iter().any(is_epoll) {
-        return "epoll";
-    }
-    // The function of the kernel in which it sleeps.
-    super::wait::until("it is seen to wait", || {
-        let place = fs::read_to_string(format!("/proc/{pid}/wchan")).ok()?;
-        ["select", "poll"]
-            .into_iter()
-            .find(|name| place.contains(&format!("do_{name}")))
-    })
+/// Kills a process that somebody else will reap.
+///
+/// Rust's runtime takes a first `SIGSEGV` that no bad address explains for a
+/// fault that will come again, so it may take two.
+pub fn kill_surely(pid: Pid, signal: Signal) {
+    super::wait::until("it is dead", || {
+        // It may be gone already, which is as well.
+        let _ = kill(pid, signal);
+        let dead = || {
+            Process::find(pid)
+                .is_none_or(|found| found.state == 'Z')
+                .then_some(())
+        };
+        super::wait::within(Duration::from_millis(100), dead)
+    });
 }

@@ -102,11 +102,12 @@ impl Server {
         self.address = address;
     }
 
-    /// Waits until the program started is one under a tracer: its only child.
+    /// Finds the server that was started under a tracer: its only child.
     pub fn find_traced(&mut self) {
         let tracer = self.pid;
-        self.pid = until("the tracer has a child", || {
-            proc::children(tracer).first().map(|child| child.pid)
+        self.pid = until("the tracer has a child, or all is over", || {
+            let child = proc::children(tracer).first().map(|child| child.pid);
+            child.or_else(|| (!self.is_running()).then_some(tracer))
         });
     }
 

@@ -255,7 +255,11 @@ impl Copy {
         let folder = Folder::new();
         let name = program.file_name().expect("a program's path");
         let copy = folder.path.join(name);
-        fs::copy(program, &copy).expect("a program can be copied");
+        // By a process of its own: were it open for writing here, another
+        // case that just now starts a program would keep it open for a
+        // moment, and it could not be run ("text file busy").
+        let status = Command::new("cp").arg(program).arg(&copy).status();
+        assert!(status.is_ok_and(|status| status.success()), "cp failed");
         Self {
             program: copy,
             _folder: folder,

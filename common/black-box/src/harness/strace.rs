@@ -16,28 +16,45 @@ impl Traced {
     /// Starts a server of which the system calls `calls` (with commas) fail
     /// as `how` says (strace's words after the calls).
     pub fn run(start: Start<'_>, calls: &str, how: &str) -> Self {
+        Self::with(start, calls, &["-e", &format!("inject={calls}:{how}")])
+    }
+
+    /// Starts a server of which these system calls are noted.
+    pub fn watch(start: Start<'_>, calls: &str) -> Self {
+        Self::with(start, calls, &[])
+    }
+
+    fn with(start: Start<'_>, calls: &str, more: &[&str]) -> Self {
         let folder = Folder::new();
-        let words = [
-            "strace".to_owned(),
-            "-f".to_owned(),
-            "-qq".to_owned(),
-            "-o".to_owned(),
-            folder.path.join("calls").display().to_string(),
-            "-e".to_owned(),
-            format!("trace={calls}"),
-            "-e".to_owned(),
-            format!("inject={calls}:{how}"),
-        ];
-        let mut server = start.under_words(words).run();
+        let path = folder.path.join("calls").display().to_string();
+        let trace = format!("trace={calls}");
+        let words = ["strace", "-f", "-qq", "-o", &path, "-e", &trace];
+        let mut server =
+            start.under_words(words.iter().chain(more).copied()).run();
         server.find_traced();
         Self { server, folder }
     }
 
+    /// The calls so far, in strace's notation.
+    pub fn calls(&self) -> String {
+        let path = self.folder.path.join("calls");
+        fs::read_to_string(path).unwrap_or_default()
+    }
+
     /// How many calls were made to fail so far.
     pub fn injected(&self) -> usize {
-        fs::read_to_string(self.folder.path.join("calls"))
-            .unwrap_or_default()
-            .matches("(INJECTED)")
-            .count()
+        self.calls().matches("(INJECTED)").count()
     }
 }
+
+/// The system calls that accept a client.
+pub const ACCEPT: &str = "accept,accept4";
+/// Those that wait for one of several things.
+pub const WAIT: &str =
+    "poll,ppoll,select,pselect6,epoll_wait,epoll_pwait,epoll_pwait2";
+/// Those that receive.
+pub const RECEIVE: &str = "recvfrom,recvmsg";
+/// Those that send.
+pub const SEND: &str = "sendto,sendmsg";
+/// Those that create a thread or a process.
+pub const CREATE: &str = "clone,clone3,fork,vfork";
