@@ -342,6 +342,7 @@ mod tests {
                 max_clients: 1,
                 idle_timeout: Some(Duration::from_secs(300)),
                 grace: Duration::ZERO,
+                workers: None,
                 backend: None,
                 language: Language::English,
                 quiet: true,

@@ -7,7 +7,6 @@ use nix::errno::Errno;
 
 use crate::constants::SPELL_GAP;
 use crate::language::Language;
-use crate::transcript::Transcript;
 
 /// Why a server cannot start or cannot go on.
 #[derive(Debug)]
@@ -19,6 +18,8 @@ pub enum Failure {
     /// A system call has failed that can fail only by a mistake of ours, or
     /// before there was anything to serve.
     System(io::Error),
+    /// A worker process has met such an error, and has reported it already.
+    Reported,
     /// A second Ctrl-C or SIGTERM came while the server was stopping.
     Interrupted,
 }
@@ -47,8 +48,8 @@ impl Failure {
         }
     }
 
-    /// One line that says what failed, why, and what to try; nothing for an
-    /// interruption, whose author knows.
+    /// One line that says what failed, why, and what to try; nothing for what
+    /// was said already, and for an interruption, whose author knows.
     #[must_use]
     pub fn message(&self, language: Language) -> Option<String> {
         let pick = |english: &str, spanish: &str| {
@@ -72,7 +73,7 @@ impl Failure {
             Self::System(error) => {
                 (pick("cannot go on", "no se puede continuar"), error)
             }
-            Self::Interrupted => return None,
+            Self::Reported | Self::Interrupted => return None,
         };
         let why = match self {
             Self::Resolve(..) => {
@@ -95,7 +96,7 @@ impl Failure {
                 ));
             }
             Self::Listen(_, error) | Self::System(error) => error,
-            Self::Interrupted => return None,
+            Self::Reported | Self::Interrupted => return None,
         };
         let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
         match errno {
@@ -141,7 +142,8 @@ pub enum Trouble {
 
 impl Trouble {
     /// The words for it, in English and in Spanish.
-    fn words(self) -> (&'static str, &'static str) {
+    #[must_use]
+    pub fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Accept => (
                 "no client can be accepted for now",
@@ -176,26 +178,13 @@ impl Trouble {
 pub struct Spell(Option<(Trouble, Instant)>);
 
 impl Spell {
-    /// Reports a trouble, unless it belongs to the spell reported last.
-    pub fn report(
-        &mut self,
-        trouble: Trouble,
-        error: &io::Error,
-        transcript: &Transcript,
-    ) {
-        let now = Instant::now();
+    /// Notes a trouble that has come at this moment; says whether it is news,
+    /// and does not belong to the spell noted last.
+    pub fn is_news(&mut self, trouble: Trouble, now: Instant) -> bool {
         let before = self.0.replace((trouble, now));
-        let known = before.is_some_and(|(last, when)| {
+        !before.is_some_and(|(last, when)| {
             last == trouble && now.duration_since(when) < SPELL_GAP
-        });
-        if known {
-            return;
-        }
-        let language = transcript.language();
-        let (english, spanish) = trouble.words();
-        let what = language.pick(english, spanish);
-        let why = language.describe(error);
-        transcript.complain(&format!("{what}: {why}"));
+        })
     }
 }
 
@@ -228,6 +217,19 @@ mod tests {
         );
         assert!(english(Errno::EMFILE.into()).unwrap().contains("ulimit -n"));
         assert_eq!(english(Failure::Interrupted), None);
+    }
+
+    #[test]
+    fn a_spell_lasts_until_it_is_over_for_a_while() {
+        let mut spell = Spell::default();
+        let start = Instant::now();
+        let half = SPELL_GAP / 2;
+        assert!(spell.is_news(Trouble::Accept, start));
+        assert!(!spell.is_news(Trouble::Accept, start + half));
+        assert!(!spell.is_news(Trouble::Accept, start + 2 * half));
+        assert!(spell.is_news(Trouble::Thread, start + 2 * half));
+        assert!(!spell.is_news(Trouble::Thread, start + 3 * half));
+        assert!(spell.is_news(Trouble::Thread, start + 5 * half));
     }
 
     #[test]

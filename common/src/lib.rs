@@ -35,6 +35,16 @@ pub struct Server {
     pub transcript: Transcript,
 }
 
+impl Server {
+    /// Reports a failure on standard error, if it still needs a word.
+    pub fn complain(&self, failure: &Failure) {
+        let language = self.transcript.language();
+        if let Some(message) = failure.message(language) {
+            self.transcript.complain(&message);
+        }
+    }
+}
+
 /// Runs a server: reads its options, listens, serves, prints the first and
 /// the last line, and reports what failed. Returns the exit status.
 pub fn run(
@@ -48,19 +58,15 @@ pub fn run(
         options,
         transcript,
     });
-    let result = Listener::new(Arc::clone(&server)).and_then(|listener| {
-        server.transcript.listening(listener.address()?);
-        serve(&server, listener)
-    });
+    let result = Listener::new(Arc::clone(&server))
+        .and_then(|listener| serve(&server, listener));
     match result {
         Ok(totals) => {
             server.transcript.stopped(totals);
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            if let Some(message) = failure.message(language) {
-                server.transcript.complain(&message);
-            }
+            server.complain(&failure);
             ExitCode::from(failure.status())
         }
     }

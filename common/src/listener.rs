@@ -7,8 +7,9 @@ use std::io;
 use std::net::{
     Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _,
 };
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,10 @@ use socket2::{Domain, Socket, Type};
 
 use crate::Server;
 use crate::constants::{BACKLOG, RETRY_PAUSE};
-use crate::failure::{Failure, Spell, Trouble};
+use crate::failure::{Failure, Trouble};
 use crate::options::Options;
 use crate::stop::Stop;
+use crate::transcript::Transcript;
 
 /// What a server's loop has to deal with next.
 #[derive(Debug)]
@@ -59,7 +61,10 @@ pub struct Listener {
     kept: Option<(TcpStream, SocketAddr)>,
     /// No client is taken before this moment: resources have run out.
     paused: Option<Instant>,
-    spell: Spell,
+    /// What else wakes the loop by becoming readable.
+    also: Option<Arc<OwnedFd>>,
+    /// Places taken, where several loops have to keep one limit.
+    pub taken: Arc<AtomicUsize>,
 }
 
 impl Listener {
@@ -78,7 +83,8 @@ impl Listener {
             accepted: 0,
             kept: None,
             paused: None,
-            spell: Spell::default(),
+            also: None,
+            taken: Arc::default(),
         })
     }
 
@@ -96,6 +102,56 @@ impl Listener {
     pub fn address(&self) -> io::Result<SocketAddr> {
         let socket = self.socket.as_ref().ok_or(Errno::ENOTCONN)?;
         socket.local_addr()
+    }
+
+    /// Prints the first line: from now on clients can come.
+    ///
+    /// # Errors
+    ///
+    /// Those of `address`.
+    pub fn announce(&self) -> Result<(), Failure> {
+        self.server.transcript.listening(self.address()?);
+        Ok(())
+    }
+
+    /// Hands the listening socket over to workers who accept by themselves,
+    /// and who wait for it: it blocks from now on. `next` then yields no more
+    /// clients.
+    ///
+    /// # Errors
+    ///
+    /// Those of ioctl(2), and ENOTCONN once the server has stopped.
+    pub fn hand_over(&mut self) -> Result<Arc<TcpListener>, Failure> {
+        let socket = self.socket.take().ok_or(Errno::ENOTCONN)?;
+        socket.set_nonblocking(false)?;
+        Ok(socket)
+    }
+
+    /// Gives up the listening socket, which others share: `next` yields no
+    /// clients any more.
+    pub fn leave(&mut self) {
+        self.socket = None;
+    }
+
+    /// The same listening socket for one more loop, which learns of a stop by
+    /// a pipe of its own; see `Stop::share`.
+    #[must_use]
+    pub fn share(&self, pipe: Arc<OwnedFd>) -> Self {
+        Self {
+            server: Arc::clone(&self.server),
+            socket: self.socket.clone(),
+            stop: self.stop.share(pipe),
+            accepted: 0,
+            kept: None,
+            paused: None,
+            also: None,
+            taken: Arc::clone(&self.taken),
+        }
+    }
+
+    /// Makes `next` yield a wake-up, too, whenever this becomes readable.
+    pub fn also_wait_for(&mut self, descriptor: Arc<OwnedFd>) {
+        self.also = Some(descriptor);
     }
 
     /// How many clients were accepted.
@@ -150,7 +206,9 @@ impl Listener {
                     Accepted::Exhausted => continue,
                 }
             }
-            self.wait(accepting)?;
+            if self.wait(accepting)? {
+                return Ok(Some(Event::Wake));
+            }
         }
     }
 
@@ -182,37 +240,16 @@ impl Listener {
     ///
     /// Those of accept(2) that only a mistake in the program can cause.
     pub fn accept(&mut self) -> Result<Accepted, Failure> {
-        loop {
-            let Some(socket) = &self.socket else {
-                return Ok(Accepted::Nobody);
-            };
-            // The standard library repeats the call after EINTR, and asks for
-            // a descriptor that a program started from here does not inherit.
-            let error = match socket.accept() {
-                Ok((stream, address)) => {
-                    self.accepted += 1;
-                    // Elsewhere the client's socket inherits the listening
-                    // one's O_NONBLOCK; on Linux it never does.
-                    #[cfg(not(target_os = "linux"))]
-                    stream.set_nonblocking(false)?;
-                    return Ok(Accepted::Client(stream, address));
-                }
-                Err(error) => error,
-            };
-            match blame(&error) {
-                Blame::Nobody => return Ok(Accepted::Nobody),
-                // accept(2): an error of the network that happened to the new
-                // connection; the one behind it may be well.
-                Blame::Network => {
-                    self.complain(Trouble::Network, &error);
-                }
-                Blame::Resources => {
-                    self.pause(Trouble::Accept, &error);
-                    return Ok(Accepted::Exhausted);
-                }
-                Blame::Program => return Err(error.into()),
-            }
+        let Some(socket) = &self.socket else {
+            return Ok(Accepted::Nobody);
+        };
+        let accepted = accept(socket, &self.server.transcript)?;
+        match accepted {
+            Accepted::Client(..) => self.accepted += 1,
+            Accepted::Exhausted => self.pause(),
+            Accepted::Nobody => {}
         }
+        Ok(accepted)
     }
 
     /// Takes a client back for which no thread or process could be created;
@@ -224,13 +261,13 @@ impl Listener {
         trouble: Trouble,
         error: &io::Error,
     ) {
+        self.server.transcript.trouble(trouble, error);
         self.kept = Some((stream, address));
-        self.pause(trouble, error);
+        self.pause();
     }
 
     /// Takes no client for a short while: resources have run out.
-    pub fn pause(&mut self, trouble: Trouble, error: &io::Error) {
-        self.complain(trouble, error);
+    fn pause(&mut self) {
         self.paused = Some(Instant::now() + RETRY_PAUSE);
     }
 
@@ -247,22 +284,31 @@ impl Listener {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Waits until there is something to do.
-    fn wait(&mut self, accepting: bool) -> Result<(), Failure> {
+    /// Waits until there is something to do; says whether it is more than a
+    /// client or a signal.
+    fn wait(&mut self, accepting: bool) -> Result<bool, Failure> {
         let timeout = timeout(self.deadline());
-        let mut waited =
-            vec![PollFd::new(self.stop.pipe().as_fd(), PollFlags::POLLIN)];
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut waited = vec![readable(self.stop.pipe().as_fd())];
+        let also = self.also.as_ref().map(|fd| readable(fd.as_fd()));
+        let others = waited.len() + usize::from(also.is_some());
+        waited.extend(also);
         // A full house does not look at its queue: it could not help it.
         if let (true, Some(socket)) = (accepting, &self.socket) {
-            waited.push(PollFd::new(socket.as_fd(), PollFlags::POLLIN));
+            waited.push(readable(socket.as_fd()));
         }
         match poll(&mut waited, timeout) {
             // Time has passed, a signal came, or a client is there: whatever
             // it is, the next round finds out.
-            Ok(_) | Err(Errno::EINTR) => self.stop.hush(),
-            Err(errno) => self.bear(errno)?,
+            Ok(_) => {
+                let news = &waited[1..others];
+                let news = news.iter().any(|fd| fd.any() != Some(false));
+                self.stop.hush();
+                Ok(news)
+            }
+            Err(Errno::EINTR) => Ok(false),
+            Err(errno) => self.bear(errno).map(|()| false),
         }
-        Ok(())
     }
 
     /// Sits out a failure to wait, if it may pass.
@@ -275,14 +321,9 @@ impl Listener {
         if !matches!(errno, Errno::ENOMEM | Errno::ENOSPC) {
             return Err(errno.into());
         }
-        self.complain(Trouble::Wait, &errno.into());
+        self.server.transcript.trouble(Trouble::Wait, &errno.into());
         sleep(RETRY_PAUSE);
         Ok(())
-    }
-
-    /// Reports a trouble, once for each spell of it.
-    pub fn complain(&mut self, trouble: Trouble, error: &io::Error) {
-        self.spell.report(trouble, error, &self.server.transcript);
     }
 }
 
@@ -297,6 +338,43 @@ pub fn timeout(deadline: Option<Instant>) -> PollTimeout {
     // and round until the millisecond is over.
     let left = left + Duration::from_nanos(999_999);
     PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+}
+
+/// Accepts one client; waits for one if the socket is a blocking one, at most
+/// for the idle limit, which holds for it as well.
+///
+/// # Errors
+///
+/// Those of accept(2) that only a mistake in the program can cause.
+pub fn accept(
+    socket: &TcpListener,
+    transcript: &Transcript,
+) -> Result<Accepted, Failure> {
+    loop {
+        // The standard library repeats the call after EINTR, and asks for a
+        // descriptor that a program started from here does not inherit.
+        let error = match socket.accept() {
+            Ok((stream, address)) => {
+                // Elsewhere the client's socket inherits the listening one's
+                // O_NONBLOCK; on Linux it never does.
+                #[cfg(not(target_os = "linux"))]
+                stream.set_nonblocking(false)?;
+                return Ok(Accepted::Client(stream, address));
+            }
+            Err(error) => error,
+        };
+        match blame(&error) {
+            Blame::Nobody => return Ok(Accepted::Nobody),
+            // accept(2): an error of the network that happened to the new
+            // connection; the one behind it may be well.
+            Blame::Network => transcript.trouble(Trouble::Network, &error),
+            Blame::Resources => {
+                transcript.trouble(Trouble::Accept, &error);
+                return Ok(Accepted::Exhausted);
+            }
+            Blame::Program => return Err(error.into()),
+        }
+    }
 }
 
 /// Binds the first of the host's addresses that can be had.

@@ -77,6 +77,9 @@ pub struct Options {
     pub idle_timeout: Option<Duration>,
     /// How long, after a stop, clients may still take their replies.
     pub grace: Duration,
+    /// How many workers are created before the first client; `None` creates
+    /// them as clients come.
+    pub workers: Option<usize>,
     /// How the loop asks for readiness; `None` for the other two servers.
     pub backend: Option<Backend>,
     /// The language of what is printed.
@@ -120,6 +123,7 @@ impl Options {
             max_clients: value::<u32>(&found, "max-clients") as usize,
             idle_timeout: (!idle.is_zero()).then_some(idle),
             grace: seconds("grace"),
+            workers: found.get_one::<u32>("workers").map(|n| *n as usize),
             backend: program.backend.map(|_| value(&found, "backend")),
             language: found.get_one("language").copied().unwrap_or(language),
             quiet: found.get_flag("quiet"),
@@ -180,6 +184,7 @@ fn command(program: Program, language: Language) -> Command {
                 .value_parser(seconds())
                 .default_value(GRACE.to_string()),
         )
+        .arg(option("workers").value_parser(value_parser!(u32).range(1..)))
         .arg(option("language").value_parser(choice(LANGUAGE)))
         .arg(
             option("quiet")
@@ -271,6 +276,10 @@ fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
                 "Cuánto tiempo, al detenerse, pueden los clientes recoger \
                  sus respuestas",
             ),
+        ),
+        "workers" => (
+            ("N", "Create so many workers before the first client"),
+            ("N", "Crear tantos trabajadores antes del primer cliente"),
         ),
         "language" => (
             (
@@ -457,6 +466,7 @@ mod tests {
             max_clients: 1024,
             idle_timeout: Some(Duration::from_secs(300)),
             grace: Duration::from_secs(5),
+            workers: None,
             backend: None,
             language: Language::English,
             quiet: false,
@@ -473,7 +483,7 @@ mod tests {
     #[test]
     fn every_option_is_read() {
         let line = "--host ::1 -p 0 --serve once --reply greeting \
-             --max-clients 70000 --idle-timeout 0 --grace 0 --backend select \
+             --max-clients 70000 --idle-timeout 0 --grace 0 --backend select --workers 4 \
              --language es --quiet";
         let expected = Options {
             host: "::1".into(),
@@ -483,6 +493,7 @@ mod tests {
             max_clients: 70_000,
             idle_timeout: None,
             grace: Duration::ZERO,
+            workers: Some(4),
             backend: Some(Backend::Select),
             language: Language::Spanish,
             quiet: true,
@@ -499,6 +510,8 @@ mod tests {
             "--port -1",
             "--port x",
             "--max-clients 0",
+            "--workers 0",
+            "--workers -1",
             "--idle-timeout 1000001",
             "--idle-timeout -1",
             "--grace 1.5",

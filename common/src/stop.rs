@@ -49,7 +49,7 @@ pub fn request() {
             libc::_exit(130)
         }
     }
-    wake();
+    poke();
 }
 
 /// Notes, in a process that serves one client for the server, that the stop
@@ -62,9 +62,13 @@ pub fn note() {
 /// Async-signal-safe.
 pub fn wake() {
     // One byte for many calls is enough, and spares the system call.
-    if WOKEN.swap(true, Ordering::SeqCst) {
-        return;
+    if !WOKEN.swap(true, Ordering::SeqCst) {
+        poke();
     }
+}
+
+/// Makes the pipe readable, and so ends the loop's wait.
+fn poke() {
     // A handler must leave errno as it found it: the code that it interrupts
     // may be about to read it.
     let errno = Errno::last_raw();
@@ -125,7 +129,7 @@ pub struct Stop {
     /// What a wait polls; becomes readable with each `request` and `wake`.
     reading: Arc<OwnedFd>,
     /// Kept open for the handler, which knows only its number.
-    _writing: OwnedFd,
+    _writing: Option<OwnedFd>,
     grace: Duration,
     stage: Stage,
 }
@@ -148,10 +152,22 @@ impl Stop {
         handle(&[Signal::SIGINT, Signal::SIGTERM], on_signal)?;
         Ok(Self {
             reading: Arc::new(reading),
-            _writing: writing,
+            _writing: Some(writing),
             grace,
             stage: Stage::Running,
         })
+    }
+
+    /// The same stop for one more loop, which polls a pipe of its own: it must
+    /// become readable when the server is asked to stop.
+    #[must_use]
+    pub fn share(&self, pipe: Arc<OwnedFd>) -> Self {
+        Self {
+            reading: pipe,
+            _writing: None,
+            grace: self.grace,
+            stage: self.stage,
+        }
     }
 
     /// What the stop demands of every client now, each thing once: first that
@@ -212,11 +228,20 @@ impl Stop {
         &self.reading
     }
 
-    /// Takes the bytes out of the pipe, so that it is quiet again.
-    pub fn hush(&self) {
+    /// Takes the bytes out of the pipe, so that it is quiet again; says
+    /// whether it is. A pipe that nobody writes to any more never is.
+    #[allow(clippy::must_use_candidate, reason = "mostly it is quiet")]
+    pub fn hush(&self) -> bool {
         let mut bytes = [0; 64];
-        // A short read empties the pipe, and an empty pipe answers EAGAIN;
-        // `wake` keeps it from holding more than a few.
-        while read(&self.reading, &mut bytes) == Ok(bytes.len()) {}
+        loop {
+            match read(&self.reading, &mut bytes) {
+                // Its end of file, which is there to be read for ever.
+                Ok(0) => return false,
+                // There may be more.
+                Ok(count) if count == bytes.len() => {}
+                // A short read has emptied it; EAGAIN: it was empty.
+                _ => return true,
+            }
+        }
     }
 }

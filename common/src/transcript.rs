@@ -10,12 +10,14 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
 
+use crate::failure::{Spell, Trouble};
 use crate::language::Language;
 use crate::totals::Totals;
 
@@ -34,6 +36,8 @@ pub enum Worker {
     Process(u32),
     /// The one loop.
     Loop,
+    /// One of several loops, by its number, from 1.
+    LoopNumber(u64),
 }
 
 /// What has happened to a client: the rest of a line.
@@ -73,6 +77,8 @@ pub struct Transcript {
     program: &'static str,
     language: Language,
     quiet: bool,
+    /// The trouble reported last; all threads of a server share it.
+    spell: Mutex<Spell>,
 }
 
 impl Transcript {
@@ -84,6 +90,7 @@ impl Transcript {
             program,
             language,
             quiet,
+            spell: Mutex::default(),
         }
     }
 
@@ -99,11 +106,17 @@ impl Transcript {
         print(&format!("{} {verb} {address}\n", self.program));
     }
 
-    /// Prints the line of one event of one client, unless quiet.
-    pub fn say(&self, worker: Worker, client: SocketAddr, event: &Event) {
+    /// Prints the line of one event of one client, unless quiet. A worker may
+    /// die without any client, and then there is none to name.
+    pub fn say(
+        &self,
+        worker: Worker,
+        client: impl Into<Option<SocketAddr>>,
+        event: &Event,
+    ) {
         // A quiet server must not even pay for the text.
         if !self.quiet {
-            print(&self.line(worker, client, event));
+            print(&self.line(worker, client.into(), event));
         }
     }
 
@@ -147,17 +160,31 @@ impl Transcript {
         );
     }
 
+    /// Prints that resources have run out, once for each spell of it.
+    pub fn trouble(&self, trouble: Trouble, error: &io::Error) {
+        let mut spell =
+            self.spell.lock().unwrap_or_else(PoisonError::into_inner);
+        if spell.is_news(trouble, Instant::now()) {
+            let (english, spanish) = trouble.words();
+            let what = self.language.pick(english, spanish);
+            let why = self.language.describe(error);
+            self.complain(&format!("{what}: {why}"));
+        }
+    }
+
     /// The line of one event, newline included, at most `LINE_LIMIT` bytes.
     fn line(
         &self,
         worker: Worker,
-        client: SocketAddr,
+        client: Option<SocketAddr>,
         event: &Event,
     ) -> String {
-        let worker = self.worker(worker);
-        let client = plain(client);
         // Twelve columns hold `process 1234`; a longer one shifts its line.
-        let mut line = format!("{worker:<12}  {client}  ");
+        let mut line = format!("{:<12}  ", self.worker(worker));
+        if let Some(client) = client {
+            // Formatting into a string cannot fail.
+            let _ = write!(line, "{}  ", plain(client));
+        }
         match event {
             Event::Connected => {
                 line += self.language.pick("connected", "conectado");
@@ -190,6 +217,9 @@ impl Transcript {
                 format!("{} {id}", self.language.pick("process", "proceso"))
             }
             Worker::Loop => self.language.pick("loop", "bucle").to_owned(),
+            Worker::LoopNumber(number) => {
+                format!("{} {number}", self.language.pick("loop", "bucle"))
+            }
         }
     }
 
@@ -370,7 +400,7 @@ mod tests {
 
     fn received(language: Language, bytes: &[u8]) -> String {
         let event = Event::Received(bytes);
-        transcript(language).line(Worker::Thread(1), client(), &event)
+        transcript(language).line(Worker::Thread(1), Some(client()), &event)
     }
 
     fn shown(bytes: &[u8]) -> String {
@@ -483,7 +513,7 @@ mod tests {
             assert_eq!(
                 transcript(Language::English).line(
                     Worker::Thread(1),
-                    client(),
+                    Some(client()),
                     &event
                 ),
                 format!("thread 1      127.0.0.1:54321  {english}\n")
@@ -491,7 +521,7 @@ mod tests {
             assert_eq!(
                 transcript(Language::Spanish).line(
                     Worker::Process(4711),
-                    client(),
+                    Some(client()),
                     &event
                 ),
                 format!("proceso 4711  127.0.0.1:54321  {spanish}\n")
@@ -505,7 +535,7 @@ mod tests {
 
     #[test]
     fn the_worker_comes_first_and_an_ipv4_client_looks_like_one() {
-        let client = "[::ffff:127.0.0.1]:5".parse().unwrap();
+        let client = "[::ffff:127.0.0.1]:5".parse().ok();
         let line = transcript(Language::English).line(
             Worker::Loop,
             client,
@@ -514,10 +544,22 @@ mod tests {
         assert_eq!(line, "loop          127.0.0.1:5  connected\n");
         let line = transcript(Language::Spanish).line(
             Worker::Loop,
-            "[::1]:5".parse().unwrap(),
+            "[::1]:5".parse().ok(),
             &Event::Connected,
         );
         assert_eq!(line, "bucle         [::1]:5  conectado\n");
+        let line = transcript(Language::Spanish).line(
+            Worker::LoopNumber(2),
+            "[::1]:5".parse().ok(),
+            &Event::Connected,
+        );
+        assert_eq!(line, "bucle 2       [::1]:5  conectado\n");
+        let line = transcript(Language::English).line(
+            Worker::Process(4711),
+            None,
+            &Event::Died("SIGKILL".into()),
+        );
+        assert_eq!(line, "process 4711  died: SIGKILL\n");
     }
 
     #[test]

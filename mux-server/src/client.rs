@@ -21,6 +21,7 @@ use crate::readiness::{Interest, Socket};
 pub struct Client {
     stream: Rc<TcpStream>,
     address: SocketAddr,
+    worker: Worker,
     conversation: Conversation,
     /// When it last sent something or took something.
     active: Instant,
@@ -44,16 +45,16 @@ impl Client {
         stream: TcpStream,
         address: SocketAddr,
         server: &Server,
+        worker: Worker,
     ) -> io::Result<Self> {
         // From now on a call that would have to wait returns EAGAIN instead:
         // whoever blocked the loop would block every client.
         stream.set_nonblocking(true)?;
-        server
-            .transcript
-            .say(Worker::Loop, address, &Event::Connected);
+        server.transcript.say(worker, address, &Event::Connected);
         Ok(Self {
             stream: Rc::new(stream),
             address,
+            worker,
             conversation: Conversation::new(&server.options),
             active: Instant::now(),
             draining: None,
@@ -96,7 +97,7 @@ impl Client {
 
     /// Prints one event of this client.
     pub fn say(&self, server: &Server, event: &Event) {
-        server.transcript.say(Worker::Loop, self.address, event);
+        server.transcript.say(self.worker, self.address, event);
     }
 
     /// Shuts down one side, or both, of its socket.

@@ -7,12 +7,13 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use common::Server;
 use common::failure::Failure;
-use common::listener::{Listener, timeout};
-use common::transcript::{Ending, Event};
+use common::listener::{Accepted, Listener, timeout};
+use common::transcript::{Ending, Event, Worker};
 use nix::errno::Errno;
 
 use crate::client::Client;
@@ -25,8 +26,14 @@ pub struct Clients {
     readiness: Box<dyn Readiness>,
     /// The listening socket, while it is watched.
     door: Option<Socket>,
-    /// The most clients at a time.
+    /// The pipe that becomes readable with a signal.
+    pipe: Socket,
+    /// Who serves these clients, for the transcript.
+    worker: Worker,
+    /// The most clients at a time, of all loops together.
     most: usize,
+    /// How many there are of them.
+    taken: Arc<AtomicUsize>,
     /// Each client, by the number of its socket.
     live: HashMap<RawFd, Client>,
     /// When to look at which client, the earliest first: one entry for each
@@ -42,7 +49,11 @@ impl Clients {
     /// # Errors
     ///
     /// EMFILE or ENFILE when there is no descriptor left for an epoll.
-    pub fn new(server: Arc<Server>, listener: &Listener) -> nix::Result<Self> {
+    pub fn new(
+        server: Arc<Server>,
+        listener: &Listener,
+        worker: Worker,
+    ) -> nix::Result<Self> {
         let mut readiness = readiness(server.options.backend)?;
         let pipe: Socket = Rc::new(Arc::clone(listener.stop.pipe()));
         readiness.watch(&pipe, Interest::Receive)?;
@@ -51,6 +62,9 @@ impl Clients {
             server,
             readiness,
             door: None,
+            pipe,
+            worker,
+            taken: Arc::clone(&listener.taken),
             live: HashMap::new(),
             looks: BTreeSet::new(),
         })
@@ -88,12 +102,12 @@ impl Clients {
     /// house must not: with somebody waiting at the door, each wait would end
     /// at once with the same answer.
     fn mind_door(&mut self, listener: &mut Listener) -> nix::Result<()> {
-        let room = self.count() < self.most;
-        let open = room && listener.accepting(self.count());
+        let taken = self.taken.load(Ordering::SeqCst);
+        let open = taken < self.most && listener.accepting(taken);
         match (self.door.take(), listener.socket()) {
             (None, Some(socket)) if open => {
                 let socket: Socket = Rc::new(Arc::clone(socket));
-                self.readiness.watch(&socket, Interest::Receive)?;
+                self.readiness.watch(&socket, Interest::Accept)?;
                 self.door = Some(socket);
             }
             (Some(socket), _) if !open => self.readiness.forget(&socket),
@@ -107,6 +121,33 @@ impl Clients {
         self.door.as_ref().is_some_and(|door| number(door) == fd)
     }
 
+    /// Accepts a client, if there is one and a place for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of accept(2) that only a mistake in the program can cause.
+    pub fn accept(
+        &self,
+        listener: &mut Listener,
+    ) -> Result<Option<(TcpStream, SocketAddr)>, Failure> {
+        // The place is taken first: another loop may be here as well.
+        if self.taken.fetch_add(1, Ordering::SeqCst) < self.most
+            && let Accepted::Client(stream, address) = listener.accept()?
+        {
+            return Ok(Some((stream, address)));
+        }
+        self.taken.fetch_sub(1, Ordering::SeqCst);
+        Ok(None)
+    }
+
+    /// Empties the pipe; watches it no longer once nobody can write to it, or
+    /// it would be ready for ever.
+    pub fn hush(&mut self, listener: &Listener) {
+        if !listener.stop.hush() {
+            self.readiness.forget(&self.pipe);
+        }
+    }
+
     /// Adds a client.
     ///
     /// # Errors
@@ -117,7 +158,7 @@ impl Clients {
         stream: TcpStream,
         address: SocketAddr,
     ) -> Result<(), Failure> {
-        let client = Client::new(stream, address, &self.server)?;
+        let client = Client::new(stream, address, &self.server, self.worker)?;
         let fd = number(&client.socket());
         let watched = self.readiness.watch(&client.socket(), client.interest());
         self.live.insert(fd, client);
@@ -158,6 +199,7 @@ impl Clients {
             self.looks.remove(&(look, fd));
         }
         self.readiness.forget(&client.socket());
+        self.taken.fetch_sub(1, Ordering::SeqCst);
         client.say(&self.server, &Event::Closed(ending));
     }
 

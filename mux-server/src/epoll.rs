@@ -44,6 +44,11 @@ impl Readiness for Epoll {
         // says so again. Edge-triggered, it would say so once.
         let flags = match interest {
             Interest::Receive => EpollFlags::EPOLLIN,
+            // One client needs one loop: wake one of those that watch, not
+            // all. The kernel allows this flag when a socket is added, only.
+            Interest::Accept => {
+                EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE
+            }
             Interest::Send => EpollFlags::EPOLLOUT,
         };
         // The number comes back with the answer; the kernel does not use it.

@@ -15,6 +15,7 @@ mod epoll;
 mod poll;
 mod readiness;
 mod select;
+mod workers;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,9 +24,10 @@ use std::time::Instant;
 use clients::Clients;
 use common::Server;
 use common::failure::Failure;
-use common::listener::{Accepted, Listener};
+use common::listener::Listener;
 use common::options::{Backend, Program, Serve};
 use common::totals::Totals;
+use common::transcript::Worker;
 
 /// What the command line needs to know of this server.
 const PROGRAM: Program = Program {
@@ -36,16 +38,23 @@ const PROGRAM: Program = Program {
 
 /// Reads the options, listens, and calls `serve`.
 fn main() -> ExitCode {
-    common::run(PROGRAM, serve)
+    common::run(PROGRAM, |server, listener| match server.options.workers {
+        None => serve(server, listener, Worker::Loop),
+        Some(number) => workers::serve(server, listener, number),
+    })
 }
 
 /// Serves clients until a stop; returns what they received and sent.
 fn serve(
     server: &Arc<Server>,
     mut listener: Listener,
+    worker: Worker,
 ) -> Result<Totals, Failure> {
     // 1. Initialise the list of sockets
-    let mut clients = Clients::new(Arc::clone(server), &listener)?;
+    let mut clients = Clients::new(Arc::clone(server), &listener, worker)?;
+    if worker == Worker::Loop {
+        listener.announce()?;
+    }
     // One loop, one owner: plain variables will do.
     let mut totals = Totals::default();
     let mut ready = Vec::new();
@@ -62,7 +71,9 @@ fn serve(
             // 4. For each of them
             if clients.is_door(fd) {
                 // 4.1 A new socket for the connection
-                if let Accepted::Client(stream, address) = listener.accept()? {
+                if let Some((stream, address)) =
+                    clients.accept(&mut listener)?
+                {
                     // 4.2 Add the socket to the list
                     clients.enter(stream, address)?;
                 }
@@ -76,7 +87,7 @@ fn serve(
                 }
             } else {
                 // The pipe: a signal has come.
-                listener.stop.hush();
+                clients.hush(&listener);
             }
         }
         // Who only waits is never ready: here the clock speaks for them.

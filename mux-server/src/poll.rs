@@ -43,7 +43,7 @@ impl Readiness for Poll {
             .iter()
             .map(|(socket, interest)| {
                 let flags = match interest {
-                    Interest::Receive => PollFlags::POLLIN,
+                    Interest::Receive | Interest::Accept => PollFlags::POLLIN,
                     Interest::Send => PollFlags::POLLOUT,
                 };
                 PollFd::new(socket.as_fd(), flags)

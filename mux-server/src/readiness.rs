@@ -22,8 +22,11 @@ pub type Socket = Rc<dyn AsFd>;
 /// What a socket is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// That there is something to receive, or a client to accept.
+    /// That there is something to receive.
     Receive,
+    /// That there is a client to accept, on a socket that several loops may
+    /// be watching.
+    Accept,
     /// That there is room to send.
     Send,
 }

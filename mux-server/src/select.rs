@@ -63,7 +63,9 @@ impl Readiness for Select {
         let mut send = FdSet::new();
         for (socket, interest) in self.list.entries() {
             match interest {
-                Interest::Receive => receive.insert(socket.as_fd()),
+                Interest::Receive | Interest::Accept => {
+                    receive.insert(socket.as_fd());
+                }
                 Interest::Send => send.insert(socket.as_fd()),
             }
         }

@@ -6,13 +6,14 @@
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use common::Server;
+use common::failure::Failure;
 use common::stop;
 use common::totals::Totals;
 use common::transcript::{Event, Worker};
@@ -20,13 +21,25 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, getpid, pipe, read, write};
+use nix::unistd::{Pid, getpid, getppid, pipe, read, write};
 
 /// The process id of the server itself.
 static SERVER: AtomicI32 = AtomicI32::new(0);
 
-/// The socket of the client that the newest child serves.
+/// In a child, the socket of its client; -1 while it has none.
 static CLIENT: AtomicI32 = AtomicI32::new(-1);
+
+/// In a worker, the listening socket; -1 in all other processes.
+static LISTENING: AtomicI32 = AtomicI32::new(-1);
+
+/// In a worker, something that no client can be accepted from.
+static NOT_LISTENING: AtomicI32 = AtomicI32::new(-1);
+
+/// In a worker, whether it was told to take no more clients.
+static DISMISSED: AtomicBool = AtomicBool::new(false);
+
+/// In a worker, whether its client was to be cut off.
+static CUT: AtomicBool = AtomicBool::new(false);
 
 /// What every signal does, in the server and in its children.
 ///
@@ -38,17 +51,44 @@ extern "C" fn on_signal(signal: c_int) {
         // A child of a child there is none, so this is the server.
         libc::SIGCHLD => stop::wake(),
         // The grace is over: cut the client off.
-        libc::SIGUSR1 if !in_server => shut_down(libc::SHUT_RDWR),
-        // Somebody's mistake: it means something to children only.
-        libc::SIGUSR1 => {}
+        libc::SIGUSR1 if !in_server => {
+            CUT.store(true, Ordering::SeqCst);
+            shut_down(libc::SHUT_RDWR);
+        }
+        // The server has died; its worker may finish with its client.
+        libc::SIGUSR2 if !in_server => dismiss(),
+        // Somebody's mistake: these mean something to children only.
+        libc::SIGUSR1 | libc::SIGUSR2 => {}
         _ if in_server => stop::request(),
         // Ctrl-C reaches the whole process group, and then the server's
         // SIGTERM comes as well: twice the same is still one stop.
         _ => {
             stop::note();
+            dismiss();
             shut_down(libc::SHUT_RD);
         }
     }
+}
+
+/// Sees to it that this worker accepts nobody any more.
+///
+/// Its number for the listening socket is given to something else. So the
+/// accept(2) that it may be about to call fails, and the one that it may be
+/// waiting in, which the signal interrupts, fails when it is repeated. There
+/// is no moment between a check and a call for the signal to slip into.
+fn dismiss() {
+    DISMISSED.store(true, Ordering::SeqCst);
+    let errno = Errno::last_raw();
+    let listening = LISTENING.load(Ordering::SeqCst);
+    if listening >= 0 {
+        // SAFETY: dup2(2) is async-signal-safe. Both numbers stay this
+        // process's own for as long as it lives.
+        #[expect(unsafe_code, reason = "a handler has numbers only")]
+        unsafe {
+            libc::dup2(NOT_LISTENING.load(Ordering::SeqCst), listening)
+        };
+    }
+    Errno::set_raw(errno);
 }
 
 /// Shuts down one side, or both, of the socket of this child's client.
@@ -67,10 +107,10 @@ fn shut_down(side: c_int) {
 #[derive(Debug)]
 pub struct Children {
     server: Arc<Server>,
-    /// The client of each child.
-    live: HashMap<Pid, SocketAddr>,
-    /// Where the children report; the server reads, they write.
-    reports: OwnedFd,
+    /// Each child, with its client unless it is a worker, which has many.
+    live: HashMap<Pid, Option<SocketAddr>>,
+    /// The pipe by which the children report: the server reads, they write.
+    reports: Arc<OwnedFd>,
     report: OwnedFd,
     totals: Totals,
 }
@@ -91,6 +131,7 @@ impl Children {
             &[
                 Signal::SIGCHLD,
                 Signal::SIGUSR1,
+                Signal::SIGUSR2,
                 Signal::SIGINT,
                 Signal::SIGTERM,
             ],
@@ -102,7 +143,7 @@ impl Children {
         Ok(Self {
             server,
             live: HashMap::new(),
-            reports,
+            reports: Arc::new(reports),
             report,
             totals: Totals::default(),
         })
@@ -113,34 +154,101 @@ impl Children {
         self.live.len()
     }
 
+    /// The end of the pipe at which the reports arrive.
+    pub fn reports(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.reports)
+    }
+
     /// Tells the child that is about to be created whose socket it will have
     /// to shut down. Before the fork: a signal may come right after it.
     pub fn announce(stream: &TcpStream) {
         CLIENT.store(stream.as_raw_fd(), Ordering::SeqCst);
     }
 
-    /// Notes a new child and its client.
-    pub fn enter(&mut self, child: Pid, client: SocketAddr) {
-        self.live.insert(child, client);
+    /// In a worker: the same for the client that it has just accepted.
+    pub fn take(stream: &TcpStream) {
+        Self::announce(stream);
+        // A signal that came before the line above has found no client.
+        if CUT.load(Ordering::SeqCst) {
+            shut_down(libc::SHUT_RDWR);
+        } else if stop::requested() {
+            shut_down(libc::SHUT_RD);
+        }
+    }
+
+    /// In a worker: its client is about to be closed, and the number of its
+    /// socket to become free for another.
+    pub fn give_back() {
+        CLIENT.store(-1, Ordering::SeqCst);
+    }
+
+    /// In a worker: makes signals, and the end of the server, keep it from
+    /// accepting clients from this socket.
+    ///
+    /// # Errors
+    ///
+    /// Those of prctl(2), which has none to offer for a signal that exists.
+    pub fn obey(&self, socket: &TcpListener) -> io::Result<()> {
+        NOT_LISTENING.store(self.report.as_raw_fd(), Ordering::SeqCst);
+        LISTENING.store(socket.as_raw_fd(), Ordering::SeqCst);
+        // The kernel sends this when the server is gone, however it went.
+        #[cfg(target_os = "linux")]
+        nix::sys::prctl::set_pdeathsig(Signal::SIGUSR2)?;
+        // Both may have happened before they could have any effect.
+        if stop::requested() || Self::orphaned() {
+            dismiss();
+        }
+        Ok(())
+    }
+
+    /// In a worker: whether it must not accept any more clients.
+    pub fn dismissed() -> bool {
+        DISMISSED.load(Ordering::SeqCst)
+    }
+
+    /// In a child: whether the server is gone.
+    pub fn orphaned() -> bool {
+        getppid().as_raw() != SERVER.load(Ordering::SeqCst)
+    }
+
+    /// Notes a new child, and its client if it was created for one.
+    pub fn enter(&mut self, child: Pid, client: impl Into<Option<SocketAddr>>) {
+        self.live.insert(child, client.into());
+    }
+
+    /// In a child: tells the server what was done since the last report.
+    pub fn report(&self, totals: &mut Totals) {
+        let numbers = [totals.clients, totals.received, totals.sent];
+        let report = numbers.map(u64::to_ne_bytes);
+        // EPIPE when the server was killed: then nobody counts any more.
+        while write(&self.report, report.as_flattened()) == Err(Errno::EINTR) {}
+        *totals = Totals::default();
     }
 
     /// In a child: does its work, reports, and ends the process.
-    pub fn work(&self, work: impl FnOnce(&mut Totals)) -> ! {
+    pub fn work(
+        &self,
+        work: impl FnOnce(&mut Totals) -> Result<(), Failure>,
+    ) -> ! {
         let mut totals = Totals::default();
         // Without this, a panic would unwind into the loop of the server, of
         // which this process is a copy, and drop what is not its own.
         let result = catch_unwind(AssertUnwindSafe(|| work(&mut totals)));
-        let numbers = [totals.clients, totals.received, totals.sent];
-        let report = numbers.map(u64::to_ne_bytes);
-        // EPIPE when the server was killed: then nobody counts any more.
-        let _ = write(&self.report, report.as_flattened());
-        // 101 is what a Rust program ends with after a panic.
-        let status = if result.is_ok() { 0 } else { 101 };
+        self.report(&mut totals);
+        let status = match result {
+            Ok(Ok(())) => 0,
+            Ok(Err(failure)) => {
+                self.server.complain(&failure);
+                failure.status()
+            }
+            // What a Rust program ends with after a panic.
+            Err(_) => 101,
+        };
         // SAFETY: _exit(2) ends the process at once, without the destructors
         // and exit handlers that are the server's to run.
         #[expect(unsafe_code, reason = "nothing safe ends a forked child")]
         unsafe {
-            libc::_exit(status)
+            libc::_exit(status.into())
         }
     }
 
@@ -160,9 +268,19 @@ impl Children {
     }
 
     /// Reaps every child that has ended, and reads what they reported.
-    pub fn reap(&mut self) {
+    ///
+    /// # Errors
+    ///
+    /// `Failure::Reported` when a worker has met an error that only a mistake
+    /// in the program can cause: another one in its place would meet it too.
+    pub fn reap(&mut self) -> Result<(), Failure> {
+        let mut result = Ok(());
         loop {
             match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(child, 1)) => {
+                    self.live.remove(&child);
+                    result = Err(Failure::Reported);
+                }
                 Ok(WaitStatus::Exited(child, status)) => {
                     let language = self.server.transcript.language();
                     let text = language.pick("exit status", "estado de salida");
@@ -183,6 +301,7 @@ impl Children {
             }
         }
         self.read_reports();
+        result
     }
 
     /// Removes a child, and says of what it died if it died.
