@@ -96,13 +96,24 @@ pub fn handle(
     signals: &[Signal],
     handler: extern "C" fn(c_int),
 ) -> io::Result<()> {
+    install(signals, SigHandler::Handler(handler))
+}
+
+/// Lets some signals do what they do to any program that has not asked for
+/// anything else.
+///
+/// # Errors
+///
+/// EINVAL for a signal that cannot be handled, such as SIGKILL.
+pub fn restore(signals: &[Signal]) -> io::Result<()> {
+    install(signals, SigHandler::SigDfl)
+}
+
+/// Calls sigaction(2) for each of these signals.
+fn install(signals: &[Signal], handler: SigHandler) -> io::Result<()> {
     // SA_RESTART: system calls that a handler interrupts go on by themselves
     // wherever the kernel can do that (not with a time limit on the socket).
-    let action = SigAction::new(
-        SigHandler::Handler(handler),
-        SaFlags::SA_RESTART,
-        SigSet::empty(),
-    );
+    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
     for &signal in signals {
         // SAFETY: the handlers given here do only what signal-safety(7)
         // allows: atomics, write, shutdown, getpid, _exit.
