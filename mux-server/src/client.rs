@@ -19,9 +19,13 @@ use crate::readiness::{Interest, Socket};
 
 /// One client and the state of its conversation.
 pub struct Client {
+    /// Its socket, of which the list has a share.
     stream: Rc<TcpStream>,
+    /// Who it is, for the transcript.
     address: SocketAddr,
+    /// And whose loop it belongs to.
     worker: Worker,
+    /// What was said, and who has to speak now.
     conversation: Conversation,
     /// When it last sent something or took something.
     active: Instant,
@@ -50,6 +54,7 @@ impl Client {
         // From now on a call that would have to wait returns EAGAIN instead:
         // whoever blocked the loop would block every client.
         stream.set_nonblocking(true)?;
+        // Served from now on, though it may not have said a word.
         server.transcript.say(worker, address, &Event::Connected);
         Ok(Self {
             stream: Rc::new(stream),
@@ -71,6 +76,8 @@ impl Client {
 
     /// What its socket must be watched for from now on, if that has changed.
     pub fn new_interest(&mut self) -> Option<Interest> {
+        // epoll charges a system call for each change, and most turns change
+        // nothing.
         let interest = self.interest();
         (self.watched != interest).then(|| {
             self.watched = interest;
@@ -84,7 +91,9 @@ impl Client {
     /// without reading fills its own buffers, not the server's memory.
     pub fn interest(&self) -> Interest {
         match self.conversation.step() {
+            // There was no room for all of it.
             Step::Send => Interest::Send,
+            // A message, or the end of file.
             Step::Receive | Step::Close => Interest::Receive,
         }
     }

@@ -71,10 +71,15 @@ pub trait Readiness {
 ///
 /// EMFILE or ENFILE when there is no descriptor left for an epoll.
 pub fn readiness(backend: Option<Backend>) -> nix::Result<Box<dyn Readiness>> {
+    // A box hides which it is: the loop calls the three verbs, and that costs
+    // nothing beside the system calls behind them.
     Ok(match backend {
+        // As in the original.
         Some(Backend::Select) => Box::new(Select::new()),
+        // Where there is one.
         #[cfg(target_os = "linux")]
         Some(Backend::Epoll) => Box::new(Epoll::new()?),
+        // The default.
         _ => Box::new(Poll::default()),
     })
 }
@@ -87,6 +92,7 @@ pub fn number(socket: &Socket) -> RawFd {
 /// The sockets watched, for those who must name them all in each wait.
 #[derive(Default)]
 pub struct List {
+    /// One after the other, in no order, without gaps.
     entries: Vec<(Socket, Interest)>,
     /// Where in `entries` a descriptor stands.
     places: HashMap<RawFd, usize>,
@@ -95,10 +101,13 @@ pub struct List {
 impl List {
     /// Adds a socket, or changes what it is watched for.
     pub fn watch(&mut self, socket: &Socket, interest: Interest) {
+        // A share of the socket, which keeps it open.
         let entry = (Rc::clone(socket), interest);
+        // It is there already: what it is watched for has changed.
         if let Some(&place) = self.places.get(&number(socket)) {
             self.entries[place] = entry;
         } else {
+            // At the end.
             self.places.insert(number(socket), self.entries.len());
             self.entries.push(entry);
         }
@@ -106,11 +115,13 @@ impl List {
 
     /// Removes a socket.
     pub fn forget(&mut self, socket: &Socket) {
+        // Without this map, each client that leaves would cost a search.
         let Some(place) = self.places.remove(&number(socket)) else {
             return;
         };
         // The last entry takes the place: nothing else has to move.
         self.entries.swap_remove(place);
+        // Unless it was the last entry itself.
         if let Some((moved, _)) = self.entries.get(place) {
             self.places.insert(number(moved), place);
         }
