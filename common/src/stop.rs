@@ -39,6 +39,7 @@ pub fn requested() -> bool {
 
 /// Notes one request to stop; async-signal-safe, see signal-safety(7).
 pub fn request() {
+    // An atomic, for the code that this interrupts may be reading it.
     let before = ASKED.fetch_add(1, Ordering::SeqCst);
     // The second request is the loop's to obey; but a loop that is stuck, in
     // a terminal that Ctrl-S has paused, say, must not outlive the third.
@@ -49,6 +50,7 @@ pub fn request() {
             libc::_exit(130)
         }
     }
+    // Ends the wait of the loop, or the one that it is about to begin.
     poke();
 }
 
@@ -72,6 +74,7 @@ fn poke() {
     // A handler must leave errno as it found it: the code that it interrupts
     // may be about to read it.
     let errno = Errno::last_raw();
+    // -1 before the start, and then write(2) fails with EBADF: no harm.
     let pipe = WAKE_PIPE.load(Ordering::SeqCst);
     // SAFETY: write(2) is async-signal-safe; it reads one byte that lives for
     // ever. A full pipe is as good as a written one, a closed one past caring.
@@ -114,6 +117,7 @@ fn install(signals: &[Signal], handler: SigHandler) -> io::Result<()> {
     // SA_RESTART: system calls that a handler interrupts go on by themselves
     // wherever the kernel can do that (not with a time limit on the socket).
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // One call for each; there is none for several.
     for &signal in signals {
         // SAFETY: the handlers given here do only what signal-safety(7)
         // allows: atomics, write, shutdown, getpid, _exit.
@@ -141,7 +145,9 @@ pub struct Stop {
     reading: Arc<OwnedFd>,
     /// Kept open for the handler, which knows only its number.
     _writing: Option<OwnedFd>,
+    /// How long clients may finish.
     grace: Duration,
+    /// How far it has got.
     stage: Stage,
 }
 
@@ -152,14 +158,18 @@ impl Stop {
     ///
     /// EMFILE or ENFILE when there is no descriptor left for the pipe.
     pub fn new(grace: Duration) -> io::Result<Self> {
+        // What is written to the second comes out of the first.
         let (reading, writing) = pipe()?;
+        // Both ends alike.
         for end in [&reading, &writing] {
             // A handler that blocked on a full pipe would never return.
             fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
             // A program that somebody starts from here has no use for it.
             fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
         }
+        // Before the handlers, which need it.
         WAKE_PIPE.store(writing.as_raw_fd(), Ordering::SeqCst);
+        // The two ways to ask politely: Ctrl-C, and `kill` without an option.
         handle(&[Signal::SIGINT, Signal::SIGTERM], on_signal)?;
         Ok(Self {
             reading: Arc::new(reading),
@@ -188,21 +198,29 @@ impl Stop {
     ///
     /// `Failure::Interrupted` after a second request.
     pub fn due(&mut self) -> Result<Option<Shutdown>, Failure> {
+        // Mostly 0, and then this costs one look at the memory.
         let asked = ASKED.load(Ordering::SeqCst);
+        // Impatience counts, at whatever stage.
         if asked > 1 {
             return Err(Failure::Interrupted);
         }
+        // Each stage is entered once.
         let demand = match self.stage {
+            // All that has arrived is still answered: on Linux recv(2) goes
+            // on to deliver it, and then reports the end of file.
             Stage::Running if asked > 0 => {
                 self.stage = Stage::Grace(Instant::now() + self.grace);
                 Shutdown::Read
             }
+            // Who has not taken the reply by now will not.
             Stage::Grace(end) if Instant::now() >= end => {
                 self.stage = Stage::Cut(Instant::now() + LAST_WORD);
                 Shutdown::Both
             }
+            // Not yet, or already demanded.
             _ => return Ok(None),
         };
+        // How a client is told differs between the approaches.
         Ok(Some(demand))
     }
 
@@ -211,8 +229,11 @@ impl Stop {
     #[must_use]
     pub fn over(&self, serving: usize) -> bool {
         match self.stage {
+            // A server without clients waits for some.
             Stage::Running => false,
+            // The sooner the better.
             Stage::Grace(_) => serving == 0,
+            // Somebody may be stuck elsewhere: in a paused terminal, say.
             Stage::Cut(end) => serving == 0 || Instant::now() >= end,
         }
     }
@@ -221,7 +242,9 @@ impl Stop {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match self.stage {
+            // Nothing is due by itself.
             Stage::Running => None,
+            // The end of this stage.
             Stage::Grace(end) | Stage::Cut(end) => Some(end),
         }
     }
@@ -243,7 +266,9 @@ impl Stop {
     /// whether it is. A pipe that nobody writes to any more never is.
     #[allow(clippy::must_use_candidate, reason = "mostly it is quiet")]
     pub fn hush(&self) -> bool {
+        // The bytes mean nothing; that there are some was the message.
         let mut bytes = [0; 64];
+        // There are as many as there were signals since the last time.
         loop {
             match read(&self.reading, &mut bytes) {
                 // Its end of file, which is there to be read for ever.
