@@ -203,7 +203,8 @@ impl Transcript {
                 let number = *number as u64;
                 let verb = self.sent(number).trim_start();
                 let count = self.language.count(number, "byte", "bytes");
-                line += &format!("{verb} {count}");
+                // Formatting into a string cannot fail.
+                let _ = write!(line, "{verb} {count}");
             }
             // The ordinary close goes without saying why.
             Event::Closed(ending) => {
