@@ -107,7 +107,8 @@ show_terminal() { printf '    %s%s%s\n' "$typed" "$*" "$plain"; }
 
 # The server's lines, cut where they would not fit into 80 columns.
 show_server() {
-  fold -s -w 74 <<<"$1" | sed "s/.*/    $server_says| &$plain/"
+  fold -s -w 72 <<<"$1" | sed -e '2,$s/^/  /' -e 's/ *$//' \
+    -e "s/.*/    $server_says| &$plain/"
 }
 
 # Runs a command line as it is shown; what it printed is left in `output`.
@@ -335,7 +336,10 @@ read_reply() { # name, text, screen
 # A client leaves: by the end of its input, or by being ended.
 leave() { # process, keyboard, screen, Ctrl-C or Ctrl-D
   eval "exec $2>&-"
-  [ "$4" = Ctrl-D ] || kill "$1" || true
+  # One that has left already may have passed on its number.
+  if [ "$4" = Ctrl-C ] && jobs -pr | grep -qx "$1"; then
+    kill "$1" 2>/dev/null || true
+  fi
   # The end of its output is its own end.
   ! IFS= read -r -t 10 -u "$3" line ||
     fail "the client printed: $line" "el cliente mostró: $line"
