@@ -164,8 +164,10 @@ clean_up() {
 # Closes our ends of all the pipes: see `connect` for the numbers.
 close_all() { exec 3<&- 4>&- 5<&- 6>&- 7<&- 8>&- 9<&-; }
 
-# Says what was not as claimed, and ends.
+# Says what was not as claimed, and ends. If a client has complained, that may
+# be why; otherwise its complaints, of being ended for instance, are of no use.
 fail() {
+  if [ -s "$room/complaints" ]; then cat "$room/complaints" >&2; fi
   printf '%s: %s\n' "$(pick 'NOT AS CLAIMED' 'NO ES LO AFIRMADO')" \
     "$(pick "$@")" >&2
   exit 1
@@ -314,7 +316,7 @@ connect() { # name, keyboard, screen
   # A child inherits our pipes. With a copy of somebody's keyboard in its hands
   # that keyboard's end of file would never come.
   "${limited[@]}" 127.0.0.1 "$port" <"$keyboard" >"$screen" \
-    3<&- 4>&- 5<&- 6>&- 7<&- 8>&- 9<&- &
+    2>>"$room/complaints" 3<&- 4>&- 5<&- 6>&- 7<&- 8>&- 9<&- &
   # Only numbers that are written out can be redirected in every bash.
   eval "exec $2>\"\$keyboard\" $3<\"\$screen\""
 }
