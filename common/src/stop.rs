@@ -85,6 +85,7 @@ fn poke() {
     unsafe {
         libc::write(pipe, [0_u8].as_ptr().cast(), 1)
     };
+    // As if nothing had happened in between.
     Errno::set_raw(errno);
 }
 
@@ -127,6 +128,7 @@ fn install(signals: &[Signal], handler: SigHandler) -> io::Result<()> {
         #[expect(unsafe_code, reason = "a handler could do anything")]
         unsafe { sigaction(signal, &action) }?;
     }
+    // What they did before is of no interest.
     Ok(())
 }
 

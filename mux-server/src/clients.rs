@@ -102,6 +102,7 @@ impl Clients {
             // Here the loop sleeps.
             self.readiness.wait(ready, until)
         });
+        // An error here concerns all clients at once.
         match result {
             // A signal came first: the loop goes round and finds out which.
             Ok(()) | Err(Errno::EINTR) => Ok(()),

@@ -101,6 +101,7 @@ fn dismiss() {
             libc::dup2(NOT_LISTENING.load(Ordering::SeqCst), listening)
         };
     }
+    // As if nothing had happened in between.
     Errno::set_raw(errno);
 }
 
@@ -114,6 +115,7 @@ fn shut_down(side: c_int) {
     unsafe {
         libc::shutdown(CLIENT.load(Ordering::SeqCst), side)
     };
+    // As if nothing had happened in between.
     Errno::set_raw(errno);
 }
 
