@@ -1,0 +1,8 @@
+//! The lab: measures the three servers on the reader's own machine, beside
+//! what others write in the same model and beside what the kernel itself
+//! takes. The servers are run as programs; nothing of their code is used.
+
+pub mod load;
+pub mod machine;
+pub mod procfs;
+pub mod stats;
