@@ -2,7 +2,11 @@
 //! what others write in the same model and beside what the kernel itself
 //! takes. The servers are run as programs; nothing of their code is used.
 
+pub mod catalogue;
 pub mod load;
 pub mod machine;
+pub mod peer;
 pub mod procfs;
+pub mod program;
 pub mod stats;
+pub mod text;

@@ -91,7 +91,7 @@ fn own_cpu_time(pid: Pid) -> Result<Duration> {
 }
 
 /// The time of the children that a process has waited for: `cutime` and
-/// `cstime` of proc_pid_stat(5).
+/// `cstime` of `proc_pid_stat(5)`.
 fn reaped_cpu_time(pid: Pid) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name, in parentheses, may hold spaces: fields count from its end.
@@ -282,7 +282,8 @@ mod tests {
         assert!(!tree(Pid::this()).contains(&pid));
         // Reaped: what it used is now in this process's account.
         let after = cpu_time(Pid::this()).unwrap();
-        assert!(after.total - before.total >= Duration::from_millis(10));
+        let used = after.total.saturating_sub(before.total);
+        assert!(used >= Duration::from_millis(10));
         assert!(after.complete);
     }
 

@@ -136,7 +136,9 @@ mod tests {
         // The machine is half as fast in the second round, for both.
         let ratios = pairwise_ratios(&[120.0, 60.0], &[100.0, 50.0]);
         assert_eq!(ratios.len(), 2);
-        ratios.iter().for_each(|ratio| assert_close(*ratio, 1.2));
+        for ratio in ratios {
+            assert_close(ratio, 1.2);
+        }
         assert!(pairwise_ratios(&[1.0], &[0.0]).is_empty());
     }
 }

@@ -62,8 +62,8 @@ struct Shared {
     ready: AtomicUsize,
     /// One could not open its connections: nobody begins.
     failed: AtomicBool,
-    /// When the counted part begins.
-    start: OnceLock<Instant>,
+    /// When the warm-up begins.
+    begin: OnceLock<Instant>,
 }
 
 /// Does what the plan says.
@@ -248,7 +248,8 @@ impl<'run> Worker<'run> {
 
     fn run(mut self, witness: &dyn Witness) -> Result<Outcome> {
         self.open()?;
-        let start = self.agree_on_start()?;
+        let begin = self.agree_on_begin()?;
+        let start = begin + self.plan.warm_up;
         let threads = self.plan.threads.get();
         let time = match self.plan.limit {
             Limit::Time(time) => time,
@@ -258,12 +259,13 @@ impl<'run> Worker<'run> {
             let interval = Duration::from_secs_f64(1.0 / rate);
             let position = u32::try_from(self.index).unwrap_or(0);
             self.arrivals = Some(Arrivals {
-                next: start - self.plan.warm_up + interval * position,
+                next: begin + interval * position,
                 interval: interval * u32::try_from(threads).unwrap_or(1),
                 end: start + time,
             });
         }
         self.phase = Phase::WarmUp;
+        self.start = start;
         let mut end = start + time;
         let mut cpu_before = Duration::ZERO;
         let mut housekeeping = Instant::now() + HOUSEKEEPING;
@@ -278,11 +280,10 @@ impl<'run> Worker<'run> {
                 if self.arrivals.is_none() {
                     end += now - start;
                     self.start = now;
-                } else {
-                    self.start = start;
                 }
                 cpu_before = thread_cpu_time();
             }
+            self.let_arrive(now);
             let over = now >= end || self.live.stops();
             if self.phase == Phase::Counting {
                 let exhausted = self.allowance == 0 && self.under_way == 0;
@@ -301,7 +302,7 @@ impl<'run> Worker<'run> {
                     break;
                 }
             }
-            self.begin_what_is_due(now);
+            self.begin_what_is_due();
             if now >= housekeeping {
                 self.look_for_timeouts(now);
                 self.tell();
@@ -383,7 +384,7 @@ impl<'run> Worker<'run> {
     }
 
     /// Waits until all threads have opened theirs; the first sets the time.
-    fn agree_on_start(&self) -> Result<Instant> {
+    fn agree_on_begin(&self) -> Result<Instant> {
         let threads = self.plan.threads.get();
         self.shared.ready.fetch_add(1, Ordering::AcqRel);
         while self.index == 0
@@ -395,12 +396,11 @@ impl<'run> Worker<'run> {
             std::thread::sleep(Duration::from_micros(200));
         }
         if self.index == 0 {
-            let start = Instant::now() + self.plan.warm_up;
-            return Ok(*self.shared.start.get_or_init(|| start));
+            return Ok(*self.shared.begin.get_or_init(Instant::now));
         }
         loop {
-            if let Some(start) = self.shared.start.get() {
-                return Ok(*start);
+            if let Some(begin) = self.shared.begin.get() {
+                return Ok(*begin);
             }
             if self.shared.failed.load(Ordering::Acquire) {
                 return cannot_open(self.plan, ErrorKind::TimedOut);
@@ -409,21 +409,25 @@ impl<'run> Worker<'run> {
         }
     }
 
+    /// Open loop: queues those that should have begun by now.
+    fn let_arrive(&mut self, now: Instant) {
+        let Some(arrivals) = &mut self.arrivals else {
+            return;
+        };
+        while arrivals.next <= now
+            && arrivals.next < arrivals.end
+            && self.allowance > 0
+        {
+            self.queue.push_back(arrivals.next);
+            self.allowance -= u64::from(arrivals.next >= self.start);
+            arrivals.next += arrivals.interval;
+        }
+    }
+
     /// Begins operations: in a closed loop on every free connection, in an
     /// open loop as many as have arrived.
-    fn begin_what_is_due(&mut self, now: Instant) {
-        if let Some(arrivals) = &mut self.arrivals {
-            while arrivals.next <= now
-                && arrivals.next < arrivals.end
-                && self.allowance > 0
-                && self.phase != Phase::Draining
-            {
-                self.queue.push_back(arrivals.next);
-                if arrivals.next >= self.start && self.phase != Phase::WarmUp {
-                    self.allowance -= 1;
-                }
-                arrivals.next += arrivals.interval;
-            }
+    fn begin_what_is_due(&mut self) {
+        if self.arrivals.is_some() {
             while !self.queue.is_empty()
                 && let Some(slot) = self.free.pop_front()
                 && let Some(intended) = self.queue.pop_front()

@@ -1,0 +1,4 @@
+//! What the lab can be asked to do.
+
+pub mod load;
+pub mod peer;
