@@ -1,2 +1,91 @@
-//! To be written.
-fn main() {}
+//! One loop for all connections.
+//!
+//! There is one thread, and it waits in one place only: where it asks the
+//! kernel which of its sockets are ready. It serves each of those as far as
+//! that goes without waiting, and asks again.
+//!
+//! Read `serve` first, then `client.rs` for what the loop remembers of each
+//! client, `clients.rs` for the list, and `poll.rs`, `select.rs`, `epoll.rs`
+//! for how the kernel is asked.
+
+mod client;
+mod clients;
+#[cfg(target_os = "linux")]
+mod epoll;
+mod poll;
+mod readiness;
+mod select;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clients::Clients;
+use common::Server;
+use common::failure::Failure;
+use common::listener::{Accepted, Listener};
+use common::options::{Backend, Program, Serve};
+use common::totals::Totals;
+
+/// What the command line needs to know of this server.
+const PROGRAM: Program = Program {
+    name: "mux-server",
+    serve: Serve::UntilEof,
+    backend: Some(Backend::Poll),
+};
+
+/// Reads the options, listens, and calls `serve`.
+fn main() -> ExitCode {
+    common::run(PROGRAM, serve)
+}
+
+/// Serves clients until a stop; returns what they received and sent.
+fn serve(
+    server: &Arc<Server>,
+    mut listener: Listener,
+) -> Result<Totals, Failure> {
+    // 1. Initialise the list of sockets
+    let mut clients = Clients::new(Arc::clone(server), &listener)?;
+    // One loop, one owner: plain variables will do.
+    let mut totals = Totals::default();
+    let mut ready = Vec::new();
+    // The endless loop of the original, with an end: a stop, once the last
+    // client has left.
+    while !listener.stop.over(clients.count()) {
+        // 2. Wait for one or more connections
+        // The only place where this program waits, and for all clients at
+        // once. The `?` hands an error to the caller.
+        clients.wait(&mut listener, &mut ready)?;
+        let now = Instant::now();
+        // 3. Iterate over the connections that are ready
+        for fd in ready.drain(..) {
+            // 4. For each of them
+            if clients.is_door(fd) {
+                // 4.1 A new socket for the connection
+                if let Accepted::Client(stream, address) = listener.accept()? {
+                    // 4.2 Add the socket to the list
+                    clients.enter(stream, address)?;
+                }
+            } else if let Some(client) = clients.get(fd) {
+                match client.proceed(server, &mut totals, now) {
+                    // 4.3 If there is data: receive, print, send
+                    // All done; now it is watched for what it needs next.
+                    None => clients.watch(fd),
+                    // 4.4 If there is none: close, remove from the list
+                    Some(ending) => clients.close(fd, ending),
+                }
+            } else {
+                // The pipe: a signal has come.
+                listener.stop.hush();
+            }
+        }
+        // Who only waits is never ready: here the clock speaks for them.
+        clients.close_overdue(now);
+        // 5. Stop
+        if let Some(side) = listener.demand()? {
+            clients.shutdown(side);
+        }
+    }
+    totals.clients = listener.accepted();
+    Ok(totals)
+}

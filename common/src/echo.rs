@@ -1,0 +1,535 @@
+//! One conversation with one client: the steps 4.1 to 4.4 of the originals.
+//!
+//! `Conversation` says what to do next and knows nothing of sockets; the loop
+//! of mux-server drives it by readiness. `handle_client` drives it over a
+//! blocking stream: the same function for a thread and for a process.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::Server;
+use crate::constants::{BUFFER_SIZE, DRAIN_LIMIT, GREETING};
+use crate::options::{Options, Reply, Serve};
+use crate::stop;
+use crate::totals::Totals;
+use crate::transcript::{Ending, Event, Worker};
+
+/// What a conversation needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// To receive, into `room`.
+    Receive,
+    /// To send, what `unsent` holds.
+    Send,
+    /// To close: nothing is left to say.
+    Close,
+}
+
+/// The state of one conversation, without any input or output of its own.
+#[derive(Debug)]
+pub struct Conversation {
+    serve: Serve,
+    reply: Reply,
+    step: Step,
+    /// All the memory that a client can claim: the bytes received last.
+    buffer: [u8; BUFFER_SIZE],
+    /// How many of them there are.
+    received: usize,
+    /// How many bytes of the reply the kernel has taken.
+    sent: usize,
+    /// Whether the client has sent its end of file.
+    ended: bool,
+}
+
+impl Conversation {
+    /// A conversation as the options want it, before its first byte.
+    #[must_use]
+    pub fn new(options: &Options) -> Self {
+        Self {
+            serve: options.serve,
+            reply: options.reply,
+            step: Step::Receive,
+            buffer: [0; BUFFER_SIZE],
+            received: 0,
+            sent: 0,
+            ended: false,
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        self.step
+    }
+
+    /// Where to put what is received.
+    pub fn room(&mut self) -> &mut [u8] {
+        &mut self.buffer
+    }
+
+    /// The message received last.
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
+        &self.buffer[..self.received]
+    }
+
+    /// The whole reply to it.
+    #[must_use]
+    pub fn reply(&self) -> &[u8] {
+        match self.reply {
+            Reply::Echo => self.message(),
+            Reply::Greeting => GREETING.as_bytes(),
+        }
+    }
+
+    /// The part of the reply that the kernel has not taken yet.
+    #[must_use]
+    pub fn unsent(&self) -> &[u8] {
+        &self.reply()[self.sent..]
+    }
+
+    /// Notes that so many bytes were received into `room`; none is the
+    /// client's end of file.
+    pub fn receive(&mut self, count: usize) {
+        self.received = count;
+        self.sent = 0;
+        self.ended = count == 0;
+        self.step = if self.ended { Step::Close } else { Step::Send };
+    }
+
+    /// Notes that the kernel took so many bytes of `unsent`; says whether the
+    /// reply is complete.
+    pub fn send(&mut self, count: usize) -> bool {
+        self.sent += count;
+        let complete = self.unsent().is_empty();
+        if complete {
+            self.step = match (self.serve, self.reply) {
+                (Serve::UntilEof, Reply::Echo) => Step::Receive,
+                // A greeting announces `Connection: close`.
+                (Serve::Once, _) | (_, Reply::Greeting) => Step::Close,
+            };
+        }
+        complete
+    }
+
+    /// Whether the client has sent its end of file, so that nothing more can
+    /// come from it.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+}
+
+/// What `handle_client` needs of a socket beyond reading and writing; a test
+/// puts something else in its place.
+pub trait Stream: Read + Write {
+    /// Sends our end of file after all that was written; receiving goes on.
+    ///
+    /// # Errors
+    ///
+    /// ENOTCONN when the connection is gone already.
+    fn end_sending(&self) -> io::Result<()>;
+
+    /// Lets no read wait longer than this.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    fn limit_reading(&self, limit: Duration) -> io::Result<()>;
+}
+
+/// A shared socket is enough: the kernel lets any number of threads use it.
+impl Stream for &TcpStream {
+    fn end_sending(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn limit_reading(&self, limit: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(limit))
+    }
+}
+
+/// Serves one client from its first byte to the close, adding to `totals` as
+/// it goes: what was done stays counted even if this panics.
+pub fn handle_client(
+    mut stream: impl Stream,
+    client: SocketAddr,
+    worker: Worker,
+    server: &Server,
+    totals: &mut Totals,
+) {
+    let say = |event: &Event| server.transcript.say(worker, client, event);
+    say(&Event::Connected);
+    let mut conversation = Conversation::new(&server.options);
+    let result = converse(&mut stream, &mut conversation, totals, say);
+    // 4.4 Close the communication
+    if result.is_ok() && !conversation.ended() {
+        drain(&mut stream, conversation.room());
+    }
+    say(&Event::Closed(ending(
+        result,
+        &conversation,
+        &server.options,
+    )));
+}
+
+/// Receives and replies, in turn, until there is nothing left to do.
+fn converse(
+    stream: &mut impl Stream,
+    conversation: &mut Conversation,
+    totals: &mut Totals,
+    say: impl Fn(&Event),
+) -> io::Result<()> {
+    loop {
+        match conversation.step() {
+            Step::Receive => {
+                // 4.1 Receive data
+                let count = again(|| stream.read(conversation.room()))?;
+                conversation.receive(count);
+                totals.received += count as u64;
+                // 4.2 Print it
+                if !conversation.ended() {
+                    say(&Event::Received(conversation.message()));
+                }
+            }
+            Step::Send => {
+                // 4.3 Send the reply
+                let count = again(|| stream.write(conversation.unsent()))?;
+                totals.sent += count as u64;
+                if conversation.send(count) {
+                    say(&Event::Sent(conversation.reply().len()));
+                }
+            }
+            Step::Close => return Ok(()),
+        }
+    }
+}
+
+/// Repeats a call that a signal has interrupted.
+fn again(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Ends our side, then reads and drops what still comes until the client's
+/// end of file, for at most `DRAIN_LIMIT`.
+///
+/// close(2) with unread input makes TCP send a reset instead of an end of
+/// file (RFC 9293), and a reset can destroy a reply on its way.
+fn drain(stream: &mut impl Stream, scratch: &mut [u8]) {
+    let end = Instant::now() + DRAIN_LIMIT;
+    // Errors end the draining, no more: the reply is sent, and a connection
+    // that is gone has nothing left to lose.
+    if stream.end_sending().is_err() {
+        return;
+    }
+    let mut left = DRAIN_LIMIT;
+    while !left.is_zero() && stream.limit_reading(left).is_ok() {
+        match again(|| stream.read(scratch)) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => left = end.saturating_duration_since(Instant::now()),
+        }
+    }
+}
+
+/// Why a conversation has come to its end.
+#[must_use]
+pub fn ending(
+    result: io::Result<()>,
+    conversation: &Conversation,
+    options: &Options,
+) -> Ending {
+    match result {
+        // At a stop the server shuts down its reading side, which looks like
+        // the client's end of file; a cut looks like a broken pipe.
+        Ok(()) if conversation.ended() && stop::requested() => Ending::Stopping,
+        Err(_) if stop::requested() => Ending::Stopping,
+        Ok(()) => Ending::Ordinary,
+        // SO_RCVTIMEO and SO_SNDTIMEO end a call with EAGAIN, socket(7); an
+        // ETIMEDOUT would be the network's: the client no longer answers.
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Ending::Idle(options.idle_timeout.unwrap_or_default())
+        }
+        Err(error) => Ending::Failed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::language::Language;
+    use crate::transcript::Transcript;
+
+    /// What happens to a scripted stream, in the order in which it happens.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    enum Call {
+        Read,
+        Write(usize),
+        EndSending,
+        LimitReading(Duration),
+    }
+
+    /// A client made of a script: what each read yields, how much each write
+    /// takes.
+    #[derive(Default)]
+    struct Script {
+        reads: VecDeque<io::Result<Vec<u8>>>,
+        writes: VecDeque<io::Result<usize>>,
+        written: Vec<u8>,
+        calls: RefCell<Vec<Call>>,
+        unended: Cell<bool>,
+    }
+
+    impl Read for &mut Script {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            self.calls.borrow_mut().push(Call::Read);
+            let Some(next) = self.reads.pop_front() else {
+                return Ok(0);
+            };
+            let bytes = next?;
+            assert!(bytes.len() <= room.len(), "a read of at most 1024");
+            room[..bytes.len()].copy_from_slice(&bytes);
+            Ok(bytes.len())
+        }
+    }
+
+    impl Write for &mut Script {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let most = self.writes.pop_front().unwrap_or(Ok(bytes.len()))?;
+            let count = most.clamp(1, bytes.len());
+            self.calls.borrow_mut().push(Call::Write(count));
+            self.written.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for &mut Script {
+        fn end_sending(&self) -> io::Result<()> {
+            self.calls.borrow_mut().push(Call::EndSending);
+            if self.unended.get() {
+                return Err(ErrorKind::NotConnected.into());
+            }
+            Ok(())
+        }
+
+        fn limit_reading(&self, limit: Duration) -> io::Result<()> {
+            self.calls.borrow_mut().push(Call::LimitReading(limit));
+            Ok(())
+        }
+    }
+
+    fn server(serve: Serve, reply: Reply) -> Server {
+        Server {
+            options: Options {
+                host: String::new(),
+                port: 0,
+                serve,
+                reply,
+                max_clients: 1,
+                idle_timeout: Some(Duration::from_secs(300)),
+                grace: Duration::ZERO,
+                backend: None,
+                language: Language::English,
+                quiet: true,
+            },
+            transcript: Transcript::new("test", Language::English, true),
+        }
+    }
+
+    fn reads<const N: usize>(messages: [&[u8]; N]) -> Script {
+        Script {
+            reads: messages.map(|bytes| Ok(bytes.to_vec())).into(),
+            ..Script::default()
+        }
+    }
+
+    fn serve(script: &mut Script, serve: Serve, reply: Reply) -> Totals {
+        let mut totals = Totals::default();
+        handle_client(
+            script,
+            "127.0.0.1:1".parse().unwrap(),
+            Worker::Loop,
+            &server(serve, reply),
+            &mut totals,
+        );
+        totals
+    }
+
+    fn totals(received: u64, sent: u64) -> Totals {
+        Totals {
+            clients: 0,
+            received,
+            sent,
+        }
+    }
+
+    #[test]
+    fn once_is_one_message_its_reply_and_a_lossless_close() {
+        let mut script = reads([b"one", b"two", b"three"]);
+        let counted = serve(&mut script, Serve::Once, Reply::Echo);
+        assert_eq!(script.written, b"one");
+        assert_eq!(counted, totals(3, 3), "what is dropped does not count");
+        let calls = script.calls.into_inner();
+        assert_eq!(
+            calls[..4],
+            [
+                Call::Read,
+                Call::Write(3),
+                Call::EndSending,
+                Call::LimitReading(DRAIN_LIMIT)
+            ]
+        );
+        let read = calls.iter().filter(|call| **call == Call::Read).count();
+        assert_eq!(read, 4, "drained until the end of file");
+    }
+
+    #[test]
+    fn each_wait_of_the_draining_is_shorter_than_the_one_before() {
+        let mut script = reads([b"one", b"two", b"three"]);
+        serve(&mut script, Serve::Once, Reply::Echo);
+        let limits: Vec<_> = script
+            .calls
+            .into_inner()
+            .into_iter()
+            .filter_map(|call| match call {
+                Call::LimitReading(limit) => Some(limit),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(limits.len(), 3);
+        assert!(limits.windows(2).all(|pair| pair[1] < pair[0]));
+    }
+
+    #[test]
+    fn until_eof_ends_with_the_client_and_needs_no_draining() {
+        let mut script = reads([b"one", b"two"]);
+        let counted = serve(&mut script, Serve::UntilEof, Reply::Echo);
+        assert_eq!(script.written, b"onetwo");
+        assert_eq!(counted, totals(6, 6));
+        assert!(!script.calls.borrow().contains(&Call::EndSending));
+    }
+
+    #[test]
+    fn a_client_without_a_message_gets_no_reply() {
+        for reply in [Reply::Echo, Reply::Greeting] {
+            let mut script = Script::default();
+            let counted = serve(&mut script, Serve::Once, reply);
+            assert_eq!(counted, Totals::default());
+            assert_eq!(*script.calls.borrow(), [Call::Read]);
+        }
+    }
+
+    #[test]
+    fn a_greeting_is_sent_once_however_long_the_client_is_served() {
+        for how_long in [Serve::Once, Serve::UntilEof] {
+            let mut script = reads([b"GET / HTTP/1.1\r\n\r\n", b"more"]);
+            let counted = serve(&mut script, how_long, Reply::Greeting);
+            assert_eq!(script.written, GREETING.as_bytes());
+            assert_eq!(counted, totals(18, GREETING.len() as u64));
+        }
+    }
+
+    #[test]
+    fn a_call_that_a_signal_interrupted_is_repeated() {
+        let interrupted = || io::Error::from(ErrorKind::Interrupted);
+        let mut script = reads([b"one"]);
+        script.reads.push_front(Err(interrupted()));
+        script.reads.push_back(Err(interrupted()));
+        script.reads.push_back(Ok(b"dropped".to_vec()));
+        script.writes.push_back(Err(interrupted()));
+        let counted = serve(&mut script, Serve::Once, Reply::Echo);
+        assert_eq!(script.written, b"one");
+        assert_eq!(counted, totals(3, 3));
+        assert!(script.reads.is_empty());
+    }
+
+    #[test]
+    fn what_was_sent_before_a_failure_stays_counted() {
+        let mut script = reads([b"one", b"two"]);
+        script.writes =
+            [Ok(3), Ok(1), Err(ErrorKind::BrokenPipe.into())].into();
+        let counted = serve(&mut script, Serve::UntilEof, Reply::Echo);
+        assert_eq!(counted, totals(6, 4));
+        assert!(!script.calls.borrow().contains(&Call::EndSending));
+    }
+
+    #[test]
+    fn draining_ends_with_the_connection() {
+        let mut script = reads([b"one"]);
+        script.unended.set(true);
+        serve(&mut script, Serve::Once, Reply::Echo);
+        assert_eq!(script.calls.borrow().last(), Some(&Call::EndSending));
+        let mut script = reads([b"one"]);
+        script
+            .reads
+            .push_back(Err(ErrorKind::ConnectionReset.into()));
+        script.reads.push_back(Ok(b"never read".to_vec()));
+        serve(&mut script, Serve::Once, Reply::Echo);
+        assert_eq!(script.reads.len(), 1);
+    }
+
+    #[test]
+    fn every_end_has_its_reason() {
+        let options = server(Serve::UntilEof, Reply::Echo).options;
+        let mut conversation = Conversation::new(&options);
+        conversation.receive(0);
+        let end = |result| ending(result, &conversation, &options);
+        assert!(matches!(end(Ok(())), Ending::Ordinary));
+        let idle = end(Err(ErrorKind::WouldBlock.into()));
+        assert!(matches!(idle, Ending::Idle(limit) if limit.as_secs() == 300));
+        let lost = end(Err(ErrorKind::TimedOut.into()));
+        assert!(matches!(lost, Ending::Failed(_)));
+    }
+
+    #[test]
+    fn a_new_message_needs_its_whole_reply() {
+        let options = server(Serve::UntilEof, Reply::Echo).options;
+        let mut conversation = Conversation::new(&options);
+        for _ in 0..2 {
+            assert_eq!(conversation.step(), Step::Receive);
+            conversation.room()[..3].copy_from_slice(b"abc");
+            conversation.receive(3);
+            assert_eq!(conversation.step(), Step::Send);
+            assert!(!conversation.send(2));
+            assert_eq!(conversation.unsent(), b"c");
+            assert_eq!(conversation.step(), Step::Send);
+            assert!(conversation.send(1));
+        }
+        assert_eq!(conversation.step(), Step::Receive);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_pieces_the_echo_is_what_was_sent(
+            messages in proptest::collection::vec(
+                proptest::collection::vec(any::<u8>(), 1..=BUFFER_SIZE), 0..8
+            ),
+            writes in proptest::collection::vec(1..2000_usize, 0..40),
+        ) {
+            let sent: Vec<u8> = messages.concat();
+            let mut script = Script {
+                reads: messages.into_iter().map(Ok).collect(),
+                writes: writes.into_iter().map(Ok).collect(),
+                ..Script::default()
+            };
+            let counted = serve(&mut script, Serve::UntilEof, Reply::Echo);
+            prop_assert_eq!(&script.written, &sent);
+            let length = sent.len() as u64;
+            prop_assert_eq!(counted, totals(length, length));
+        }
+    }
+}

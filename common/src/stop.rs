@@ -1,0 +1,222 @@
+//! Asking a server to stop: Ctrl-C, SIGTERM, and the time that is left then.
+//!
+//! A signal may arrive between any two instructions, so its handler does next
+//! to nothing: it counts, and it writes one byte into a pipe. The server's
+//! loop polls that pipe beside its sockets, and no wake-up can get lost
+//! between a check and a wait.
+
+use std::ffi::c_int;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction,
+};
+use nix::unistd::{pipe, read};
+
+use crate::constants::LAST_WORD;
+use crate::failure::Failure;
+
+/// How many times this process was asked to stop.
+static ASKED: AtomicU32 = AtomicU32::new(0);
+
+/// Whether somebody has called `wake` since the loop last looked.
+static WOKEN: AtomicBool = AtomicBool::new(false);
+
+/// The writing end of the pipe; a handler can reach nothing but statics.
+static WAKE_PIPE: AtomicI32 = AtomicI32::new(-1);
+
+/// Whether the server was asked to stop: words the reason of a close.
+pub fn requested() -> bool {
+    ASKED.load(Ordering::SeqCst) > 0
+}
+
+/// Notes one request to stop; async-signal-safe, see signal-safety(7).
+pub fn request() {
+    let before = ASKED.fetch_add(1, Ordering::SeqCst);
+    // The second request is the loop's to obey; but a loop that is stuck, in
+    // a terminal that Ctrl-S has paused, say, must not outlive the third.
+    if before >= 2 {
+        // SAFETY: _exit(2) is async-signal-safe and runs no destructors.
+        #[expect(unsafe_code, reason = "nothing else may leave a handler")]
+        unsafe {
+            libc::_exit(130)
+        }
+    }
+    wake();
+}
+
+/// Notes, in a process that serves one client for the server, that the stop
+/// has begun; async-signal-safe. Any number of signals is one stop there.
+pub fn note() {
+    ASKED.store(1, Ordering::SeqCst);
+}
+
+/// Makes the server's loop look around: a child or a thread has ended.
+/// Async-signal-safe.
+pub fn wake() {
+    // One byte for many calls is enough, and spares the system call.
+    if WOKEN.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    // A handler must leave errno as it found it: the code that it interrupts
+    // may be about to read it.
+    let errno = Errno::last_raw();
+    let pipe = WAKE_PIPE.load(Ordering::SeqCst);
+    // SAFETY: write(2) is async-signal-safe; it reads one byte that lives for
+    // ever. A full pipe is as good as a written one, a closed one past caring.
+    #[expect(unsafe_code, reason = "a handler has a number, not an OwnedFd")]
+    unsafe {
+        libc::write(pipe, [0_u8].as_ptr().cast(), 1)
+    };
+    Errno::set_raw(errno);
+}
+
+/// What SIGINT and SIGTERM do.
+extern "C" fn on_signal(_signal: c_int) {
+    request();
+}
+
+/// Installs a handler for some signals.
+///
+/// # Errors
+///
+/// EINVAL for a signal that cannot be handled, such as SIGKILL.
+pub fn handle(
+    signals: &[Signal],
+    handler: extern "C" fn(c_int),
+) -> io::Result<()> {
+    // SA_RESTART: system calls that a handler interrupts go on by themselves
+    // wherever the kernel can do that (not with a time limit on the socket).
+    let action = SigAction::new(
+        SigHandler::Handler(handler),
+        SaFlags::SA_RESTART,
+        SigSet::empty(),
+    );
+    for &signal in signals {
+        // SAFETY: the handlers given here do only what signal-safety(7)
+        // allows: atomics, write, shutdown, getpid, _exit.
+        #[expect(unsafe_code, reason = "a handler could do anything")]
+        unsafe { sigaction(signal, &action) }?;
+    }
+    Ok(())
+}
+
+/// How far the stop has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nobody has asked.
+    Running,
+    /// Clients may finish until then.
+    Grace(Instant),
+    /// All are cut off; who serves them may clear up until then.
+    Cut(Instant),
+}
+
+/// The course of a stop, as a server's loop sees it.
+#[derive(Debug)]
+pub struct Stop {
+    /// What a wait polls; becomes readable with each `request` and `wake`.
+    reading: Arc<OwnedFd>,
+    /// Kept open for the handler, which knows only its number.
+    _writing: OwnedFd,
+    grace: Duration,
+    stage: Stage,
+}
+
+impl Stop {
+    /// Makes the pipe and handles SIGINT and SIGTERM from now on.
+    ///
+    /// # Errors
+    ///
+    /// EMFILE or ENFILE when there is no descriptor left for the pipe.
+    pub fn new(grace: Duration) -> io::Result<Self> {
+        let (reading, writing) = pipe()?;
+        for end in [&reading, &writing] {
+            // A handler that blocked on a full pipe would never return.
+            fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+            // A program that somebody starts from here has no use for it.
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        }
+        WAKE_PIPE.store(writing.as_raw_fd(), Ordering::SeqCst);
+        handle(&[Signal::SIGINT, Signal::SIGTERM], on_signal)?;
+        Ok(Self {
+            reading: Arc::new(reading),
+            _writing: writing,
+            grace,
+            stage: Stage::Running,
+        })
+    }
+
+    /// What the stop demands of every client now, each thing once: first that
+    /// no more is read from them, then, after the grace, that they are cut.
+    ///
+    /// # Errors
+    ///
+    /// `Failure::Interrupted` after a second request.
+    pub fn due(&mut self) -> Result<Option<Shutdown>, Failure> {
+        let asked = ASKED.load(Ordering::SeqCst);
+        if asked > 1 {
+            return Err(Failure::Interrupted);
+        }
+        let demand = match self.stage {
+            Stage::Running if asked > 0 => {
+                self.stage = Stage::Grace(Instant::now() + self.grace);
+                Shutdown::Read
+            }
+            Stage::Grace(end) if Instant::now() >= end => {
+                self.stage = Stage::Cut(Instant::now() + LAST_WORD);
+                Shutdown::Both
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(demand))
+    }
+
+    /// Whether a stopping server has nothing left to wait for: nobody is
+    /// being served, or those who serve have had their time.
+    #[must_use]
+    pub fn over(&self, serving: usize) -> bool {
+        match self.stage {
+            Stage::Running => false,
+            Stage::Grace(_) => serving == 0,
+            Stage::Cut(end) => serving == 0 || Instant::now() >= end,
+        }
+    }
+
+    /// When `due` or `over` must be asked again at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Running => None,
+            Stage::Grace(end) | Stage::Cut(end) => Some(end),
+        }
+    }
+
+    /// Whether somebody has called `wake` since this was last asked.
+    pub fn woken(&mut self) -> bool {
+        // A read costs less than a swap, and the answer is mostly no.
+        WOKEN.load(Ordering::Relaxed) && WOKEN.swap(false, Ordering::SeqCst)
+    }
+
+    /// The end of the pipe that becomes readable with each `request` and
+    /// `wake`.
+    #[must_use]
+    pub fn pipe(&self) -> &Arc<OwnedFd> {
+        &self.reading
+    }
+
+    /// Takes the bytes out of the pipe, so that it is quiet again.
+    pub fn hush(&self) {
+        let mut bytes = [0; 64];
+        // A short read empties the pipe, and an empty pipe answers EAGAIN;
+        // `wake` keeps it from holding more than a few.
+        while read(&self.reading, &mut bytes) == Ok(bytes.len()) {}
+    }
+}

@@ -1,0 +1,86 @@
+//! select(2): what the original used, and the oldest of the three.
+//!
+//! The list is a set of 1024 bits, so a descriptor above 1023 cannot be
+//! watched at all. The kernel overwrites the set with its answer.
+
+use std::fs;
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+
+use nix::errno::Errno;
+use nix::poll::PollTimeout;
+use nix::sys::select::{FD_SETSIZE, FdSet, select};
+use nix::sys::time::{TimeVal, TimeValLike as _};
+
+use crate::readiness::{Interest, List, Readiness, Socket, number};
+
+/// Readiness by select(2).
+pub struct Select {
+    list: List,
+    /// Descriptors below `FD_SETSIZE` that were free at the start.
+    free: usize,
+}
+
+impl Select {
+    /// An empty list; counts the descriptors that are open already.
+    pub fn new() -> Self {
+        // The kernel always hands out the lowest free number, so a client
+        // gets one that fits as long as there are fewer clients than this.
+        let taken = fs::read_dir("/dev/fd").map_or(64, |entries| {
+            // The directory itself is open while it is read.
+            entries.count() - 1
+        });
+        Self {
+            list: List::default(),
+            free: FD_SETSIZE.saturating_sub(taken),
+        }
+    }
+}
+
+impl Readiness for Select {
+    fn watch(
+        &mut self,
+        socket: &Socket,
+        interest: Interest,
+    ) -> nix::Result<()> {
+        // `FdSet::insert` would panic; in C it would overwrite the stack.
+        if usize::try_from(number(socket)).is_ok_and(|fd| fd >= FD_SETSIZE) {
+            return Err(Errno::EINVAL);
+        }
+        self.list.watch(socket, interest);
+        Ok(())
+    }
+
+    fn forget(&mut self, socket: &Socket) {
+        self.list.forget(socket);
+    }
+
+    fn wait(
+        &mut self,
+        ready: &mut Vec<RawFd>,
+        timeout: PollTimeout,
+    ) -> nix::Result<()> {
+        let mut receive = FdSet::new();
+        let mut send = FdSet::new();
+        for (socket, interest) in self.list.entries() {
+            match interest {
+                Interest::Receive => receive.insert(socket.as_fd()),
+                Interest::Send => send.insert(socket.as_fd()),
+            }
+        }
+        // -1 is poll(2)'s word for ever; select(2) takes no time at all.
+        let milliseconds = i64::from(i32::from(timeout));
+        let mut timeout =
+            (milliseconds >= 0).then(|| TimeVal::milliseconds(milliseconds));
+        // The third set is for out-of-band data, which nobody here sends. A
+        // socket that has failed is both readable and writable.
+        select(None, &mut receive, &mut send, None, &mut timeout)?;
+        for set in [&receive, &send] {
+            ready.extend(set.fds(None).map(|fd| fd.as_raw_fd()));
+        }
+        Ok(())
+    }
+
+    fn room(&self) -> usize {
+        self.free
+    }
+}

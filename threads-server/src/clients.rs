@@ -1,0 +1,248 @@
+//! The clients being served: what their threads and the main thread share.
+//!
+//! One lock guards all of it. It is held for a few instructions and never
+//! during a system call that could block, so no thread can wait for another
+//! for long, and with a single lock there is no order to get wrong.
+
+use std::collections::HashMap;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use common::Server;
+use common::stop;
+use common::totals::Totals;
+use common::transcript::{Ending, Event, Worker};
+
+/// The table of the clients being served.
+#[derive(Debug)]
+pub struct Clients {
+    server: Arc<Server>,
+    state: Mutex<State>,
+}
+
+/// What the lock guards.
+#[derive(Debug, Default)]
+struct State {
+    /// The socket of each client, by the number of its thread.
+    live: HashMap<u64, Arc<TcpStream>>,
+    /// What the clients who have left received and sent.
+    totals: Totals,
+}
+
+impl Clients {
+    /// An empty table.
+    pub fn new(server: Arc<Server>) -> Self {
+        Self {
+            server,
+            state: Mutex::default(),
+        }
+    }
+
+    /// The options and the transcript.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// How many clients are being served.
+    pub fn count(&self) -> usize {
+        self.lock().live.len()
+    }
+
+    /// What all clients who have left received and sent.
+    pub fn totals(&self) -> Totals {
+        self.lock().totals
+    }
+
+    /// Enters a client, who stays until the returned place is dropped.
+    pub fn enter(
+        self: &Arc<Self>,
+        number: u64,
+        stream: &Arc<TcpStream>,
+        address: SocketAddr,
+    ) -> Place {
+        self.lock().live.insert(number, Arc::clone(stream));
+        Place {
+            clients: Arc::clone(self),
+            number,
+            address,
+            totals: Totals::default(),
+        }
+    }
+
+    /// Shuts down this side of every client's socket: a thread blocked in
+    /// recv(2) or send(2) on it returns at once.
+    pub fn shutdown(&self, side: Shutdown) {
+        for stream in self.lock().live.values() {
+            // ENOTCONN: the client was faster.
+            stream.shutdown(side).ok();
+        }
+    }
+
+    /// The state, locked.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A thread that panics while it holds a lock poisons it. Nothing here
+        // panics half-way through a change, so the state is sound.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of one client in the table; owned by its thread.
+#[derive(Debug)]
+pub struct Place {
+    clients: Arc<Clients>,
+    number: u64,
+    address: SocketAddr,
+    /// What this client has received and sent so far.
+    pub totals: Totals,
+}
+
+/// The client leaves when its thread ends, by a panic too: unwinding drops
+/// what the thread owns.
+impl Drop for Place {
+    fn drop(&mut self) {
+        let clients = &self.clients;
+        if thread::panicking() {
+            let worker = Worker::Thread(self.number);
+            let event = Event::Closed(Ending::Panicked);
+            clients.server.transcript.say(worker, self.address, &event);
+        }
+        let mut state = clients.lock();
+        let full = state.live.len() >= clients.server.options.max_clients;
+        state.live.remove(&self.number);
+        state.totals += self.totals;
+        // The main thread looks at the table by itself whenever a client
+        // comes; only a full house or a stop makes it wait for one to leave.
+        if full || stop::requested() {
+            stop::wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read, Write};
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use common::echo::{Stream, handle_client};
+    use common::options::{Options, Serve};
+    use common::transcript::Transcript;
+
+    use super::*;
+
+    /// A client whose first bytes arrive, and whose reply makes the server
+    /// panic.
+    struct Panics;
+
+    impl Read for Panics {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            room[..3].copy_from_slice(b"abc");
+            Ok(3)
+        }
+    }
+
+    impl Write for Panics {
+        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+            panic!("on purpose");
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Panics {
+        fn end_sending(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn limit_reading(&self, _limit: Duration) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn clients() -> Arc<Clients> {
+        let program = crate::PROGRAM;
+        assert_eq!(program.serve, Serve::Once);
+        let words = ["threads-server".into(), "--quiet".into()];
+        let language = common::language::Language::English;
+        let options = Options::parse(program, language, words).unwrap();
+        let transcript = Transcript::new(program.name, language, true);
+        Arc::new(Clients::new(Arc::new(Server {
+            options,
+            transcript,
+        })))
+    }
+
+    /// Both ends of a connection, and the client's address.
+    fn pair() -> (TcpStream, Arc<TcpStream>, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let (stream, address) = listener.accept().unwrap();
+        (client, Arc::new(stream), address)
+    }
+
+    #[test]
+    fn a_panic_takes_its_own_client_along_and_no_other() {
+        let clients = clients();
+        let (mut doomed, stream, address) = pair();
+        let place = clients.enter(1, &stream, address);
+        let thread = thread::spawn({
+            let clients = Arc::clone(&clients);
+            move || {
+                // The thread owns its share of the socket.
+                let _stream = stream;
+                let mut place = place;
+                let worker = Worker::Thread(1);
+                let totals = &mut place.totals;
+                handle_client(
+                    Panics,
+                    address,
+                    worker,
+                    clients.server(),
+                    totals,
+                );
+            }
+        });
+        let (mut client, stream, address) = pair();
+        crate::create_thread(&clients, 2, &stream, address).unwrap();
+        drop(stream);
+        assert!(thread.join().is_err());
+        // The doomed one is closed, and what it had sent is counted.
+        let mut nothing = Vec::new();
+        doomed.read_to_end(&mut nothing).unwrap();
+        assert!(nothing.is_empty());
+        assert_eq!(clients.totals().received, 3);
+        assert_eq!(clients.totals().sent, 0);
+        assert_eq!(clients.count(), 1);
+        // The other one is served as if nothing had happened.
+        client.write_all(b"hola").unwrap();
+        let mut reply = [0; 4];
+        client.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b"hola");
+    }
+
+    #[test]
+    fn a_place_given_back_is_a_client_less() {
+        let clients = clients();
+        let (_client, stream, address) = pair();
+        let place = clients.enter(7, &stream, address);
+        assert_eq!(clients.count(), 1);
+        drop(place);
+        assert_eq!(clients.count(), 0);
+        assert_eq!(Arc::strong_count(&stream), 1);
+    }
+
+    #[test]
+    fn a_stop_reaches_every_client() {
+        let clients = clients();
+        let (_client, stream, address) = pair();
+        let _place = clients.enter(1, &stream, address);
+        clients.shutdown(Shutdown::Read);
+        let mut nothing = Vec::new();
+        (&*stream).read_to_end(&mut nothing).unwrap();
+        assert!(nothing.is_empty());
+    }
+}
