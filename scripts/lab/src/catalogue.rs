@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::version_of;
@@ -270,6 +270,22 @@ impl Catalogue {
     #[must_use]
     pub fn linkage(&self) -> Linkage {
         self.linkage
+    }
+
+    /// The program of this package.
+    #[must_use]
+    pub fn lab(&self) -> &Path {
+        &self.lab
+    }
+
+    /// The program that measures what the kernel itself takes.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be compiled.
+    pub fn floors(&self) -> Result<PathBuf> {
+        self.compiled("floors", Linkage::Dynamic)
+            .map_err(|why| anyhow::anyhow!("floors: {why}"))
     }
 
     /// The file of one of our servers.
@@ -602,33 +618,4 @@ fn pkg_config_version(library: &str) -> Option<String> {
         let version = String::from_utf8_lossy(&output.stdout);
         format!("{library} {}", version.trim())
     })
-}
-
-/// What one run of `floors.c` measures, in nanoseconds for each operation.
-///
-/// # Errors
-///
-/// When it cannot be compiled or run.
-pub fn run_floor(
-    catalogue: &Catalogue,
-    name: &str,
-    count: u64,
-    touched_mib: u64,
-) -> Result<f64> {
-    let file = catalogue
-        .compiled("floors", Linkage::Dynamic)
-        .map_err(|why| anyhow::anyhow!("floors: {why}"))?;
-    let output = Command::new(file)
-        .args([name, &count.to_string(), &touched_mib.to_string()])
-        .output()
-        .context("running the floors")?;
-    ensure!(
-        output.status.success(),
-        "the floor {name} failed: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.trim()
-        .parse()
-        .with_context(|| format!("the floor {name} printed {text:?}"))
 }

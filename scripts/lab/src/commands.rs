@@ -1,4 +1,6 @@
 //! What the lab can be asked to do.
 
+pub mod compare;
 pub mod load;
 pub mod peer;
+mod progress;

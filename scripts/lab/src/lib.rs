@@ -3,10 +3,14 @@
 //! takes. The servers are run as programs; nothing of their code is used.
 
 pub mod catalogue;
+pub mod compare;
 pub mod load;
 pub mod machine;
+pub mod measure;
 pub mod peer;
 pub mod procfs;
 pub mod program;
+pub mod rows;
 pub mod stats;
+pub mod table;
 pub mod text;

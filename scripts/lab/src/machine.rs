@@ -108,7 +108,7 @@ pub fn processors() -> Vec<usize> {
 /// two sleep and wake on one processor or on two.
 #[derive(Debug)]
 pub struct Pinned {
-    server: Pid,
+    server: Option<Pid>,
     before: CpuSet,
     /// The processor both run on.
     pub processor: usize,
@@ -122,6 +122,19 @@ impl Pinned {
     ///
     /// When the kernel refuses it.
     pub fn together(server: Pid) -> Result<Self> {
+        Self::new(Some(server))
+    }
+
+    /// Pins the calling thread, and whatever it starts from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses it.
+    pub fn alone() -> Result<Self> {
+        Self::new(None)
+    }
+
+    fn new(server: Option<Pid>) -> Result<Self> {
         let before = sched_getaffinity(Pid::from_raw(0))
             .context("reading the processors to run on")?;
         let processor = processors().last().copied().unwrap_or(0);
@@ -135,8 +148,10 @@ impl Pinned {
         // From here on, dropping `pinned` undoes whatever was done.
         sched_setaffinity(Pid::from_raw(0), &one)
             .context("pinning the client")?;
-        for_each_thread(server, |task| sched_setaffinity(task, &one))
-            .context("pinning the server")?;
+        if let Some(server) = server {
+            for_each_thread(server, |task| sched_setaffinity(task, &one))
+                .context("pinning the server")?;
+        }
         Ok(pinned)
     }
 }
@@ -145,9 +160,11 @@ impl Drop for Pinned {
     fn drop(&mut self) {
         // The server may have ended: then there is nothing to undo.
         let _ = sched_setaffinity(Pid::from_raw(0), &self.before);
-        let _ = for_each_thread(self.server, |task| {
-            sched_setaffinity(task, &self.before)
-        });
+        if let Some(server) = self.server {
+            let _ = for_each_thread(server, |task| {
+                sched_setaffinity(task, &self.before)
+            });
+        }
     }
 }
 

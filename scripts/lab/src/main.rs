@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use commands::{load, peer};
+use commands::{compare, load, peer};
 
 /// Measures the three servers on this machine, beside what others write in
 /// the same models. All load goes to the loopback.
@@ -22,6 +22,9 @@ struct Arguments {
 enum Command {
     /// Puts load on a server: one of ours, or any that listens here.
     Load(load::Arguments),
+    /// Measures our servers beside the peers, and judges each row of the
+    /// table of what they have to reach
+    Compare(compare::Arguments),
     /// Runs a peer that is written in Rust; others start it to measure it.
     #[command(hide = true)]
     Peer(peer::Arguments),
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Load(arguments) => load::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
         Command::Peer(arguments) => peer::run(arguments),
     }
 }

@@ -8,6 +8,7 @@ pub use self::mio::serve as serve_mio;
 pub use self::tokio::{Threads, serve as serve_tokio};
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use socket2::{Domain, Socket, Type};
@@ -30,4 +31,24 @@ fn listen() -> Result<std::net::TcpListener> {
     let listener = std::net::TcpListener::from(socket);
     println!("peer listening on {}", listener.local_addr()?);
     Ok(listener)
+}
+
+/// Nanoseconds that it takes to create and join a `std::thread`, the mean of
+/// so many, in a process that has touched so many MiB.
+///
+/// # Errors
+///
+/// When no thread can be created.
+pub fn create_threads(count: u32, mib: usize) -> Result<f64> {
+    let touched = vec![1_u8; mib << 20];
+    let start = Instant::now();
+    for _ in 0..count {
+        let thread = std::thread::Builder::new()
+            .spawn(|| ())
+            .context("no thread can be created")?;
+        thread.join().expect("an empty thread does not panic");
+    }
+    let took = start.elapsed();
+    std::hint::black_box(&touched);
+    Ok(took.as_secs_f64() * 1e9 / f64::from(count.max(1)))
 }

@@ -4,7 +4,6 @@ use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,9 +16,11 @@ use lab::load::{
     self, Ending, Limit, Live, Outcome, Pace, Plan, Shape, Target, Witness,
 };
 use lab::machine::{self, Pinned};
+use lab::measure::Account;
 use lab::program::Server;
 use lab::{procfs, text};
-use nix::unistd::Pid;
+
+use super::progress::Interrupted;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -180,88 +181,30 @@ fn plan(arguments: &Arguments, target: Target) -> Plan {
     }
 }
 
-/// Reads a server's processor time at the beginning and at the end.
-struct Account {
-    server: Pid,
-    readings: Mutex<Vec<procfs::CpuTime>>,
-}
-
-impl Account {
-    fn new(server: Pid) -> Self {
-        Self {
-            server,
-            readings: Mutex::new(Vec::new()),
-        }
-    }
-
-    fn read(&self) {
-        if let (Ok(cpu), Ok(mut readings)) =
-            (procfs::cpu_time(self.server), self.readings.lock())
-        {
-            readings.push(cpu);
-        }
-    }
-
-    fn used(self) -> Option<procfs::CpuTime> {
-        let readings = self.readings.into_inner().ok()?;
-        let (first, last) = (readings.first()?, readings.last()?);
-        Some(procfs::CpuTime {
-            total: last.total.saturating_sub(first.total),
-            complete: first.complete && last.complete,
-        })
-    }
-}
-
-impl Witness for Account {
-    fn begins(&self) {
-        self.read();
-    }
-
-    fn ends(&self) {
-        self.read();
-    }
-}
-
 /// Runs the plan; shows what goes on if somebody can see it; stops early,
 /// with what there is, on Ctrl-C.
 fn watched(plan: &Plan, account: Option<&Account>) -> Result<Outcome> {
-    let live = Arc::new(Live::default());
-    let stopping = Arc::clone(&live);
-    let mut signals = signal_hook::iterator::Signals::new([
-        signal_hook::consts::SIGINT,
-        signal_hook::consts::SIGTERM,
-    ])?;
-    let handle = signals.handle();
-    let listener = thread::spawn(move || {
-        for _ in signals.forever() {
-            // The second time somebody really means it.
-            if stopping.stop.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-        }
-    });
+    let interrupted = Interrupted::watch()?;
+    let live = interrupted.live();
     let witness: &dyn Witness = match account {
         Some(account) => account,
         None => &(),
     };
     let finished = std::sync::atomic::AtomicBool::new(false);
-    let outcome = thread::scope(|scope| {
+    thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             let bar = ProgressBar::new(0);
             if !bar.is_hidden() {
-                watch(plan, &live, &finished, &bar);
+                watch(plan, live, &finished, &bar);
             }
             bar.finish_and_clear();
         });
         // The load itself stays in this thread, which may be pinned.
-        let outcome = load::run(plan, &live, witness);
+        let outcome = load::run(plan, live, witness);
         finished.store(true, Ordering::Relaxed);
         watcher.thread().unpark();
         outcome
-    });
-    handle.close();
-    let _ = listener.join();
-    outcome
+    })
 }
 
 /// Shows rate and latencies of each last interval, and how far it is.
