@@ -474,7 +474,7 @@ impl Catalogue {
             }
             _ => {
                 let mut command = installed("xinetd")?;
-                let file = self.peers.join(format!("xinetd-{port}.conf"));
+                let file = self.peers.join("xinetd.conf");
                 let text = format!(
                     "service echo\n{{\n type = INTERNAL UNLISTED\n \
                      id = echo-stream\n socket_type = stream\n \
@@ -494,7 +494,7 @@ impl Catalogue {
                     ))
                 })?;
                 command.arg("-dontfork").arg("-f").arg(file);
-                let own_pid_file = self.peers.join(format!("{port}.pid"));
+                let own_pid_file = self.peers.join("xinetd.pid");
                 command.arg("-pidfile").arg(own_pid_file);
                 Ok(command)
             }

@@ -4,10 +4,12 @@
 
 pub mod catalogue;
 pub mod compare;
+pub mod growth;
 pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod peer;
+pub mod plot;
 pub mod procfs;
 pub mod program;
 pub mod rows;

@@ -613,6 +613,30 @@ mod tests {
     }
 
     #[test]
+    fn the_histogram_knows_a_known_distribution() {
+        // Each of 1 to 100 000 microseconds once.
+        let mut histogram = new_histogram();
+        for microseconds in 1..=100_000 {
+            histogram.record(microseconds * 1000).unwrap();
+        }
+        for (share, microseconds) in [
+            (0.5, 50_000.0),
+            (0.9, 90_000.0),
+            (0.99, 99_000.0),
+            (0.999, 99_900.0),
+            (1.0, 100_000.0),
+        ] {
+            #[allow(clippy::cast_precision_loss, reason = "small")]
+            let found = histogram.value_at_quantile(share) as f64 / 1000.0;
+            let error = (found - microseconds).abs() / microseconds;
+            assert!(error < 0.001, "{share}: {found}");
+        }
+        let beyond = Duration::from_secs(100_000);
+        histogram.saturating_record(nanoseconds(beyond));
+        assert!(histogram.max() >= nanoseconds(LONGEST));
+    }
+
+    #[test]
     fn sources_change_before_their_ports_run_out() {
         let mut source = Source::new(Target::parse("127.0.0.1:9").unwrap());
         assert_eq!(source.bind_to(), None);

@@ -27,6 +27,9 @@ pub struct Machine {
     pub kernel: String,
     /// The distribution.
     pub system: String,
+    /// How TCP decides what to send: some ways take more time than others,
+    /// also on the loopback.
+    pub congestion_control: String,
     /// Load average of the last minute when the run began.
     pub load_average: f64,
     /// Open descriptors that one process may have.
@@ -62,6 +65,11 @@ impl Machine {
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             system: after(&read("/etc/os-release"), "PRETTY_NAME", '=')
                 .unwrap_or_default(),
+            congestion_control: read(
+                "/proc/sys/net/ipv4/tcp_congestion_control",
+            )
+            .trim()
+            .to_owned(),
             load_average: read("/proc/loadavg")
                 .split_whitespace()
                 .next()

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use commands::{compare, load, peer};
+use commands::{compare, growth, load, peer};
 
 /// Measures the three servers on this machine, beside what others write in
 /// the same models. All load goes to the loopback.
@@ -25,6 +25,8 @@ enum Command {
     /// Measures our servers beside the peers, and judges each row of the
     /// table of what they have to reach
     Compare(compare::Arguments),
+    /// Draws what grows with open connections, and with the size of a parent
+    Growth(growth::Arguments),
     /// Runs a peer that is written in Rust; others start it to measure it.
     #[command(hide = true)]
     Peer(peer::Arguments),
@@ -45,6 +47,7 @@ fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Load(arguments) => load::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
+        Command::Growth(arguments) => growth::run(arguments),
         Command::Peer(arguments) => peer::run(arguments),
     }
 }

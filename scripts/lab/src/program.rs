@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_first_line_says_where_a_server_listens() {
-        let script = "echo a server on 127.0.0.1:4711; sleep 60 & wait";
+        let script = "sleep 60 & echo a server on 127.0.0.1:4711; wait";
         let server =
             Server::start(shell(script), Announces::FirstLine).unwrap();
         assert_eq!(server.target(), Target::parse("127.0.0.1:4711").unwrap());
@@ -340,8 +340,16 @@ mod tests {
         let tree = crate::procfs::tree(server.pid());
         assert_eq!(tree.len(), 2);
         drop(server);
-        for pid in tree {
-            assert!(crate::procfs::tasks(pid).is_empty(), "{pid} is left");
+        // Killed, if not yet reaped by whoever inherits it: a process that
+        // has ended has no command line any more.
+        let lives = |pid: &Pid| {
+            std::fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| !line.is_empty())
+        };
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while tree.iter().any(lives) {
+            assert!(Instant::now() < deadline, "a process is left");
+            thread::sleep(Duration::from_millis(1));
         }
     }
 

@@ -21,6 +21,30 @@ pub fn nanoseconds(value: f64) -> String {
     format!("{} {unit}", three_digits(value / size))
 }
 
+/// Nanoseconds as they stand at an axis, without zeros at the end.
+#[must_use]
+pub fn round_nanoseconds(value: f64) -> String {
+    let text = nanoseconds(value);
+    match text.split_once(' ') {
+        Some((number, unit)) => format!("{} {unit}", trimmed(number)),
+        None => text,
+    }
+}
+
+/// Three significant digits, without zeros at the end of a fraction.
+#[must_use]
+pub fn plain(value: f64) -> String {
+    trimmed(&three_digits(value)).to_owned()
+}
+
+fn trimmed(number: &str) -> &str {
+    if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        number
+    }
+}
+
 /// Three significant digits of a number from 0.001 on; the whole of larger
 /// ones, in groups.
 #[must_use]
@@ -113,6 +137,9 @@ mod tests {
         assert_eq!(count(12_345), "12 345");
         assert_eq!(three_digits(1_234_567.8), "1 234 568");
         assert_eq!(three_digits(0.0456), "0.046");
+        assert_eq!(plain(0.8), "0.8");
+        assert_eq!(plain(100.0), "100");
+        assert_eq!(round_nanoseconds(1e7), "10 ms");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use lab::rows::{Against, Bound, Finding, Verdict};
 use lab::stats::Summary;
 use lab::{machine, program, table, text};
 
+use super::out;
 use super::progress::{Interrupted, Progress};
 
 #[derive(Args)]
@@ -50,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     machine::raise_descriptor_limit()?;
-    println!("building the servers");
+    out!("building the servers");
     let catalogue = Catalogue::new()?;
     let mut progress = Progress::new(agenda.estimate());
     let interrupted = Interrupted::watch()?;
@@ -67,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     fs::write(&file, text + "\n")
         .with_context(|| format!("writing {}", file.display()))?;
     print(&report);
-    println!("every sample: {}", program::shown(&file));
+    out!("every sample: {}", program::shown(&file));
     let failed = |finding: &Finding| finding.verdict == Verdict::Fail;
     let fails = arguments.strict && report.findings.iter().any(failed);
     Ok(if !report.complete {
@@ -99,9 +100,9 @@ fn list(agenda: &Agenda) {
         })
         .collect();
     let heading = ["row", "<program", "<work", "<against", "bound"];
-    print!("{}", table::layout(&heading, &rows));
+    out!("{}", table::layout(&heading, &rows).trim_end());
     let time = Duration::from_secs_f64(agenda.estimate().round());
-    println!("\nabout {}", humantime::format_duration(time));
+    out!("\nabout {}", humantime::format_duration(time));
 }
 
 fn titles(programs: &[Program]) -> String {
@@ -113,7 +114,7 @@ fn titles(programs: &[Program]) -> String {
 fn bound(bound: Bound, metric: Metric, against: &Against) -> String {
     let value = match against {
         Against::Nothing => figure(metric, bound.value()),
-        _ => text::three_digits(bound.value()),
+        _ => text::plain(bound.value()),
     };
     match bound {
         Bound::AtLeast(_) => format!("≥ {value}"),
@@ -151,7 +152,7 @@ fn with_spread(metric: Metric, summary: Option<Summary>) -> String {
 
 fn print(report: &Report) {
     let machine = &report.machine;
-    println!(
+    out!(
         "{}, {} processors{}, {}, Linux {}, {}",
         machine.cpu,
         machine.processors,
@@ -164,19 +165,21 @@ fn print(report: &Report) {
         machine.kernel,
         report.began
     );
-    println!(
-        "{} rounds of {} s each; figures are medians ± half the distance of \
+    out!(
+        "TCP congestion control {}; {} rounds of {} s each; figures are medians ± half the distance of \
          the quartiles",
-        report.effort.rounds, report.effort.seconds
+        machine.congestion_control,
+        report.effort.rounds,
+        report.effort.seconds
     );
     if machine.load_average > 0.5 {
-        println!(
+        out!(
             "warning: the load average was {} at the beginning: something \
              else was running",
             machine.load_average
         );
     }
-    println!(
+    out!(
         "process-server and the C programs that fork are linked {}\n",
         match report.linkage {
             Linkage::Dynamic => "dynamically",
@@ -200,7 +203,7 @@ fn print_floors(report: &Report) {
         .collect();
     if !rows.is_empty() {
         let heading = ["what the kernel itself takes", "each"];
-        println!("{}", table::layout(&heading, &rows));
+        out!("{}", table::layout(&heading, &rows));
     }
 }
 
@@ -279,7 +282,7 @@ fn print_works(report: &Report) {
             }
         }
         let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
-        println!("{}", table::layout(&heading, &rows));
+        out!("{}", table::layout(&heading, &rows));
     }
 }
 
@@ -294,10 +297,10 @@ fn print_missing(report: &Report) {
     lines.sort();
     lines.dedup();
     for line in &lines {
-        println!("{line}");
+        out!("{line}");
     }
     if !lines.is_empty() {
-        println!();
+        out!("");
     }
 }
 
@@ -350,12 +353,12 @@ fn print_findings(report: &Report) {
         "", "<row", "<program", "<work", "<against", "ratio", "bound",
         "<remark",
     ];
-    print!("{}", table::layout(&heading, &rows));
+    out!("{}", table::layout(&heading, &rows).trim_end());
     let count = |verdict: Verdict| {
         let findings = report.findings.iter();
         findings.filter(|it| it.verdict == verdict).count()
     };
-    println!(
+    out!(
         "\n{} pass, {} fail, {} left out; {} s{}",
         count(Verdict::Pass),
         count(Verdict::Fail),

@@ -20,6 +20,7 @@ use lab::measure::Account;
 use lab::program::Server;
 use lab::{procfs, text};
 
+use super::out;
 use super::progress::Interrupted;
 
 #[derive(Args)]
@@ -118,7 +119,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let account = server.as_ref().map(|server| Account::new(server.pid()));
     let outcome = watched(&plan, account.as_ref())?;
     if let Some(pinned) = &pinned {
-        println!("server and client pinned to processor {}", pinned.processor);
+        out!("server and client pinned to processor {}", pinned.processor);
     }
     print(&plan, &outcome);
     if let Some(used) = account.and_then(Account::used) {
@@ -127,7 +128,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     warn(&plan, &outcome);
     let complaints = server.map(|server| server.complaints());
     for line in complaints.unwrap_or_default().lines() {
-        println!("the server says: {line}");
+        out!("the server says: {line}");
     }
     Ok(if outcome.completed == 0 {
         ExitCode::FAILURE
@@ -292,11 +293,13 @@ fn print(plan: &Plan, outcome: &Outcome) {
             format!("open loop, {rate} begin each second")
         }
     };
-    println!(
+    out!(
         "{} connections to {}, {} bytes, {how}",
-        plan.connections, plan.target, plan.message_size
+        plan.connections,
+        plan.target,
+        plan.message_size
     );
-    println!(
+    out!(
         "{} {what} in {}: {} each second",
         text::count(outcome.completed),
         text::duration(outcome.elapsed),
@@ -304,7 +307,7 @@ fn print(plan: &Plan, outcome: &Outcome) {
     );
     if !outcome.latency.is_empty() {
         let at = |share| latency(&outcome.latency, share);
-        println!(
+        out!(
             "latency  p50 {}   p90 {}   p99 {}   p99.9 {}   max {}",
             at(0.5),
             at(0.9),
@@ -312,12 +315,12 @@ fn print(plan: &Plan, outcome: &Outcome) {
             at(0.999),
             at(1.0)
         );
-        println!(
+        out!(
             "         1 µs {} 10 s, logarithmic",
             text::blocks(&outcome.latency)
         );
     }
-    println!(
+    out!(
         "errors   {}",
         if outcome.errors.total() == 0 {
             "none".to_owned()
@@ -325,7 +328,7 @@ fn print(plan: &Plan, outcome: &Outcome) {
             outcome.errors.to_string()
         }
     );
-    println!(
+    out!(
         "client   {:.0} % of a processor (its busiest thread)",
         outcome.client_share * 100.0
     );
@@ -334,7 +337,7 @@ fn print(plan: &Plan, outcome: &Outcome) {
 fn print_account(used: &procfs::CpuTime, outcome: &Outcome) {
     let completed = u32::try_from(outcome.completed).unwrap_or(u32::MAX);
     let each = used.total.checked_div(completed).unwrap_or_default();
-    println!(
+    out!(
         "server   {:.0} % of a processor, {} for each{}",
         used.total.as_secs_f64() / outcome.elapsed.as_secs_f64() * 100.0,
         text::duration(each),
@@ -350,26 +353,26 @@ fn print_account(used: &procfs::CpuTime, outcome: &Outcome) {
 fn warn(plan: &Plan, outcome: &Outcome) {
     let ports = outcome.ports;
     if outcome.client_was_the_bottleneck() {
-        println!(
+        out!(
             "warning: this client was probably the bottleneck; compare the \
              server's processor time instead, or try --threads 2"
         );
     }
     if outcome.unfinished > 0 {
-        println!(
+        out!(
             "warning: {} more should have begun or ended by then, and are \
              not in the latencies: the server cannot keep up",
             text::count(outcome.unfinished)
         );
     }
     if ports.exhausted > 0 {
-        println!(
+        out!(
             "warning: {} times all ports of a source address were taken",
             text::count(ports.exhausted)
         );
     }
     if ports.closed_first > 1000 || ports.addresses > 1 {
-        println!(
+        out!(
             "ports    the client ended {} connections first, and each keeps \
              its port for a minute; {} source addresses taken in turn{}",
             text::count(ports.closed_first),
@@ -386,7 +389,7 @@ fn warn(plan: &Plan, outcome: &Outcome) {
     if !plan.target.address().is_ipv4()
         && ports.closed_first > procfs::ephemeral_ports().unwrap_or(0) / 2
     {
-        println!(
+        out!(
             "warning: there is one address ::1 only, and most of its ports \
              were taken: finding a free one slowed this client down"
         );

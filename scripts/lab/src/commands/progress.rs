@@ -12,6 +12,8 @@ use lab::load::Live;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
+use super::out;
+
 /// A bar with what goes on and the time that is left. Without a terminal a
 /// line now and then, so that a log shows that it goes on.
 pub struct Progress {
@@ -42,7 +44,7 @@ impl Progress {
             told: began,
         };
         if progress.bar.is_hidden() {
-            println!("about {}", minutes(estimate));
+            out!("about {}", minutes(estimate));
         }
         progress
     }
@@ -69,7 +71,7 @@ impl Observer for Progress {
         let left = minutes(self.left(spent));
         if self.bar.is_hidden() && self.told.elapsed() >= TELL {
             self.told = Instant::now();
-            println!("{left} left: {what}");
+            out!("{left} left: {what}");
         }
         #[allow(
             clippy::cast_possible_truncation,
@@ -84,7 +86,7 @@ impl Observer for Progress {
 
     fn says(&mut self, line: &str) {
         if self.bar.is_hidden() {
-            println!("{line}");
+            out!("{line}");
         } else {
             self.bar.println(line);
         }
