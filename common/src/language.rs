@@ -29,6 +29,7 @@ impl Language {
             .find(|value| !value.is_empty());
         // `es`, `es_AR.UTF-8` and `es@euro` are Spanish; `est` is not.
         let name = locale.as_deref().unwrap_or("C");
+        // Language, territory, encoding, modifier: only the first counts.
         match name.split(['_', '.', '@']).next() {
             // Territory and encoding do not matter to our few sentences.
             Some("es") => Self::Spanish,
@@ -40,7 +41,9 @@ impl Language {
     /// Whichever of two texts is in this language.
     pub fn pick<T>(self, english: T, spanish: T) -> T {
         match self {
+            // The first of the two.
             Self::English => english,
+            // The second.
             Self::Spanish => spanish,
         }
     }
@@ -51,6 +54,7 @@ impl Language {
         // Both languages use the singular for exactly one, and for nothing
         // else: `0 bytes`.
         let noun = if number == 1 { one } else { many };
+        // In this order in both languages.
         format!("{number} {noun}")
     }
 
@@ -62,7 +66,9 @@ impl Language {
         let Some(number) = error.raw_os_error() else {
             return error.to_string();
         };
+        // A name instead of a number.
         let errno = Errno::from_raw(number);
+        // Where it has a Spanish one.
         if self == Self::Spanish
             && let Some(text) = spanish(errno)
         {
@@ -71,6 +77,7 @@ impl Language {
         // The C library's own words, to be found in every manual page, but
         // without their capital, since they end a sentence of ours.
         let text = errno.desc();
+        // They are plain ASCII, so the first byte is the first letter.
         text[..1].to_lowercase() + &text[1..]
     }
 }
@@ -98,6 +105,7 @@ fn spanish(errno: Errno) -> Option<&'static str> {
         Errno::EADDRINUSE => "la dirección ya está en uso",
         Errno::EADDRNOTAVAIL => "la dirección no es de esta máquina",
         Errno::EACCES => "permiso denegado",
+        // The rest keeps the English name, by which it can be looked up.
         _ => return None,
     })
 }

@@ -35,32 +35,51 @@ pub struct Server {
     pub transcript: Transcript,
 }
 
+impl Server {
+    /// Reports a failure on standard error, if it still needs a word.
+    pub fn complain(&self, failure: &Failure) {
+        // One for all that is printed.
+        let language = self.transcript.language();
+        // Some failures have been reported where they happened.
+        if let Some(message) = failure.message(language) {
+            self.transcript.complain(&message);
+        }
+    }
+}
+
 /// Runs a server: reads its options, listens, serves, prints the first and
 /// the last line, and reports what failed. Returns the exit status.
 pub fn run(
     program: Program,
     serve: impl FnOnce(&Arc<Server>, Listener) -> Result<Totals, Failure>,
 ) -> ExitCode {
+    // Does not return if there is nothing to serve: `--help`, a mistake.
     let options = Options::from_environment(program);
+    // Copied out, since the options are about to be moved.
     let language = options.language;
+    // From here on everything is printed by it.
     let transcript = Transcript::new(program.name, language, options.quiet);
+    // `Arc`: threads share it, and none can know which is the last.
     let server = Arc::new(Server {
         options,
         transcript,
     });
-    let result = Listener::new(Arc::clone(&server)).and_then(|listener| {
-        server.transcript.listening(listener.address()?);
-        serve(&server, listener)
-    });
+    // `and_then`: without a listening socket there is nothing to serve.
+    let result = Listener::new(Arc::clone(&server))
+        .and_then(|listener| serve(&server, listener));
+    // The only place where a server ends.
     match result {
+        // An orderly stop.
         Ok(totals) => {
+            // The last line.
             server.transcript.stopped(totals);
             ExitCode::SUCCESS
         }
+        // It could not start, or not go on.
         Err(failure) => {
-            if let Some(message) = failure.message(language) {
-                server.transcript.complain(&message);
-            }
+            // One line on standard error.
+            server.complain(&failure);
+            // For whoever has started it: a script, a service manager.
             ExitCode::from(failure.status())
         }
     }

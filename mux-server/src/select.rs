@@ -15,6 +15,7 @@ use crate::readiness::{Interest, List, Readiness, Socket, number};
 
 /// Readiness by select(2).
 pub struct Select {
+    /// What the kernel forgets with each answer.
     list: List,
     /// Descriptors below `FD_SETSIZE` that were free at the start.
     free: usize,
@@ -29,6 +30,7 @@ impl Select {
             // The directory itself is open while it is read.
             entries.count() - 1
         });
+        // Less than what fits, if a good deal is open already.
         Self {
             list: List::default(),
             free: FD_SETSIZE.saturating_sub(taken),
@@ -37,6 +39,7 @@ impl Select {
 }
 
 impl Readiness for Select {
+    /// Refuses what does not fit; no system call.
     fn watch(
         &mut self,
         socket: &Socket,
@@ -46,24 +49,35 @@ impl Readiness for Select {
         if usize::try_from(number(socket)).is_ok_and(|fd| fd >= FD_SETSIZE) {
             return Err(Errno::EINVAL);
         }
+        // The kernel learns of it with the next wait.
         self.list.watch(socket, interest);
+        // Nothing else can fail.
         Ok(())
     }
 
+    /// No system call either.
     fn forget(&mut self, socket: &Socket) {
         self.list.forget(socket);
     }
 
+    /// One system call, and a walk over all 1024 bits before and after it, in
+    /// here as in the kernel.
     fn wait(
         &mut self,
         ready: &mut Vec<RawFd>,
         timeout: PollTimeout,
     ) -> nix::Result<()> {
+        // Both are filled anew each time: the last answer has replaced them.
         let mut receive = FdSet::new();
         let mut send = FdSet::new();
+        // The set borrows each socket, so that none is closed meanwhile.
         for (socket, interest) in self.list.entries() {
             match interest {
-                Interest::Receive => receive.insert(socket.as_fd()),
+                // A client at the door makes a listening socket readable.
+                Interest::Receive | Interest::Accept => {
+                    receive.insert(socket.as_fd());
+                }
+                // Only while a reply waits: there is nearly always room.
                 Interest::Send => send.insert(socket.as_fd()),
             }
         }
@@ -74,12 +88,15 @@ impl Readiness for Select {
         // The third set is for out-of-band data, which nobody here sends. A
         // socket that has failed is both readable and writable.
         select(None, &mut receive, &mut send, None, &mut timeout)?;
+        // What is left in the sets is ready.
         for set in [&receive, &send] {
             ready.extend(set.fds(None).map(|fd| fd.as_raw_fd()));
         }
+        // The caller finds out what for.
         Ok(())
     }
 
+    /// What was counted at the start.
     fn room(&self) -> usize {
         self.free
     }

@@ -8,6 +8,7 @@
 //! its client, then `children.rs` for how the server keeps track of them.
 
 mod children;
+mod workers;
 
 use std::process::{ExitCode, id};
 use std::sync::Arc;
@@ -31,7 +32,10 @@ const PROGRAM: Program = Program {
 
 /// Reads the options, listens, and calls `serve`.
 fn main() -> ExitCode {
-    common::run(PROGRAM, serve)
+    common::run(PROGRAM, |server, listener| match server.options.workers {
+        None => serve(server, listener),
+        Some(number) => workers::serve(server, listener, number),
+    })
 }
 
 /// Serves clients until a stop; returns what they received and sent.
@@ -40,6 +44,7 @@ fn serve(
     mut listener: Listener,
 ) -> Result<Totals, Failure> {
     let mut children = Children::new(Arc::clone(server))?;
+    listener.announce()?;
     // The endless loop of the original, with an end: `next` returns `None`
     // when the server was asked to stop and the last child has ended. The `?`
     // hands an error to the caller and ends this function.
@@ -64,6 +69,7 @@ fn serve(
                             handle_client(
                                 &stream, address, worker, server, totals,
                             );
+                            Ok(())
                         })
                     }
                     // `stream` is dropped at the end of this arm, and `Drop`
@@ -81,7 +87,7 @@ fn serve(
                 }
             }
             // A child has ended.
-            Event::Wake => children.reap(),
+            Event::Wake => children.reap()?,
             // 5. Stop
             Event::Stop(side) => children.shutdown(side),
         }

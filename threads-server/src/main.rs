@@ -8,6 +8,7 @@
 //! its client, then `clients.rs` for what the threads share.
 
 mod clients;
+mod workers;
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -33,7 +34,10 @@ const PROGRAM: Program = Program {
 
 /// Reads the options, listens, and calls `serve`.
 fn main() -> ExitCode {
-    common::run(PROGRAM, serve)
+    common::run(PROGRAM, |server, listener| match server.options.workers {
+        None => serve(server, listener),
+        Some(number) => workers::serve(server, listener, number),
+    })
 }
 
 /// Serves clients until a stop; returns what they received and sent.
@@ -45,6 +49,7 @@ fn serve(
     // what they share is owned by all: `Arc` counts its owners and frees it
     // with the last one.
     let clients = Arc::new(Clients::new(Arc::clone(server)));
+    listener.announce()?;
     // Threads are told apart by the order of their creation.
     let mut number = 1;
     // The endless loop of the original, with an end: `next` returns `None`
