@@ -5,6 +5,7 @@
 //! loop polls that pipe beside its sockets, and no wake-up can get lost
 //! between a check and a wait.
 
+// Atomics are all the memory that a signal handler may share.
 use std::ffi::c_int;
 use std::io;
 use std::net::Shutdown;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+// Signals and pipes, which the standard library leaves to others.
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::signal::{
@@ -20,6 +22,7 @@ use nix::sys::signal::{
 };
 use nix::unistd::{pipe, read};
 
+// How long, and how it ends in haste.
 use crate::constants::LAST_WORD;
 use crate::failure::Failure;
 
@@ -39,6 +42,7 @@ pub fn requested() -> bool {
 
 /// Notes one request to stop; async-signal-safe, see signal-safety(7).
 pub fn request() {
+    // An atomic, for the code that this interrupts may be reading it.
     let before = ASKED.fetch_add(1, Ordering::SeqCst);
     // The second request is the loop's to obey; but a loop that is stuck, in
     // a terminal that Ctrl-S has paused, say, must not outlive the third.
@@ -49,7 +53,8 @@ pub fn request() {
             libc::_exit(130)
         }
     }
-    wake();
+    // Ends the wait of the loop, or the one that it is about to begin.
+    poke();
 }
 
 /// Notes, in a process that serves one client for the server, that the stop
@@ -62,12 +67,17 @@ pub fn note() {
 /// Async-signal-safe.
 pub fn wake() {
     // One byte for many calls is enough, and spares the system call.
-    if WOKEN.swap(true, Ordering::SeqCst) {
-        return;
+    if !WOKEN.swap(true, Ordering::SeqCst) {
+        poke();
     }
+}
+
+/// Makes the pipe readable, and so ends the loop's wait.
+fn poke() {
     // A handler must leave errno as it found it: the code that it interrupts
     // may be about to read it.
     let errno = Errno::last_raw();
+    // -1 before the start, and then write(2) fails with EBADF: no harm.
     let pipe = WAKE_PIPE.load(Ordering::SeqCst);
     // SAFETY: write(2) is async-signal-safe; it reads one byte that lives for
     // ever. A full pipe is as good as a written one, a closed one past caring.
@@ -75,6 +85,7 @@ pub fn wake() {
     unsafe {
         libc::write(pipe, [0_u8].as_ptr().cast(), 1)
     };
+    // As if nothing had happened in between.
     Errno::set_raw(errno);
 }
 
@@ -92,19 +103,32 @@ pub fn handle(
     signals: &[Signal],
     handler: extern "C" fn(c_int),
 ) -> io::Result<()> {
+    install(signals, SigHandler::Handler(handler))
+}
+
+/// Lets some signals do what they do to any program that has not asked for
+/// anything else.
+///
+/// # Errors
+///
+/// EINVAL for a signal that cannot be handled, such as SIGKILL.
+pub fn restore(signals: &[Signal]) -> io::Result<()> {
+    install(signals, SigHandler::SigDfl)
+}
+
+/// Calls sigaction(2) for each of these signals.
+fn install(signals: &[Signal], handler: SigHandler) -> io::Result<()> {
     // SA_RESTART: system calls that a handler interrupts go on by themselves
     // wherever the kernel can do that (not with a time limit on the socket).
-    let action = SigAction::new(
-        SigHandler::Handler(handler),
-        SaFlags::SA_RESTART,
-        SigSet::empty(),
-    );
+    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // One call for each; there is none for several.
     for &signal in signals {
         // SAFETY: the handlers given here do only what signal-safety(7)
         // allows: atomics, write, shutdown, getpid, _exit.
         #[expect(unsafe_code, reason = "a handler could do anything")]
         unsafe { sigaction(signal, &action) }?;
     }
+    // What they did before is of no interest.
     Ok(())
 }
 
@@ -125,8 +149,10 @@ pub struct Stop {
     /// What a wait polls; becomes readable with each `request` and `wake`.
     reading: Arc<OwnedFd>,
     /// Kept open for the handler, which knows only its number.
-    _writing: OwnedFd,
+    _writing: Option<OwnedFd>,
+    /// How long clients may finish.
     grace: Duration,
+    /// How far it has got.
     stage: Stage,
 }
 
@@ -137,21 +163,37 @@ impl Stop {
     ///
     /// EMFILE or ENFILE when there is no descriptor left for the pipe.
     pub fn new(grace: Duration) -> io::Result<Self> {
+        // What is written to the second comes out of the first.
         let (reading, writing) = pipe()?;
+        // Both ends alike.
         for end in [&reading, &writing] {
             // A handler that blocked on a full pipe would never return.
             fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
             // A program that somebody starts from here has no use for it.
             fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
         }
+        // Before the handlers, which need it.
         WAKE_PIPE.store(writing.as_raw_fd(), Ordering::SeqCst);
+        // The two ways to ask politely: Ctrl-C, and `kill` without an option.
         handle(&[Signal::SIGINT, Signal::SIGTERM], on_signal)?;
         Ok(Self {
             reading: Arc::new(reading),
-            _writing: writing,
+            _writing: Some(writing),
             grace,
             stage: Stage::Running,
         })
+    }
+
+    /// The same stop for one more loop, which polls a pipe of its own: it must
+    /// become readable when the server is asked to stop.
+    #[must_use]
+    pub fn share(&self, pipe: Arc<OwnedFd>) -> Self {
+        Self {
+            reading: pipe,
+            _writing: None,
+            grace: self.grace,
+            stage: self.stage,
+        }
     }
 
     /// What the stop demands of every client now, each thing once: first that
@@ -161,21 +203,31 @@ impl Stop {
     ///
     /// `Failure::Interrupted` after a second request.
     pub fn due(&mut self) -> Result<Option<Shutdown>, Failure> {
+        // Mostly 0, and then this costs one look at the memory.
         let asked = ASKED.load(Ordering::SeqCst);
+        // Impatience counts, at whatever stage.
         if asked > 1 {
             return Err(Failure::Interrupted);
         }
+        // Each stage is entered once.
         let demand = match self.stage {
+            // All that has arrived is still answered: on Linux recv(2) goes
+            // on to deliver it, and then reports the end of file.
             Stage::Running if asked > 0 => {
                 self.stage = Stage::Grace(Instant::now() + self.grace);
+                // Their reading side is ours to close, and costs no reply.
                 Shutdown::Read
             }
+            // Who has not taken the reply by now will not.
             Stage::Grace(end) if Instant::now() >= end => {
                 self.stage = Stage::Cut(Instant::now() + LAST_WORD);
+                // send(2) ends as well, with EPIPE.
                 Shutdown::Both
             }
+            // Not yet, or already demanded.
             _ => return Ok(None),
         };
+        // How a client is told differs between the approaches.
         Ok(Some(demand))
     }
 
@@ -184,8 +236,11 @@ impl Stop {
     #[must_use]
     pub fn over(&self, serving: usize) -> bool {
         match self.stage {
+            // A server without clients waits for some.
             Stage::Running => false,
+            // The sooner the better.
             Stage::Grace(_) => serving == 0,
+            // Somebody may be stuck elsewhere: in a paused terminal, say.
             Stage::Cut(end) => serving == 0 || Instant::now() >= end,
         }
     }
@@ -194,7 +249,9 @@ impl Stop {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match self.stage {
+            // Nothing is due by itself.
             Stage::Running => None,
+            // Then the next one begins.
             Stage::Grace(end) | Stage::Cut(end) => Some(end),
         }
     }
@@ -212,11 +269,22 @@ impl Stop {
         &self.reading
     }
 
-    /// Takes the bytes out of the pipe, so that it is quiet again.
-    pub fn hush(&self) {
+    /// Takes the bytes out of the pipe, so that it is quiet again; says
+    /// whether it is. A pipe that nobody writes to any more never is.
+    #[allow(clippy::must_use_candidate, reason = "mostly it is quiet")]
+    pub fn hush(&self) -> bool {
+        // The bytes mean nothing; that there are some was the message.
         let mut bytes = [0; 64];
-        // A short read empties the pipe, and an empty pipe answers EAGAIN;
-        // `wake` keeps it from holding more than a few.
-        while read(&self.reading, &mut bytes) == Ok(bytes.len()) {}
+        // There are as many as there were signals since the last time.
+        loop {
+            match read(&self.reading, &mut bytes) {
+                // Its end of file, which is there to be read for ever.
+                Ok(0) => return false,
+                // There may be more.
+                Ok(count) if count == bytes.len() => {}
+                // A short read has emptied it; EAGAIN: it was empty.
+                _ => return true,
+            }
+        }
     }
 }

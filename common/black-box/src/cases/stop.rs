@@ -211,7 +211,7 @@ fn a_stop_accepts_no_more(subject: &Subject) {
         stopping(subject, "--grace 15", |server| server.signal(SIGINT));
     let accepted = server.count("  connected");
     for _ in 0..3 {
-        // Refused, or reset at once: in no case served.
+        // Refused, or reset at once: in no case guest.
         if let Ok(mut late) = Client::try_connect(server.address) {
             let _ = late.try_send(b"hola\n");
             late.expect_reset();
@@ -245,9 +245,9 @@ fn the_port_can_be_bound_again_at_once(subject: &Subject) {
             .room_for(3)
             .run();
         // The server closes first, so its end keeps the connection in mind.
-        let mut served = server.client();
-        served.exchange(b"hola\n");
-        served.expect_end();
+        let mut guest = server.client();
+        guest.exchange(b"hola\n");
+        guest.expect_end();
         let mut silent = server.accepted();
         server.signal(SIGTERM);
         silent.expect_end();
