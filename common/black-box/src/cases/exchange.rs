@@ -237,13 +237,13 @@ fn each_connection_gets_what_the_approach_creates(subject: &Subject) {
 fn silent_clients_delay_nobody(subject: &Subject) {
     let server = subject.start("--serve until-eof").room_for(20).run();
     let silent = server.accepted_many(10);
-    let mut served: Vec<Client> = server.accepted_many(5);
+    let mut talking: Vec<Client> = server.accepted_many(5);
     for _ in 0..3 {
-        for client in &mut served {
-            client.exchange(b"I am served\n");
+        for client in &mut talking {
+            client.exchange(b"I am talking\n");
         }
     }
     silent[0].expect_silence();
-    drop((silent, served));
+    drop((silent, talking));
     server.stop();
 }

@@ -50,23 +50,23 @@ fn beyond_the_limit_clients_wait_and_are_served_later(subject: &Subject) {
 
 fn as_many_as_the_limit_are_served_at_a_time(subject: &Subject) {
     let server = subject.start("--serve until-eof").at_most(3).run();
-    let mut served = server.accepted_many(3);
+    let mut inside = server.accepted_many(3);
     let mut fourth = server.client();
     let mut fifth = server.client();
     fourth.send(b"fourth");
     fifth.send(b"fifth");
     fourth.expect_silence();
-    for client in &mut served {
+    for client in &mut inside {
         client.exchange(b"I am served\n");
     }
     // One goes, one comes; in the order in which they came.
-    drop(served.pop());
+    drop(inside.pop());
     fourth.expect(b"fourth");
     fifth.expect_silence();
     assert_eq!(server.count("  connected"), 4);
-    drop(served.pop());
+    drop(inside.pop());
     fifth.expect(b"fifth");
-    drop((served, fourth, fifth));
+    drop((inside, fourth, fifth));
     server.stop();
 }
 

@@ -54,8 +54,8 @@ fn wait_for_descriptors(server: &Server, base: &[u32]) {
 
 fn clients_wait_while_descriptors_are_short(subject: &Subject) {
     let server = subject.start("--serve until-eof").room_for(4).run();
-    let mut served = server.accepted();
-    served.exchange(b"before\n");
+    let mut inside = server.accepted();
+    inside.exchange(b"before\n");
     let base = proc::descriptors(server.pid);
     for spell in 0..2 {
         let enough = 1024;
@@ -67,7 +67,7 @@ fn clients_wait_while_descriptors_are_short(subject: &Subject) {
             client.send(b"hola\n");
         }
         assert_one_more(&server, spell, "no descriptor free");
-        served.exchange(b"meanwhile\n");
+        inside.exchange(b"meanwhile\n");
         waiting[0].expect_silence();
         server.limit("nofile", enough);
         for client in &mut waiting {
@@ -77,7 +77,7 @@ fn clients_wait_while_descriptors_are_short(subject: &Subject) {
         }
         let_the_spell_end();
     }
-    drop(served);
+    drop(inside);
     let (transcript, diagnostics) = server.stop_after_faults();
     assert_eq!(transcript.totals.clients, 5);
     assert_eq!(diagnostics.len(), 2, "{diagnostics:?}");
@@ -90,8 +90,8 @@ fn a_diagnostic_that_cannot_be_written_stops_nothing(subject: &Subject) {
             .room_for(2)
             .under_words(["sh", "-c", &format!("exec \"$0\" \"$@\" {stream}")])
             .run();
-        let mut served = server.client();
-        served.exchange(b"before\n");
+        let mut inside = server.client();
+        inside.exchange(b"before\n");
         let none = proc::lowest_free_descriptor(server.pid);
         server.limit("nofile", none.into());
         let mut client = server.client();
@@ -99,16 +99,16 @@ fn a_diagnostic_that_cannot_be_written_stops_nothing(subject: &Subject) {
         client.expect_silence();
         server.limit("nofile", 1024);
         client.expect(b"hola\n");
-        served.exchange(b"after\n");
-        drop((client, served));
+        inside.exchange(b"after\n");
+        drop((client, inside));
         server.stop();
     }
 }
 
 fn a_client_waits_while_none_can_be_created_for_it(subject: &Subject) {
-    let server = subject.start("--serve until-eof").as_user().run();
-    let mut served = server.accepted();
-    served.exchange(b"before\n");
+    let server = subject.start("--serve until-eof").by_ordinary_user().run();
+    let mut inside = server.accepted();
+    inside.exchange(b"before\n");
     for spell in 0..2 {
         // It has one process at least: no further one.
         server.limit("nproc", 1);
@@ -117,7 +117,7 @@ fn a_client_waits_while_none_can_be_created_for_it(subject: &Subject) {
         let mut queued = server.client();
         queued.send(b"hola\n");
         assert_one_more(&server, spell, "no thread or process to be had");
-        served.exchange(b"meanwhile\n");
+        inside.exchange(b"meanwhile\n");
         waiting.expect_silence();
         server.limit("nproc", 10_000);
         for client in [&mut waiting, &mut queued] {
@@ -127,7 +127,7 @@ fn a_client_waits_while_none_can_be_created_for_it(subject: &Subject) {
         }
         let_the_spell_end();
     }
-    drop(served);
+    drop(inside);
     let (transcript, diagnostics) = server.stop_after_faults();
     assert_eq!(transcript.totals.clients, 5);
     assert_eq!(diagnostics.len(), 2, "{diagnostics:?}");
@@ -137,15 +137,15 @@ fn a_shortage_is_told_in_spanish_too(subject: &Subject) {
     let told = |language: &str| -> String {
         let options = format!("--serve until-eof --language {language}");
         let server = subject.start(&options).room_for(2).run();
-        let mut served = server.client();
-        served.exchange(b"hola\n");
+        let mut inside = server.client();
+        inside.exchange(b"hola\n");
         let none = proc::lowest_free_descriptor(server.pid);
         server.limit("nofile", none.into());
         let waiting = server.client();
         let line = server
             .stderr
             .wait("a diagnostic", |lines| lines.first().cloned());
-        drop((served, waiting));
+        drop((inside, waiting));
         line
     };
     let (english, spanish) = (told("en"), told("es"));

@@ -45,7 +45,7 @@ fn a_second_server_on_the_same_port_fails(subject: &Subject) {
 }
 
 fn a_port_without_the_right_is_told(subject: &Subject) {
-    let ended = subject.start("").as_user().port(80).end();
+    let ended = subject.start("").by_ordinary_user().port(80).end();
     assert_told(&ended, &["127.0.0.1:80", "permi", "--port"]);
 }
 

@@ -211,7 +211,7 @@ fn a_stop_accepts_no_more(subject: &Subject) {
         stopping(subject, "--grace 15", |server| server.signal(SIGINT));
     let accepted = server.count("  connected");
     for _ in 0..3 {
-        // Refused, or reset at once: in no case guest.
+        // Refused, or reset at once: in no case served.
         if let Ok(mut late) = Client::try_connect(server.address) {
             let _ = late.try_send(b"hola\n");
             late.expect_reset();

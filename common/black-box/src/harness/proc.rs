@@ -89,7 +89,8 @@ pub fn descriptors(pid: Pid) -> Vec<u32> {
 /// it open nothing more.
 pub fn lowest_free_descriptor(pid: Pid) -> u32 {
     let used = descriptors(pid);
-    (0..).find(|fd| !used.contains(fd)).expect("numbers go on")
+    let free = (0..u32::MAX).find(|fd| !used.contains(fd));
+    free.expect("nobody has so many open")
 }
 
 /// The memory that belongs to a process alone, in KiB.

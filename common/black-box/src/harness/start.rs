@@ -26,7 +26,7 @@ pub struct Start<'a> {
     before: Vec<OsString>,
     stdin: Stdio,
     stdout: Output,
-    as_user: bool,
+    ordinary_user: bool,
     terminal: bool,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Start<'a> {
             before: Vec::new(),
             stdin: Stdio::null(),
             stdout: Output::Pipe(Reading::All),
-            as_user: false,
+            ordinary_user: false,
             terminal: false,
         }
         .options(subject.variant.options)
@@ -138,8 +138,8 @@ impl<'a> Start<'a> {
     }
 
     /// Runs it as an ordinary user: as a new one, if this is root.
-    pub fn as_user(mut self) -> Self {
-        self.as_user = true;
+    pub fn by_ordinary_user(mut self) -> Self {
+        self.ordinary_user = true;
         self
     }
 
@@ -166,13 +166,14 @@ impl<'a> Start<'a> {
     fn spawn(self) -> Server {
         let Subject { kind, program, .. } = self.subject;
         // A user may not be allowed to look into the build's directory.
-        let copy = self.as_user.then(|| Copy::of(program));
+        let copy = self.ordinary_user.then(|| Copy::of(program));
         let mut words: Vec<OsString> = Vec::new();
         if is_leashed() {
             // If the tests are killed, so is the server.
             words.extend(["setpriv", "--pdeathsig", "KILL"].map(Into::into));
         }
-        let user = (self.as_user && Uid::effective().is_root()).then(own_user);
+        let user =
+            (self.ordinary_user && Uid::effective().is_root()).then(own_user);
         if let Some(id) = user {
             words.extend(["setpriv".into(), "--clear-groups".into()]);
             words.push(format!("--reuid={id}").into());
