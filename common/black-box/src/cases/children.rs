@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 use crate::Subject;
 use crate::case::{Case, case, processes};
-use crate::harness::client::{Client, pattern};
+use crate::harness::client::pattern;
 use crate::harness::proc::{self, Process};
 use crate::harness::transcript::Event;
 use crate::harness::wait::until;
@@ -113,8 +113,7 @@ fn a_signal_to_one_child_stops_that_child_only(subject: &Subject) {
         other.exchange(b"still served\n");
 
         // Each further one merely begins the same stop again.
-        let mut slow = Client::connect_narrow(server.address);
-        let sent = slow.stall();
+        let (mut slow, sent) = server.stalled();
         let child = server.process_of(&slow);
         for _ in 0..3 {
             kill(child, signal).expect("the child can be signalled");
@@ -130,8 +129,7 @@ fn a_signal_to_one_child_stops_that_child_only(subject: &Subject) {
 
 fn a_child_that_dies_during_a_stop_is_reported(subject: &Subject) {
     let mut server = subject.run("--serve until-eof --grace 15");
-    let mut slow = Client::connect_narrow(server.address);
-    slow.stall();
+    let (slow, _) = server.stalled();
     let child = server.process_of(&slow);
     let mut idle = server.accepted();
     server.signal(SIGTERM);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::Subject;
 use crate::case::{Case, case};
-use crate::harness::client::{Client, pattern};
+use crate::harness::client::pattern;
 use crate::harness::wait::LIMIT;
 
 pub const CASES: &[Case] = &[
@@ -128,8 +128,7 @@ fn a_reset_has_its_reason_and_harms_nobody(subject: &Subject) {
     let address = silent.address;
     silent.reset();
     assert_eq!(server.wait_closed(address), ": connection reset by peer");
-    let mut stalled = Client::connect_narrow(server.address);
-    stalled.stall();
+    let (stalled, _) = server.stalled();
     let address = stalled.address;
     stalled.reset();
     assert_eq!(server.wait_closed(address), ": connection reset by peer");

@@ -6,7 +6,6 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::case::{Case, case};
-use crate::harness::client::Client;
 use crate::harness::proc;
 use crate::{Kind, Subject};
 
@@ -80,8 +79,7 @@ fn timeouts_and_limits_have_their_variables(subject: &Subject) {
         .start("--serve until-eof")
         .env("ECHO_GRACE", "1")
         .run();
-    let mut stalled = Client::connect_narrow(server.address);
-    stalled.stall();
+    let (_stalled, _) = server.stalled();
     let taken = server.time_to_stop(Signal::SIGTERM);
     assert!(taken > Duration::from_millis(900), "{taken:?}");
     assert!(taken < Duration::from_millis(4500), "{taken:?}");

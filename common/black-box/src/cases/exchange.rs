@@ -135,8 +135,7 @@ fn a_half_closed_client_gets_every_byte(subject: &Subject) {
 
 fn a_reply_is_sent_whole_to_a_slow_reader(subject: &Subject) {
     let server = subject.run("--serve until-eof");
-    let mut client = Client::connect_narrow(server.address);
-    let sent = client.stall();
+    let (mut client, sent) = server.stalled();
     client.half_close();
     let mut received = Vec::new();
     // Little by little, so that the server's sends are cut short.

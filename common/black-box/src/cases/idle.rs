@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::Subject;
 use crate::case::{Case, case};
-use crate::harness::client::{Client, pattern};
+use crate::harness::client::pattern;
 
 pub const CASES: &[Case] = &[
     case!(a_silent_client_is_closed).slow(),
@@ -49,8 +49,7 @@ fn a_client_that_takes_no_reply_is_closed(subject: &Subject) {
         .start("--serve until-eof --idle-timeout 3")
         .room_for(2)
         .run();
-    let mut client = Client::connect_narrow(server.address);
-    let sent = client.stall();
+    let (mut client, sent) = server.stalled();
     assert_eq!(server.wait_closed(client.address), ": idle for 3 s");
     // It was cut: not all of its reply can come any more.
     assert!(client.expect_any_end().len() < sent);
@@ -74,8 +73,7 @@ fn a_client_that_does_something_is_not_idle(subject: &Subject) {
 
 fn a_client_that_takes_its_reply_slowly_is_not_idle(subject: &Subject) {
     let server = subject.run("--serve until-eof --idle-timeout 4");
-    let mut client = Client::connect_narrow(server.address);
-    let sent = client.stall();
+    let (mut client, sent) = server.stalled();
     client.half_close();
     let begin = Instant::now();
     let mut received = Vec::new();

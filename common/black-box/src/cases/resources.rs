@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::Subject;
 use crate::case::{Case, Need, case, creates_for_each};
-use crate::harness::client::Client;
 use crate::harness::proc;
 use crate::harness::server::Server;
 use crate::harness::wait::{stays, until};
@@ -166,8 +165,7 @@ fn idle_clients_cost_nothing(subject: &Subject) {
     for client in &mut clients[..5] {
         client.exchange(b"hola\n");
     }
-    let mut stalled = Client::connect_narrow(server.address);
-    stalled.stall();
+    let (stalled, _) = server.stalled();
     proc::assert_idle(server.group(), "clients that do nothing");
     drop((clients, stalled));
     server.stop();

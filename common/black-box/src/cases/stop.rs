@@ -13,7 +13,6 @@ use crate::case::{Case, Need, case};
 use crate::harness::client::{Client, pattern};
 use crate::harness::proc;
 use crate::harness::server::Server;
-use crate::harness::wait::until;
 
 pub const CASES: &[Case] = &[
     case!(a_stop_without_clients_is_clean),
@@ -95,13 +94,9 @@ fn what_was_sent_before_a_stop_is_answered(subject: &Subject) {
         for (number, client) in clients.iter_mut().enumerate() {
             client.send(&message[..(number + 1) * 1000]);
         }
-        let last = &clients[19];
-        until("what was sent has arrived", || {
-            let queues = proc::queues(last.address, last.server());
-            queues
-                .is_some_and(|(sending, _)| sending == 0)
-                .then_some(())
-        });
+        for client in &clients {
+            client.wait_until_arrived();
+        }
         server.signal(SIGTERM);
         for (number, client) in clients.iter_mut().enumerate() {
             let reply = client.receive_all();
@@ -134,8 +129,7 @@ fn stopping(
 ) -> (Server, Client, usize) {
     let options = format!("--serve until-eof {options}");
     let server = subject.start(&options).room_for(3).run();
-    let mut slow = Client::connect_narrow(server.address);
-    let sent = slow.stall();
+    let (slow, sent) = server.stalled();
     let mut idle = server.accepted();
     begin(&server);
     // One between messages is closed at once: the stop has begun.
@@ -157,8 +151,7 @@ fn a_slow_reader_is_cut_after_the_grace(subject: &Subject) {
         .start("--serve until-eof --grace 1")
         .room_for(2)
         .run();
-    let mut slow = Client::connect_narrow(server.address);
-    let sent = slow.stall();
+    let (mut slow, sent) = server.stalled();
     let mut idle = server.accepted();
     let taken = server.time_to_stop(SIGTERM);
     assert!(taken > Duration::from_millis(900), "{taken:?}");
@@ -174,8 +167,7 @@ fn a_slow_reader_is_cut_after_the_grace(subject: &Subject) {
 
 fn the_grace_is_5_seconds_by_default(subject: &Subject) {
     let mut server = subject.run("--serve until-eof");
-    let mut slow = Client::connect_narrow(server.address);
-    slow.stall();
+    let (_slow, _) = server.stalled();
     let taken = server.time_to_stop(SIGTERM);
     assert!(taken > Duration::from_millis(4800), "{taken:?}");
     assert!(taken < Duration::from_secs(10), "{taken:?}");
@@ -184,8 +176,7 @@ fn the_grace_is_5_seconds_by_default(subject: &Subject) {
 
 fn a_grace_of_0_cuts_at_once(subject: &Subject) {
     let mut server = subject.run("--serve until-eof --grace 0");
-    let mut slow = Client::connect_narrow(server.address);
-    slow.stall();
+    let (_slow, _) = server.stalled();
     let taken = server.time_to_stop(SIGTERM);
     assert!(taken < Duration::from_secs(4), "{taken:?}");
     server.transcript();

@@ -2,12 +2,14 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, poll};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::proc;
-use super::wait::{LIMIT, stays, until};
+use super::wait::{LIMIT, stays};
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -15,7 +17,6 @@ pub struct Client {
     stream: TcpStream,
     /// Its own address, by which the server's lines name it.
     pub address: SocketAddr,
-    server: SocketAddr,
 }
 
 /// Byte number `index` of a text that shows every loss and every disorder.
@@ -26,7 +27,12 @@ fn pattern_byte(index: usize) -> u8 {
 
 /// A text of this length that shows every loss and every disorder.
 pub fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(pattern_byte).collect()
+    part_of_pattern(0, length)
+}
+
+/// So many bytes of that text, from this one on.
+pub fn part_of_pattern(start: usize, length: usize) -> Vec<u8> {
+    (start..start + length).map(pattern_byte).collect()
 }
 
 impl Client {
@@ -37,7 +43,7 @@ impl Client {
 
     /// The same, with the error.
     pub fn try_connect(server: SocketAddr) -> io::Result<Self> {
-        Self::with(TcpStream::connect_timeout(&server, LIMIT)?, server)
+        Self::with(TcpStream::connect_timeout(&server, LIMIT)?)
     }
 
     /// Connects with so small buffers that replies of some tens of kilobytes
@@ -53,19 +59,15 @@ impl Client {
             Ok(socket)
         };
         let socket = narrow().expect("the server takes a connection");
-        Self::with(socket.into(), server).expect("a socket has an address")
+        Self::with(socket.into()).expect("a socket has an address")
     }
 
-    fn with(stream: TcpStream, server: SocketAddr) -> io::Result<Self> {
+    fn with(stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(LIMIT))?;
         stream.set_write_timeout(Some(LIMIT))?;
         stream.set_nodelay(true)?;
         let address = stream.local_addr()?;
-        Ok(Self {
-            stream,
-            address,
-            server,
-        })
+        Ok(Self { stream, address })
     }
 
     /// Sends all of it.
@@ -186,15 +188,14 @@ impl Client {
         while sent < at_most && progress.elapsed() < Duration::from_millis(500)
         {
             let length = (at_most - sent).min(65536);
-            let chunk: Vec<u8> =
-                (sent..sent + length).map(pattern_byte).collect();
+            let chunk = part_of_pattern(sent, length);
             match self.stream.write(&chunk) {
                 Ok(taken) => {
                     sent += taken;
                     progress = Instant::now();
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    std::thread::sleep(Duration::from_millis(5));
+                    thread::sleep(Duration::from_millis(5));
                 }
                 Err(e) => panic!("{}: flooding failed: {e}", self.address),
             }
@@ -203,46 +204,19 @@ impl Client {
         sent
     }
 
-    /// Sends the pattern without reading until the server reads no further
-    /// because its reply waits, and all that was sent has arrived in its
-    /// kernel; gives the length. For a client of [`Self::connect_narrow`].
-    pub fn stall(&mut self) -> usize {
-        let mut sent = 0;
-        loop {
-            let chunk: Vec<u8> =
-                (sent..sent + 16_384).map(pattern_byte).collect();
-            if self.try_send(&chunk).is_err() {
-                // The server has closed already.
-                return sent;
-            }
-            sent += chunk.len();
-            assert!(sent < 1 << 20, "the reply never stops on its way");
-            // So much is left unread that what the kernel may still find room
-            // for does not set the reply going again.
-            let mut unread = Vec::new();
-            until("what was sent has arrived", || {
-                match proc::queues(self.address, self.server) {
-                    Some((unacknowledged, _)) => unacknowledged == 0,
-                    None => true,
-                }
-                .then_some(())
-            });
-            while let Some((_, now)) = proc::queues(self.server, self.address) {
-                if now < 24_000 || unread.first().is_some_and(|n| *n != now) {
-                    break;
-                }
-                unread.push(now);
-                if unread.len() == 4 {
-                    return sent;
-                }
-                std::thread::sleep(Duration::from_millis(25));
-            }
-        }
-    }
-
-    /// The port at the server's end.
-    pub fn server(&self) -> SocketAddr {
-        self.server
+    /// Waits until all that was sent has arrived in the server's kernel.
+    pub fn wait_until_arrived(&self) {
+        // It counts as writable when nothing is left that has not gone out.
+        SockRef::from(&self.stream)
+            .set_tcp_notsent_lowat(1)
+            .expect("Linux has TCP_NOTSENT_LOWAT");
+        let limit = u16::try_from(LIMIT.as_millis()).expect("some seconds");
+        let mut watched =
+            [PollFd::new(self.stream.as_fd(), PollFlags::POLLOUT)];
+        let ready = poll(&mut watched, limit);
+        assert_eq!(ready, Ok(1), "{}: nothing is taken", self.address);
+        // On the loopback, what has gone out is there in next to no time.
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

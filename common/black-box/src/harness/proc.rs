@@ -1,7 +1,7 @@
 //! What the kernel tells about processes and sockets, in `proc(5)`.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -130,30 +130,6 @@ pub fn assert_idle(group: Pid, situation: &str) {
         "{situation}: {used} ticks of CPU time in {:?}",
         begin.elapsed()
     );
-}
-
-/// Bytes that one end of an IPv4 connection holds: sent and not yet
-/// acknowledged, received and not yet read.
-pub fn queues(local: SocketAddr, remote: SocketAddr) -> Option<(u64, u64)> {
-    let table = fs::read_to_string("/proc/net/tcp").ok()?;
-    let (local, remote) = (hexadecimal(local)?, hexadecimal(remote)?);
-    let line = table.lines().find(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        fields.next() == Some(&local) && fields.next() == Some(&remote)
-    })?;
-    let (sending, receiving) =
-        line.split_whitespace().nth(4)?.split_once(':')?;
-    let number = |text| u64::from_str_radix(text, 16).ok();
-    Some((number(sending)?, number(receiving)?))
-}
-
-/// An address as `/proc/net/tcp` spells it.
-fn hexadecimal(address: SocketAddr) -> Option<String> {
-    let IpAddr::V4(ip) = address.ip() else {
-        return None;
-    };
-    let word = u32::from_ne_bytes(ip.octets());
-    Some(format!("{word:08X}:{:04X}", address.port()))
 }
 
 /// An address of this machine that no other case uses, so that a port can be

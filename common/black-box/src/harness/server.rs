@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
-use super::client::{Client, reachable};
+use super::client::{Client, part_of_pattern, reachable};
 use super::lines::{Lines, Reading};
 use super::proc::{self, Process};
 use super::start::Copy;
@@ -130,6 +130,48 @@ impl Server {
             self.wait_for(client, "connected");
         }
         clients
+    }
+
+    /// Connects a client that sends the pattern without reading, until the
+    /// server reads no further because its reply waits and all that was sent
+    /// has arrived; gives the length as well.
+    pub fn stalled(&self) -> (Client, usize) {
+        let mut client = Client::connect_narrow(self.address);
+        let mut sent = 0;
+        loop {
+            // So much is left unread in the end that what the kernel may yet
+            // find room for does not set the reply going again.
+            let before = self.received_from(&client);
+            if sent - before >= 24_000 {
+                let unchanged = (0..8).all(|_| {
+                    thread::sleep(Duration::from_millis(25));
+                    self.received_from(&client) == before
+                });
+                if unchanged {
+                    return (client, sent);
+                }
+                continue;
+            }
+            let chunk = part_of_pattern(sent, 8192);
+            if client.try_send(&chunk).is_err() {
+                // It was closed already.
+                return (client, sent);
+            }
+            sent += chunk.len();
+            assert!(sent < 1 << 20, "the reply never stops on its way");
+            client.wait_until_arrived();
+        }
+    }
+
+    /// How many bytes the server has said that it received from a client.
+    fn received_from(&self, client: &Client) -> usize {
+        let middle = format!("  {}  received ", client.address);
+        let lines = self.stdout.so_far();
+        let amounts = lines.iter().filter_map(|line| {
+            let (_, rest) = line.split_once(&middle)?;
+            rest.split(' ').next()?.parse::<usize>().ok()
+        });
+        amounts.sum()
     }
 
     /// Waits for a line about this client that ends so, and gives it.
