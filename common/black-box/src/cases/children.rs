@@ -38,7 +38,7 @@ fn a_child_that_dies_is_reported_and_harms_nobody(subject: &Subject) {
         let mut client = server.client();
         client.exchange(b"hola\n");
         let child = server.process_of(&client);
-        proc::kill_surely(child, signal);
+        proc::kill_and_wait(child, signal);
         client.expect_any_end();
         server.wait_count(&format!("  died: {name}"), 1);
         let line = server.stdout.so_far().into_iter().rev();
@@ -76,7 +76,7 @@ fn a_death_is_reported_in_spanish(subject: &Subject) {
         .strip_prefix("proceso ")
         .and_then(|rest| rest.split(' ').next()?.parse().ok())
         .unwrap_or_else(|| panic!("{line}"));
-    proc::kill_surely(Pid::from_raw(pid), SIGSEGV);
+    proc::kill_and_wait(Pid::from_raw(pid), SIGSEGV);
     server.wait_count("  murió: SIGSEGV", 1);
     let line = server.stdout.so_far().remove(2);
     assert!(line.starts_with(&format!("proceso {pid} ")), "{line}");
@@ -134,7 +134,7 @@ fn a_child_that_dies_during_a_stop_is_reported(subject: &Subject) {
     let mut idle = server.accepted();
     server.signal(SIGTERM);
     idle.expect_end();
-    proc::kill_surely(child, SIGKILL);
+    proc::kill_and_wait(child, SIGKILL);
     let transcript = server.transcript();
     let how = transcript.events().find_map(|(_, _, event)| match event {
         Event::Died(how) => Some(how.clone()),

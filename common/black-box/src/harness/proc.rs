@@ -141,19 +141,12 @@ pub fn own_address() -> Ipv4Addr {
     Ipv4Addr::new(127, high | 0x80, low, last)
 }
 
-/// Kills a process that somebody else will reap.
-///
-/// Rust's runtime takes a first `SIGSEGV` that no bad address explains for a
-/// fault that will come again, so it may take two.
-pub fn kill_surely(pid: Pid, signal: Signal) {
+/// Sends a deadly signal to a process that somebody else will reap, and waits
+/// until it is dead.
+pub fn kill_and_wait(pid: Pid, signal: Signal) {
+    kill(pid, signal).expect("the server's child can be signalled");
     super::wait::until("it is dead", || {
-        // It may be gone already, which is as well.
-        let _ = kill(pid, signal);
-        let dead = || {
-            Process::find(pid)
-                .is_none_or(|found| found.state == 'Z')
-                .then_some(())
-        };
-        super::wait::within(Duration::from_millis(100), dead)
+        let found = Process::find(pid);
+        found.is_none_or(|found| found.state == 'Z').then_some(())
     });
 }
