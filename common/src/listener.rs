@@ -355,6 +355,7 @@ impl Listener {
                 if waited[0].any() != Some(false) {
                     self.stop.hush();
                 }
+                // For the caller, who knows what it waits for.
                 Ok(news)
             }
             // A signal, whose byte is in the pipe by now.

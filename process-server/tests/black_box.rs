@@ -6,6 +6,9 @@ use black_box::{Kind, Variant};
 
 fn main() -> ExitCode {
     let program = env!("CARGO_BIN_EXE_process-server");
-    let variants = [Variant::new("process", "")];
+    let variants = [
+        Variant::new("process", ""),
+        Variant::new("workers", "").workers(8),
+    ];
     black_box::run(program, Kind::Processes, &variants)
 }

@@ -6,6 +6,9 @@ use black_box::{Kind, Variant};
 
 fn main() -> ExitCode {
     let program = env!("CARGO_BIN_EXE_threads-server");
-    let variants = [Variant::new("threads", "")];
+    let variants = [
+        Variant::new("threads", ""),
+        Variant::new("workers", "").workers(8),
+    ];
     black_box::run(program, Kind::Threads, &variants)
 }
