@@ -143,6 +143,14 @@ shows '^The answer: '
 shows_not 'The problem|conectado'
 end
 
+begin 'only the problem'
+run "$demo" --problem process
+check_traces 0
+silent
+shows '^The problem: '
+shows_not 'The answer'
+end
+
 # -------------------------------------------------------------- Where it runs
 
 begin 'from elsewhere, by a path with a space, the streams closed'
