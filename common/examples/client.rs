@@ -6,6 +6,7 @@
 //!
 //! `cargo run -p common --example client -- 127.0.0.1 8080`
 
+// All from the standard library: a client needs no more.
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::ExitCode;
@@ -21,15 +22,20 @@ fn main() -> ExitCode {
         .collect();
     // The port's type does the checking: 65536 does not fit into 16 bits.
     let parsed = match words.as_slice() {
+        // Two words, the second a number.
         [host, port] => port.parse::<u16>().ok().map(|port| (host, port)),
+        // Too few, or too many.
         _ => None,
     };
     // 2 is what shells and the servers, too, say to a wrong command line.
     let Some((host, port)) = parsed else {
         return complain(2, "usage: client HOST PORT");
     };
+    // Here the program waits until the server has closed.
     match converse(host, port) {
+        // The server closes when all is said, so that is success.
         Ok(()) => ExitCode::SUCCESS,
+        // Refused, most likely: nobody listens there.
         Err(error) => complain(1, format!("client: {host}:{port}: {error}")),
     }
 }
@@ -53,6 +59,7 @@ fn converse(host: &str, port: u16) -> io::Result<()> {
         // and we for it. ENOTCONN only says that it has closed before.
         sending.shutdown(Shutdown::Write).ok();
     });
+    // Until the server's end of file, whatever the other thread is doing.
     copy(&mut stream, &mut io::stdout())
 }
 
@@ -65,6 +72,7 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
         match from.read(&mut buffer) {
             // A terminal's Ctrl-D and a peer's FIN look the same from here.
             Ok(0) => return Ok(()),
+            // Half a line, or many lines.
             Ok(count) => {
                 // The kernel may take less than it is offered; `write_all`
                 // offers it the rest again.
@@ -75,6 +83,7 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
             }
             // A signal came first, and nothing was read: again.
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // A reset, for instance.
             Err(error) => return Err(error),
         }
     }

@@ -4,10 +4,12 @@
 //! of mux-server drives it by readiness. `handle_client` drives it over a
 //! blocking stream: the same function for a thread and for a process.
 
+// `Read` and `Write` are what a socket and a test script have in common.
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+// The numbers, the choices of the user, and the lines to be printed.
 use crate::Server;
 use crate::constants::{BUFFER_SIZE, DRAIN_LIMIT, GREETING};
 use crate::options::{Options, Reply, Serve};
@@ -29,8 +31,11 @@ pub enum Step {
 /// The state of one conversation, without any input or output of its own.
 #[derive(Debug)]
 pub struct Conversation {
+    /// Whether there is a second message.
     serve: Serve,
+    /// What the client gets to hear.
     reply: Reply,
+    /// Where it stands.
     step: Step,
     /// All the memory that a client can claim: the bytes received last.
     buffer: [u8; BUFFER_SIZE],
@@ -49,7 +54,10 @@ impl Conversation {
         Self {
             serve: options.serve,
             reply: options.reply,
+            // The client speaks first, as in the originals.
             step: Step::Receive,
+            // On the stack of a thread, in the table of the loop: either way
+            // it is allocated once, and a message costs no allocation.
             buffer: [0; BUFFER_SIZE],
             received: 0,
             sent: 0,
@@ -78,7 +86,9 @@ impl Conversation {
     #[must_use]
     pub fn reply(&self) -> &[u8] {
         match self.reply {
+            // Echoed from where it was received, without a copy.
             Reply::Echo => self.message(),
+            // Whatever the message was; a browser's fills many lines.
             Reply::Greeting => GREETING.as_bytes(),
         }
     }
@@ -92,24 +102,36 @@ impl Conversation {
     /// Notes that so many bytes were received into `room`; none is the
     /// client's end of file.
     pub fn receive(&mut self, count: usize) {
+        // TCP has no messages: what one recv(2) returns may be half of what
+        // the client wrote at once, or two writes in one.
         self.received = count;
+        // The reply to it begins.
         self.sent = 0;
+        // recv(2) returns 0 for the end of file, and only for that: as long
+        // as the client may still write, it waits for a byte at least.
         self.ended = count == 0;
+        // A client that has said its last gets no reply to nothing.
         self.step = if self.ended { Step::Close } else { Step::Send };
     }
 
     /// Notes that the kernel took so many bytes of `unsent`; says whether the
     /// reply is complete.
     pub fn send(&mut self, count: usize) -> bool {
+        // send(2) takes what fits into the socket's buffer, maybe not all.
         self.sent += count;
+        // Then there is another round with the rest.
         let complete = self.unsent().is_empty();
+        // Only a complete reply is an exchange.
         if complete {
+            // What follows it is the user's choice.
             self.step = match (self.serve, self.reply) {
+                // RFC 862: until the client has had enough.
                 (Serve::UntilEof, Reply::Echo) => Step::Receive,
                 // A greeting announces `Connection: close`.
                 (Serve::Once, _) | (_, Reply::Greeting) => Step::Close,
             };
         }
+        // The caller prints a line for each complete reply.
         complete
     }
 
@@ -141,10 +163,12 @@ pub trait Stream: Read + Write {
 
 /// A shared socket is enough: the kernel lets any number of threads use it.
 impl Stream for &TcpStream {
+    /// shutdown(2) with `SHUT_WR`: a half-close.
     fn end_sending(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
 
+    /// `SO_RCVTIMEO` of socket(7).
     fn limit_reading(&self, limit: Duration) -> io::Result<()> {
         self.set_read_timeout(Some(limit))
     }
@@ -159,14 +183,25 @@ pub fn handle_client(
     server: &Server,
     totals: &mut Totals,
 ) {
+    // A closure that has borrowed who serves whom, so that each line below
+    // names only what is new.
     let say = |event: &Event| server.transcript.say(worker, client, event);
+    // Only now: before, the client was in the kernel's queue or kept waiting.
     say(&Event::Connected);
+    // One buffer for all messages of this client.
     let mut conversation = Conversation::new(&server.options);
+    // An error ends the conversation, not the server: it is a value, and it
+    // becomes the reason in the last line.
     let result = converse(&mut stream, &mut conversation, totals, say);
     // 4.4 Close the communication
+    // After an error nothing more will arrive, and after the client's end of
+    // file nothing more can come.
     if result.is_ok() && !conversation.ended() {
+        // The buffer is free now, and big enough for what is thrown away.
         drain(&mut stream, conversation.room());
     }
+    // The caller drops the socket, which closes it: this line comes first, so
+    // that it is printed before the server can count the client as gone.
     say(&Event::Closed(ending(
         result,
         &conversation,
@@ -181,26 +216,43 @@ fn converse(
     totals: &mut Totals,
     say: impl Fn(&Event),
 ) -> io::Result<()> {
+    // Each call below may wait, for as long as the client likes.
     loop {
         match conversation.step() {
+            // The client's turn.
             Step::Receive => {
                 // 4.1 Receive data
+                // Waits in the kernel until something comes: this thread, or
+                // process, costs no processor time meanwhile. `?` returns an
+                // error to the caller, a reset by the client for instance.
                 let count = again(|| stream.read(conversation.room()))?;
+                // May be fewer bytes than the client has sent so far.
                 conversation.receive(count);
+                // `usize` has 64 bits wherever this runs; `as` says it aloud.
                 totals.received += count as u64;
                 // 4.2 Print it
+                // The end of file is no message.
                 if !conversation.ended() {
+                    // Escaped: the bytes are a stranger's.
                     say(&Event::Received(conversation.message()));
                 }
             }
+            // The server's turn.
             Step::Send => {
                 // 4.3 Send the reply
+                // Waits only while the socket's buffer is full, that is, when
+                // the client does not read. No SIGPIPE can end the program:
+                // Rust ignores it at the start, and EPIPE is an error here.
                 let count = again(|| stream.write(conversation.unsent()))?;
+                // Taken by the kernel, which is not yet received.
                 totals.sent += count as u64;
+                // Otherwise the next round sends the rest.
                 if conversation.send(count) {
+                    // One line for each reply, not for each piece of it.
                     say(&Event::Sent(conversation.reply().len()));
                 }
             }
+            // Nobody's turn any more.
             Step::Close => return Ok(()),
         }
     }
@@ -208,9 +260,13 @@ fn converse(
 
 /// Repeats a call that a signal has interrupted.
 fn again(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    // SA_RESTART makes the kernel do this by itself, but not for a socket
+    // that has a time limit; see signal(7).
     loop {
         match call() {
+            // EINTR: nothing was transferred, so nothing is repeated.
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Bytes, the end of file, or an error that means something.
             result => return result,
         }
     }
@@ -222,16 +278,23 @@ fn again(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
 /// close(2) with unread input makes TCP send a reset instead of an end of
 /// file (RFC 9293), and a reset can destroy a reply on its way.
 fn drain(stream: &mut impl Stream, scratch: &mut [u8]) {
+    // One limit for all of it: a client that sends a byte now and then must
+    // not be able to stretch it.
     let end = Instant::now() + DRAIN_LIMIT;
     // Errors end the draining, no more: the reply is sent, and a connection
     // that is gone has nothing left to lose.
     if stream.end_sending().is_err() {
         return;
     }
+    // Before the clock is read for the first time.
     let mut left = DRAIN_LIMIT;
+    // A limit of zero would mean none at all, socket(7).
     while !left.is_zero() && stream.limit_reading(left).is_ok() {
         match again(|| stream.read(scratch)) {
+            // Its end of file: now close(2) harms nobody. Or an error, most
+            // likely that the time is up.
             Ok(0) | Err(_) => return,
+            // Dropped, and not counted: nobody has asked for it.
             Ok(_) => left = end.saturating_duration_since(Instant::now()),
         }
     }
@@ -246,15 +309,19 @@ pub fn ending(
 ) -> Ending {
     match result {
         // At a stop the server shuts down its reading side, which looks like
-        // the client's end of file; a cut looks like a broken pipe.
+        // the client's end of file.
         Ok(()) if conversation.ended() && stop::requested() => Ending::Stopping,
+        // And a cut, after the grace, looks like a broken pipe.
         Err(_) if stop::requested() => Ending::Stopping,
+        // The client has ended it, or all was said.
         Ok(()) => Ending::Ordinary,
-        // SO_RCVTIMEO and SO_SNDTIMEO end a call with EAGAIN, socket(7); an
-        // ETIMEDOUT would be the network's: the client no longer answers.
+        // SO_RCVTIMEO and SO_SNDTIMEO end a call with EAGAIN, socket(7). An
+        // ETIMEDOUT is something else: the client's machine has gone silent.
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            // Without a limit no call can have run into one.
             Ending::Idle(options.idle_timeout.unwrap_or_default())
         }
+        // ECONNRESET, EPIPE, ETIMEDOUT and what else the network has.
         Err(error) => Ending::Failed(error),
     }
 }
