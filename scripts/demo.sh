@@ -540,7 +540,8 @@ mux_seen() {
     run "ls -l /proc/$server/fd | grep -c socket"
     claim 'sockets' "$output" 4
   fi
-  conclude 'Nobody waits for the silent client: the loop serves whoever speaks.' \
+  conclude \
+    'Nobody waits for the silent client: the loop serves whoever speaks.' \
     'Nadie espera al callado: el bucle atiende a quien habla.'
 }
 
@@ -565,12 +566,12 @@ for approach in $approaches; do
   $between
   program=$approach-server
   case $approach in
-    threads) headline '=== threads-server: one thread for each connection ===' \
-      '=== threads-server: un hilo por cada conexión ===' ;;
-    process) headline '=== process-server: one process for each connection ===' \
-      '=== process-server: un proceso por cada conexión ===' ;;
-    mux) headline '=== mux-server: one loop for all connections ===' \
-      '=== mux-server: un bucle para todas las conexiones ===' ;;
+    threads) headline "=== $program: one thread for each connection ===" \
+      "=== $program: un hilo por cada conexión ===" ;;
+    process) headline "=== $program: one process for each connection ===" \
+      "=== $program: un proceso por cada conexión ===" ;;
+    mux) headline "=== $program: one loop for all connections ===" \
+      "=== $program: un bucle para todas las conexiones ===" ;;
   esac
   between=true
   for scene in $scenes; do
