@@ -7,7 +7,7 @@
 // Sockets, threads, and a channel by which they report their end.
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
 // From the common ground; socket2 can shut down a listening socket.
@@ -38,6 +38,8 @@ pub fn serve(
     // The threads wait in accept(2) itself, where the kernel wakes one of
     // them for each client; poll(2) would wake them all.
     let socket = listener.hand_over()?;
+    // All threads begin at the same moment: when the first line was printed.
+    let start = Arc::new(Barrier::new(workers + 1));
     // By this channel a thread says that it has ended, and how.
     let (sender, ended) = mpsc::channel();
     // 1. Create the threads
@@ -45,12 +47,16 @@ pub fn serve(
         // The thread's own shares of what it uses.
         let clients = Arc::clone(&clients);
         let socket = Arc::clone(&socket);
+        // Whoever waits at it needs a share, too.
+        let start = Arc::clone(&start);
         // A channel takes any number of senders.
         let sender = sender.clone();
         // A failure here ends the server before it has begun: `?`.
         thread::Builder::new()
             .name(format!("thread {number}"))
             .spawn(move || {
+                // Nobody may be served by a server that is not there yet.
+                start.wait();
                 // 2. From each thread
                 // Until the stop, client after client.
                 let result = work(number, &socket, &clients);
@@ -62,6 +68,8 @@ pub fn serve(
     }
     // All threads exist: now clients are welcome.
     server.transcript.listening(address);
+    // The last one to arrive at the barrier opens it for all.
+    start.wait();
     // How many threads have not ended yet.
     let mut alive = workers;
     // From here on the main thread only waits for signals.
@@ -102,7 +110,12 @@ fn work(
     loop {
         // 2.1 Accept a client
         // Here the thread waits for its next one.
-        match accept(socket, &clients.server().transcript) {
+        let transcript = &clients.server().transcript;
+        let accepted = accept(socket, |trouble, error| {
+            transcript.trouble(trouble, error);
+        });
+        // Somebody, nobody, or a reason not to go on like this.
+        match accepted {
             // One of the waiting threads gets it; the others sleep on.
             Ok(Accepted::Client(stream, address)) => {
                 serve_one(number, stream, address, clients);
