@@ -143,7 +143,7 @@ fn paint(chart: &Chart, root: &Area<'_>) -> Painted {
     root.draw_text(&chart.subtitle, &low, (24, 48))?;
 
     let points = || chart.curves.iter().flat_map(|it| &it.points);
-    let (left, right) = range(points().map(|it| it.x));
+    let (left, right) = ends(points().map(|it| it.x));
     let (bottom, top) = range(points().flat_map(|it| [it.low, it.high]));
     let labels = chart.curves.iter().map(|it| text_width(&it.label));
     let widest = labels.max().unwrap_or(0);
@@ -215,9 +215,9 @@ fn paint(chart: &Chart, root: &Area<'_>) -> Painted {
     Ok(())
 }
 
-/// The range of the values, to the next 1, 2 or 5 of a decade and a little
-/// further: whole decades would leave half of a picture empty.
-fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+/// The least and the largest value that a logarithmic axis can show, with
+/// room for a marker.
+fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values
         .filter(|value| *value > 0.0)
         .fold((f64::MAX, f64::MIN), |(low, high), value| {
@@ -226,6 +226,13 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     if low > high {
         return (1.0, 10.0);
     }
+    (low / 1.06, high * 1.06)
+}
+
+/// The range of the values, to the next 1, 2 or 5 of a decade and a little
+/// further: whole decades would leave half of a picture empty.
+fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (low, high) = ends(values);
     let decade = |value: f64| 10_f64.powf(value.log10().floor());
     let steps = |value: f64| [1.0, 2.0, 5.0, 10.0].map(|it| it * decade(value));
     let below = steps(low).into_iter().rfind(|step| *step <= low);

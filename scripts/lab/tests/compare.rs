@@ -154,7 +154,10 @@ fn a_comparison_is_complete_and_survives_its_json() {
         let machine = &value["machine"];
         assert!(machine.get(key).is_some(), "machine.{key} is missing");
     }
-    assert!(value["versions"].get("rustc").is_some());
+    for key in ["lab", "rustc", "mio", "tokio"] {
+        let versions = &value["versions"];
+        assert!(versions.get(key).is_some(), "versions.{key} is missing");
+    }
 }
 
 #[test]
