@@ -95,7 +95,7 @@ const LOOKS: [Look; MOST_CURVES] = [
         marker: Marker::Square,
     },
     Look {
-        colour: RGBColor(0x00, 0x9e, 0x73), // green
+        colour: RGBColor(0x56, 0xb4, 0xe9), // sky blue
         dashes: Some((4, 4)),
         marker: Marker::Triangle,
     },
@@ -110,7 +110,7 @@ const LOOKS: [Look; MOST_CURVES] = [
         marker: Marker::Diamond,
     },
     Look {
-        colour: RGBColor(0xe6, 0x9f, 0x00), // orange
+        colour: RGBColor(0x00, 0x9e, 0x73), // green
         dashes: Some((2, 5)),
         marker: Marker::Cross,
     },
@@ -200,7 +200,7 @@ fn paint(chart: &Chart, root: &Area<'_>) -> Painted {
             labels.push(Label {
                 at: (last.0 + 13, last.1),
                 text: &curve.label,
-                colour: look.colour,
+                colour: darker(look.colour),
             });
         }
         lines.push(places);
@@ -267,6 +267,12 @@ fn mark(root: &Area<'_>, (x, y): (i32, i32), look: &Look) -> Painted {
         }
     }
     Ok(())
+}
+
+/// A colour that can be read as text on white.
+fn darker(colour: RGBColor) -> RGBColor {
+    let part = |value: u8| value / 3 * 2;
+    RGBColor(part(colour.0), part(colour.1), part(colour.2))
 }
 
 /// A curve's name, where it ends.
