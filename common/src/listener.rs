@@ -352,7 +352,9 @@ impl Listener {
                 let news = &waited[1..others];
                 let news = news.iter().any(|fd| fd.any() != Some(false));
                 // Or else the next wait would end at once.
-                self.stop.hush();
+                if waited[0].any() != Some(false) {
+                    self.stop.hush();
+                }
                 Ok(news)
             }
             // A signal, whose byte is in the pipe by now.
