@@ -2,8 +2,8 @@
 //! in a histogram.
 //!
 //! [`run`] takes a [`Plan`] and gives an [`Outcome`]. A plan of one
-//! connection in a closed loop uses plain blocking calls ([`single`]), any
-//! other one or few threads that wait for readiness ([`many`]).
+//! connection in a closed loop uses plain blocking calls (`single`), any
+//! other one or few threads that wait for readiness (`many`).
 //!
 //! Closed loop: each connection sends again when its reply is there, as a
 //! user who waits for an answer before the next click. When the server stalls,

@@ -106,6 +106,9 @@ fn list(agenda: &Agenda) {
 }
 
 fn titles(programs: &[Program]) -> String {
+    if programs.len() > 1 && programs.iter().all(|it| it.is_ours()) {
+        return "mux-server, its best backend".to_owned();
+    }
     let titles: Vec<&str> =
         programs.iter().map(|program| program.title()).collect();
     titles.join(" | ")
