@@ -20,7 +20,7 @@ const LAB: &str = env!("CARGO_BIN_EXE_lab");
 
 const TINY: Effort = Effort {
     rounds: 2,
-    seconds: 0.03,
+    seconds: 0.15,
     warm_up_seconds: 0.01,
     bursts: 2,
     stream_mib: 1,
