@@ -1,0 +1,171 @@
+//! Which comment covers which code.
+//!
+//! What needs a comment is a unit: a statement, the value at the end of a
+//! block included; a named field; a variant; an arm of a match; an `else`
+//! branch of more than one line; an item, which is whatever has a name: a
+//! function, a method, a type, a constant, a module, an import. Only what
+//! begins a line is a unit; the rest of a line belongs to what begins it.
+//!
+//! A comment covers
+//!
+//! 1. the unit directly below it, without a blank line in between, or the one
+//!    among whose attributes it stands. A banner alone covers nothing.
+//! 2. one more statement, and only after a statement, an arm or a branch: the
+//!    one that begins next, if there is no blank line and no other comment in
+//!    between, and if the two are one thought. They are if the second stands
+//!    inside the first, or if both use the same name.
+//! 3. all `use` lines that follow one another directly, and likewise all
+//!    `mod` lines.
+//! 4. the body of the item, if that is a single statement.
+//!
+//! A field, a variant, an arm or a branch may also have its comment at the
+//! end of its line, and an arm or a branch as the first thing inside its
+//! block, where it covers the first statement as well. A file begins with a
+//! comment on itself.
+
+use std::collections::HashSet;
+
+use crate::source::{Comment, Kind, LineKind, Source, Unit};
+use crate::words::is_name;
+
+/// The lines of what no comment covers, and what stands there.
+#[must_use]
+pub fn uncovered(source: &Source) -> Vec<(usize, &'static str)> {
+    let coverage = Coverage::new(source);
+    let mut found = Vec::new();
+    for (index, unit) in source.units.iter().enumerate() {
+        if unit.kind != Kind::Impl && coverage.of[index] == Cover::None {
+            found.push((unit.line, name(unit.kind)));
+        }
+    }
+    found
+}
+
+/// What a comment explains: its unit, or the code below it if it stands in
+/// the middle of a statement.
+#[must_use]
+pub fn explained<'a>(source: &'a Source, comment: &Comment) -> Vec<&'a str> {
+    let end = comment.lines.end;
+    let unit = source
+        .units
+        .iter()
+        .position(|unit| (unit.top..=unit.line).contains(&end));
+    let lines = unit.map_or(end..end + 1, |index| source.head(index));
+    source.tokens(lines).collect()
+}
+
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Use => "import",
+        Kind::Module => "module",
+        Kind::Item | Kind::Impl => "item",
+        Kind::Field => "field",
+        Kind::Variant => "variant",
+        Kind::Arm => "arm",
+        Kind::Else => "else branch",
+        Kind::Statement => "statement",
+    }
+}
+
+/// How a unit is covered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cover {
+    /// Not at all.
+    None,
+    /// By a comment of its own.
+    Own,
+    /// By that of something else.
+    Shared,
+}
+
+struct Coverage<'a> {
+    source: &'a Source,
+    of: Vec<Cover>,
+}
+
+impl<'a> Coverage<'a> {
+    fn new(source: &'a Source) -> Self {
+        let of = Vec::with_capacity(source.units.len());
+        let mut coverage = Self { source, of };
+        for index in 0..source.units.len() {
+            let cover = coverage.cover(index);
+            coverage.of.push(cover);
+        }
+        coverage
+    }
+
+    fn cover(&self, index: usize) -> Cover {
+        let unit = &self.source.units[index];
+        let mut above = self.source.comments_of(unit);
+        if above.any(|comment| comment.note_lines() > 0)
+            || self.has_trailing(index)
+            || self.is_explained_inside(unit)
+        {
+            return Cover::Own;
+        }
+        let Some(before) = index.checked_sub(1) else {
+            return Cover::None;
+        };
+        let previous = &self.source.units[before];
+        let shared = match unit.kind {
+            Kind::Use | Kind::Module => {
+                previous.kind == unit.kind
+                    && previous.last + 1 == unit.top
+                    && self.of[before] != Cover::None
+            }
+            Kind::Statement if self.of[before] == Cover::Own => {
+                match previous.kind {
+                    Kind::Item => unit.sole,
+                    Kind::Statement | Kind::Arm | Kind::Else => {
+                        self.is_one_thought(before, index)
+                    }
+                    _ => false,
+                }
+            }
+            _ => false,
+        };
+        if shared { Cover::Shared } else { Cover::None }
+    }
+
+    /// Whether a comment stands at the end of its head.
+    fn has_trailing(&self, index: usize) -> bool {
+        let kind = self.source.units[index].kind;
+        matches!(kind, Kind::Field | Kind::Variant | Kind::Arm | Kind::Else)
+            && self.source.head(index).any(|line| {
+                let line = self.source.line(line);
+                line.is_some_and(|line| line.trailing.is_some())
+            })
+    }
+
+    /// Whether a comment is the first thing inside its block.
+    fn is_explained_inside(&self, unit: &Unit) -> bool {
+        self.source.comments.iter().any(|comment| {
+            comment.note_lines() > 0
+                && unit
+                    .open
+                    .is_some_and(|open| open + 1 == comment.lines.start)
+        })
+    }
+
+    /// Whether the comment of the first unit may cover the second, which
+    /// follows it.
+    fn is_one_thought(&self, first: usize, second: usize) -> bool {
+        let (outer, inner) =
+            (&self.source.units[first], &self.source.units[second]);
+        let mut between = outer.line..inner.line;
+        let apart = between.any(|line| {
+            let line = self.source.line(line);
+            line.is_some_and(|line| line.kind != LineKind::Code)
+        });
+        let inside = inner.last <= outer.last;
+        !apart && (inside || self.share_a_name(first, second))
+    }
+
+    fn share_a_name(&self, first: usize, second: usize) -> bool {
+        let names = |index| -> HashSet<&str> {
+            let tokens = self.source.tokens(self.source.head(index));
+            tokens.filter(|token| is_name(token)).collect()
+        };
+        !names(first).is_disjoint(&names(second))
+    }
+}

@@ -1,0 +1,177 @@
+//! Words: does a comment say anything that its line does not say itself?
+
+use std::collections::HashSet;
+
+/// The share of a comment's words, in percent, that its code may have too.
+/// From here on the comment says nothing.
+pub const MOST_REPEATED: usize = 80;
+
+/// Whether a comment only repeats its code.
+///
+/// Compared are words, in their stems: `accepts` and `accepted` are one word,
+/// and an identifier is as many as it is made of. Words without content
+/// (`the`, `of`, `here`) do not count, and what a symbol says is known: `let`
+/// creates, `=` sets, `loop` repeats.
+#[must_use]
+pub fn repeats(comment: &str, code: &[&str]) -> bool {
+    let said: HashSet<String> = split(comment)
+        .filter(|word| !EMPTY.contains(&word.as_str()))
+        .map(|word| stem(&word))
+        .collect();
+    let mut known: HashSet<String> = HashSet::new();
+    for token in code {
+        known.extend(split(token).map(|word| stem(&word)));
+        let meanings = SAYS.iter().filter(|(symbol, _)| symbol == token);
+        for (_, words) in meanings {
+            known.extend(words.split(' ').map(stem));
+        }
+    }
+    let repeated = said.intersection(&known).count();
+    !said.is_empty() && repeated * 100 >= said.len() * MOST_REPEATED
+}
+
+/// Whether a token is a name that somebody has given.
+#[must_use]
+pub fn is_name(token: &str) -> bool {
+    let first = |c: char| c.is_alphabetic() || c == '_';
+    token.starts_with(first) && !KEYWORDS.contains(&token)
+}
+
+/// The words of a text, in small letters; identifiers are taken apart.
+fn split(text: &str) -> impl Iterator<Item = String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut previous = ' ';
+    for c in text.chars() {
+        let ends = !c.is_alphanumeric()
+            || (c.is_uppercase() && previous.is_lowercase());
+        if ends && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+        }
+        if c.is_alphanumeric() {
+            word.extend(c.to_lowercase());
+        }
+        previous = c;
+    }
+    words.push(word);
+    words.into_iter().filter(|word| !word.is_empty())
+}
+
+/// A word without the ending that grammar has given it.
+fn stem(word: &str) -> String {
+    let long = |rest: &&str| rest.len() > 2;
+    let stem = if let Some(rest) = word.strip_suffix("ies").filter(long) {
+        return format!("{rest}y");
+    } else if let Some(rest) = word.strip_suffix("ing").filter(long) {
+        undouble(rest)
+    } else if let Some(rest) = word.strip_suffix("ed").filter(long) {
+        undouble(rest)
+    } else if word.ends_with("ss") || word.ends_with("us") {
+        word
+    } else {
+        word.strip_suffix('s').filter(long).unwrap_or(word)
+    };
+    stem.strip_suffix('e')
+        .filter(long)
+        .unwrap_or(stem)
+        .to_owned()
+}
+
+/// `stopp`, of `stopped`, without its second `p`.
+fn undouble(word: &str) -> &str {
+    let mut end = word.chars().rev();
+    match (end.next(), end.next()) {
+        (Some(last), Some(before)) if last == before && last != 's' => {
+            &word[..word.len() - last.len_utf8()]
+        }
+        _ => word,
+    }
+}
+
+/// Words that say nothing by themselves.
+const EMPTY: &[&str] = &[
+    "a", "all", "also", "an", "and", "any", "are", "as", "at", "be", "been",
+    "but", "by", "can", "do", "does", "each", "for", "from", "has", "have",
+    "here", "how", "if", "in", "into", "is", "it", "its", "just", "may", "now",
+    "of", "on", "one", "only", "or", "our", "out", "over", "so", "some", "s",
+    "that", "the", "their", "them", "then", "there", "these", "they", "this",
+    "those", "to", "up", "using", "us", "we", "what", "when", "where",
+    "whether", "which", "who", "will", "with", "you",
+];
+
+/// Words that every program has: not names.
+const KEYWORDS: &[&str] = &[
+    "Err", "None", "Ok", "Result", "Self", "Some", "and", "as", "async",
+    "await", "break", "class", "const", "continue", "crate", "def", "del",
+    "dyn", "elif", "else", "enum", "except", "extern", "false", "finally",
+    "fn", "for", "from", "if", "impl", "import", "in", "is", "lambda", "let",
+    "loop", "match", "mod", "move", "mut", "not", "or", "pass", "pub", "raise",
+    "ref", "return", "self", "static", "struct", "super", "trait", "true",
+    "try", "type", "unsafe", "use", "where", "while", "with", "yield",
+];
+
+/// What a token says without words.
+const SAYS: &[(&str, &str)] = &[
+    (
+        "let",
+        "create make declare define new variable store assign",
+    ),
+    ("new", "create make"),
+    ("=", "set assign store put equal"),
+    ("==", "equal same compare check"),
+    ("!=", "not differ other compare check"),
+    ("!", "not"),
+    ("+=", "add increment increase count"),
+    ("-=", "subtract decrement decrease"),
+    ("+", "add plus sum"),
+    ("-", "subtract minus"),
+    ("*", "dereference times multiply"),
+    ("<", "less smaller compare"),
+    (">", "more greater compare"),
+    ("&", "borrow reference"),
+    ("&&", "both"),
+    ("||", "either"),
+    ("?", "return error propagate fail"),
+    ("if", "check test case condition"),
+    ("else", "otherwise"),
+    ("match", "check case depend match"),
+    ("loop", "repeat iterate forever endless"),
+    ("while", "repeat iterate loop long"),
+    ("for", "repeat iterate loop every through go"),
+    ("return", "give back"),
+    ("break", "leave exit end stop loop"),
+    ("continue", "next go"),
+    ("drop", "free release close"),
+    ("fn", "function method"),
+    ("def", "function method define"),
+    ("struct", "structure type"),
+    ("enum", "enumeration type"),
+    ("impl", "implement implementation"),
+    ("mod", "module"),
+    ("use", "import"),
+    ("const", "constant"),
+    ("mut", "mutable change"),
+    ("None", "nothing none"),
+    ("Ok", "success"),
+    ("Err", "error"),
+    ("Vec", "vector list"),
+    ("String", "text"),
+    ("str", "string text"),
+    ("bool", "boolean flag"),
+    ("u16", "number integer"),
+    ("u32", "number integer"),
+    ("u64", "number integer"),
+    ("usize", "number integer"),
+    ("i32", "number integer"),
+    ("len", "length size"),
+    ("push", "add append"),
+    ("append", "add"),
+    ("insert", "add put"),
+    ("remove", "delete take"),
+    ("del", "delete remove"),
+    ("println", "print"),
+    ("join", "wait"),
+    ("clone", "copy"),
+    ("spawn", "start create run"),
+    ("bind", "create"),
+];
