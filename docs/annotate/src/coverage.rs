@@ -14,19 +14,23 @@
 //!    one that begins next, if there is no blank line and no other comment in
 //!    between, and if the two are one thought. They are if the second stands
 //!    inside the first, or if both use the same name.
-//! 3. all `use` lines that follow one another directly, and likewise all
-//!    `mod` lines.
-//! 4. the body of the item, if that is a single statement.
+//! 3. all `use` lines that follow one another directly; likewise all `mod`
+//!    lines, and all arms that only give a literal, which are the rows of a
+//!    table. The comment of the statement that a table is in covers its first
+//!    row.
+//! 4. the body of the item, if that is a single statement, and the method of
+//!    an `impl`, if that is the only one.
 //!
 //! A field, a variant, an arm or a branch may also have its comment at the
 //! end of its line, and an arm or a branch as the first thing inside its
 //! block, where it covers the first statement as well. A file begins with a
-//! comment on itself.
+//! comment on itself. And no comment explains nothing: each stands directly
+//! above code, or is the first thing inside a block.
 
 use std::collections::HashSet;
 
 use crate::source::{Comment, Kind, LineKind, Source, Unit};
-use crate::words::is_name;
+use crate::words::names;
 
 /// The lines of what no comment covers, and what stands there.
 #[must_use]
@@ -34,11 +38,44 @@ pub fn uncovered(source: &Source) -> Vec<(usize, &'static str)> {
     let coverage = Coverage::new(source);
     let mut found = Vec::new();
     for (index, unit) in source.units.iter().enumerate() {
-        if unit.kind != Kind::Impl && coverage.of[index] == Cover::None {
+        // One comment would do for all that go on like this.
+        let goes_on = index > 0
+            && coverage.goes_on(index - 1, index)
+            && coverage.of[index - 1] == Cover::None;
+        if unit.kind != Kind::Impl
+            && coverage.of[index] == Cover::None
+            && !goes_on
+        {
             found.push((unit.line, name(unit.kind)));
         }
     }
     found
+}
+
+/// The lines of comments that explain nothing.
+#[must_use]
+pub fn pointless(source: &Source) -> Vec<usize> {
+    let is_above_code = |comment: &&Comment| {
+        source.line(comment.lines.end).is_some_and(|line| {
+            let closes = |token: &String| ")]}".contains(token.as_str());
+            line.kind == LineKind::Code
+                && !line.tokens.first().is_some_and(closes)
+        })
+    };
+    let is_first_inside = |comment: &&Comment| {
+        let before = source.line(comment.lines.start - 1);
+        before.is_some_and(|line| {
+            line.kind == LineKind::Code
+                && line.tokens.last().is_some_and(|token| token == "{")
+        })
+    };
+    let mut comments: Vec<&Comment> = source.comments.iter().collect();
+    comments.retain(|comment| {
+        comment.lines.start > 1
+            && !is_above_code(comment)
+            && !is_first_inside(comment)
+    });
+    comments.iter().map(|comment| comment.lines.start).collect()
 }
 
 /// What a comment explains: its unit, or the code below it if it stands in
@@ -61,7 +98,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::Item | Kind::Impl => "item",
         Kind::Field => "field",
         Kind::Variant => "variant",
-        Kind::Arm => "arm",
+        Kind::Arm | Kind::Row => "arm",
         Kind::Else => "else branch",
         Kind::Statement => "statement",
     }
@@ -106,25 +143,30 @@ impl<'a> Coverage<'a> {
         let Some(before) = index.checked_sub(1) else {
             return Cover::None;
         };
-        let previous = &self.source.units[before];
-        let shared = match unit.kind {
-            Kind::Use | Kind::Module => {
-                previous.kind == unit.kind
-                    && previous.last + 1 == unit.top
-                    && self.of[before] != Cover::None
+        let kind = self.source.units[before].kind;
+        let shared = match self.of[before] {
+            Cover::None => false,
+            _ if self.goes_on(before, index) => true,
+            _ if matches!(kind, Kind::Item | Kind::Impl) => unit.sole,
+            Cover::Shared => false,
+            Cover::Own => {
+                matches!(kind, Kind::Statement | Kind::Arm | Kind::Else)
+                    && matches!(unit.kind, Kind::Statement | Kind::Row)
+                    && self.is_one_thought(before, index)
             }
-            Kind::Statement if self.of[before] == Cover::Own => {
-                match previous.kind {
-                    Kind::Item => unit.sole,
-                    Kind::Statement | Kind::Arm | Kind::Else => {
-                        self.is_one_thought(before, index)
-                    }
-                    _ => false,
-                }
-            }
-            _ => false,
         };
         if shared { Cover::Shared } else { Cover::None }
+    }
+
+    /// Whether two units, one directly after the other, are of a kind of
+    /// which one comment covers any number.
+    fn goes_on(&self, first: usize, second: usize) -> bool {
+        let (first, second) =
+            (&self.source.units[first], &self.source.units[second]);
+        let kind = second.kind;
+        matches!(kind, Kind::Use | Kind::Module | Kind::Row)
+            && first.kind == kind
+            && first.last + 1 == second.top
     }
 
     /// Whether a comment stands at the end of its head.
@@ -162,10 +204,10 @@ impl<'a> Coverage<'a> {
     }
 
     fn share_a_name(&self, first: usize, second: usize) -> bool {
-        let names = |index| -> HashSet<&str> {
+        let of = |index| -> HashSet<&str> {
             let tokens = self.source.tokens(self.source.head(index));
-            tokens.filter(|token| is_name(token)).collect()
+            tokens.flat_map(names).collect()
         };
-        !names(first).is_disjoint(&names(second))
+        !of(first).is_disjoint(&of(second))
     }
 }

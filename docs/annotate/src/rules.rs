@@ -134,6 +134,10 @@ impl Report<'_> {
             let message = format!("no comment explains this {name}");
             self.add(line, Rule::Explained, message);
         }
+        for line in coverage::pointless(self.source) {
+            let message = "this comment explains nothing that is below it";
+            self.add(line, Rule::Explained, message);
+        }
     }
 
     fn columns(&mut self) {

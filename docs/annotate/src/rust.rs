@@ -1,6 +1,7 @@
 //! Reads Rust: the tokens and the syntax tree come from real parsers, the
 //! comments from the gaps between the tokens, where nothing else can be.
 
+use std::mem;
 use std::ops::Range;
 
 use proc_macro2::{LexError, Spacing, Span, TokenStream, TokenTree};
@@ -78,7 +79,8 @@ struct Reader<'a> {
     starts: Vec<usize>,
     leaves: Vec<Leaf>,
     parts: Parts,
-    /// Whether the next statement is all that a function does.
+    /// Whether the next unit is all that there is in a function's body, or in
+    /// an `impl`.
     sole: bool,
 }
 
@@ -191,6 +193,7 @@ impl Reader<'_> {
     fn add(&mut self, kind: Kind, span: Span, open: Option<Span>) -> bool {
         let range = span.byte_range();
         let (start, test) = self.skip_attributes(range.start);
+        let sole = mem::take(&mut self.sole);
         let lines = self.lines_of(&range);
         let line = self.line_of(start);
         let before = &self.text[self.starts[line - 1]..start];
@@ -203,11 +206,8 @@ impl Reader<'_> {
                 line,
                 last: lines.end - 1,
                 open: open.map(|open| self.line_of(open.byte_range().start)),
-                sole: self.sole && kind == Kind::Statement,
+                sole,
             });
-        }
-        if kind == Kind::Statement {
-            self.sole = false;
         }
         test
     }
@@ -248,6 +248,18 @@ impl Reader<'_> {
 
     fn begin_body(&mut self, body: Option<&Block>) {
         self.sole = body.is_some_and(|body| body.stmts.len() == 1);
+    }
+}
+
+/// Whether this is a literal, or made of nothing else.
+fn is_literal(value: &Expr) -> bool {
+    match value {
+        Expr::Lit(_) => true,
+        Expr::Tuple(tuple) => tuple.elems.iter().all(is_literal),
+        Expr::Array(array) => array.elems.iter().all(is_literal),
+        Expr::Reference(reference) => is_literal(&reference.expr),
+        Expr::Unary(unary) => is_literal(&unary.expr),
+        _ => false,
     }
 }
 
@@ -308,6 +320,11 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
     }
 
+    fn visit_item_impl(&mut self, block: &'ast syn::ItemImpl) {
+        self.sole = block.items.len() == 1;
+        visit::visit_item_impl(self, block);
+    }
+
     fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
         self.begin_body(Some(&function.block));
         visit::visit_item_fn(self, function);
@@ -341,7 +358,9 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             Expr::Block(body) => Some(body.block.brace_token.span.open()),
             _ => None,
         };
-        if !self.add(Kind::Arm, arm.span(), open) {
+        let literal = is_literal(&arm.body);
+        let kind = if literal { Kind::Row } else { Kind::Arm };
+        if !self.add(kind, arm.span(), open) {
             visit::visit_arm(self, arm);
         }
     }

@@ -135,7 +135,7 @@ pub struct Unit {
     pub last: usize,
     /// The line that opens its block, if a comment inside may explain it.
     pub open: Option<usize>,
-    /// Whether it is all that a function does.
+    /// Whether it is all that there is in a function, or in an `impl`.
     pub sole: bool,
 }
 
@@ -156,6 +156,8 @@ pub enum Kind {
     Variant,
     /// An arm of a match.
     Arm,
+    /// An arm that only gives a literal, as a row of a table does.
+    Row,
     /// The other branch of a condition.
     Else,
     /// A statement, or the value at the end of a block.

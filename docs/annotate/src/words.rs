@@ -30,11 +30,20 @@ pub fn repeats(comment: &str, code: &[&str]) -> bool {
     !said.is_empty() && repeated * 100 >= said.len() * MOST_REPEATED
 }
 
-/// Whether a token is a name that somebody has given.
-#[must_use]
-pub fn is_name(token: &str) -> bool {
-    let first = |c: char| c.is_alphabetic() || c == '_';
-    token.starts_with(first) && !KEYWORDS.contains(&token)
+/// The names in a token that somebody has given: itself, unless every program
+/// has it, or those that a string captures in braces.
+pub fn names(token: &str) -> impl Iterator<Item = &str> {
+    let is_text = token.contains('"');
+    let captured = token.split('{').skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+        rest.get(..end?)
+    });
+    let itself = (!is_text).then_some(token);
+    let captured = captured.filter(move |_| is_text);
+    itself.into_iter().chain(captured).filter(|name| {
+        name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && !KEYWORDS.contains(name)
+    })
 }
 
 /// The words of a text, in small letters; identifiers are taken apart.
