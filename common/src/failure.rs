@@ -1,10 +1,13 @@
 //! What ends a server, what only delays it, and how both are worded.
 
+// Errors as the standard library hands them on.
 use std::io;
 use std::time::Instant;
 
+// And by the names that the manual pages use.
 use nix::errno::Errno;
 
+// Two languages, and how long a shortage is remembered.
 use crate::constants::SPELL_GAP;
 use crate::language::Language;
 
@@ -26,6 +29,7 @@ pub enum Failure {
 
 /// Lets `?` turn the error of any other system call into a failure.
 impl From<io::Error> for Failure {
+    /// What was being done is lost; it was not the user's doing.
     fn from(error: io::Error) -> Self {
         Self::System(error)
     }
@@ -33,6 +37,7 @@ impl From<io::Error> for Failure {
 
 /// The same for the calls that come from nix.
 impl From<Errno> for Failure {
+    /// The number is kept, and with it the words.
     fn from(errno: Errno) -> Self {
         Self::System(errno.into())
     }
@@ -95,6 +100,7 @@ impl Failure {
         // And what to try.
         let advice = self.advice().map(|(en, es)| language.pick(en, es));
         let advice = advice.map(|text| format!("; {text}"));
+        // One line, since it may end up in a log.
         Some(format!("{what}: {why}{}", advice.unwrap_or_default()))
     }
 

@@ -3,8 +3,10 @@
 //!
 //! Next: `transcript.rs`, the lines themselves.
 
+// Errors as the standard library hands them on.
 use std::io;
 
+// And by the names that the manual pages use.
 use nix::errno::Errno;
 
 /// The language of everything that a server prints; see `--language`.
@@ -84,9 +86,9 @@ impl Language {
 
 /// The errors that a user can meet, in Spanish; `None` for the others.
 fn spanish(errno: Errno) -> Option<&'static str> {
-    // The first group comes from a client or from the network, the second
-    // from resources that have run out, the third from the command line.
+    // Grouped by where they come from.
     Some(match errno {
+        // From a client, or from the network.
         Errno::ECONNRESET => "conexión reiniciada por el cliente",
         Errno::EPIPE => "el cliente ya no recibe",
         Errno::ETIMEDOUT => "el cliente dejó de responder",
@@ -96,12 +98,14 @@ fn spanish(errno: Errno) -> Option<&'static str> {
         Errno::ENETDOWN => "la red no funciona",
         Errno::EPROTO => "error de protocolo",
 
+        // From resources that have run out.
         Errno::EMFILE => "demasiados archivos abiertos",
         Errno::ENFILE => "demasiados archivos abiertos en el sistema",
         Errno::ENOBUFS => "no queda espacio para búferes",
         Errno::ENOMEM => "no queda memoria",
         Errno::EAGAIN => "recurso no disponible por ahora",
 
+        // From what the command line asks for.
         Errno::EADDRINUSE => "la dirección ya está en uso",
         Errno::EADDRNOTAVAIL => "la dirección no es de esta máquina",
         Errno::EACCES => "permiso denegado",

@@ -4,6 +4,7 @@
 //! `echo.rs` is the second page that everybody reads, after a `main.rs`. Then
 //! `listener.rs` and `stop.rs`; the rest is here to be looked up.
 
+// One file each; the order of the alphabet, not that of reading.
 pub mod constants;
 pub mod echo;
 pub mod failure;
@@ -14,15 +15,18 @@ pub mod stop;
 pub mod totals;
 pub mod transcript;
 
+// What `main` returns, and what threads share.
 use std::process::ExitCode;
 use std::sync::Arc;
 
+// What `run` puts together.
 use failure::Failure;
 use listener::Listener;
 use options::{Options, Program};
 use totals::Totals;
 use transcript::Transcript;
 
+// Where there is no fork(2) the build ends here, with one clear sentence.
 #[cfg(not(unix))]
 compile_error!("these servers need fork and poll: on Windows, use WSL");
 

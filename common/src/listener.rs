@@ -3,6 +3,7 @@
 //!
 //! Next: `echo.rs`, for what happens to a client that was accepted.
 
+// The standard library can accept, and knows threads and time.
 use std::io;
 use std::net::{
     Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _,
@@ -13,10 +14,12 @@ use std::sync::atomic::AtomicUsize;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+// poll(2), and the options that the standard library has no name for.
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Socket, Type};
 
+// What a listener is told, and what it tells.
 use crate::Server;
 use crate::constants::{BACKLOG, RETRY_PAUSE};
 use crate::failure::{Failure, Trouble};
@@ -39,7 +42,7 @@ pub enum Event {
 /// What one call of accept(2) has come to.
 #[derive(Debug)]
 pub enum Accepted {
-    /// A client.
+    /// Somebody has come: a socket, and who is at its other end.
     Client(TcpStream, SocketAddr),
     /// Nobody is waiting.
     Nobody,
@@ -461,6 +464,7 @@ fn bind(options: &Options) -> Result<TcpListener, Failure> {
     }
     // A name without any address is as good as no name.
     Err(failure.unwrap_or_else(|| {
+        // There was no system call that could have failed.
         let error = io::ErrorKind::NotFound.into();
         Failure::Resolve(options.host.clone(), error)
     }))

@@ -5,16 +5,19 @@
 //!
 //! Next: `listener.rs`, which puts host and port to use.
 
+// Words of the command line, which need not be text.
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+// clap does the reading, the checking, and the help.
 use clap::builder::{
     FalseyValueParser, PossibleValuesParser, TypedValueParser,
 };
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+// The defaults.
 use crate::constants::{GRACE, HOST, IDLE_TIMEOUT, MAX_CLIENTS, PORT};
 use crate::language::Language;
 
@@ -246,6 +249,7 @@ fn option(name: &'static str, language: Language) -> Arg {
 fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
     // Each arm: the value's name and the help, in English and in Spanish.
     let (english, spanish) = match name {
+        // Where, and who can reach it.
         "host" => (
             (
                 "ADDRESS",
@@ -262,11 +266,13 @@ fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
             ("PORT", "Port to listen on; 0 takes any free one"),
             ("PUERTO", "Puerto donde escuchar; 0 toma cualquiera libre"),
         ),
+        // How a conversation goes.
         "serve" => (
             ("HOW LONG", "How long one client is served"),
             ("CUÁNTO", "Cuánto tiempo se atiende a un cliente"),
         ),
         "reply" => (("WHAT", "What is sent back"), ("QUÉ", "Qué se responde")),
+        // What it may cost.
         "max-clients" => (
             ("N", "Clients served at a time; further ones wait"),
             ("N", "Clientes atendidos a la vez; los demás esperan"),
@@ -292,10 +298,12 @@ fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
                  sus respuestas",
             ),
         ),
+        // How it is done.
         "workers" => (
             ("N", "Create so many workers before the first client"),
             ("N", "Crear tantos trabajadores antes del primer cliente"),
         ),
+        // What is printed.
         "language" => (
             (
                 "LANGUAGE",
@@ -316,6 +324,7 @@ fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
             ("YES", "Print only the first and the last line"),
             ("SÍ", "Imprimir solo la primera línea y la última"),
         ),
+        // What ends the program at once.
         "help" => (("", "Print this help"), ("", "Mostrar esta ayuda")),
         _ => (("", "Print the version"), ("", "Mostrar la versión")),
     };
@@ -446,11 +455,14 @@ fn spanish(error: &clap::Error) -> String {
     // What clap knows of the mistake, as far as it applies.
     let context = |kind| error.get(kind).map(ToString::to_string);
     let option = context(ContextKind::InvalidArg).unwrap_or_default();
+    // Which option, which value, and what could have stood there.
     let value = context(ContextKind::InvalidValue).unwrap_or_default();
+    // An option that takes anything has an empty list.
     let valid = context(ContextKind::ValidValue)
         .filter(|words| !words.is_empty())
         .map(|words| format!(" (se admite: {words})"))
         .unwrap_or_default();
+    // clap tells more kinds apart; for these texts three are enough.
     match error.kind() {
         // Mostly a slip of the finger.
         ErrorKind::UnknownArgument => format!("no existe «{option}»"),
@@ -516,8 +528,8 @@ mod tests {
     #[test]
     fn every_option_is_read() {
         let line = "--host ::1 -p 0 --serve once --reply greeting \
-             --max-clients 70000 --idle-timeout 0 --grace 0 --backend select --workers 4 \
-             --language es --quiet";
+             --max-clients 70000 --idle-timeout 0 --grace 0 \
+             --backend select --workers 4 --language es --quiet";
         let expected = Options {
             host: "::1".into(),
             port: 0,

@@ -5,6 +5,7 @@
 //! loop polls that pipe beside its sockets, and no wake-up can get lost
 //! between a check and a wait.
 
+// Atomics are all the memory that a signal handler may share.
 use std::ffi::c_int;
 use std::io;
 use std::net::Shutdown;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+// Signals and pipes, which the standard library leaves to others.
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::signal::{
@@ -20,6 +22,7 @@ use nix::sys::signal::{
 };
 use nix::unistd::{pipe, read};
 
+// How long, and how it ends in haste.
 use crate::constants::LAST_WORD;
 use crate::failure::Failure;
 
@@ -82,6 +85,7 @@ fn poke() {
     unsafe {
         libc::write(pipe, [0_u8].as_ptr().cast(), 1)
     };
+    // As if nothing had happened in between.
     Errno::set_raw(errno);
 }
 
@@ -124,6 +128,7 @@ fn install(signals: &[Signal], handler: SigHandler) -> io::Result<()> {
         #[expect(unsafe_code, reason = "a handler could do anything")]
         unsafe { sigaction(signal, &action) }?;
     }
+    // What they did before is of no interest.
     Ok(())
 }
 
@@ -210,11 +215,13 @@ impl Stop {
             // on to deliver it, and then reports the end of file.
             Stage::Running if asked > 0 => {
                 self.stage = Stage::Grace(Instant::now() + self.grace);
+                // Their reading side is ours to close, and costs no reply.
                 Shutdown::Read
             }
             // Who has not taken the reply by now will not.
             Stage::Grace(end) if Instant::now() >= end => {
                 self.stage = Stage::Cut(Instant::now() + LAST_WORD);
+                // send(2) ends as well, with EPIPE.
                 Shutdown::Both
             }
             // Not yet, or already demanded.
@@ -244,7 +251,7 @@ impl Stop {
         match self.stage {
             // Nothing is due by itself.
             Stage::Running => None,
-            // The end of this stage.
+            // Then the next one begins.
             Stage::Grace(end) | Stage::Cut(end) => Some(end),
         }
     }

@@ -5,6 +5,7 @@
 //!
 //! Next: `echo.rs`, which says when each line is printed.
 
+// Texts, descriptors, and a lock for threads that complain at once.
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
@@ -13,10 +14,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+// write(2) itself: no buffer, no panic.
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
 
+// What there is to print.
 use crate::failure::{Spell, Trouble};
 use crate::language::Language;
 use crate::totals::Totals;
@@ -145,7 +148,9 @@ impl Transcript {
         // The same noun for both numbers.
         let bytes = |number| language.count(number, "byte", "bytes");
         let received = bytes(totals.received) + self.received(totals.received);
+        // What was dropped at a close is in neither.
         let sent = bytes(totals.sent) + self.sent(totals.sent);
+        // In one write, so that nothing can come between its parts.
         print(&format!(
             "{} {stopped}: {clients}, {received}, {sent}\n",
             self.program
@@ -201,6 +206,7 @@ impl Transcript {
             // What was sent was received a line ago: its number is enough.
             Event::Sent(number) => {
                 let number = *number as u64;
+                // The verb comes first here, and last in the summary.
                 let verb = self.sent(number).trim_start();
                 let count = self.language.count(number, "byte", "bytes");
                 // Formatting into a string cannot fail.
@@ -209,14 +215,17 @@ impl Transcript {
             // The ordinary close goes without saying why.
             Event::Closed(ending) => {
                 line += self.language.pick("closed", "cerrado");
+                // Any other says why.
                 if let Some(reason) = self.reason(ending) {
                     line += ": ";
+                    // In the words of `Ending`, or of the system.
                     line += &reason;
                 }
             }
             // From the parent, for the child can say nothing any more.
             Event::Died(how) => {
                 line += self.language.pick("died: ", "murió: ");
+                // The name of a signal is the same in every language.
                 line += how;
             }
         }
@@ -252,6 +261,7 @@ impl Transcript {
             Language::English => " received",
             // It agrees with `byte`, and with `bytes`.
             Language::Spanish if number == 1 => " recibido",
+            // For none as well as for many.
             Language::Spanish => " recibidos",
         }
     }
@@ -263,6 +273,7 @@ impl Transcript {
             Language::English => " sent",
             // It agrees with `byte`, and with `bytes`.
             Language::Spanish if number == 1 => " enviado",
+            // For none as well as for many.
             Language::Spanish => " enviados",
         }
     }
@@ -276,6 +287,7 @@ impl Transcript {
             // The limit, since the user can change it.
             Ending::Idle(limit) => {
                 let idle = self.language.pick("idle for", "inactivo durante");
+                // `s` is the symbol of the unit, and has no plural.
                 return Some(format!("{idle} {} s", limit.as_secs()).into());
             }
             // It was not the client.
@@ -301,6 +313,7 @@ impl Transcript {
         // The number first: it stays true when the text is cut.
         let number = bytes.len();
         let count = self.language.count(number as u64, "byte", "bytes");
+        // Before its number here, behind it in the summary.
         let verb = self.received(number as u64).trim_start();
         // Formatting into a string cannot fail.
         let _ = write!(line, "{verb} {count}: ");
@@ -316,12 +329,14 @@ impl Transcript {
         let mut left = number;
         for (length, shown) in escape(bytes) {
             line.push_str(&shown);
+            // A piece may stand for several bytes, or show one as several.
             left -= length;
             // The exact note is made only near the end of a long line.
             if line.len() + longest_note <= limit
                 || line.len() + self.cut_note(left).len() <= limit
             {
                 cut = line.len();
+                // What a cut at this place would leave out.
                 missing = left;
             }
         }
@@ -356,6 +371,7 @@ pub fn escape(bytes: &[u8]) -> impl Iterator<Item = (usize, Cow<'_, str>)> {
         // Character by character, each where it stands in the text.
         let valid = chunk.valid();
         let text = valid.char_indices().map(move |(at, character)| {
+            // In UTF-8 a character has one to four bytes.
             let length = character.len_utf8();
             (length, show(&valid[at..at + length], character))
         });

@@ -4,17 +4,20 @@
 //! The loop serves everybody at once and may block for nobody, so here the
 //! same knowledge is data: a state for each client.
 
+// `Rc` counts owners within one thread; there is no other here.
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+// The same conversation as in a thread or a process.
 use common::Server;
 use common::constants::DRAIN_LIMIT;
 use common::echo::{Conversation, Step, ending};
 use common::totals::Totals;
 use common::transcript::{Ending, Event, Worker};
 
+// What the list needs to know of a client.
 use crate::readiness::{Interest, Socket};
 
 /// One client and the state of its conversation.
@@ -80,6 +83,7 @@ impl Client {
         // nothing.
         let interest = self.interest();
         (self.watched != interest).then(|| {
+            // It will be, as soon as the caller has said so to the kernel.
             self.watched = interest;
             interest
         })
@@ -143,6 +147,7 @@ impl Client {
             result => {
                 let (conversation, options) =
                     (&self.conversation, &server.options);
+                // Whether it stays does not matter any more: `drop`.
                 Some(ending(result.map(drop), conversation, options))
             }
         }
@@ -195,6 +200,7 @@ impl Client {
             // One line for each reply, not for each piece of it.
             if self.conversation.send(count) {
                 let length = self.conversation.reply().len();
+                // The kernel has all of it; the network is the kernel's.
                 self.say(server, &Event::Sent(length));
             }
         }

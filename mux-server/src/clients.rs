@@ -2,6 +2,7 @@
 //!
 //! No lock guards it: one loop, one thread, nobody to share it with.
 
+// One table to find a client, one order to find the next deadline.
 use std::collections::{BTreeSet, HashMap};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::RawFd;
@@ -10,12 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+// From the common ground.
 use common::Server;
 use common::failure::Failure;
 use common::listener::{Accepted, Listener, timeout};
 use common::transcript::{Ending, Event, Worker};
 use nix::errno::Errno;
 
+// What the list is made of.
 use crate::client::Client;
 use crate::readiness::{Interest, Readiness, Socket, number, readiness};
 
@@ -60,6 +63,7 @@ impl Clients {
         // A share of the share: the list takes anything with a descriptor.
         let pipe: Socket = Rc::new(Arc::clone(listener.stop.pipe()));
         readiness.watch(&pipe, Interest::Receive)?;
+        // No clients, and the door still shut: `wait` will open it.
         Ok(Self {
             // select(2) may have room for fewer than the user allows.
             most: server.options.max_clients.min(readiness.room()),
@@ -95,8 +99,10 @@ impl Clients {
             // The nearest of all deadlines ends the wait, if nobody else does.
             let ends = [self.next_look(), listener.deadline()];
             let until = timeout(ends.into_iter().flatten().min());
+            // Here the loop sleeps.
             self.readiness.wait(ready, until)
         });
+        // An error here concerns all clients at once.
         match result {
             // A signal came first: the loop goes round and finds out which.
             Ok(()) | Err(Errno::EINTR) => Ok(()),
@@ -115,7 +121,7 @@ impl Clients {
         let open = taken < self.most && listener.accepting(taken);
         // What is, and what could be.
         match (self.door.take(), listener.socket()) {
-            // It opens.
+            // There is room again, or for the first time.
             (None, Some(socket)) if open => {
                 // Nothing is lost while it was shut: the kernel has queued.
                 let socket: Socket = Rc::new(Arc::clone(socket));
@@ -261,6 +267,7 @@ impl Clients {
             // Has it been active since?
             if client.deadline().is_some_and(|deadline| deadline <= now) {
                 let ending = client.overdue();
+                // Its deadline ends with it.
                 self.close(fd, ending);
             } else {
                 // Look again when that runs out.

@@ -3,12 +3,15 @@
 //! A wait costs the same beside ten silent clients and beside ten thousand.
 //! Linux only; the BSDs and macOS have kqueue for the same purpose.
 
+// The number of a descriptor, without any right to it.
 use std::os::fd::RawFd;
 
+// The kernel's three calls: create, control, wait.
 use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use nix::sys::epoll::{self, EpollCreateFlags, EpollEvent, EpollFlags};
 
+// The three verbs to be put in their terms.
 use crate::readiness::{Interest, Readiness, Socket, number};
 
 /// The most answers taken from one wait; the next one brings the rest.
@@ -38,6 +41,7 @@ impl Epoll {
     }
 }
 
+/// The three verbs, in three system calls.
 impl Readiness for Epoll {
     /// One system call for each change, none for those who stay: that is the
     /// bargain.

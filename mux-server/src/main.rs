@@ -8,6 +8,7 @@
 //! client, `clients.rs` for the list, and `poll.rs`, `select.rs`, `epoll.rs`
 //! for how the kernel is asked.
 
+// A client, the list of them, and three ways to ask for the ready ones.
 mod client;
 mod clients;
 #[cfg(target_os = "linux")]
@@ -17,10 +18,12 @@ mod readiness;
 mod select;
 mod workers;
 
+// From the standard library.
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+// From the files beside this one, and from the common ground.
 use clients::Clients;
 use common::Server;
 use common::failure::Failure;

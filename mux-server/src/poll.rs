@@ -3,10 +3,13 @@
 //! As `select.rs`, without its limit: the list may be of any length. But the
 //! kernel still looks at every entry in every call.
 
+// A descriptor lent, and its bare number.
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
+// The kernel's call, in types that borrow.
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+// The three verbs to be put in its terms.
 use crate::readiness::{Interest, List, Readiness, Socket};
 
 /// Readiness by poll(2).
@@ -16,6 +19,7 @@ pub struct Poll {
     list: List,
 }
 
+/// The three verbs, in one system call.
 impl Readiness for Poll {
     /// No system call.
     fn watch(
@@ -70,6 +74,7 @@ impl Readiness for Poll {
             }
             // Not only what was asked for: POLLERR and POLLHUP come unasked.
             if answer.any() != Some(false) {
+                // By its number, since the caller has a table.
                 ready.push(answer.as_fd().as_raw_fd());
                 // One less to look for.
                 left -= 1;

@@ -3,13 +3,16 @@
 //! `select.rs` and `poll.rs` hand the kernel the whole list each time, and
 //! keep it here in a `List`; with `epoll.rs` the kernel keeps it.
 
+// `Rc` counts owners within one thread; there is no other here.
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd as _, RawFd};
 use std::rc::Rc;
 
+// What the user chose, and how long to wait.
 use common::options::Backend;
 use nix::poll::PollTimeout;
 
+// The three ways.
 #[cfg(target_os = "linux")]
 use crate::epoll::Epoll;
 use crate::poll::Poll;
@@ -79,7 +82,7 @@ pub fn readiness(backend: Option<Backend>) -> nix::Result<Box<dyn Readiness>> {
         // Where there is one.
         #[cfg(target_os = "linux")]
         Some(Backend::Epoll) => Box::new(Epoll::new()?),
-        // The default.
+        // Unless told otherwise: it has no limit, and is everywhere.
         _ => Box::new(Poll::default()),
     })
 }

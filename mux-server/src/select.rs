@@ -3,14 +3,17 @@
 //! The list is a set of 1024 bits, so a descriptor above 1023 cannot be
 //! watched at all. The kernel overwrites the set with its answer.
 
+// Descriptors, and the directory that lists those that are open.
 use std::fs;
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
+// The kernel's call, in types that borrow.
 use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use nix::sys::select::{FD_SETSIZE, FdSet, select};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
+// The three verbs to be put in its terms.
 use crate::readiness::{Interest, List, Readiness, Socket, number};
 
 /// Readiness by select(2).
@@ -38,6 +41,7 @@ impl Select {
     }
 }
 
+/// The three verbs, in one system call.
 impl Readiness for Select {
     /// Refuses what does not fit; no system call.
     fn watch(

@@ -4,9 +4,11 @@
 //! one processor can work. All watch the same listening socket; the client is
 //! whose loop accepts it first, and stays there.
 
+// Threads, and a channel by which they report their end.
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+// From the common ground.
 use common::Server;
 use common::failure::Failure;
 use common::listener::{Event, Listener};
@@ -32,7 +34,8 @@ pub fn serve(
     let mut writing = Some(writing);
     // By this channel a loop says that it has ended, and how.
     let (sender, ended) = mpsc::channel();
-    // All loops exist before the first client.
+    // 1. Create the loops
+    // All of them before the first client.
     for number in 1..=workers as u64 {
         // The loop's own shares of what it uses.
         let server = Arc::clone(server);
@@ -43,6 +46,7 @@ pub fn serve(
         thread::Builder::new()
             .name(format!("loop {number}"))
             .spawn(move || {
+                // 2. From each thread: the loop of `main.rs`
                 // The list, the table, the totals: each loop has its own.
                 let worker = Worker::LoopNumber(number);
                 let result = crate::serve(&server, shared, worker);
@@ -64,13 +68,14 @@ pub fn serve(
         match event {
             // A loop has ended: told to, or by an error.
             Event::Wake => {
+                // All that have ended by now.
                 for result in ended.try_iter() {
                     alive -= 1;
                     // An error of one is a mistake in all of them.
                     totals += result?;
                 }
             }
-            // 5. Stop
+            // 3. Stop
             // Each loop does the rest, by a clock of its own.
             Event::Stop(_) => writing = None,
             // The listening socket is no longer the listener's.

@@ -3,6 +3,7 @@
 //! Processes share no memory. What a child has to say comes by the three ways
 //! that the kernel offers here: its exit status, a signal, and a pipe.
 
+// Atomics are all the memory that a signal handler may share.
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::io;
@@ -12,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
+// From the common ground; the rest is what Unix has for processes.
 use common::Server;
 use common::failure::Failure;
 use common::stop;
@@ -99,6 +101,7 @@ fn dismiss() {
             libc::dup2(NOT_LISTENING.load(Ordering::SeqCst), listening)
         };
     }
+    // As if nothing had happened in between.
     Errno::set_raw(errno);
 }
 
@@ -112,6 +115,7 @@ fn shut_down(side: c_int) {
     unsafe {
         libc::shutdown(CLIENT.load(Ordering::SeqCst), side)
     };
+    // As if nothing had happened in between.
     Errno::set_raw(errno);
 }
 
@@ -272,6 +276,7 @@ impl Children {
             // A mistake in the program, in words here, in a number there.
             Ok(Err(failure)) => {
                 self.server.complain(&failure);
+                // The server reads it, and ends.
                 failure.status()
             }
             // What a Rust program ends with after a panic.
@@ -310,6 +315,7 @@ impl Children {
     /// `Failure::Reported` when a worker has met an error that only a mistake
     /// in the program can cause: another one in its place would meet it too.
     pub fn reap(&mut self) -> Result<(), Failure> {
+        // Unless one of them says otherwise.
         let mut result = Ok(());
         // One SIGCHLD may stand for many children: signals do not queue.
         loop {
@@ -319,13 +325,16 @@ impl Children {
                 // Only a worker ends so, and it has said why.
                 Ok(WaitStatus::Exited(child, 1)) if self.is_worker(child) => {
                     self.live.remove(&child);
+                    // The next one would fare the same.
                     result = Err(Failure::Reported);
                 }
                 // By itself: after its work, or after a panic.
                 Ok(WaitStatus::Exited(child, status)) => {
                     let language = self.server.transcript.language();
+                    // A number means something to whoever knows the program.
                     let text = language.pick("exit status", "estado de salida");
                     let died = format!("{text} {status}");
+                    // 0 is the ordinary end, which needs no line.
                     self.leave(child, (status != 0).then_some(died));
                 }
                 // By a signal: a crash, or somebody's kill(1).
@@ -361,6 +370,7 @@ impl Children {
         // An orderly end was printed by the child itself.
         if let (Some(client), Some(died)) = (client, died) {
             let worker = Worker::Process(child.as_raw().unsigned_abs());
+            // The line that the child can no longer print.
             let event = Event::Died(died);
             self.server.transcript.say(worker, client, &event);
         }

@@ -4,11 +4,13 @@
 //! during a system call that could block, so no thread waits for another for
 //! long; and where there is one lock only, there is no order to get wrong.
 
+// `Arc` shares between threads, `Mutex` lets one at a time.
 use std::collections::HashMap;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+// From the common ground.
 use common::Server;
 use common::stop;
 use common::totals::Totals;
@@ -118,6 +120,7 @@ impl Drop for Place {
         // The handler was torn away before its last line.
         if thread::panicking() {
             let worker = Worker::Thread(self.number);
+            // Every client that came has a line that says how it went.
             let event = Event::Closed(Ending::Panicked);
             // The message of the panic itself is on standard error.
             clients.server.transcript.say(worker, self.address, &event);

@@ -4,11 +4,13 @@
 //! to be created while a client waits, and there are never more than N; in
 //! return the client after the N-th waits until somebody else has left.
 
+// Sockets, threads, and a channel by which they report their end.
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+// From the common ground; socket2 can shut down a listening socket.
 use common::Server;
 use common::constants::RETRY_PAUSE;
 use common::echo::handle_client;
@@ -19,6 +21,7 @@ use common::totals::Totals;
 use common::transcript::Worker;
 use socket2::SockRef;
 
+// The same table of clients as without `--workers`.
 use crate::clients::Clients;
 
 /// Serves clients by so many threads until a stop; returns what they received
@@ -37,7 +40,7 @@ pub fn serve(
     let socket = listener.hand_over()?;
     // By this channel a thread says that it has ended, and how.
     let (sender, ended) = mpsc::channel();
-    // 3. Create the threads
+    // 1. Create the threads
     for number in 1..=workers as u64 {
         // The thread's own shares of what it uses.
         let clients = Arc::clone(&clients);
@@ -48,7 +51,8 @@ pub fn serve(
         thread::Builder::new()
             .name(format!("thread {number}"))
             .spawn(move || {
-                // 4. From the new thread
+                // 2. From each thread
+                // Until the stop, client after client.
                 let result = work(number, &socket, &clients);
                 // Nobody listens once the server gives up: no loss.
                 sender.send(result).ok();
@@ -72,7 +76,7 @@ pub fn serve(
                     result?;
                 }
             }
-            // 5. Stop
+            // 3. Stop
             Event::Stop(side) => {
                 // Wakes the threads that wait in accept(2), on Linux, and
                 // resets the clients that are still in the queue.
@@ -96,7 +100,8 @@ fn work(
 ) -> Result<(), Failure> {
     // The endless loop of the original, in each thread.
     loop {
-        // 4.a Accept a client
+        // 2.1 Accept a client
+        // Here the thread waits for its next one.
         match accept(socket, &clients.server().transcript) {
             // One of the waiting threads gets it; the others sleep on.
             Ok(Accepted::Client(stream, address)) => {
@@ -138,8 +143,9 @@ fn serve_one(
         // Moved in here, so that unwinding drops it and gives it back.
         let mut place = place;
         let worker = Worker::Thread(number);
+        // Counted in its place, as it goes.
         let totals = &mut place.totals;
-        // 4.b Receive, print, send, close
+        // 2.2 Receive, print, send, close
         handle_client(&*stream, address, worker, clients.server(), totals);
     }));
     // The message of a panic is on standard error, its line in the transcript.
