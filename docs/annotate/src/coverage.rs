@@ -13,13 +13,14 @@
 //! 2. one more statement, and only after a statement, an arm or a branch: the
 //!    one that begins next, if there is no blank line and no other comment in
 //!    between, and if the two are one thought. They are if the second stands
-//!    inside the first, or if both use the same name.
+//!    inside the first, or if both begin with the same word, or if both use
+//!    the same name.
 //! 3. all `use` lines that follow one another directly; likewise all `mod`
 //!    lines, and all arms that only give a literal, which are the rows of a
 //!    table. The comment of the statement that a table is in covers its first
 //!    row.
-//! 4. the body of the item, if that is a single statement, and the method of
-//!    an `impl`, if that is the only one.
+//! 4. the body of the item, if that is a single statement, as if the comment
+//!    stood above it; and the method of an `impl`, if that is the only one.
 //!
 //! A field, a variant, an arm or a branch may also have its comment at the
 //! end of its line, and an arm or a branch as the first thing inside its
@@ -109,7 +110,7 @@ fn name(kind: Kind) -> &'static str {
 enum Cover {
     /// Not at all.
     None,
-    /// By a comment of its own.
+    /// By a comment of its own, or by its function's that it is the body of.
     Own,
     /// By that of something else.
     Shared,
@@ -144,18 +145,22 @@ impl<'a> Coverage<'a> {
             return Cover::None;
         };
         let kind = self.source.units[before].kind;
-        let shared = match self.of[before] {
-            Cover::None => false,
-            _ if self.goes_on(before, index) => true,
-            _ if matches!(kind, Kind::Item | Kind::Impl) => unit.sole,
-            Cover::Shared => false,
-            Cover::Own => {
-                matches!(kind, Kind::Statement | Kind::Arm | Kind::Else)
+        let cover = self.of[before];
+        let shares = match kind {
+            Kind::Use | Kind::Module | Kind::Row => self.goes_on(before, index),
+            Kind::Item | Kind::Impl if unit.sole => return cover,
+            Kind::Statement | Kind::Arm | Kind::Else => {
+                cover == Cover::Own
                     && matches!(unit.kind, Kind::Statement | Kind::Row)
                     && self.is_one_thought(before, index)
             }
+            _ => false,
         };
-        if shared { Cover::Shared } else { Cover::None }
+        if shares && cover != Cover::None {
+            Cover::Shared
+        } else {
+            Cover::None
+        }
     }
 
     /// Whether two units, one directly after the other, are of a kind of
@@ -175,7 +180,7 @@ impl<'a> Coverage<'a> {
         matches!(kind, Kind::Field | Kind::Variant | Kind::Arm | Kind::Else)
             && self.source.head(index).any(|line| {
                 let line = self.source.line(line);
-                line.is_some_and(|line| line.trailing.is_some())
+                line.is_some_and(|line| line.comment.is_some())
             })
     }
 
@@ -200,7 +205,12 @@ impl<'a> Coverage<'a> {
             line.is_some_and(|line| line.kind != LineKind::Code)
         });
         let inside = inner.last <= outer.last;
-        !apart && (inside || self.share_a_name(first, second))
+        let alike = || self.first_word(first) == self.first_word(second);
+        !apart && (inside || alike() || self.share_a_name(first, second))
+    }
+
+    fn first_word(&self, index: usize) -> Option<&str> {
+        self.source.tokens(self.source.head(index)).next()
     }
 
     fn share_a_name(&self, first: usize, second: usize) -> bool {

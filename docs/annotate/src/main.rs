@@ -9,7 +9,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use annotate::project;
-use annotate::source::LineKind;
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
@@ -69,8 +68,8 @@ fn below(root: &Path, file: &str) -> io::Result<String> {
 fn row(root: &Path, path: &str) -> io::Result<String> {
     let source = project::read(root, path)?
         .map_err(|finding| io::Error::other(finding.to_string()))?;
-    let code = source.count(LineKind::Code);
-    let comments = source.count(LineKind::Comment);
+    let code = source.code_count();
+    let comments = source.comment_count();
     // Files are far too short for this to be inexact.
     let count = |lines: usize| f64::from(u32::try_from(lines).unwrap_or(0));
     let ratio = count(comments) / count(code.max(1));

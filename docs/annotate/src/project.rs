@@ -37,11 +37,11 @@ const BANNERS: &[(&str, &[(&str, &str)])] = &[
     (
         "threads-server/src/workers.rs",
         &[
-            ("3", "Create the threads"),
-            ("4", "From the new thread"),
-            ("5", "Stop"),
-            ("4.a", "Accept a client"),
-            ("4.b", "Receive, print, send, close"),
+            ("1", "Create the threads"),
+            ("2", "From each thread"),
+            ("3", "Stop"),
+            ("2.1", "Accept a client"),
+            ("2.2", "Receive, print, send, close"),
         ],
     ),
     (
@@ -52,6 +52,24 @@ const BANNERS: &[(&str, &[(&str, &str)])] = &[
             ("3", "Create a process"),
             ("4", "From the new process: receive, print, send, close"),
             ("5", "Stop"),
+        ],
+    ),
+    (
+        "process-server/src/workers.rs",
+        &[
+            ("1", "Create the processes"),
+            ("2", "From each process"),
+            ("3", "Stop"),
+            ("2.1", "Accept a client"),
+            ("2.2", "Receive, print, send, close"),
+        ],
+    ),
+    (
+        "mux-server/src/workers.rs",
+        &[
+            ("1", "Create the loops"),
+            ("2", "From each thread: the loop of `main.rs`"),
+            ("3", "Stop"),
         ],
     ),
     (

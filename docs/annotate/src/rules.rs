@@ -131,7 +131,9 @@ impl Report<'_> {
             self.add(1, Rule::Explained, message);
         }
         for (line, name) in coverage::uncovered(self.source) {
-            let message = format!("no comment explains this {name}");
+            let code = self.source.line(line).map(|line| line.text.trim());
+            let code = code.unwrap_or_default();
+            let message = format!("no comment explains this {name}: {code}");
             self.add(line, Rule::Explained, message);
         }
         for line in coverage::pointless(self.source) {
@@ -153,8 +155,8 @@ impl Report<'_> {
     }
 
     fn budget(&mut self) {
-        let code = self.source.count(LineKind::Code);
-        let comments = self.source.count(LineKind::Comment);
+        let code = self.source.code_count();
+        let comments = self.source.comment_count();
         let most = code * MOST_COMMENTS_PER_LINE;
         if comments > most {
             let message = format!(
@@ -190,14 +192,7 @@ impl Report<'_> {
     /// Compares the banners with those that there must be. Whatever the two
     /// have in common, in order, is right; the rest is missing or too much.
     fn banners(&mut self, expected: &[(&str, &str)]) {
-        let found: Vec<(usize, &Banner)> = self
-            .source
-            .comments
-            .iter()
-            .filter_map(|comment| {
-                Some((comment.lines.start, comment.banner.as_ref()?))
-            })
-            .collect();
+        let found: Vec<(usize, &Banner)> = self.source.banners().collect();
         let mut expected = expected.iter().peekable();
         let mut seen: Vec<&str> = Vec::new();
         for (index, (line, banner)) in found.iter().enumerate() {
@@ -256,7 +251,7 @@ impl Report<'_> {
         for (index, line) in source.lines.iter().enumerate() {
             let code: Vec<_> = line.tokens.iter().map(String::as_str).collect();
             if line.kind == LineKind::Code
-                && let Some(comment) = &line.trailing
+                && let Some(comment) = &line.comment
                 && words::repeats(comment, &code)
             {
                 self.repetition(index + 1);

@@ -33,8 +33,8 @@ pub struct Line {
     pub kind: LineKind,
     /// The tokens of its code.
     pub tokens: Vec<String>,
-    /// The comment at its end, after code.
-    pub trailing: Option<String>,
+    /// The text of the comment on it, be it at its end or all there is.
+    pub comment: Option<String>,
 }
 
 /// What a line is.
@@ -50,7 +50,8 @@ pub enum LineKind {
     Test,
 }
 
-/// Comment lines that follow one another without anything in between.
+/// Comment lines that follow one another without anything in between; a
+/// banner begins a new one.
 #[derive(Clone, Debug)]
 pub struct Comment {
     /// Its lines, the last one excluded.
@@ -248,7 +249,7 @@ impl Source {
                 text: text.to_owned(),
                 kind: LineKind::Blank,
                 tokens: Vec::new(),
-                trailing: None,
+                comment: None,
             })
             .collect();
         for token in parts.tokens {
@@ -260,16 +261,19 @@ impl Source {
         let mut comments: Vec<Comment> = Vec::new();
         for piece in parts.pieces {
             let line = &mut lines[piece.line - 1];
+            line.comment = Some(piece.text.clone());
             if line.kind == LineKind::Code {
-                line.trailing = Some(piece.text);
                 continue;
             }
             line.kind = LineKind::Comment;
+            let banner = Banner::parse(&piece.text);
             match comments.last_mut() {
-                Some(last) if last.lines.end == piece.line => {
+                Some(last)
+                    if last.lines.end == piece.line && banner.is_none() =>
+                {
                     last.extend(&piece);
                 }
-                _ => comments.push(Comment::begin(piece)),
+                _ => comments.push(Comment::begin(piece, banner)),
             }
         }
         for test in &parts.tests {
@@ -314,10 +318,30 @@ impl Source {
             .collect()
     }
 
-    /// How many lines are of this kind.
+    /// How many lines have code on them, tests left out.
     #[must_use]
-    pub fn count(&self, kind: LineKind) -> usize {
-        self.lines.iter().filter(|line| line.kind == kind).count()
+    pub fn code_count(&self) -> usize {
+        let lines = self.lines.iter();
+        lines.filter(|line| line.kind == LineKind::Code).count()
+    }
+
+    /// How many lines have words of a comment on them and nothing else, tests
+    /// left out.
+    #[must_use]
+    pub fn comment_count(&self) -> usize {
+        let has_words = |line: &&Line| {
+            let comment = line.comment.as_deref();
+            line.kind == LineKind::Comment
+                && comment.is_some_and(|text| !text.trim().is_empty())
+        };
+        self.lines.iter().filter(has_words).count()
+    }
+
+    /// The banners, each with its line.
+    pub fn banners(&self) -> impl Iterator<Item = (usize, &Banner)> {
+        self.comments.iter().filter_map(|comment| {
+            Some((comment.lines.start, comment.banner.as_ref()?))
+        })
     }
 
     /// The blocks between one banner and the next; the first ones may have no
@@ -400,8 +424,7 @@ impl Source {
 }
 
 impl Comment {
-    fn begin(piece: Piece) -> Self {
-        let banner = Banner::parse(&piece.text);
+    fn begin(piece: Piece, banner: Option<Banner>) -> Self {
         let is_banner = banner.is_some();
         Self {
             lines: piece.line..piece.line + 1,

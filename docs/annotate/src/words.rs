@@ -99,13 +99,11 @@ fn undouble(word: &str) -> &str {
 
 /// Words that say nothing by themselves.
 const EMPTY: &[&str] = &[
-    "a", "all", "also", "an", "and", "any", "are", "as", "at", "be", "been",
-    "but", "by", "can", "do", "does", "each", "for", "from", "has", "have",
-    "here", "how", "if", "in", "into", "is", "it", "its", "just", "may", "now",
-    "of", "on", "one", "only", "or", "our", "out", "over", "so", "some", "s",
-    "that", "the", "their", "them", "then", "there", "these", "they", "this",
-    "those", "to", "up", "using", "us", "we", "what", "when", "where",
-    "whether", "which", "who", "will", "with", "you",
+    "a", "also", "an", "and", "are", "as", "at", "be", "been", "by", "do",
+    "for", "from", "here", "in", "into", "is", "it", "its", "just", "now",
+    "of", "on", "our", "s", "so", "that", "the", "their", "them", "then",
+    "there", "these", "they", "this", "those", "to", "us", "using", "we",
+    "will", "with", "you",
 ];
 
 /// Words that every program has: not names.
@@ -141,12 +139,12 @@ const SAYS: &[(&str, &str)] = &[
     ("&&", "both"),
     ("||", "either"),
     ("?", "return error propagate fail"),
-    ("if", "check test case condition"),
+    ("if", "check test case condition when whether"),
     ("else", "otherwise"),
     ("match", "check case depend match"),
-    ("loop", "repeat iterate forever endless"),
+    ("loop", "repeat iterate over forever endless"),
     ("while", "repeat iterate loop long"),
-    ("for", "repeat iterate loop every through go"),
+    ("for", "repeat iterate loop all each every over through go"),
     ("return", "give back"),
     ("break", "leave exit end stop loop"),
     ("continue", "next go"),
