@@ -33,26 +33,6 @@ use std::collections::HashSet;
 use crate::source::{Comment, Kind, LineKind, Source, Unit};
 use crate::words::names;
 
-/// The lines of what no comment covers, and what stands there.
-#[must_use]
-pub fn uncovered(source: &Source) -> Vec<(usize, &'static str)> {
-    let coverage = Coverage::new(source);
-    let mut found = Vec::new();
-    for (index, unit) in source.units.iter().enumerate() {
-        // One comment would do for all that go on like this.
-        let goes_on = index > 0
-            && coverage.goes_on(index - 1, index)
-            && coverage.of[index - 1] == Cover::None;
-        if unit.kind != Kind::Impl
-            && coverage.of[index] == Cover::None
-            && !goes_on
-        {
-            found.push((unit.line, name(unit.kind)));
-        }
-    }
-    found
-}
-
 /// The lines of comments that explain nothing.
 #[must_use]
 pub fn pointless(source: &Source) -> Vec<usize> {
@@ -79,17 +59,13 @@ pub fn pointless(source: &Source) -> Vec<usize> {
     comments.iter().map(|comment| comment.lines.start).collect()
 }
 
-/// What a comment explains: its unit, or the code below it if it stands in
-/// the middle of a statement.
+/// The unit that a comment explains, by its index; none in the middle of a
+/// statement.
 #[must_use]
-pub fn explained<'a>(source: &'a Source, comment: &Comment) -> Vec<&'a str> {
+pub fn unit_of(source: &Source, comment: &Comment) -> Option<usize> {
     let end = comment.lines.end;
-    let unit = source
-        .units
-        .iter()
-        .position(|unit| (unit.top..=unit.line).contains(&end));
-    let lines = unit.map_or(end..end + 1, |index| source.head(index));
-    source.tokens(lines).collect()
+    let mut units = source.units.iter();
+    units.position(|unit| (unit.top..=unit.line).contains(&end))
 }
 
 fn name(kind: Kind) -> &'static str {
@@ -116,13 +92,16 @@ enum Cover {
     Shared,
 }
 
-struct Coverage<'a> {
+/// Which units of a file are covered.
+pub struct Coverage<'a> {
     source: &'a Source,
     of: Vec<Cover>,
 }
 
 impl<'a> Coverage<'a> {
-    fn new(source: &'a Source) -> Self {
+    /// Finds out which units of this file are covered.
+    #[must_use]
+    pub fn new(source: &'a Source) -> Self {
         let of = Vec::with_capacity(source.units.len());
         let mut coverage = Self { source, of };
         for index in 0..source.units.len() {
@@ -130,6 +109,37 @@ impl<'a> Coverage<'a> {
             coverage.of.push(cover);
         }
         coverage
+    }
+
+    /// The lines of what no comment covers, and what stands there.
+    pub fn gaps(&self) -> impl Iterator<Item = (usize, &'static str)> {
+        let units = self.source.units.iter().enumerate();
+        let bare = units.filter(|(index, unit)| {
+            // One comment would do for all that go on like this.
+            let counted = index.checked_sub(1).is_some_and(|before| {
+                self.of[before] == Cover::None && self.goes_on(before, *index)
+            });
+            unit.kind != Kind::Impl
+                && self.of[*index] == Cover::None
+                && !counted
+        });
+        bare.map(|(_, unit)| (unit.line, name(unit.kind)))
+    }
+
+    /// The tokens that a comment explains: those of its unit's head, and of
+    /// the statement that it covers besides; or those of the line below it.
+    #[must_use]
+    pub fn explained(&self, comment: &Comment) -> Vec<&'a str> {
+        let end = comment.lines.end;
+        let Some(index) = unit_of(self.source, comment) else {
+            return self.source.tokens(end..end + 1).collect();
+        };
+        let mut lines = self.source.head(index);
+        let next = index + 1;
+        if self.of.get(next) == Some(&Cover::Shared) {
+            lines.end = self.source.head(next).end;
+        }
+        self.source.tokens(lines).collect()
     }
 
     fn cover(&self, index: usize) -> Cover {

@@ -9,6 +9,7 @@
 //! - [`project`] says which files are checked, which banners they must have,
 //!   and what is exempt.
 
+pub mod banners;
 pub mod coverage;
 pub mod project;
 pub mod rules;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::banners::Entry;
 use crate::rules::{self, Exemption, Finding, Rule, Tables};
 use crate::rust;
 use crate::source::Source;
@@ -23,7 +24,7 @@ pub const TABLES: Tables<'_> = Tables {
 };
 
 /// The banners of each file, as they follow one another in its text.
-const BANNERS: &[(&str, &[(&str, &str)])] = &[
+const BANNERS: &[(&str, &[Entry<'_>])] = &[
     (
         "threads-server/src/main.rs",
         &[

@@ -4,8 +4,10 @@ use std::fmt;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::source::{Banner, LineKind, Source};
-use crate::{coverage, words};
+use crate::banners::Entry;
+use crate::coverage::Coverage;
+use crate::source::{LineKind, Source};
+use crate::{banners, coverage, words};
 
 /// The columns that a projector shows.
 pub const MOST_COLUMNS: usize = 80;
@@ -21,7 +23,7 @@ pub const MOST_LINES_AT_ONCE: usize = 3;
 pub enum Rule {
     /// The file can be read.
     Readable,
-    /// Everything is explained; see [`coverage`].
+    /// Everything is explained; see [`crate::coverage`].
     Explained,
     /// No line is too wide.
     Columns,
@@ -35,6 +37,20 @@ pub enum Rule {
     Repetition,
     /// No exemption is left over.
     Exemption,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Readable,
+        Self::Explained,
+        Self::Columns,
+        Self::Budget,
+        Self::Length,
+        Self::Banners,
+        Self::Repetition,
+        Self::Exemption,
+    ];
 }
 
 /// Where a rule is broken, and how.
@@ -61,7 +77,7 @@ impl fmt::Display for Finding {
 pub struct Tables<'a> {
     /// The banners of each file, as they follow one another in its text. A
     /// file that is not here has none.
-    pub banners: &'a [(&'a str, &'a [(&'a str, &'a str)])],
+    pub banners: &'a [(&'a str, &'a [Entry<'a>])],
     /// What is allowed nevertheless.
     pub exemptions: &'a [Exemption<'a>],
 }
@@ -90,17 +106,14 @@ pub fn check(source: &Source, tables: &Tables<'_>) -> Vec<Finding> {
     report.columns();
     report.budget();
     report.lengths();
-    report.banners(expected_banners(source, tables));
+    report.banners(table_of(source, tables));
     report.repetitions();
     report.exempt(tables.exemptions);
     report.findings.sort();
     report.findings
 }
 
-fn expected_banners<'a>(
-    source: &Source,
-    tables: &Tables<'a>,
-) -> &'a [(&'a str, &'a str)] {
+fn table_of<'a>(source: &Source, tables: &Tables<'a>) -> &'a [Entry<'a>] {
     let mut files = tables.banners.iter();
     files
         .find(|(path, _)| *path == source.path)
@@ -130,7 +143,7 @@ impl Report<'_> {
             let message = "the file does not begin by explaining itself";
             self.add(1, Rule::Explained, message);
         }
-        for (line, name) in coverage::uncovered(self.source) {
+        for (line, name) in Coverage::new(self.source).gaps() {
             let code = self.source.line(line).map(|line| line.text.trim());
             let code = code.unwrap_or_default();
             let message = format!("no comment explains this {name}: {code}");
@@ -189,61 +202,17 @@ impl Report<'_> {
         }
     }
 
-    /// Compares the banners with those that there must be. Whatever the two
-    /// have in common, in order, is right; the rest is missing or too much.
-    fn banners(&mut self, expected: &[(&str, &str)]) {
-        let found: Vec<(usize, &Banner)> = self.source.banners().collect();
-        let mut expected = expected.iter().peekable();
-        let mut seen: Vec<&str> = Vec::new();
-        for (index, (line, banner)) in found.iter().enumerate() {
-            let number = banner.number.as_str();
-            let later = |wanted: &str| {
-                found[index..].iter().any(|(_, b)| b.number == wanted)
-            };
-            if seen.contains(&number) {
-                let message = format!("there is a banner {number} already");
-                self.add(*line, Rule::Banners, message);
-                continue;
-            }
-            // What is missing is missing here.
-            while let Some((wanted, title)) = expected
-                .next_if(|(wanted, _)| *wanted != number && !later(wanted))
-            {
-                if !seen.contains(wanted) {
-                    let message = format!(
-                        "before this the banner is missing: {wanted} {title}"
-                    );
-                    self.add(*line, Rule::Banners, message);
-                }
-            }
-            match expected.next_if(|(wanted, _)| *wanted == number) {
-                Some((_, title)) if banner.title == *title => {}
-                Some((_, title)) => {
-                    let message = format!("banner {number} must read: {title}");
-                    self.add(*line, Rule::Banners, message);
-                }
-                None => {
-                    let message =
-                        format!("banner {number} is not expected here");
-                    self.add(*line, Rule::Banners, message);
-                }
-            }
-            seen.push(number);
-        }
-        for (wanted, title) in expected {
-            if !seen.contains(wanted) {
-                let line = self.source.lines.len();
-                let message =
-                    format!("up to here a banner is missing: {wanted} {title}");
-                self.add(line, Rule::Banners, message);
-            }
+    fn banners(&mut self, table: &[Entry<'_>]) {
+        for (line, message) in banners::compare(self.source, table) {
+            self.add(line, Rule::Banners, message);
         }
     }
 
     fn repetitions(&mut self) {
         let source = self.source;
+        let coverage = Coverage::new(source);
         for comment in &source.comments {
-            let code = coverage::explained(source, comment);
+            let code = coverage.explained(comment);
             if words::repeats(&comment.note, &code) {
                 self.repetition(comment.lines.start);
             }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 /// The share of a comment's words, in percent, that its code may have too.
-/// From here on the comment says nothing.
+/// Beyond it the comment says nothing.
 pub const MOST_REPEATED: usize = 80;
 
 /// Whether a comment only repeats its code.
@@ -14,10 +14,6 @@ pub const MOST_REPEATED: usize = 80;
 /// creates, `=` sets, `loop` repeats.
 #[must_use]
 pub fn repeats(comment: &str, code: &[&str]) -> bool {
-    let said: HashSet<String> = split(comment)
-        .filter(|word| !EMPTY.contains(&word.as_str()))
-        .map(|word| stem(&word))
-        .collect();
     let mut known: HashSet<String> = HashSet::new();
     for token in code {
         known.extend(split(token).map(|word| stem(&word)));
@@ -26,8 +22,27 @@ pub fn repeats(comment: &str, code: &[&str]) -> bool {
             known.extend(words.split(' ').map(stem));
         }
     }
-    let repeated = said.intersection(&known).count();
-    !said.is_empty() && repeated * 100 >= said.len() * MOST_REPEATED
+    let words: Vec<String> = split(comment).collect();
+    let mut said = HashSet::new();
+    let mut repeated = HashSet::new();
+    for (index, word) in words.iter().enumerate() {
+        if EMPTY.contains(&word.as_str()) {
+            continue;
+        }
+        // `shut down` is `shutdown`, too.
+        let before = index.checked_sub(1).map(|at| words[at].clone() + word);
+        let after = words.get(index + 1).map(|next| word.clone() + next);
+        let forms = [Some(word.clone()), before, after];
+        if forms
+            .iter()
+            .flatten()
+            .any(|word| known.contains(&stem(word)))
+        {
+            repeated.insert(word);
+        }
+        said.insert(word);
+    }
+    !said.is_empty() && repeated.len() * 100 > said.len() * MOST_REPEATED
 }
 
 /// The names in a token that somebody has given: itself, unless every program
@@ -75,6 +90,8 @@ fn stem(word: &str) -> String {
         undouble(rest)
     } else if let Some(rest) = word.strip_suffix("ed").filter(long) {
         undouble(rest)
+    } else if let Some(rest) = word.strip_suffix("sses") {
+        &word[..rest.len() + 2]
     } else if word.ends_with("ss") || word.ends_with("us") {
         word
     } else {
@@ -182,3 +199,103 @@ const SAYS: &[(&str, &str)] = &[
     ("spawn", "start create run"),
     ("bind", "create"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A comment and the tokens of its code, with blanks between them.
+    fn repeats_code(comment: &str, code: &str) -> bool {
+        let tokens: Vec<&str> = code.split(' ').collect();
+        repeats(comment, &tokens)
+    }
+
+    #[test]
+    fn a_comment_in_the_words_of_its_code_repeats_it() {
+        for (comment, code) in [
+            (
+                "Create a listener.",
+                "let listener = Listener :: bind ( a ) ? ;",
+            ),
+            ("The listener", "let listener = Listener :: bind ( a ) ? ;"),
+            ("Increment the number", "number += increment ;"),
+            ("Accept a client", "let client = listener . accept ( ) ? ;"),
+            ("Accepts the client.", "fn accept_client ( ) {"),
+            ("Accepting clients", "fn accept_client ( ) {"),
+            ("Loop over the clients", "for client in clients {"),
+            ("Return the result.", "return result ;"),
+            ("Push the socket", "sockets . push ( socket ) ;"),
+            ("Shut down the socket", "socket . shutdown ( ) ;"),
+            ("If it is stopped", "if stop . is_stopped ( ) {"),
+            ("The socket address.", "SocketAddress"),
+            ("A copy of the stream", "let b = stream . clone ( ) ;"),
+            ("Print hello", "println ( \"hello\" ) ;"),
+        ] {
+            assert!(repeats_code(comment, code), "{comment} / {code}");
+        }
+    }
+
+    #[test]
+    fn a_comment_that_says_more_does_not() {
+        for (comment, code) in [
+            (
+                "Until `listen`, the kernel refuses every SYN for this port",
+                "socket . listen ( BACKLOG ) ? ;",
+            ),
+            (
+                "ENOTCONN: the client was faster.",
+                "stream . shutdown ( side ) ;",
+            ),
+            ("Nobody listens any more: no loss.", "sender . send ( x ) ;"),
+            ("For the summary.", "self . accepted += 1 ;"),
+            ("Clients accepted so far.", "accepted : u64 ,"),
+            ("The one loop.", "Loop ,"),
+            ("In the order of arrival", "clients . push ( client ) ;"),
+            ("\u{2026}", "let x = 1 ;"),
+        ] {
+            assert!(!repeats_code(comment, code), "{comment} / {code}");
+        }
+    }
+
+    /// Of six words one may be new, and the comment still says nothing; of
+    /// five, the one is news.
+    #[test]
+    fn the_threshold_is_explicit() {
+        let code = "alpha beta gamma delta epsilon";
+        assert_eq!(MOST_REPEATED, 80);
+        assert!(repeats_code("alpha beta gamma delta epsilon news", code));
+        assert!(!repeats_code("alpha beta gamma delta news", code));
+    }
+
+    #[test]
+    fn words_are_split_at_humps_and_underscores() {
+        let words: Vec<_> = split("SocketAddr max_clients, u64").collect();
+        assert_eq!(words, ["socket", "addr", "max", "clients", "u64"]);
+    }
+
+    #[test]
+    fn endings_are_no_words() {
+        for (one, other) in [
+            ("accepts", "accepting"),
+            ("stopped", "stop"),
+            ("created", "create"),
+            ("copies", "copy"),
+            ("addresses", "address"),
+        ] {
+            assert_eq!(stem(one), stem(other), "{one} {other}");
+        }
+        assert_ne!(stem("sing"), stem("s"));
+        assert_ne!(stem("status"), stem("statu"));
+    }
+
+    #[test]
+    fn names_are_what_somebody_has_named() {
+        let names_of = |token| names(token).collect::<Vec<_>>();
+        assert_eq!(names_of("client"), ["client"]);
+        assert!(names_of("self").is_empty());
+        assert!(names_of("{").is_empty());
+        assert!(names_of("12").is_empty());
+        assert_eq!(names_of("\"{what}: {why:?} {}\""), ["what", "why"]);
+        assert!(names_of("\"client\"").is_empty());
+    }
+}
