@@ -1,53 +1,77 @@
-//! Checks annotated sources: `annotate FILE…` prints what breaks a rule, and
-//! `annotate --share FILE…` how much of each file is comment.
+//! `cargo run -p annotate -- [--share] [FILES]`: checks the annotated
+//! sources, or shows how much of each file is comment.
+//!
+//! The exit status is 0 if all is well, 1 if there are findings, 2 if a file
+//! cannot be read.
 
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
-use std::{env, fs};
 
-use annotate::rules::{EXEMPTIONS, banners_of, check, exempt, share};
-use annotate::source::Source;
+use annotate::project;
 
 fn main() -> ExitCode {
-    let mut files: Vec<String> = env::args().skip(1).collect();
-    let shares = files.first().is_some_and(|word| word == "--share");
-    if shares {
-        files.remove(0);
-        println!("| file | code | comments | share |\n|---|---|---|---|");
+    run().unwrap_or_else(|error| {
+        // Nobody is left to be told if this fails.
+        let _ = writeln!(io::stderr(), "annotate: {error}");
+        ExitCode::from(2)
+    })
+}
+
+fn run() -> io::Result<ExitCode> {
+    let root = project::root();
+    let (options, mut files): (Vec<_>, Vec<_>) = std::env::args()
+        .skip(1)
+        .partition(|arg| arg.starts_with('-'));
+    if options.iter().any(|option| option != "--share") {
+        return Err(io::Error::other("usage: annotate [--share] [FILES]"));
     }
-    if files.is_empty() || files.iter().any(|file| file.starts_with('-')) {
-        eprintln!("usage: annotate [--share] FILE…");
-        return ExitCode::from(2);
+    if files.is_empty() {
+        files = project::files(&root)?;
     }
+    let share = !options.is_empty();
+    let mut out = io::stdout().lock();
     let mut found = false;
+    if share {
+        writeln!(out, "| file | code | comments | for each code line |")?;
+        writeln!(out, "|---|--:|--:|--:|")?;
+    }
     for file in files {
-        let text = fs::read_to_string(&file).map_err(|error| error.to_string());
-        let read = text.and_then(|text| {
-            Source::read(&text).map_err(|error| error.to_string())
-        });
-        let source = match read {
-            Ok(source) => source,
-            Err(error) => {
-                eprintln!("{file}: {error}");
-                return ExitCode::from(2);
+        let path = below(&root, &file)?;
+        if share {
+            writeln!(out, "{}", row(&root, &path)?)?;
+        } else {
+            for finding in project::check(&root, &path)? {
+                found = true;
+                writeln!(out, "{finding}")?;
             }
-        };
-        if shares {
-            let share = share(&source);
-            let (code, comments) = (share.code, share.comments);
-            let percent = 100 * comments / (code + comments).max(1);
-            println!("| `{file}` | {code} | {comments} | {percent} % |");
-            continue;
-        }
-        let findings = check(&file, &source, banners_of(&file));
-        let own = EXEMPTIONS.iter().filter(|entry| entry.file == file);
-        let own: Vec<_> = own.copied().collect();
-        let line_of = |finding: &annotate::rules::Finding| {
-            source.lines[finding.line - 1].text.clone()
-        };
-        for finding in exempt(findings, &own, line_of) {
-            found = true;
-            println!("{finding}");
         }
     }
-    ExitCode::from(u8::from(found))
+    Ok(ExitCode::from(u8::from(found)))
+}
+
+/// A file's path below the root, as the tables name it.
+fn below(root: &Path, file: &str) -> io::Result<String> {
+    let explain =
+        |error: io::Error| io::Error::other(format!("{file}: {error}"));
+    let path = [Path::new(file).to_owned(), root.join(file)]
+        .into_iter()
+        .find(|path| path.exists())
+        .unwrap_or_else(|| file.into());
+    let path = path.canonicalize().map_err(explain)?;
+    let root = root.canonicalize()?;
+    let path = path.strip_prefix(root).unwrap_or(&path);
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// How much of a file is comment.
+fn row(root: &Path, path: &str) -> io::Result<String> {
+    let source = project::read(root, path)?
+        .map_err(|finding| io::Error::other(finding.to_string()))?;
+    let code = source.code_count();
+    let comments = source.comment_count();
+    // Files are far too short for this to be inexact.
+    let count = |lines: usize| f64::from(u32::try_from(lines).unwrap_or(0));
+    let ratio = count(comments) / count(code.max(1));
+    Ok(format!("| `{path}` | {code} | {comments} | {ratio:.2} |"))
 }

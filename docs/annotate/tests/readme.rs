@@ -143,8 +143,9 @@ fn what_the_readmes_name_is_there() {
 #[test]
 fn every_step_that_is_cited_is_a_banner() {
     let banners = |file: &str| -> Vec<String> {
-        let source = annotate::source::Source::read(&read(file)).unwrap();
-        source.banners().map(|(_, banner)| banner.number).collect()
+        let source = annotate::rust::read(file, &read(file)).unwrap();
+        let banners = source.banners();
+        banners.map(|(_, banner)| banner.number.clone()).collect()
     };
     let mut cited = 0;
     let text = read("README.md");

@@ -2,82 +2,74 @@
 
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use annotate::rules::{
-    BANNERS, COLUMNS, EXEMPTIONS, Finding, banners_of, check, exempt,
-};
+use annotate::project::{self, TABLES};
 use annotate::source::Source;
 
-/// The folders whose Rust files are read in class.
-const FOLDERS: &[&str] = &[
-    "threads-server/src",
-    "process-server/src",
-    "mux-server/src",
-    "common/src",
-    "common/examples",
-];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// Every Rust file of those folders, by its path from the root.
-fn files() -> Vec<(String, Source)> {
-    let mut files = Vec::new();
-    for folder in FOLDERS {
-        let before = files.len();
-        for entry in fs::read_dir(root().join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.file_name().unwrap().to_str().unwrap();
-                let name = format!("{folder}/{name}");
-                let text = fs::read_to_string(&path).unwrap();
-                files.push((name, Source::read(&text).unwrap()));
-            }
-        }
-        assert!(files.len() > before, "no Rust file in {folder}");
-    }
-    files
+/// Every file that is read in class.
+fn sources() -> Vec<Source> {
+    let root = project::root();
+    let files = project::files(&root).unwrap();
+    let read = |path: &String| project::read(&root, path).unwrap().unwrap();
+    files.iter().map(read).collect()
 }
 
 #[test]
 fn every_line_is_argued() {
-    let files = files();
-    let findings = files
+    let root = project::root();
+    let files = project::files(&root).unwrap();
+    let findings: Vec<String> = files
         .iter()
-        .flat_map(|(name, source)| check(name, source, banners_of(name)))
+        .flat_map(|path| project::check(&root, path).unwrap())
+        .map(|finding| finding.to_string())
         .collect();
-    let line_of = |finding: &Finding| {
-        let file = files.iter().find(|(name, _)| *name == finding.file);
-        let (_, source) = file.unwrap();
-        source.lines[finding.line - 1].text.clone()
-    };
-    let left: Vec<String> = exempt(findings, EXEMPTIONS, line_of)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    assert!(left.is_empty(), "\n{}\n", left.join("\n"));
+    assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
 }
 
 #[test]
-fn every_file_of_the_table_of_banners_exists() {
-    let files = files();
-    for (file, _) in BANNERS {
-        assert!(files.iter().any(|(name, _)| name == file), "{file}");
+fn where_there_are_no_files_the_check_fails() {
+    assert!(project::files(Path::new("/dev/null")).is_err());
+}
+
+#[test]
+fn the_tables_speak_of_files_that_exist() {
+    let files = project::files(&project::root()).unwrap();
+    let banners = TABLES.banners.iter().map(|(path, _)| *path);
+    let exemptions = TABLES.exemptions.iter().map(|e| e.path);
+    for path in banners.chain(exemptions) {
+        assert!(files.iter().any(|file| file == path), "{path}");
     }
+}
+
+/// Threads and processes take the same steps; `diff` shows where they differ.
+#[test]
+fn threads_and_processes_have_the_same_steps() {
+    let numbers = |server: &str| -> Vec<&str> {
+        let path = format!("{server}/src/main.rs");
+        let mut tables = TABLES.banners.iter();
+        let (_, banners) = tables.find(|(file, _)| *file == path).unwrap();
+        let mut numbers: Vec<_> =
+            banners.iter().map(|(number, _)| *number).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    assert_eq!(numbers("threads-server"), numbers("process-server"));
+    assert_eq!(numbers("threads-server"), ["1", "2", "3", "4", "5"]);
 }
 
 #[test]
 fn the_blocks_of_every_file_are_the_whole_file() {
-    for (name, source) in files() {
-        let mut next = 0;
-        for block in source.blocks() {
-            assert_eq!(block.lines.start, next, "{name}");
-            next = block.lines.end;
+    for source in sources() {
+        let mut next = 1;
+        let mut text = String::new();
+        for block in &source.blocks {
+            assert_eq!(block.lines().start, next, "{}", source.path);
+            text += &source.text(block.lines());
+            next = block.lines().end;
         }
-        assert_eq!(next, source.text.lines().count(), "{name}");
+        let file = project::root().join(&source.path);
+        assert_eq!(text, std::fs::read_to_string(file).unwrap());
     }
 }
 
@@ -85,11 +77,10 @@ fn the_blocks_of_every_file_are_the_whole_file() {
 #[test]
 fn the_three_main_rs_have_at_most_120_code_lines() {
     for server in ["threads-server", "process-server", "mux-server"] {
-        let file = format!("{server}/src/main.rs");
-        let files = files();
-        let (_, source) = files.iter().find(|(name, _)| *name == file).unwrap();
-        let lines = annotate::rules::share(source).code;
-        assert!((40..=120).contains(&lines), "{file}: {lines} code lines");
+        let path = format!("{server}/src/main.rs");
+        let sources = sources();
+        let source = sources.iter().find(|source| source.path == path);
+        let lines = source.unwrap().code_count();
+        assert!((40..=120).contains(&lines), "{path}: {lines} code lines");
     }
-    assert_eq!(COLUMNS, 80);
 }
