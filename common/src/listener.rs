@@ -272,6 +272,7 @@ impl Listener {
         // The socket does not block, so neither does this.
         let transcript = &self.server.transcript;
         let accepted = accept(socket, |trouble, error| {
+            // Once for each spell.
             transcript.trouble(trouble, error);
         })?;
         // What this owner must remember of it.
@@ -439,6 +440,7 @@ pub fn accept(
             Blame::Resources => {
                 // Once for each spell.
                 trouble(Trouble::Accept, &error);
+                // The caller can free something, or wait.
                 return Ok(Accepted::Exhausted);
             }
             // The next call would fail just the same.

@@ -202,6 +202,7 @@ impl Children {
         if CUT.load(Ordering::SeqCst) {
             shut_down(libc::SHUT_RDWR);
         } else if stop::requested() {
+            // What it has sent by now is still answered.
             shut_down(libc::SHUT_RD);
         }
     }
@@ -418,6 +419,7 @@ impl Children {
             // As many as there were.
             let count = length / size_of::<Report>();
             for report in &reports[..count] {
+                // The same five.
                 let numbers = report.map(u64::from_ne_bytes);
                 // In the order in which they were written.
                 let [clients, received, sent, trouble, errno] = numbers;

@@ -78,6 +78,7 @@ pub fn serve(
                     sleep(RETRY_PAUSE);
                     // Makes `next` return at once, and this loop try again.
                     stop::wake();
+                    // Until then there may be reports to read.
                     break;
                 }
                 // A server that cannot begin as asked does not begin.
@@ -136,7 +137,9 @@ fn work(
                 // From here on a signal finds the client.
                 Children::take(&stream);
                 // 2.2 Receive, print, send, close
+                // Under the same number for all clients: this process's.
                 let worker = Worker::Process(id());
+                // The same function as in a process for each client.
                 handle_client(&stream, address, worker, server, totals);
                 // Before `stream` is dropped, and its number free for others.
                 Children::give_back();

@@ -43,6 +43,7 @@ pub fn serve(
     // By this channel a thread says that it has ended, and how.
     let (sender, ended) = mpsc::channel();
     // 1. Create the threads
+    // No more of them, and no fewer, whoever comes.
     for number in 1..=workers as u64 {
         // The thread's own shares of what it uses.
         let clients = Arc::clone(&clients);
@@ -112,6 +113,7 @@ fn work(
         // Here the thread waits for its next one.
         let transcript = &clients.server().transcript;
         let accepted = accept(socket, |trouble, error| {
+            // All threads share the spell: one line for the same shortage.
             transcript.trouble(trouble, error);
         });
         // Somebody, nobody, or a reason not to go on like this.
@@ -159,6 +161,7 @@ fn serve_one(
         // Counted in its place, as it goes.
         let totals = &mut place.totals;
         // 2.2 Receive, print, send, close
+        // The same function as in a thread for each client.
         handle_client(&*stream, address, worker, clients.server(), totals);
     }));
     // The message of a panic is on standard error, its line in the transcript.
