@@ -75,7 +75,8 @@ fn skeleton(text: &str) -> Skeleton {
             skeleton.cells.push(code(line));
         }
         in_table = line.starts_with('|');
-        let is_path = |word: &String| word.contains('/') || word.contains(".rs");
+        let is_path =
+            |word: &String| word.contains('/') || word.contains(".rs");
         let paths = code(line).into_iter().filter(is_path);
         skeleton.paths.extend(paths);
     }
