@@ -166,12 +166,17 @@ fn a_slow_reader_is_cut_after_the_grace(subject: &Subject) {
 }
 
 fn the_grace_is_5_seconds_by_default(subject: &Subject) {
-    let mut server = subject.run("--serve until-eof");
-    let (_slow, _) = server.stalled();
-    let taken = server.time_to_stop(SIGTERM);
-    assert!(taken > Duration::from_millis(4800), "{taken:?}");
-    assert!(taken < Duration::from_secs(10), "{taken:?}");
-    server.transcript();
+    // A busy machine may take its time; not each of three times.
+    let mut attempts = (0..3).map(|_| {
+        let mut server = subject.run("--serve until-eof");
+        let (_slow, _) = server.stalled();
+        let taken = server.time_to_stop(SIGTERM);
+        server.transcript();
+        assert!(taken > Duration::from_millis(4800), "{taken:?}");
+        taken
+    });
+    let bound = Duration::from_millis(5900);
+    assert!(attempts.any(|taken| taken < bound), "too long");
 }
 
 fn a_grace_of_0_cuts_at_once(subject: &Subject) {

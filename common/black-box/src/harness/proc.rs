@@ -70,6 +70,20 @@ pub fn living(group: Pid) -> Vec<Process> {
     all
 }
 
+/// Whether every thread of a process group waits for something.
+pub fn is_asleep(group: Pid) -> bool {
+    living(group).iter().all(|process| {
+        let tasks = format!("/proc/{}/task", process.pid);
+        let threads = fs::read_dir(tasks).into_iter().flatten().flatten();
+        threads
+            .filter_map(|thread| {
+                fs::read_to_string(thread.path().join("stat")).ok()
+            })
+            .filter_map(|stat| Some(stat.rsplit_once(") ")?.1.starts_with('S')))
+            .all(|asleep| asleep)
+    })
+}
+
 /// The numbers of the descriptors that a process has open, in order.
 pub fn descriptors(pid: Pid) -> Vec<u32> {
     let mut numbers: Vec<u32> = fs::read_dir(format!("/proc/{pid}/fd"))

@@ -15,7 +15,7 @@ use super::lines::{Lines, Reading};
 use super::proc::{self, Process};
 use super::start::Copy;
 use super::transcript::Transcript;
-use super::wait::until;
+use super::wait::{LIMIT, until};
 use crate::Kind;
 
 /// A server process. When dropped it is killed, with all that it created.
@@ -136,6 +136,7 @@ impl Server {
     /// server reads no further because its reply waits and all that was sent
     /// has arrived; gives the length as well.
     pub fn stalled(&self) -> (Client, usize) {
+        let begin = Instant::now();
         let mut client = Client::connect_narrow(self.address);
         let mut sent = 0;
         loop {
@@ -143,13 +144,16 @@ impl Server {
             // find room for does not set the reply going again.
             let before = self.received_from(&client);
             if sent - before >= 24_000 {
-                let unchanged = (0..8).all(|_| {
+                // Not merely slow: it waits for something that is not here.
+                let stalled = (0..4).all(|_| {
                     thread::sleep(Duration::from_millis(25));
-                    self.received_from(&client) == before
+                    proc::is_asleep(self.leader)
+                        && self.received_from(&client) == before
                 });
-                if unchanged {
+                if stalled {
                     return (client, sent);
                 }
+                assert!(begin.elapsed() < LIMIT, "the reply never stops");
                 continue;
             }
             let chunk = part_of_pattern(sent, 8192);
