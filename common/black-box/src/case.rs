@@ -96,6 +96,13 @@ pub fn creates_for_each(subject: &Subject) -> bool {
     subject.kind != Kind::Loop && subject.variant.workers.is_none()
 }
 
+/// For [`Case::only`]: those that take a descriptor only when a client has
+/// come. Whoever waits in accept(2) has reserved one already, and so does not
+/// notice when they become short.
+pub fn takes_descriptors_late(subject: &Subject) -> bool {
+    subject.kind == Kind::Loop || subject.variant.workers.is_none()
+}
+
 /// For [`Case::only`]: the loop in the form that uses `select`.
 pub fn select(subject: &Subject) -> bool {
     subject.variant.options.contains("select")

@@ -66,7 +66,9 @@ fn a_spell_of_failing_accepts_has_one_diagnostic(subject: &Subject) {
         let mut client = traced.server.client();
         client.exchange(b"hola\n");
         drop(client);
-        assert_eq!(traced.injected(), 3);
+        // strace counts for each thread and process by itself.
+        let most = 3 * subject.variant.workers.unwrap_or(1);
+        assert!((3..=most).contains(&traced.injected()));
         let (transcript, diagnostics) = traced.server.stop_after_faults();
         assert_eq!(transcript.totals.clients, 1);
         assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
