@@ -96,10 +96,9 @@ pub fn creates_for_each(subject: &Subject) -> bool {
     subject.kind != Kind::Loop && subject.variant.workers.is_none()
 }
 
-/// For [`Case::only`]: those that take a descriptor only when a client has
-/// come. Whoever waits in accept(2) has reserved one already, and so does not
-/// notice when they become short.
-pub fn takes_descriptors_late(subject: &Subject) -> bool {
+/// For [`Case::only`]: those of which no accept waits for a client with a
+/// descriptor set aside for it already, as that of a worker does.
+pub fn accepts_when_ready(subject: &Subject) -> bool {
     subject.kind == Kind::Loop || subject.variant.workers.is_none()
 }
 
