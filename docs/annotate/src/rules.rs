@@ -182,10 +182,8 @@ impl Report<'_> {
 
     fn lengths(&mut self) {
         for comment in &self.source.comments {
-            let item = self.source.units.iter().any(|unit| {
-                let range = unit.top..=unit.line;
-                unit.kind.is_item() && range.contains(&comment.lines.end)
-            });
+            let item = coverage::unit_of(self.source, comment)
+                .is_some_and(|index| self.source.units[index].kind.is_item());
             let header = comment.lines.start == 1;
             let lines = if item || header {
                 comment.plain_lines()

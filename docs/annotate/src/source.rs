@@ -134,10 +134,20 @@ pub struct Unit {
     pub line: usize,
     /// Its last line.
     pub last: usize,
-    /// The line that opens its block, if a comment inside may explain it.
+    /// The line that opens its block, if a comment inside may explain it: an
+    /// arm, a branch, or an item whose documentation stands inside.
     pub open: Option<usize>,
     /// Whether it is all that there is in a function, or in an `impl`.
     pub sole: bool,
+}
+
+impl Unit {
+    /// Whether a comment is the first thing inside its block.
+    #[must_use]
+    pub fn is_first_inside(&self, comment: &Comment) -> bool {
+        self.open
+            .is_some_and(|open| open + 1 == comment.lines.start)
+    }
 }
 
 /// What a unit is.
@@ -237,6 +247,17 @@ pub struct Piece {
     pub text: String,
     /// Whether it is documentation.
     pub doc: bool,
+    /// Whether it does not go on where the line above it has ended.
+    pub apart: bool,
+}
+
+/// Why a file cannot be read, and where.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The line that is not understood.
+    pub line: usize,
+    /// What is wrong with it.
+    pub message: String,
 }
 
 impl Source {
@@ -269,7 +290,9 @@ impl Source {
             let banner = Banner::parse(&piece.text);
             match comments.last_mut() {
                 Some(last)
-                    if last.lines.end == piece.line && banner.is_none() =>
+                    if last.lines.end == piece.line
+                        && banner.is_none()
+                        && !piece.apart =>
                 {
                     last.extend(&piece);
                 }
