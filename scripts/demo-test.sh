@@ -108,8 +108,8 @@ whole 'the bundled client' client NC=none
 # A directory of links to all that the demo uses but netcat, ps and timeout.
 bare=$room/bare
 mkdir "$bare"
-for tool in bash cargo cat cc cut dirname env find fold grep ld ls mkdir mkfifo \
-  mktemp rm rustc sed sleep wc; do
+for tool in bash cargo cat cc cut dirname env find fold grep ld ls mkdir \
+  mkfifo mktemp rm rustc sed sleep wc; do
   ln -s "$(command -v "$tool")" "$bare/"
 done
 whole 'neither netcat nor ps nor timeout' client PATH="$bare"
@@ -143,11 +143,20 @@ shows '^The answer: '
 shows_not 'The problem|conectado'
 end
 
+begin 'only the problem'
+run "$demo" --problem process
+check_traces 0
+silent
+shows '^The problem: '
+shows_not 'The answer'
+end
+
 # -------------------------------------------------------------- Where it runs
 
 begin 'from elsewhere, by a path with a space, the streams closed'
 ln -s "$PWD" "$room/my clone"
-run bash -c 'cd / && exec "$0" threads <&- 2>&-' "$room/my clone/scripts/demo.sh"
+run bash -c 'cd / && exec "$0" threads <&- 2>&-' \
+  "$room/my clone/scripts/demo.sh"
 check_traces 0
 shows 'stopped: 3 clients served'
 end
@@ -237,7 +246,8 @@ interrupt() { # signal, status, line, word...
   status=$?
   rm "$room/pipe"
   [ "$sent" != no ] || miss 'the line never came'
-  [ "$sent" = no ] || [ $((SECONDS - sent)) -le 2 ] || miss 'it took long to end'
+  [ "$sent" = no ] || [ $((SECONDS - sent)) -le 2 ] ||
+    miss 'it took long to end'
   check_traces "$expected"
   shows_not 'mux-server stopped: 3'
   end

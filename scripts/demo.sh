@@ -46,8 +46,9 @@ Usage: scripts/demo.sh [threads|process|mux|all] [OPTION]...
 Runs the servers and real netcat clients, and shows who waits for whom.
 
   --pause          waits for Enter after each step
-  --pause=SECONDS  rests that long; 1 on a terminal if not given, else 0
-  --answer         leaves out the problem, the server that serves one by one
+  --pause=SECONDS  rests that long; 1.2 on a terminal if not given, else 0
+  --problem        only the problem: the server that serves one by one
+  --answer         only the answer: the server as it is meant
   --help           prints this
 
 NC=PROGRAM chooses the netcat, as in NC='busybox nc'; NC=none the client that
@@ -58,8 +59,9 @@ Uso: scripts/demo.sh [threads|process|mux|all] [OPCIÓN]...
 Ejecuta los servidores y clientes netcat reales, y muestra quién espera a quién.
 
   --pause           espera la tecla Intro después de cada paso
-  --pause=SEGUNDOS  descansa ese tiempo; si falta, 1 en un terminal, si no 0
-  --answer          omite el problema, el servidor que atiende de uno en uno
+  --pause=SEGUNDOS  descansa ese tiempo; si falta, 1.2 en un terminal, si no 0
+  --problem         solo el problema: el servidor que atiende de uno en uno
+  --answer          solo la respuesta: el servidor como debe ser
   --help            muestra esta ayuda
 
 NC=PROGRAMA elige el netcat, como en NC='busybox nc'; NC=none, el cliente que
@@ -69,8 +71,8 @@ acompaña a los servidores. NO_COLOR=1 desactiva los colores.
 
 approaches=
 pause=0
-[ -t 1 ] && pause=1
-problem=yes
+[ -t 1 ] && pause=1.2
+scenes='the_problem the_answer'
 for argument; do
   case $argument in
     threads | process | mux | all)
@@ -81,7 +83,8 @@ for argument; do
     --pause) pause=enter ;;
     --pause=[0-9] | --pause=[0-9][0-9]) pause=${argument#*=} ;;
     --pause=[0-9].[0-9]) pause=${argument#*=} ;;
-    --answer) problem=no ;;
+    --problem) scenes=the_problem ;;
+    --answer) scenes=the_answer ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
   esac
@@ -96,19 +99,26 @@ esac
 # bar, the commands their prompt.
 title='' prompt='' server_says='' typed='' plain=''
 if [ -t 1 ] && [ -z "${NO_COLOR-}" ] && [ "${TERM-dumb}" != dumb ]; then
-  title=$'\e[1;33m' prompt=$'\e[1;32m' server_says=$'\e[36m'
-  typed=$'\e[1m' plain=$'\e[0m'
+  # Bold and a colour together are unreadable in some palettes.
+  title=$'\e[1m' prompt=$'\e[32m' server_says=$'\e[36m' typed=$'\e[33m'
+  plain=$'\e[0m'
 fi
 
 headline() { printf '\n%s%s%s\n' "$title" "$(pick "$@")" "$plain"; }
 say() { printf '  %s\n' "$(pick "$@")"; }
+conclude() { printf '  %s%s%s\n' "$title" "$(pick "$@")" "$plain"; }
 show_command() { printf '    %s$ %s%s\n' "$prompt" "$1" "$plain"; }
 show_terminal() { printf '    %s%s%s\n' "$typed" "$*" "$plain"; }
 
 # The server's lines, cut where they would not fit into 80 columns.
 show_server() {
-  fold -s -w 72 <<<"$1" | sed -e '2,$s/^/  /' -e 's/ *$//' \
-    -e "s/.*/    $server_says| &$plain/"
+  local part indent=''
+  while IFS= read -r part; do
+    printf '    %s| %s%s%s\n' "$server_says" "$indent" "${part% }" "$plain"
+    indent='  '
+  done < <(
+    if [ ${#1} -le 74 ]; then cat <<<"$1"; else fold -s -w 72 <<<"$1"; fi
+  )
 }
 
 # Runs a command line as it is shown; what it printed is left in `output`.
@@ -181,7 +191,8 @@ room=$(mktemp -d "${TMPDIR:-/tmp}/demo.XXXXXX")
 trap clean_up EXIT
 # As a shell reports an end by signal: 128 and its number.
 trap 'exit 129' HUP
-trap 'exit 130' INT
+# A terminal has printed ^C, if anything, and no newline.
+trap 'if [ -t 1 ]; then echo; fi; exit 130' INT
 trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
@@ -302,7 +313,7 @@ choose_netcat() {
   limited=("${netcat[@]}")
   if command -v timeout >/dev/null; then
     case $pause in
-      0 | 1) limited=(timeout 90 "${netcat[@]}") ;;
+      0 | 1.2) limited=(timeout 90 "${netcat[@]}") ;;
       *) limited=(timeout 7200 "${netcat[@]}") ;;
     esac
   fi
@@ -385,7 +396,7 @@ the_problem() {
   line=
   ! IFS= read -r -t 1 -u 7 line ||
     fail "Ana did not have to wait: $line" "Ana no tuvo que esperar: $line"
-  say 'One second later: no reply. The server has not even accepted her.' \
+  conclude 'One second later: no reply. The server has not even accepted her.' \
     'Un segundo después: sin respuesta. El servidor ni siquiera la aceptó.'
   rest
   say 'The silent client leaves (Ctrl-C), and only now it is her turn:' \
@@ -399,7 +410,6 @@ the_problem() {
   say 'Ctrl-C for the server:' 'Ctrl-C para el servidor:'
   stop_server 2 "$ana_bytes"
   leave "$ana" 6 7 Ctrl-C
-  rest
 }
 
 the_answer() {
@@ -490,7 +500,7 @@ threads_seen() {
     claim 'threads-server' "$(count 'threads-server$')" 1
     claim 'thread 1, 2, 3' "$(count 'thread [123]$')" 3
   fi
-  say 'Thread 1 waits for the silent client; 2 served Ana, 3 Beto.' \
+  conclude 'Thread 1 waits for the silent client; 2 served Ana, 3 Beto.' \
     'El hilo 1 espera al callado; el 2 atendió a Ana, el 3 a Beto.'
 }
 
@@ -511,7 +521,7 @@ process_seen() {
       claim "process $id" "$(count "(^| )$id( |\$)")" 1
     done
   fi
-  say "Process $s waits for the silent client; $a served Ana, $b Beto." \
+  conclude "Process $s waits for the silent client; $a served Ana, $b Beto." \
     "El proceso $s espera al callado; $a atendió a Ana, $b a Beto."
 }
 
@@ -530,7 +540,8 @@ mux_seen() {
     run "ls -l /proc/$server/fd | grep -c socket"
     claim 'sockets' "$output" 4
   fi
-  say 'Nobody waits for the silent client: the loop serves whoever speaks.' \
+  conclude \
+    'Nobody waits for the silent client: the loop serves whoever speaks.' \
     'Nadie espera al callado: el bucle atiende a quien habla.'
 }
 
@@ -550,16 +561,22 @@ build() { # command, one of the programs that it makes
 
 build 'cargo build' threads-server
 choose_netcat
+between=true
 for approach in $approaches; do
+  $between
   program=$approach-server
   case $approach in
-    threads) headline '=== threads-server: one thread for each connection ===' \
-      '=== threads-server: un hilo por cada conexión ===' ;;
-    process) headline '=== process-server: one process for each connection ===' \
-      '=== process-server: un proceso por cada conexión ===' ;;
-    mux) headline '=== mux-server: one loop for all connections ===' \
-      '=== mux-server: un bucle para todas las conexiones ===' ;;
+    threads) headline "=== $program: one thread for each connection ===" \
+      "=== $program: un hilo por cada conexión ===" ;;
+    process) headline "=== $program: one process for each connection ===" \
+      "=== $program: un proceso por cada conexión ===" ;;
+    mux) headline "=== $program: one loop for all connections ===" \
+      "=== $program: un bucle para todas las conexiones ===" ;;
   esac
-  if [ "$problem" = yes ]; then the_problem; fi
-  the_answer
+  between=true
+  for scene in $scenes; do
+    $between
+    "$scene"
+    between=rest
+  done
 done

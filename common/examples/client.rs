@@ -68,6 +68,7 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     // More than a line, less than a socket's buffer: its size changes only
     // how many system calls a long input takes.
     let mut buffer = [0; 4096];
+    // One piece after the other, as they come.
     loop {
         match from.read(&mut buffer) {
             // A terminal's Ctrl-D and a peer's FIN look the same from here.
@@ -94,5 +95,6 @@ fn complain(status: u8, what: impl fmt::Display) -> ExitCode {
     // Not `eprintln!`, which panics when standard error is closed or full.
     // Then the status has to do.
     writeln!(io::stderr(), "{what}").ok();
+    // For whoever has started this: a shell, a script.
     ExitCode::from(status)
 }

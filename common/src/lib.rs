@@ -77,6 +77,7 @@ pub fn run(
         Ok(totals) => {
             // The last line.
             server.transcript.stopped(totals);
+            // For whoever has started it: all is well.
             ExitCode::SUCCESS
         }
         // It could not start, or not go on.

@@ -25,7 +25,6 @@ use crate::constants::{BACKLOG, RETRY_PAUSE};
 use crate::failure::{Failure, Trouble};
 use crate::options::Options;
 use crate::stop::Stop;
-use crate::transcript::Transcript;
 
 /// What a server's loop has to deal with next.
 #[derive(Debug)]
@@ -271,7 +270,11 @@ impl Listener {
             return Ok(Accepted::Nobody);
         };
         // The socket does not block, so neither does this.
-        let accepted = accept(socket, &self.server.transcript)?;
+        let transcript = &self.server.transcript;
+        let accepted = accept(socket, |trouble, error| {
+            // Once for each spell.
+            transcript.trouble(trouble, error);
+        })?;
         // What this owner must remember of it.
         match accepted {
             // For the summary.
@@ -352,7 +355,10 @@ impl Listener {
                 let news = &waited[1..others];
                 let news = news.iter().any(|fd| fd.any() != Some(false));
                 // Or else the next wait would end at once.
-                self.stop.hush();
+                if waited[0].any() != Some(false) {
+                    self.stop.hush();
+                }
+                // For the caller, who knows what it waits for.
                 Ok(news)
             }
             // A signal, whose byte is in the pipe by now.
@@ -398,14 +404,15 @@ pub fn timeout(deadline: Option<Instant>) -> PollTimeout {
 }
 
 /// Accepts one client; waits for one if the socket is a blocking one, at most
-/// for the idle limit, which holds for it as well.
+/// for the idle limit, which holds for it as well. Says what trouble there was
+/// on the way.
 ///
 /// # Errors
 ///
 /// Those of accept(2) that only a mistake in the program can cause.
 pub fn accept(
     socket: &TcpListener,
-    transcript: &Transcript,
+    trouble: impl Fn(Trouble, &io::Error),
 ) -> Result<Accepted, Failure> {
     loop {
         // The standard library repeats the call after EINTR, and asks for a
@@ -428,11 +435,12 @@ pub fn accept(
             Blame::Nobody => return Ok(Accepted::Nobody),
             // accept(2): an error of the network that happened to the new
             // connection; the one behind it may be well.
-            Blame::Network => transcript.trouble(Trouble::Network, &error),
+            Blame::Network => trouble(Trouble::Network, &error),
             // To go on at once would only fail again, as fast as it can.
             Blame::Resources => {
                 // Once for each spell.
-                transcript.trouble(Trouble::Accept, &error);
+                trouble(Trouble::Accept, &error);
+                // The caller can free something, or wait.
                 return Ok(Accepted::Exhausted);
             }
             // The next call would fail just the same.

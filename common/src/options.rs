@@ -303,7 +303,7 @@ fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
             ("N", "Create so many workers before the first client"),
             ("N", "Crear tantos trabajadores antes del primer cliente"),
         ),
-        // What is printed.
+        // In whose words, and in how many.
         "language" => (
             (
                 "LANGUAGE",

@@ -176,6 +176,7 @@ impl Stop {
         WAKE_PIPE.store(writing.as_raw_fd(), Ordering::SeqCst);
         // The two ways to ask politely: Ctrl-C, and `kill` without an option.
         handle(&[Signal::SIGINT, Signal::SIGTERM], on_signal)?;
+        // Nobody has asked yet, or the handler has counted it.
         Ok(Self {
             reading: Arc::new(reading),
             _writing: Some(writing),

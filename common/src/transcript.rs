@@ -327,7 +327,9 @@ impl Transcript {
         let longest_note = self.cut_note(number).len();
         // How many bytes are not shown yet.
         let mut left = number;
+        // Piece by piece, since it may end at any of them.
         for (length, shown) in escape(bytes) {
+            // Even if it will not stay: the next one may tell.
             line.push_str(&shown);
             // A piece may stand for several bytes, or show one as several.
             left -= length;
@@ -389,9 +391,9 @@ pub fn escape(bytes: &[u8]) -> impl Iterator<Item = (usize, Cow<'_, str>)> {
 fn show(text: &str, character: char) -> Cow<'_, str> {
     match character {
         // The four that everybody knows.
-        '\n' => "\\n".into(),
-        '\r' => "\\r".into(),
-        '\t' => "\\t".into(),
+        '\n' => "\\n".into(), // The end of what was typed.
+        '\r' => "\\r".into(), // Before it, from telnet and browsers.
+        '\t' => "\\t".into(), // Would take as much room as it likes.
         // Or else nobody could tell `\n` from a newline.
         '\\' => "\\\\".into(),
         // Printable by definition, and most of what ever comes; and the joiner

@@ -171,6 +171,7 @@ impl Client {
         // A reply that waits comes first: then nothing is received.
         if self.conversation.step() == Step::Receive {
             // 4.3.1 Receive data
+            // EAGAIN where a thread would wait: then `?` ends this turn.
             let count = stream.read(self.conversation.room())?;
             // The client has shown that it is there.
             self.active = now;

@@ -15,12 +15,17 @@ use std::time::Instant;
 use common::Server;
 use common::failure::Failure;
 use common::listener::{Accepted, Listener, timeout};
+use common::options::Backend;
 use common::transcript::{Ending, Event, Worker};
 use nix::errno::Errno;
 
 // What the list is made of.
 use crate::client::Client;
-use crate::readiness::{Interest, Readiness, Socket, number, readiness};
+#[cfg(target_os = "linux")]
+use crate::epoll::Epoll;
+use crate::poll::Poll;
+use crate::readiness::{Interest, Readiness, Socket, number};
+use crate::select::Select;
 
 /// The clients being served, and what the kernel is asked to watch.
 pub struct Clients {
@@ -302,4 +307,23 @@ impl Clients {
     fn next_look(&self) -> Option<Instant> {
         self.looks.first().map(|(look, _)| *look)
     }
+}
+
+/// The way of asking that the user chose.
+///
+/// # Errors
+///
+/// EMFILE or ENFILE when there is no descriptor left for an epoll.
+pub fn readiness(backend: Option<Backend>) -> nix::Result<Box<dyn Readiness>> {
+    // A box hides which it is: the loop calls the three verbs, and that costs
+    // nothing beside the system calls behind them.
+    Ok(match backend {
+        // As in the original.
+        Some(Backend::Select) => Box::new(Select::new()),
+        // Where there is one.
+        #[cfg(target_os = "linux")]
+        Some(Backend::Epoll) => Box::new(Epoll::new()?),
+        // Unless told otherwise: it has no limit, and is everywhere.
+        _ => Box::new(Poll::default()),
+    })
 }

@@ -56,6 +56,7 @@ fn serve(
     worker: Worker,
 ) -> Result<Totals, Failure> {
     // 1. Initialise the list of sockets
+    // No clients yet, but the pipe of the signals, and the door.
     let mut clients = Clients::new(Arc::clone(server), &listener, worker)?;
     // Of several loops none can say when all are there.
     if worker == Worker::Loop {

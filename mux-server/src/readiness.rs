@@ -9,14 +9,7 @@ use std::os::fd::{AsFd, AsRawFd as _, RawFd};
 use std::rc::Rc;
 
 // What the user chose, and how long to wait.
-use common::options::Backend;
 use nix::poll::PollTimeout;
-
-// The three ways.
-#[cfg(target_os = "linux")]
-use crate::epoll::Epoll;
-use crate::poll::Poll;
-use crate::select::Select;
 
 /// Anything with a descriptor. The list holds a share of it, so that no
 /// descriptor in the list can be closed, and its number given to another.
@@ -66,25 +59,6 @@ pub trait Readiness {
     fn room(&self) -> usize {
         usize::MAX
     }
-}
-
-/// The way of asking that the user chose.
-///
-/// # Errors
-///
-/// EMFILE or ENFILE when there is no descriptor left for an epoll.
-pub fn readiness(backend: Option<Backend>) -> nix::Result<Box<dyn Readiness>> {
-    // A box hides which it is: the loop calls the three verbs, and that costs
-    // nothing beside the system calls behind them.
-    Ok(match backend {
-        // As in the original.
-        Some(Backend::Select) => Box::new(Select::new()),
-        // Where there is one.
-        #[cfg(target_os = "linux")]
-        Some(Backend::Epoll) => Box::new(Epoll::new()?),
-        // Unless told otherwise: it has no limit, and is everywhere.
-        _ => Box::new(Poll::default()),
-    })
 }
 
 /// The number of a socket's descriptor.
@@ -138,6 +112,8 @@ impl List {
 
 #[cfg(test)]
 mod tests {
+    use crate::clients::readiness;
+    use common::options::Backend;
     use std::io::Write as _;
     use std::net::{TcpListener, TcpStream};
 

@@ -5,7 +5,7 @@
 //! whose loop accepts it first, and stays there.
 
 // Threads, and a channel by which they report their end.
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
 // From the common ground.
@@ -32,6 +32,8 @@ pub fn serve(
     let reading = Arc::new(reading);
     // Held until the stop, or until this function ends in any other way.
     let mut writing = Some(writing);
+    // All loops begin at the same moment: when the first line was printed.
+    let start = Arc::new(Barrier::new(workers + 1));
     // By this channel a loop says that it has ended, and how.
     let (sender, ended) = mpsc::channel();
     // 1. Create the loops
@@ -40,12 +42,16 @@ pub fn serve(
         // The loop's own shares of what it uses.
         let server = Arc::clone(server);
         let shared = listener.share(Arc::clone(&reading));
+        // Whoever waits at it needs a share, too.
+        let start = Arc::clone(&start);
         // A channel takes any number of senders.
         let sender = sender.clone();
         // A failure here ends the server before it has begun: `?`.
         thread::Builder::new()
             .name(format!("loop {number}"))
             .spawn(move || {
+                // Nobody may be served by a server that is not there yet.
+                start.wait();
                 // 2. From each thread: the loop of `main.rs`
                 // The list, the table, the totals: each loop has its own.
                 let worker = Worker::LoopNumber(number);
@@ -60,6 +66,8 @@ pub fn serve(
     listener.leave();
     // All loops exist: now clients are welcome.
     server.transcript.listening(address);
+    // The last one to arrive at the barrier opens it for all.
+    start.wait();
     // How many loops have not ended yet, and what the others have served.
     let mut alive = workers;
     let mut totals = Totals::default();

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 // From the common ground; the rest is what Unix has for processes.
 use common::Server;
-use common::failure::Failure;
+use common::failure::{Failure, Trouble};
 use common::stop;
 use common::totals::Totals;
 use common::transcript::{Event, Worker};
@@ -134,9 +134,12 @@ pub struct Children {
     totals: Totals,
 }
 
-/// A report is three numbers of eight bytes: so short that pipe(7) takes it
+/// A report is five numbers of eight bytes: so short that pipe(7) takes it
 /// whole or not at all, whoever else writes.
-const REPORT: usize = 24;
+type Report = [[u8; 8]; 5];
+
+/// The troubles that a worker may meet, by their numbers in a report.
+const TROUBLES: [Trouble; 2] = [Trouble::Accept, Trouble::Network];
 
 impl Children {
     /// No children yet; from now on signals are handled for them too.
@@ -199,6 +202,7 @@ impl Children {
         if CUT.load(Ordering::SeqCst) {
             shut_down(libc::SHUT_RDWR);
         } else if stop::requested() {
+            // What it has sent by now is still answered.
             shut_down(libc::SHUT_RD);
         }
     }
@@ -248,13 +252,28 @@ impl Children {
 
     /// In a child: tells the server what was done since the last report.
     pub fn report(&self, totals: &mut Totals) {
-        // The same program reads them: no need to agree on an order of bytes.
-        let numbers = [totals.clients, totals.received, totals.sent];
-        let report = numbers.map(u64::to_ne_bytes);
-        // EPIPE when the server was killed: then nobody counts any more.
-        while write(&self.report, report.as_flattened()) == Err(Errno::EINTR) {}
+        // Without any trouble.
+        self.write([totals.clients, totals.received, totals.sent, 0, 0]);
         // What is told once must not be told again.
         *totals = Totals::default();
+    }
+
+    /// In a worker: tells the server of a trouble. All workers meet the same
+    /// shortage at once, and one line about it is enough.
+    pub fn complain(&self, trouble: Trouble, error: &io::Error) {
+        // Both are numbers, and 0 stands for neither.
+        let known = TROUBLES.iter().position(|known| *known == trouble);
+        let errno = error.raw_os_error().unwrap_or(0).unsigned_abs();
+        // Nothing was served meanwhile.
+        self.write([0, 0, 0, known.unwrap_or(0) as u64, errno.into()]);
+    }
+
+    /// In a child: writes one report.
+    fn write(&self, numbers: [u64; 5]) {
+        // The same program reads them: no need to agree on an order of bytes.
+        let report: Report = numbers.map(u64::to_ne_bytes);
+        // EPIPE when the server was killed: then nobody counts any more.
+        while write(&self.report, report.as_flattened()) == Err(Errno::EINTR) {}
     }
 
     /// In a child: does its work, reports, and ends the process.
@@ -391,26 +410,47 @@ impl Children {
 
     /// Adds up what the children have reported.
     fn read_reports(&mut self) {
-        // A whole number of reports, so that none is cut in two.
-        let mut reports = [0; 64 * REPORT];
+        // Whole reports, so that none is cut in two.
+        let mut reports = [Report::default(); 64];
         // EAGAIN: all is read.
-        while let Ok(length) = read(&self.reports, &mut reports) {
+        while let Ok(length) =
+            read(&self.reports, reports.as_flattened_mut().as_flattened_mut())
+        {
             // As many as there were.
-            for report in reports[..length].chunks_exact(REPORT) {
-                // Three numbers, in the order of `report`.
-                let (numbers, _) = report.as_chunks();
-                let number = |index: usize| u64::from_ne_bytes(numbers[index]);
+            let count = length / size_of::<Report>();
+            for report in &reports[..count] {
+                // The same five.
+                let numbers = report.map(u64::from_ne_bytes);
+                // In the order in which they were written.
+                let [clients, received, sent, trouble, errno] = numbers;
                 // One loop, one owner: no lock.
                 self.totals += Totals {
-                    clients: number(0),
-                    received: number(1),
-                    sent: number(2),
+                    clients,
+                    received,
+                    sent,
                 };
+                // 0 is no error at all.
+                if errno != 0 {
+                    self.relay(trouble, errno);
+                }
             }
             // The pipe is empty; asking again would only confirm it.
-            if length < reports.len() {
+            if count < reports.len() {
                 break;
             }
+        }
+    }
+
+    /// Prints what trouble a worker has met, once for each spell of it.
+    fn relay(&self, trouble: u64, errno: u64) {
+        // What `complain` has made numbers of.
+        let trouble = usize::try_from(trouble).unwrap_or(0);
+        let errno = i32::try_from(errno).unwrap_or(0);
+        // The lists are the same, since the program is.
+        if let Some(trouble) = TROUBLES.get(trouble) {
+            let error = io::Error::from_raw_os_error(errno);
+            // The spell is the server's, and so one for all workers.
+            self.server.transcript.trouble(*trouble, &error);
         }
     }
 

@@ -79,6 +79,7 @@ fn serve(
                             handle_client(
                                 &stream, address, worker, server, totals,
                             );
+                            // Whatever became of the client.
                             Ok(())
                         })
                     }
@@ -100,6 +101,7 @@ fn serve(
             // A child has ended.
             Event::Wake => children.reap()?,
             // 5. Stop
+            // Each child shuts down the socket of its own client.
             Event::Stop(side) => children.shutdown(side),
         }
     }

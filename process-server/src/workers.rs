@@ -19,7 +19,8 @@ use common::listener::{Accepted, Event, Listener, accept};
 use common::stop;
 use common::totals::Totals;
 use common::transcript::Worker;
-use nix::unistd::{ForkResult, fork};
+use nix::errno::Errno;
+use nix::unistd::{ForkResult, fork, pipe, read};
 
 // The same table of children as without `--workers`.
 use crate::children::Children;
@@ -40,8 +41,10 @@ pub fn serve(
     // The workers wait in accept(2) itself, where the kernel wakes one of
     // them for each client; poll(2) would wake them all.
     let mut socket = Some(listener.hand_over()?);
-    // Whether the first line was printed.
-    let mut announced = false;
+    // Nobody may be served by a server that is not there yet: the workers
+    // wait until the first line was printed, and this end is closed.
+    let (closed, open) = pipe()?;
+    let mut open = Some(open);
     // Signals, reports, and workers that die: that is all there is to do.
     loop {
         // Before the first client, and whenever a worker has died.
@@ -55,8 +58,11 @@ pub fn serve(
             match unsafe { fork() } {
                 // 2. From each process
                 Ok(ForkResult::Child) => {
-                    // Signals are the server's to wait for.
-                    drop(listener);
+                    // Signals are the server's to wait for, and the first line
+                    // is the server's to print.
+                    drop((listener, open));
+                    // The end of file comes when all writing ends are closed.
+                    while read(&closed, &mut [0]) == Err(Errno::EINTR) {}
                     // Never returns: this loop is the server's business.
                     children
                         .work(|totals| work(&children, socket, server, totals))
@@ -64,7 +70,7 @@ pub fn serve(
                 // Without a client of its own: it will have many.
                 Ok(ForkResult::Parent { child }) => children.enter(child, None),
                 // The workers that are left go on; this is tried again.
-                Err(errno) if announced => {
+                Err(errno) if open.is_none() => {
                     let error = errno.into();
                     // Once for each spell.
                     server.transcript.trouble(Trouble::Process, &error);
@@ -72,17 +78,17 @@ pub fn serve(
                     sleep(RETRY_PAUSE);
                     // Makes `next` return at once, and this loop try again.
                     stop::wake();
+                    // Until then there may be reports to read.
                     break;
                 }
                 // A server that cannot begin as asked does not begin.
                 Err(errno) => return Err(errno.into()),
             }
         }
-        // Once: all workers exist, and clients may come.
-        if !announced {
+        // Once: all workers exist, and clients may come. `take` closes the end
+        // of the pipe, and leaves `None` behind.
+        if open.take().is_some() {
             server.transcript.listening(address);
-            // A worker created later is no news to anybody.
-            announced = true;
         }
         // The socket is the workers', so this yields no clients.
         match listener.next(children.count())? {
@@ -117,7 +123,11 @@ fn work(
     loop {
         // 2.1 Accept a client
         // Here the process waits for its next one.
-        match accept(socket, &server.transcript) {
+        let accepted = accept(socket, |trouble, error| {
+            children.complain(trouble, error);
+        });
+        // Somebody, nobody, or a reason not to go on like this.
+        match accepted {
             // One of the waiting processes gets it; the others sleep on.
             Ok(Accepted::Client(stream, address)) => {
                 // Reported at once: it counts even if it brings this process
@@ -127,7 +137,9 @@ fn work(
                 // From here on a signal finds the client.
                 Children::take(&stream);
                 // 2.2 Receive, print, send, close
+                // Under the same number for all clients: this process's.
                 let worker = Worker::Process(id());
+                // The same function as in a process for each client.
                 handle_client(&stream, address, worker, server, totals);
                 // Before `stream` is dropped, and its number free for others.
                 Children::give_back();

@@ -77,6 +77,7 @@ fn serve(
                     // it, so this one is the last.
                     Err(error) => {
                         if let Some(stream) = Arc::into_inner(stream) {
+                            // EAGAIN or ENOMEM, in other words.
                             let trouble = Trouble::Thread;
                             // It is handed out again after a pause.
                             listener.keep(stream, address, trouble, &error);
@@ -87,6 +88,7 @@ fn serve(
             // A thread has left a full house: `next` counts again.
             Event::Wake => {}
             // 5. Stop
+            // Each thread that waits for its client wakes up by this.
             Event::Stop(side) => clients.shutdown(side),
         }
     }
@@ -121,6 +123,7 @@ fn create_thread(
         // for this function returns while that thread has hardly begun.
         .spawn(move || {
             // 4. From the new thread: receive, print, send, close
+            // By this name it appears in the transcript.
             let worker = Worker::Thread(number);
             // A closure captures no more than it names: without this line a
             // copy of the totals, while the place itself was left behind.

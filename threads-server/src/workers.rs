@@ -7,7 +7,7 @@
 // Sockets, threads, and a channel by which they report their end.
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
 // From the common ground; socket2 can shut down a listening socket.
@@ -38,19 +38,26 @@ pub fn serve(
     // The threads wait in accept(2) itself, where the kernel wakes one of
     // them for each client; poll(2) would wake them all.
     let socket = listener.hand_over()?;
+    // All threads begin at the same moment: when the first line was printed.
+    let start = Arc::new(Barrier::new(workers + 1));
     // By this channel a thread says that it has ended, and how.
     let (sender, ended) = mpsc::channel();
     // 1. Create the threads
+    // No more of them, and no fewer, whoever comes.
     for number in 1..=workers as u64 {
         // The thread's own shares of what it uses.
         let clients = Arc::clone(&clients);
         let socket = Arc::clone(&socket);
+        // Whoever waits at it needs a share, too.
+        let start = Arc::clone(&start);
         // A channel takes any number of senders.
         let sender = sender.clone();
         // A failure here ends the server before it has begun: `?`.
         thread::Builder::new()
             .name(format!("thread {number}"))
             .spawn(move || {
+                // Nobody may be served by a server that is not there yet.
+                start.wait();
                 // 2. From each thread
                 // Until the stop, client after client.
                 let result = work(number, &socket, &clients);
@@ -62,6 +69,8 @@ pub fn serve(
     }
     // All threads exist: now clients are welcome.
     server.transcript.listening(address);
+    // The last one to arrive at the barrier opens it for all.
+    start.wait();
     // How many threads have not ended yet.
     let mut alive = workers;
     // From here on the main thread only waits for signals.
@@ -102,7 +111,13 @@ fn work(
     loop {
         // 2.1 Accept a client
         // Here the thread waits for its next one.
-        match accept(socket, &clients.server().transcript) {
+        let transcript = &clients.server().transcript;
+        let accepted = accept(socket, |trouble, error| {
+            // All threads share the spell: one line for the same shortage.
+            transcript.trouble(trouble, error);
+        });
+        // Somebody, nobody, or a reason not to go on like this.
+        match accepted {
             // One of the waiting threads gets it; the others sleep on.
             Ok(Accepted::Client(stream, address)) => {
                 serve_one(number, stream, address, clients);
@@ -146,6 +161,7 @@ fn serve_one(
         // Counted in its place, as it goes.
         let totals = &mut place.totals;
         // 2.2 Receive, print, send, close
+        // The same function as in a thread for each client.
         handle_client(&*stream, address, worker, clients.server(), totals);
     }));
     // The message of a panic is on standard error, its line in the transcript.

@@ -75,10 +75,12 @@ fn skeleton(text: &str) -> Skeleton {
             skeleton.cells.push(code(line));
         }
         in_table = line.starts_with('|');
+        let is_path =
+            |word: &String| word.contains('/') || word.contains(".rs");
+        let paths = code(line).into_iter().filter(is_path);
+        skeleton.paths.extend(paths);
     }
     skeleton.links = links(text);
-    let is_path = |word: &String| word.contains('/') || word.contains(".rs");
-    skeleton.paths = code(text).into_iter().filter(is_path).collect();
     skeleton
 }
 

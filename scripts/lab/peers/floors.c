@@ -50,7 +50,7 @@ int main(int argc, char **argv) {
     size_t touched = (argc > 3 ? atol(argv[3]) : 0) << 20;
     double start = 0;
     if (count < 1) return fputs("floors NAME COUNT [MIB]\n", stderr), 2;
-    if (touched) { /* the parent's size: pages that a fork must copy entries of */
+    if (touched) { /* the parent's size: a fork copies its page tables */
         char *memory = malloc(touched);
         if (!memory) fail("malloc");
         for (size_t at = 0; at < touched; at += 4096) memory[at] = 1;

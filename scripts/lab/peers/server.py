@@ -30,5 +30,6 @@ class Forking(socketserver.ForkingTCPServer):
 once = "--once" in sys.argv[2:]
 model = {"threading": Threading, "forking": Forking}[sys.argv[1]]
 with model(("127.0.0.1", 0), Echo) as server:
-    print("peer listening on 127.0.0.1:%d" % server.server_address[1], flush=True)
+    port = server.server_address[1]
+    print(f"peer listening on 127.0.0.1:{port}", flush=True)
     server.serve_forever()

@@ -464,11 +464,24 @@ fn versions(used: &BTreeSet<Program>) -> BTreeMap<String, String> {
     add("rustc", version_of("rustc", "--version"));
     add("cc", version_of("cc", "--version"));
     add("source", source_version());
+    for name in ["mio", "tokio"] {
+        add(name, locked_version(name));
+    }
     for program in used {
         let version = Catalogue::version(*program);
         add(program.title(), version);
     }
     versions
+}
+
+/// The version of a crate that this workspace is built with.
+fn locked_version(name: &str) -> Option<String> {
+    let file = crate::program::workspace().join("Cargo.lock");
+    let text = std::fs::read_to_string(file).ok()?;
+    let entry = format!("name = \"{name}\"\nversion = \"");
+    let (_, rest) = text.split_once(&entry)?;
+    let (version, _) = rest.split_once('"')?;
+    Some(format!("{name} {version}"))
 }
 
 /// The commit that was measured, if this is a checkout.

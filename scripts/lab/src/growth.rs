@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
@@ -191,7 +192,7 @@ pub fn run(
         creations: Vec::new(),
         missing: Vec::new(),
     };
-    let asked_to_stop = || live.stop.load(std::sync::atomic::Ordering::Relaxed);
+    let asked_to_stop = || live.stop.load(Ordering::Relaxed);
     let mut spent = 0.0;
     for round in 0..effort.rounds {
         for program in CLIMBERS {
@@ -277,7 +278,7 @@ impl Climb<'_> {
             .map_err(|why| anyhow::anyhow!("{why}"))?;
         let mut idle = Idle::open(server.target(), 0)?;
         for step in steps {
-            if self.live.stop.load(std::sync::atomic::Ordering::Relaxed) {
+            if self.live.stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
             let what =
@@ -302,7 +303,7 @@ impl Climb<'_> {
             let outcome = load::run(&plan, self.live, &account)?;
             drop(pinned);
             let completed = outcome.completed.max(1);
-            let used = account.used().filter(|used| used.complete);
+            let used = account.used().filter(|it| it.server.complete);
             #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
             growth.steps.push(Step {
                 program,
@@ -310,7 +311,7 @@ impl Climb<'_> {
                 round: self.round,
                 round_trip_ns: outcome.latency.value_at_quantile(0.5) as f64,
                 cpu_ns: used.map(|used| {
-                    used.total.as_secs_f64() * 1e9 / completed as f64
+                    used.server.total.as_secs_f64() * 1e9 / completed as f64
                 }),
                 pss_kib: memory.pss_kib,
                 page_tables_kib: memory.page_tables_kib,

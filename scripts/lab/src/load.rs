@@ -2,8 +2,8 @@
 //! in a histogram.
 //!
 //! [`run`] takes a [`Plan`] and gives an [`Outcome`]. A plan of one
-//! connection in a closed loop uses plain blocking calls ([`single`]), any
-//! other one or few threads that wait for readiness ([`many`]).
+//! connection in a closed loop uses plain blocking calls (`single`), any
+//! other one or few threads that wait for readiness (`many`).
 //!
 //! Closed loop: each connection sends again when its reply is there, as a
 //! user who waits for an answer before the next click. When the server stalls,
@@ -223,6 +223,10 @@ impl Plan {
     }
 }
 
+/// A client thread that uses more of a processor than this has probably no
+/// time to put more load on the server.
+pub const BUSY_CLIENT: f64 = 0.85;
+
 /// What can go wrong with an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorKind {
@@ -380,7 +384,7 @@ impl Outcome {
     /// something about the server.
     #[must_use]
     pub fn client_was_the_bottleneck(&self) -> bool {
-        self.client_share > 0.85
+        self.client_share > BUSY_CLIENT
     }
 
     fn merge(&mut self, other: &Self) -> Result<()> {
@@ -481,12 +485,10 @@ impl Source {
 /// Watched by others while a run goes on, and asked to stop by them.
 #[derive(Debug, Default)]
 pub struct Live {
-    /// Operations done so far, those of the warm-up included.
+    /// Operations of the counted part so far.
     pub completed: AtomicU64,
     /// Errors so far.
     pub errors: AtomicU64,
-    /// Connections that are open.
-    pub open: AtomicU64,
     /// Latencies since somebody last took them, in nanoseconds.
     pub recent: Mutex<Option<Histogram<u64>>>,
     /// The counted part has begun.

@@ -17,7 +17,7 @@ use crate::load::idle::Idle;
 use crate::load::{
     self, Ending, Limit, Live, Outcome, Plan, Shape, Witness, stream,
 };
-use crate::machine::Pinned;
+use crate::machine::{Pinned, processors};
 use crate::procfs::{self, CpuTime, KernelMemory, Memory};
 use crate::program::{Server, Unavailable};
 
@@ -128,6 +128,8 @@ pub enum Metric {
     MaxNs,
     /// Share of a processor that the client used.
     ClientShare,
+    /// Share of all processors that neither server nor client used.
+    OthersShare,
     /// Memory of the server's processes for each connection, KiB (PSS).
     UserKib,
     /// Page tables of the server's processes for each connection, KiB.
@@ -148,6 +150,9 @@ impl Metric {
         matches!(self, Self::Rate | Self::MibPerSecond)
     }
 }
+
+/// When others use more of the processors than this, figures are in doubt.
+pub const NOISY: f64 = 0.05;
 
 /// One measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -218,12 +223,44 @@ impl Effort {
     }
 }
 
-/// Reads a server's processor time where the counted part of a load begins
-/// and ends.
+/// Reads a server's processor time, and that of the whole machine, where the
+/// counted part of a load begins and ends.
 #[derive(Debug)]
 pub struct Account {
     server: Pid,
-    readings: Mutex<Vec<CpuTime>>,
+    readings: Mutex<Vec<Reading>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    server: CpuTime,
+    machine: Option<Duration>,
+    at: Instant,
+}
+
+/// What was used between begin and end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Used {
+    /// By the server.
+    pub server: CpuTime,
+    /// By everything on this machine.
+    pub machine: Option<Duration>,
+    /// How long that was.
+    pub elapsed: Duration,
+}
+
+impl Used {
+    /// The share of all processors that neither server nor client used:
+    /// whatever else was running, and a hypervisor's other machines. The
+    /// kernel counts in ticks, so that less than a few percent say nothing.
+    #[must_use]
+    pub fn share_of_others(&self, client: Duration) -> Option<f64> {
+        let ours = self.server.total + client;
+        let others = self.machine?.saturating_sub(ours).as_secs_f64();
+        let processors = u32::try_from(processors().len()).ok()?;
+        let all = (self.elapsed * processors).as_secs_f64();
+        (all > 0.0 && self.server.complete).then(|| others / all)
+    }
 }
 
 impl Account {
@@ -237,21 +274,33 @@ impl Account {
     }
 
     fn read(&self) {
-        if let (Ok(cpu), Ok(mut readings)) =
+        if let (Ok(server), Ok(mut readings)) =
             (procfs::cpu_time(self.server), self.readings.lock())
         {
-            readings.push(cpu);
+            readings.push(Reading {
+                server,
+                machine: procfs::machine_busy(),
+                at: Instant::now(),
+            });
         }
     }
 
-    /// What the server has used between begin and end.
+    /// What was used between begin and end.
     #[must_use]
-    pub fn used(self) -> Option<CpuTime> {
+    pub fn used(self) -> Option<Used> {
         let readings = self.readings.into_inner().ok()?;
         let (first, last) = (readings.first()?, readings.last()?);
-        Some(CpuTime {
-            total: last.total.saturating_sub(first.total),
-            complete: first.complete && last.complete,
+        let machine = last
+            .machine
+            .zip(first.machine)
+            .map(|(last, first)| last.saturating_sub(first));
+        Some(Used {
+            server: CpuTime {
+                total: last.server.total.saturating_sub(first.server.total),
+                complete: first.server.complete && last.server.complete,
+            },
+            machine,
+            elapsed: last.at - first.at,
         })
     }
 }
@@ -467,10 +516,14 @@ fn record(
         .insert(Metric::ClientShare, outcome.client_share);
     // Of children that the kernel reaps by itself there is no account: no
     // figure is better than one that is too good.
-    if let Some(used) = account.used().filter(|used| used.complete) {
+    if let Some(used) = account.used().filter(|it| it.server.complete) {
+        let total = used.server.total.as_secs_f64() * 1e9;
         #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-        let each = used.total.as_secs_f64() * 1e9 / outcome.completed as f64;
+        let each = total / outcome.completed as f64;
         sample.values.insert(Metric::CpuNs, each);
+        if let Some(others) = used.share_of_others(outcome.client_cpu) {
+            sample.values.insert(Metric::OthersShare, others);
+        }
     }
     Ok(())
 }
@@ -486,8 +539,8 @@ fn streams(
     let took = stream::run(server.target(), mib << 20, live, &account)?;
     let rate = mib as f64 / took.as_secs_f64();
     sample.values.insert(Metric::MibPerSecond, rate);
-    if let Some(used) = account.used().filter(|used| used.complete) {
-        let each = used.total.as_secs_f64() * 1e9 / mib as f64;
+    if let Some(used) = account.used().filter(|it| it.server.complete) {
+        let each = used.server.total.as_secs_f64() * 1e9 / mib as f64;
         sample.values.insert(Metric::CpuNs, each);
     }
     Ok(())

@@ -95,7 +95,7 @@ const LOOKS: [Look; MOST_CURVES] = [
         marker: Marker::Square,
     },
     Look {
-        colour: RGBColor(0x00, 0x9e, 0x73), // green
+        colour: RGBColor(0x56, 0xb4, 0xe9), // sky blue
         dashes: Some((4, 4)),
         marker: Marker::Triangle,
     },
@@ -110,7 +110,7 @@ const LOOKS: [Look; MOST_CURVES] = [
         marker: Marker::Diamond,
     },
     Look {
-        colour: RGBColor(0xe6, 0x9f, 0x00), // orange
+        colour: RGBColor(0x00, 0x9e, 0x73), // green
         dashes: Some((2, 5)),
         marker: Marker::Cross,
     },
@@ -143,7 +143,7 @@ fn paint(chart: &Chart, root: &Area<'_>) -> Painted {
     root.draw_text(&chart.subtitle, &low, (24, 48))?;
 
     let points = || chart.curves.iter().flat_map(|it| &it.points);
-    let (left, right) = range(points().map(|it| it.x));
+    let (left, right) = ends(points().map(|it| it.x));
     let (bottom, top) = range(points().flat_map(|it| [it.low, it.high]));
     let labels = chart.curves.iter().map(|it| text_width(&it.label));
     let widest = labels.max().unwrap_or(0);
@@ -200,7 +200,7 @@ fn paint(chart: &Chart, root: &Area<'_>) -> Painted {
             labels.push(Label {
                 at: (last.0 + 13, last.1),
                 text: &curve.label,
-                colour: look.colour,
+                colour: darker(look.colour),
             });
         }
         lines.push(places);
@@ -215,9 +215,9 @@ fn paint(chart: &Chart, root: &Area<'_>) -> Painted {
     Ok(())
 }
 
-/// The range of the values, to the next 1, 2 or 5 of a decade and a little
-/// further: whole decades would leave half of a picture empty.
-fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+/// The least and the largest value that a logarithmic axis can show, with
+/// room for a marker.
+fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values
         .filter(|value| *value > 0.0)
         .fold((f64::MAX, f64::MIN), |(low, high), value| {
@@ -226,6 +226,13 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     if low > high {
         return (1.0, 10.0);
     }
+    (low / 1.06, high * 1.06)
+}
+
+/// The range of the values, to the next 1, 2 or 5 of a decade and a little
+/// further: whole decades would leave half of a picture empty.
+fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (low, high) = ends(values);
     let decade = |value: f64| 10_f64.powf(value.log10().floor());
     let steps = |value: f64| [1.0, 2.0, 5.0, 10.0].map(|it| it * decade(value));
     let below = steps(low).into_iter().rfind(|step| *step <= low);
@@ -260,6 +267,12 @@ fn mark(root: &Area<'_>, (x, y): (i32, i32), look: &Look) -> Painted {
         }
     }
     Ok(())
+}
+
+/// A colour that can be read as text on white.
+fn darker(colour: RGBColor) -> RGBColor {
+    let part = |value: u8| value / 3 * 2;
+    RGBColor(part(colour.0), part(colour.1), part(colour.2))
 }
 
 /// A curve's name, where it ends.

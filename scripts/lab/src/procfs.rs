@@ -239,6 +239,28 @@ pub fn context_switches(root: Pid) -> ContextSwitches {
     switches
 }
 
+/// Processor time that all of the machine's processors have spent on
+/// anything, interrupts and what a hypervisor took away included.
+#[must_use]
+pub fn machine_busy() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let line = text.lines().find(|line| line.starts_with("cpu "))?;
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    // user nice system idle iowait irq softirq steal: all but the idle ones.
+    let busy: u64 = [0, 1, 2, 5, 6, 7]
+        .into_iter()
+        .filter_map(|index| ticks.get(index))
+        .sum();
+    let per_second = sysconf(SysconfVar::CLK_TCK).ok()?.unwrap_or(100);
+    let per_second = u32::try_from(per_second).ok()?;
+    let ticks = u32::try_from(busy).unwrap_or(u32::MAX);
+    Some(Duration::from_secs(1) * ticks / per_second)
+}
+
 /// How many sockets of the machine wait in `TIME_WAIT`.
 #[must_use]
 pub fn sockets_in_time_wait() -> Option<u64> {
@@ -296,6 +318,7 @@ mod tests {
         assert!(switches.voluntary + switches.involuntary > 0);
         assert!(KernelMemory::read().unwrap().total_kib() > 0);
         assert!(ephemeral_ports().unwrap() > 0);
+        assert!(machine_busy().unwrap() > Duration::ZERO);
         assert!(sockets_in_time_wait().is_some());
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Program;
+use crate::load::BUSY_CLIENT;
 use crate::measure::{Metric, Sample, Work};
 use crate::stats::{Summary, median, pairwise_ratios};
 use Program as P;
@@ -75,7 +76,7 @@ const LOOPS: [Program; 4] = [P::CEpoll, P::CPoll, P::Mio, P::TokioOne];
 
 /// A stall that a user notices and that the kernel's retries cause: 1 s, less
 /// what the clock may be off.
-const STALL_NS: f64 = 0.9e9;
+pub const STALL_NS: f64 = 0.9e9;
 
 /// The whole table.
 #[must_use]
@@ -244,6 +245,15 @@ pub struct Finding {
     pub remark: String,
 }
 
+impl Finding {
+    fn add_remark(&mut self, words: &str) {
+        if !self.remark.is_empty() {
+            self.remark.push_str("; ");
+        }
+        self.remark.push_str(words);
+    }
+}
+
 /// Whether a bound holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -347,7 +357,7 @@ impl Evidence<'_> {
         let Some((subject, figures)) =
             self.best(&row.subject, row.work, row.metric)
         else {
-            finding.remark += &self.why_missing(&row.subject, row.work);
+            finding.add_remark(&self.why_missing(&row.subject, row.work));
             return finding;
         };
         finding.subject = Some(subject);
@@ -366,7 +376,7 @@ impl Evidence<'_> {
         let Some((reference, references)) =
             self.best(&reference, other, row.metric)
         else {
-            finding.remark += &self.why_missing(&reference, other);
+            finding.add_remark(&self.why_missing(&reference, other));
             return finding;
         };
         finding.reference = Some(reference);
@@ -381,46 +391,59 @@ impl Evidence<'_> {
         };
         let ratios = pairwise_ratios(&of(&figures), &of(&references));
         let Some(ratio) = Summary::of(&ratios) else {
-            finding.remark += "no two samples of one round";
+            finding.add_remark("no two samples of one round");
             return finding;
         };
         finding.verdict = verdict(row.bound.holds(ratio.median));
         let bound = row.bound.value();
         if ratio.first_quartile < bound && bound < ratio.third_quartile {
-            finding.remark += "within the spread";
+            finding.add_remark("within the spread");
         }
         finding.ratio = Some(ratio);
+        if row.metric == Metric::Rate
+            && self.is_client_bound(subject, row.work)
+            && self.is_client_bound(reference, other)
+        {
+            finding.add_remark("the client limited both");
+        }
         self.remark_errors(&mut finding);
         finding
     }
 
+    /// Whether it was the client that limited the rate.
+    fn is_client_bound(&self, program: Program, work: Work) -> bool {
+        let shares = self.figures(program, work, Metric::ClientShare);
+        let shares: Vec<f64> = shares.into_values().collect();
+        // One connection in a closed loop waits for the server by turns.
+        work.connections() > 1
+            && median(&shares).is_some_and(|it| it > BUSY_CLIENT)
+    }
+
     /// A program that loses replies has no rate.
     fn remark_errors(&self, finding: &mut Finding) {
-        let mut remark = |program, work, fails| {
-            let errors = self.errors(program, work);
-            if errors.is_empty() {
-                return;
-            }
-            let words: Vec<String> = errors
+        let row = &finding.row;
+        let same_work = matches!(row.against, Against::Best(_));
+        let both = [
+            (finding.subject, true),
+            (finding.reference.filter(|_| same_work), false),
+        ];
+        let work = row.work;
+        for (program, is_ours) in both {
+            let Some(program) = program else {
+                continue;
+            };
+            let words: Vec<String> = self
+                .errors(program, work)
                 .iter()
                 .map(|(name, count)| format!("{count} × {name}"))
                 .collect();
-            let separator = if finding.remark.is_empty() { "" } else { "; " };
-            let words = words.join(", ");
-            finding.remark +=
-                &[separator, program.title(), ": ", &words].concat();
-            if fails {
+            if words.is_empty() {
+                continue;
+            }
+            finding.add_remark(&format!("{program}: {}", words.join(", ")));
+            if is_ours {
                 finding.verdict = Verdict::Fail;
             }
-        };
-        let row = finding.row.clone();
-        if let Some(subject) = finding.subject {
-            remark(subject, row.work, true);
-        }
-        if let Some(reference) = finding.reference
-            && let Against::Best(_) = row.against
-        {
-            remark(reference, row.work, false);
         }
     }
 }

@@ -76,13 +76,14 @@ fn every_shape_and_number_of_connections_works() {
     for count in [1, 2, 16] {
         let server = Shape::Exchange(Ending::Server);
         let client = Shape::Exchange(Ending::Client);
-        for plan in [
-            quick(once, server, count),
-            quick(stays, client, count),
-            quick(stays, Shape::Echo, count),
-        ] {
+        for (target, shape) in
+            [(once, server), (stays, client), (stays, Shape::Echo)]
+        {
+            let mut plan = quick(target, shape, count);
+            assert!(run(&plan).completed > 0, "{plan:?}");
+            plan.limit = Limit::Count(200);
             let outcome = run(&plan);
-            assert!(outcome.completed > 50, "{plan:?}: {outcome:?}");
+            assert_eq!(outcome.completed, 200, "{plan:?}: {outcome:?}");
             assert_eq!(outcome.errors.total(), 0, "{plan:?}: {outcome:?}");
             assert_eq!(outcome.completed, outcome.latency.len());
             assert!(outcome.rate() > 0.0);
@@ -191,9 +192,9 @@ fn an_open_loop_shows_a_stall_and_a_closed_loop_hides_it() {
     assert!(percentile(&open, 75.0) >= Duration::from_millis(200));
 
     // In a closed loop it hit one operation of each connection: only the
-    // maximum still knows, one of eight among tens of thousands.
+    // maximum still knows, one of eight among thousands.
     assert!(closed.latency.max() >= 900_000_000);
-    assert!(percentile(&closed, 99.0) < Duration::from_millis(100));
+    assert!(percentile(&closed, 99.0) < Duration::from_millis(500));
 }
 
 #[test]
@@ -209,11 +210,11 @@ fn a_server_that_never_answers_leaves_nothing_unsaid() {
         }
     }));
     let mut plan = quick(target, Shape::Echo, 2);
-    plan.pace = Pace::Open(100.0);
+    plan.pace = Pace::Open(20.0);
+    plan.limit = Limit::Time(Duration::from_secs(1));
     plan.timeout = Duration::from_millis(300);
     let outcome = run(&plan);
     assert_eq!(outcome.completed, 0);
-    // 0.2 s at 100 a second.
     assert_eq!(outcome.errors.total() + outcome.unfinished, 20);
     assert!(outcome.errors.0.contains_key(&ErrorKind::TimedOut));
     assert!(outcome.unfinished > 0);
@@ -255,7 +256,7 @@ fn a_server_that_does_not_close_is_named() {
     for count in [1, 2] {
         let exchange = Shape::Exchange(Ending::Server);
         let mut plan = quick(target, exchange, count);
-        plan.timeout = Duration::from_millis(100);
+        plan.timeout = Duration::from_secs(1);
         let error = load::run(&plan, &Live::default(), &()).unwrap_err();
         assert!(error.to_string().contains("did not close"), "{error}");
     }
@@ -289,7 +290,9 @@ fn one_second_of_echo_has_the_rate_of_its_open_loop() {
     plan.limit = Limit::Time(Duration::from_secs(1));
     let outcome = run(&plan);
     assert_eq!(outcome.completed, 500);
-    assert!((outcome.rate() - 500.0).abs() < 10.0, "{}", outcome.rate());
+    // The last ones of a busy machine may come late, never early.
+    assert!(outcome.elapsed >= Duration::from_millis(990));
+    assert!(outcome.rate() < 506.0, "{}", outcome.rate());
 }
 
 #[test]

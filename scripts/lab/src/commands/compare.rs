@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 use lab::catalogue::{Catalogue, Linkage, Program};
 use lab::compare::{self, Agenda, Report};
-use lab::measure::{Effort, Metric, Work};
-use lab::rows::{Against, Bound, Finding, Verdict};
-use lab::stats::Summary;
+use lab::measure::{Effort, Metric, NOISY, Work};
+use lab::rows::{Against, Bound, Finding, STALL_NS, Verdict};
+use lab::stats::{Summary, median};
 use lab::{machine, program, table, text};
 
 use super::out;
@@ -106,6 +106,9 @@ fn list(agenda: &Agenda) {
 }
 
 fn titles(programs: &[Program]) -> String {
+    if programs.len() > 1 && programs.iter().all(|it| it.is_ours()) {
+        return "mux-server, its best backend".to_owned();
+    }
     let titles: Vec<&str> =
         programs.iter().map(|program| program.title()).collect();
     titles.join(" | ")
@@ -134,7 +137,9 @@ fn figure(metric: Metric, value: f64) -> String {
         Metric::MibPerSecond => {
             format!("{} MiB/s", text::three_digits(value))
         }
-        Metric::ClientShare => format!("{:.0} %", value * 100.0),
+        Metric::ClientShare | Metric::OthersShare => {
+            format!("{:.0} %", value * 100.0)
+        }
         Metric::Threads => text::three_digits(value),
     }
 }
@@ -166,8 +171,8 @@ fn print(report: &Report) {
         report.began
     );
     out!(
-        "TCP congestion control {}; {} rounds of {} s each; figures are medians ± half the distance of \
-         the quartiles",
+        "TCP congestion control {}; {} rounds of {} s each; figures are \
+         medians ± half the distance of the quartiles",
         machine.congestion_control,
         report.effort.rounds,
         report.effort.seconds
@@ -175,8 +180,20 @@ fn print(report: &Report) {
     if machine.load_average > 0.5 {
         out!(
             "warning: the load average was {} at the beginning: something \
-             else was running",
+             else was running, be it only the build",
             machine.load_average
+        );
+    }
+    let others: Vec<f64> = report
+        .samples
+        .iter()
+        .filter_map(|it| it.values.get(&Metric::OthersShare).copied())
+        .collect();
+    if let Some(others) = median(&others).filter(|it| *it > NOISY) {
+        out!(
+            "warning: something else used {:.0} % of the processors during \
+             half of the samples: take these figures as a sketch",
+            others * 100.0
         );
     }
     out!(
@@ -188,6 +205,7 @@ fn print(report: &Report) {
     );
     print_floors(report);
     print_works(report);
+    print_stalls(report);
     print_missing(report);
     print_findings(report);
 }
@@ -217,6 +235,7 @@ fn columns(work: Work) -> Vec<(&'static str, Metric)> {
             ("p99", Metric::P99Ns),
             ("max", Metric::MaxNs),
             ("client's CPU", Metric::ClientShare),
+            ("others' CPU", Metric::OthersShare),
         ],
         Work::Burst(_) => vec![
             ("p50", Metric::MedianNs),
@@ -283,6 +302,23 @@ fn print_works(report: &Report) {
         }
         let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
         out!("{}", table::layout(&heading, &rows));
+    }
+}
+
+/// A median does not show that somebody waited for a second: a queue that
+/// was full, and a handshake that was tried again.
+fn print_stalls(report: &Report) {
+    for sample in &report.samples {
+        let max = sample.values.get(&Metric::MaxNs).copied();
+        if let Some(max) = max.filter(|max| *max >= STALL_NS) {
+            out!(
+                "stall: {} at {}, round {}: somebody waited for {}",
+                sample.program,
+                sample.work,
+                sample.round + 1,
+                text::nanoseconds(max)
+            );
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use lab::load::{
     self, Ending, Limit, Live, Outcome, Pace, Plan, Shape, Target, Witness,
 };
 use lab::machine::{self, Pinned};
-use lab::measure::Account;
+use lab::measure::{Account, NOISY, Used};
 use lab::program::Server;
 use lab::{procfs, text};
 
@@ -216,9 +216,9 @@ fn watch(
     bar: &ProgressBar,
 ) {
     const INTERVAL: Duration = Duration::from_millis(250);
-    if let Ok(style) = ProgressStyle::with_template(
-        "{bar:20} {msg}   {elapsed_precise} of {prefix}",
-    ) {
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:40} {elapsed} of {prefix}\n{msg}")
+    {
         bar.set_style(style.progress_chars("━╸─"));
     }
     let length = match plan.limit {
@@ -264,7 +264,7 @@ fn moment(rate: f64, recent: Option<&Histogram<u64>>, errors: u64) -> String {
     if let Some(recent) = recent.filter(|recent| !recent.is_empty()) {
         let _ = write!(
             text,
-            "   p50 {:>7}  p99 {:>7}  max {:>7}   1 µs {} 10 s",
+            "   p50 {:>7}  p99 {:>7}  max {:>7}\n1 µs {} 10 s",
             latency(recent, 0.5),
             latency(recent, 0.99),
             latency(recent, 1.0),
@@ -272,7 +272,7 @@ fn moment(rate: f64, recent: Option<&Histogram<u64>>, errors: u64) -> String {
         );
     }
     if errors > 0 {
-        let _ = write!(text, "   {} errors", text::count(errors));
+        let _ = write!(text, "\n{} errors", text::count(errors));
     }
     text
 }
@@ -334,19 +334,28 @@ fn print(plan: &Plan, outcome: &Outcome) {
     );
 }
 
-fn print_account(used: &procfs::CpuTime, outcome: &Outcome) {
+fn print_account(used: &Used, outcome: &Outcome) {
     let completed = u32::try_from(outcome.completed).unwrap_or(u32::MAX);
-    let each = used.total.checked_div(completed).unwrap_or_default();
+    let server = used.server;
+    let each = server.total.checked_div(completed).unwrap_or_default();
     out!(
         "server   {:.0} % of a processor, {} for each{}",
-        used.total.as_secs_f64() / outcome.elapsed.as_secs_f64() * 100.0,
+        server.total.as_secs_f64() / outcome.elapsed.as_secs_f64() * 100.0,
         text::duration(each),
-        if used.complete {
+        if server.complete {
             ""
         } else {
             ", not counting children, whose time the kernel has dropped"
         }
     );
+    let others = used.share_of_others(outcome.client_cpu);
+    if let Some(others) = others.filter(|it| *it > NOISY) {
+        out!(
+            "warning: something else used {:.0} % of this machine's \
+             processors meanwhile",
+            others * 100.0
+        );
+    }
 }
 
 /// What makes these figures say something else than they seem to.

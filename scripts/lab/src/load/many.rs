@@ -378,8 +378,6 @@ impl<'run> Worker<'run> {
         if let Some(kind) = self.fatal {
             return cannot_open(self.plan, kind);
         }
-        let open = all as u64;
-        self.live.open.fetch_add(open, Ordering::Relaxed);
         Ok(())
     }
 

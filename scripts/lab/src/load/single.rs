@@ -143,7 +143,6 @@ pub(super) fn run(
     if let Err(kind) = operate(&mut client) {
         return cannot_open(plan, kind);
     }
-    live.open.store(1, Ordering::Relaxed);
     let warm_until = Instant::now() + plan.warm_up;
     while Instant::now() < warm_until && !live.stops() {
         if operate(&mut client).is_err() {
