@@ -16,7 +16,7 @@ const PROGRAM: &str = include_str!("python.py");
 /// Where `python3` cannot be run; within, where the file is not Python.
 pub fn read(path: &str, text: &str) -> io::Result<Result<Source, Unreadable>> {
     let mut python = Command::new("python3")
-        .args(["-c", PROGRAM])
+        .args(["-I", "-c", PROGRAM])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;

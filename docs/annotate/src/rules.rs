@@ -212,7 +212,7 @@ impl Report<'_> {
         for comment in &source.comments {
             let code = coverage.explained(comment);
             if words::repeats(&comment.note, &code) {
-                self.repetition(comment.lines.start);
+                self.repetition(comment.lines.start, &comment.note);
             }
         }
         for (index, line) in source.lines.iter().enumerate() {
@@ -221,13 +221,14 @@ impl Report<'_> {
                 && let Some(comment) = &line.comment
                 && words::repeats(comment, &code)
             {
-                self.repetition(index + 1);
+                self.repetition(index + 1, comment);
             }
         }
     }
 
-    fn repetition(&mut self, line: usize) {
-        let message = "the comment only repeats the words of its line";
+    fn repetition(&mut self, line: usize, note: &str) {
+        let note = note.trim().lines().next().unwrap_or_default();
+        let message = format!("only repeats the words of its line: {note}");
         self.add(line, Rule::Repetition, message);
     }
 

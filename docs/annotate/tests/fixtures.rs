@@ -236,8 +236,10 @@ fn annotated_whole(source: &Source, text: &str) {
     let mut next = 1;
     let mut joined = String::new();
     for block in &source.blocks {
-        assert_eq!(block.note_lines.start, next);
+        assert_eq!(block.head_lines.start, next);
+        assert_eq!(block.head_lines.end, block.note_lines.start);
         assert_eq!(block.note_lines.end, block.code_lines.start);
+        joined += &source.text(block.head_lines.clone());
         joined += &source.text(block.note_lines.clone());
         joined += &source.text(block.code_lines.clone());
         next = block.code_lines.end;
@@ -281,6 +283,16 @@ fn a_block_is_a_banner_a_note_and_its_code() {
         .iter()
         .find(|block| source.text(block.lines()).starts_with("impl Client {"));
     assert_eq!(head.unwrap().note(), "");
+}
+
+#[test]
+fn documentation_that_stands_inside_explains_what_is_around_it() {
+    if python_is_here() {
+        let source = read("green/server.py");
+        let note = "Listens and serves, until somebody kills the process.";
+        let block = source.blocks.iter().find(|block| block.note() == note);
+        assert_eq!(source.code(block.unwrap()), "def main():\n");
+    }
 }
 
 #[test]
