@@ -2,8 +2,15 @@
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use crate::harness::{LIMIT, Outcome};
+
+/// How long a write that must not be waited for any longer takes.
+const FULL: Duration = Duration::from_millis(200);
+
+/// The most that `flood` sends.
+const FLOOD: usize = 32 << 20;
 
 /// One connection and its account.
 #[derive(Debug)]
@@ -110,6 +117,68 @@ impl Client {
             let result = self.stream.shutdown(Shutdown::Write);
             self.judge(result, "its half-close")?;
             self.expect_end()?;
+        }
+        Ok(())
+    }
+
+    /// As a client of `--serve once`: one message, its echo, the server's end
+    /// of file, and then its own.
+    ///
+    /// # Errors
+    ///
+    /// As `talk` and `expect_end`.
+    pub fn serve_once(&mut self, message: &[u8]) -> Outcome {
+        self.talk(message)?;
+        self.expect_end()?;
+        if self.hit.is_none() {
+            let result = self.stream.shutdown(Shutdown::Write);
+            self.judge(result, "its half-close")?;
+        }
+        Ok(())
+    }
+
+    /// Sends until nothing more can be sent, for the server waits with a
+    /// reply; then reads all the replies.
+    ///
+    /// # Errors
+    ///
+    /// As `talk`.
+    pub fn flood(&mut self) -> Outcome {
+        if self.hit.is_some() {
+            return Ok(());
+        }
+        let message = [b'f'; 16 * 1024];
+        let mut sent = 0;
+        let full = Some(FULL);
+        let result = self.stream.set_write_timeout(full).and_then(|()| {
+            // More than any buffers on the way could hold.
+            while sent < FLOOD {
+                match self.stream.write(&message) {
+                    Ok(count) => sent += count,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        });
+        self.sent += sent as u64;
+        self.judge(result, "room")?;
+        let mut echo = vec![0; sent];
+        let mut got = 0;
+        let result = loop {
+            match self.stream.read(&mut echo[got..]) {
+                _ if got == sent => break Ok(()),
+                Ok(0) => break Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => got += count,
+                Err(error) => break Err(error),
+            }
+        };
+        self.got += got as u64;
+        self.judge(result, "its replies")?;
+        if echo[..got].iter().any(|&byte| byte != b'f') {
+            return Err(format!("{} got something else", self.address));
         }
         Ok(())
     }

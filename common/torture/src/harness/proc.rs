@@ -67,6 +67,12 @@ pub fn thread_named(pid: i32, name: &str) -> Option<i32> {
     })
 }
 
+/// Whether a process has ended; a zombie has.
+#[must_use]
+pub fn is_gone(pid: i32) -> bool {
+    stat(&format!("/proc/{pid}/stat")).is_none_or(|stat| stat[0] == "Z")
+}
+
 /// What descriptors of a process refer to, by their numbers.
 #[must_use]
 pub fn descriptors(pid: i32) -> Vec<(i32, String)> {
