@@ -149,6 +149,19 @@ fn every_thread(pid: i32) -> Vec<(i32, String)> {
         .collect()
 }
 
+/// How often a thread was given a processor, if it sleeps now.
+#[must_use]
+pub fn blocked(task: i32) -> Option<u64> {
+    let path = format!("/proc/{task}/task/{task}/schedstat");
+    let switches = || {
+        let text = fs::read_to_string(&path).ok()?;
+        text.split_whitespace().nth(2)?.parse().ok()
+    };
+    let before: u64 = switches()?;
+    let stat = stat(&format!("/proc/{task}/task/{task}/stat"))?;
+    (stat[0] == "S" && switches()? == before).then_some(before)
+}
+
 /// How often each thread was given a processor.
 fn switches(pid: i32) -> HashMap<i32, u64> {
     schedule(pid, 2)

@@ -80,7 +80,7 @@ impl Balance<'_> {
             .iter()
             .filter(|line| line.contains("  closed"))
             .collect();
-        if client.hit.is_some() {
+        if client.hit.is_some() && !client.cut {
             // It has its reason, and maybe a message without an answer.
             let reason = ends.iter().all(|line| line.contains("  closed: "));
             let unanswered = pieces.saturating_sub(sent) <= 1;
@@ -89,7 +89,8 @@ impl Balance<'_> {
             })?;
             return Ok(0);
         }
-        let stopping = self.case.row.drive == Drive::Stop;
+        let stopping =
+            matches!(self.case.row.drive, Drive::Stop | Drive::SlowStop);
         let ordinary = ends.iter().all(|line| {
             line.ends_with("  closed")
                 || (stopping && line.ends_with("closed: server stopping"))
@@ -136,6 +137,9 @@ impl Balance<'_> {
         client: &Client,
     ) -> (RangeInclusive<u64>, RangeInclusive<u64>) {
         let exactly = |number: u64| number..=number;
+        if client.cut {
+            return (client.got..=client.sent, client.got..=client.sent);
+        }
         if client.hit.is_none() {
             return (exactly(client.sent), exactly(client.got));
         }

@@ -21,6 +21,9 @@ const PROCESSOR_TIME: Duration = Duration::from_millis(500);
 /// The same for a case that moves megabytes.
 const FLOOD_TIME: Duration = Duration::from_secs(5);
 
+/// What a stop may take that has to wait for nobody; the grace of 4 s is longer.
+const STOP_TIME: Duration = Duration::from_secs(2);
+
 /// The most rounds of anything: whatever has not happened by then never will.
 const ROUNDS: usize = 400;
 
@@ -46,7 +49,7 @@ pub struct Scene<'a> {
 /// What was expected, and what came.
 pub fn run(case: &Case) -> Outcome {
     let serve = if case.once() { "once" } else { "until-eof" };
-    let options = ["--serve", serve, "--grace", "3"];
+    let options = ["--serve", serve, "--grace", "4"];
     let server = Server::start(case.form, &options)?;
     let baseline = proc::settled(server.pid)?;
     let before = proc::processor_time(server.pid);
@@ -67,8 +70,11 @@ pub fn run(case: &Case) -> Outcome {
     }
     scene.drive(&strace)?;
     strace.wait_for_hit()?;
-    if case.row.drive == Drive::Stop {
-        scene.server.wait_for(0)?;
+    if matches!(case.row.drive, Drive::Stop | Drive::SlowStop) {
+        for client in &mut scene.others {
+            client.be_cut()?;
+        }
+        scene.end()?;
         for client in &mut scene.bystanders {
             client.expect_end()?;
         }
@@ -94,7 +100,7 @@ pub fn run(case: &Case) -> Outcome {
         format!("it has used {used:?} of processor time, more than {bound:?}")
     })?;
     scene.server.signal(Signal::SIGTERM);
-    scene.server.wait_for(0)?;
+    scene.end()?;
     scene.balance()
 }
 
@@ -113,6 +119,11 @@ impl Scene<'_> {
                 Approach::Pool | Approach::Loops
             ),
         };
+        if self.case.row.drive == Drive::SlowStop {
+            let mut client = Client::connect_narrow(self.server.port)?;
+            client.fill()?;
+            self.others.push(client);
+        }
         if needed {
             self.victim = Some(self.connect()?);
         }
@@ -121,7 +132,11 @@ impl Scene<'_> {
 
     /// A client that is in service.
     fn connect(&mut self) -> Outcome<Client> {
-        let mut client = Client::connect(self.server.port)?;
+        let mut client = if self.case.row.drive == Drive::Flood {
+            Client::connect_narrow(self.server.port)?
+        } else {
+            Client::connect(self.server.port)?
+        };
         if self.case.once() {
             // It has one message only, and keeps it for later.
             self.worker(&client)?;
@@ -129,6 +144,14 @@ impl Scene<'_> {
             client.talk(b"here I am\n")?;
         }
         Ok(client)
+    }
+
+    /// The end of a stop that nobody delays any more.
+    fn end(&mut self) -> Outcome {
+        let start = Instant::now();
+        self.server.wait_for(0)?;
+        let time = start.elapsed();
+        demand(time < STOP_TIME, || format!("the stop takes {time:?}"))
     }
 
     /// Who serves a client: the first column of its lines.
@@ -239,7 +262,8 @@ impl Scene<'_> {
                     let Some(victim) = &mut self.victim else {
                         break;
                     };
-                    victim.flood()?;
+                    victim.fill()?;
+                    victim.empty()?;
                 }
                 Drive::Once => {
                     let mut victim = match self.victim.take() {
@@ -253,7 +277,7 @@ impl Scene<'_> {
                     }
                 }
                 Drive::Kill => self.kill_worker()?,
-                Drive::Stop => {
+                Drive::Stop | Drive::SlowStop => {
                     self.server.signal(Signal::SIGTERM);
                     break;
                 }

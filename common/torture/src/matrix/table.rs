@@ -36,6 +36,8 @@ pub enum Drive {
     Kill,
     /// The server is asked to stop.
     Stop,
+    /// The same while a client is slow to take its replies.
+    SlowStop,
 }
 
 /// One of the pipes of a server, for calls that mean something else on
@@ -431,7 +433,7 @@ pub const TABLE: &[Row] = &[
             "poll-stop",
             "poll",
             Whom::Main,
-            Drive::Stop,
+            Drive::SlowStop,
             &[
                 "threads",
                 "threads-workers",
