@@ -293,11 +293,20 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// A client comes, talks and leaves.
+    /// A client comes, talks and leaves. Of several loops the kernel may wake
+    /// always the same one unless that is busy, so there come more at once.
     fn visit(&mut self) -> Outcome {
-        let mut client = Client::connect(self.server.port)?;
-        let result = client.talk(b"hola\n").and_then(|()| client.leave());
-        self.others.push(client);
+        let loops = self.case.form.approach() == Approach::Loops;
+        let number = if loops { 8 } else { 1 };
+        let mut clients = (0..number)
+            .map(|_| Client::connect(self.server.port))
+            .collect::<Outcome<Vec<_>>>()?;
+        let mut result = Ok(());
+        for client in &mut clients {
+            let served = client.talk(b"hola\n").and_then(|()| client.leave());
+            result = result.and(served);
+        }
+        self.others.append(&mut clients);
         result
     }
 

@@ -618,12 +618,17 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         pipe: Some(Pipe::Signal),
+        ..row("read-signal", "read", Whom::Main, Drive::Visit, EACH, AGAIN)
+    },
+    Row {
+        pipe: Some(Pipe::Signal),
+        whens: &[1],
         ..row(
-            "read-signal",
+            "read-signal-stop",
             "read",
             Whom::Main,
-            Drive::Visit,
-            &["process"],
+            Drive::SlowStop,
+            ALL,
             AGAIN,
         )
     },
