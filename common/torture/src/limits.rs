@@ -14,8 +14,8 @@ use nix::unistd::Pid;
 use crate::harness::client::Client;
 use crate::harness::form::{Approach, FORMS, Form, program};
 use crate::harness::server::{Server, Summary};
-use crate::harness::strace::{Strace, Target};
-use crate::harness::{Outcome, demand, proc, until};
+use crate::harness::strace::{self, Strace, Target};
+use crate::harness::{Outcome, demand, proc, skip, until};
 
 /// How many clients come.
 const CLIENTS: usize = 200;
@@ -113,6 +113,10 @@ fn tasks(form: &Form) -> Outcome {
     let server = Server::start(form, &["--serve", "until-eof"])?;
     proc::settled(server.pid)?;
     let Some(group) = Group::new(server.pid) else {
+        if strace::version().is_none() {
+            skip("control group or strace", "too few threads or processes");
+            return Ok(());
+        }
         let call = if form.program == "process-server" {
             "clone"
         } else {
@@ -200,11 +204,7 @@ fn replacement(form: &Form) -> Outcome {
     let mut server = Server::start(form, &["--serve", "until-eof"])?;
     let baseline = proc::settled(server.pid)?;
     let Some(group) = Group::new(server.pid) else {
-        eprintln!(
-            "SKIPPED, for want of a control group that may be written: \
-             limits/{}",
-            form.name
-        );
+        skip("control group", "a worker that cannot be replaced");
         return Ok(());
     };
     group.limit(1)?;

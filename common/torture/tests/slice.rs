@@ -2,9 +2,9 @@
 //! form one fault, and what shows that the table is complete. The rest is in
 //! `scripts/torture.sh`.
 
-use torture::harness::Outcome;
 use torture::harness::form::FORMS;
 use torture::harness::strace::version;
+use torture::harness::{Outcome, skip};
 use torture::limits;
 use torture::matrix::table::{MISTAKES, TABLE, cases, slice};
 use torture::matrix::{census, run_all};
@@ -12,7 +12,7 @@ use torture::matrix::{census, run_all};
 /// Whether strace is there; says loudly that it is not.
 fn strace(what: &str) -> bool {
     if version().is_none() {
-        eprintln!("SKIPPED, for want of a usable strace: {what}");
+        skip("strace", what);
     }
     version().is_some()
 }
