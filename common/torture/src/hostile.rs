@@ -7,6 +7,7 @@
 
 use std::env;
 use std::fmt::Display;
+use std::fs;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd as _;
@@ -23,7 +24,7 @@ use crate::harness::client::Client;
 use crate::harness::form::{FORMS, Form};
 use crate::harness::lines::Lines;
 use crate::harness::server::Server;
-use crate::harness::{LIMIT, Outcome, demand, proc};
+use crate::harness::{LIMIT, Outcome, demand, proc, until};
 
 /// The seed unless `ECHO_SEED` says otherwise.
 const SEED: u64 = 20_261_124;
@@ -340,7 +341,7 @@ fn siege(form: &Form, seed: u64, visits: u64) -> Outcome {
     let mut server = Server::start(form, &[])?;
     let port = server.port;
     let mut clients = be_polite(port, b"before")?;
-    let held = proc::settled(server.pid)?;
+    let held = balance(server.pid)?;
     let memory = memory(server.pid);
     let once = form.blocks();
     let lanes: Vec<Outcome<u64>> = thread::scope(|scope| {
@@ -359,10 +360,7 @@ fn siege(form: &Form, seed: u64, visits: u64) -> Outcome {
         clients += lane?;
     }
     clients += be_polite(port, b"afterwards")?;
-    let after = proc::settled(server.pid)?;
-    demand(after == held, || {
-        format!("it held {held:#?} before, and holds {after:#?} afterwards")
-    })?;
+    balanced(server.pid, &held)?;
     let grown = self::memory(server.pid).saturating_sub(memory);
     demand(grown <= GROWTH, || {
         format!("it has grown by {} KiB", grown / 1024)
@@ -379,6 +377,57 @@ fn siege(form: &Form, seed: u64, visits: u64) -> Outcome {
     audit(&server.output, summary.clients, summary.received)
 }
 
+/// What a server holds when none of its threads has anything to do.
+///
+/// # Errors
+///
+/// When it does not come to rest.
+pub fn balance(pid: i32) -> Outcome<Vec<String>> {
+    let look = || {
+        // Whoever sleeps after the first look, and has not been given the
+        // processor until the last, has slept all the time in between.
+        let begin = proc::nanoseconds(pid);
+        if !asleep(pid) {
+            return None;
+        }
+        let held = proc::holdings(pid);
+        (proc::nanoseconds(pid) == begin).then_some(held)
+    };
+    until(look).ok_or_else(|| "the server does not come to rest".to_owned())
+}
+
+/// Waits until a server holds again what it held before.
+///
+/// # Errors
+///
+/// When that does not come.
+pub fn balanced(pid: i32, before: &[String]) -> Outcome {
+    let mut last = Vec::new();
+    let same = until(|| {
+        last = balance(pid).ok()?;
+        (last == before).then_some(())
+    });
+    same.ok_or_else(|| {
+        format!("it held {before:#?} before, and holds {last:#?} afterwards")
+    })
+}
+
+/// Whether all threads of all processes of a server sleep.
+fn asleep(pid: i32) -> bool {
+    let tasks = proc::tree(pid).into_iter().flat_map(|pid| {
+        let stat = move |task| format!("/proc/{pid}/task/{task}/stat");
+        proc::threads(pid).into_iter().map(stat)
+    });
+    tasks
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .all(|stat| stat.rsplit_once(") ").is_some_and(sleeping))
+}
+
+/// Whether the part of a line of /proc that begins with the state says so.
+fn sleeping((_, fields): (&str, &str)) -> bool {
+    fields.starts_with('S')
+}
+
 /// By how much the memory of a server may differ between two moments: stacks
 /// and tables that are kept for the next clients.
 const GROWTH: u64 = 8 << 20;
@@ -390,7 +439,7 @@ pub fn memory(pid: i32) -> u64 {
     let tree = proc::tree(pid).into_iter();
     tree.filter_map(|pid| {
         let path = format!("/proc/{pid}/smaps_rollup");
-        let text = std::fs::read_to_string(path).ok()?;
+        let text = fs::read_to_string(path).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
         line.split_whitespace().next()?.parse::<u64>().ok()
     })
@@ -399,12 +448,7 @@ pub fn memory(pid: i32) -> u64 {
 }
 
 /// Visits so often; returns how many connections that took.
-fn attack(
-    port: u16,
-    mut dice: Dice,
-    once: bool,
-    visits: u64,
-) -> Outcome<u64> {
+fn attack(port: u16, mut dice: Dice, once: bool, visits: u64) -> Outcome<u64> {
     let mut clients = 0;
     for number in 0..visits {
         let own = Dice::new(dice.next());

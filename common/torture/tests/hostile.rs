@@ -16,7 +16,8 @@ use torture::harness::form::Approach;
 use torture::harness::server::Server;
 use torture::harness::{Outcome, demand, proc, until};
 use torture::hostile::{
-    Dice, be_polite, besiege, for_each_form, memory, seed, stalled,
+    Dice, balance, balanced, be_polite, besiege, for_each_form, memory, seed,
+    stalled,
 };
 
 #[test]
@@ -44,9 +45,7 @@ fn a_stop_is_not_held_up_by_hostile_clients() -> Outcome {
         let mut server = Server::start(form, &options)?;
         let port = server.port;
         let floods: Vec<_> = (0..2).map(|_| stalled(port)).collect();
-        demand(floods.iter().all(Result::is_ok), || {
-            format!("{floods:?}")
-        })?;
+        demand(floods.iter().all(Result::is_ok), || format!("{floods:?}"))?;
         let silent: Vec<_> = (0..4)
             .map(|_| Client::connect(port))
             .collect::<Outcome<_>>()?;
@@ -94,7 +93,7 @@ fn silent_clients_hold_no_more_than_their_places_and_their_time() -> Outcome {
         let most = MOST.to_string();
         let options = ["--max-clients", &most, "--idle-timeout", "1"];
         let mut server = Server::start(form, &options)?;
-        let before = proc::settled(server.pid)?;
+        let before = balance(server.pid)?;
         let mut silent: Vec<_> = (0..2 * MOST)
             .map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)))
             .collect::<Result<_, _>>()
@@ -116,8 +115,7 @@ fn silent_clients_hold_no_more_than_their_places_and_their_time() -> Outcome {
             demand(rest.is_empty(), || format!("{rest:?} for silence"))?;
         }
         drop(silent);
-        let after = proc::settled(server.pid)?;
-        demand(after == before, || format!("{before:#?} {after:#?}"))?;
+        balanced(server.pid, &before)?;
         server.signal(Signal::SIGTERM);
         server.wait_for(0)?;
         let lines = server.output.complete().unwrap_or_default();
