@@ -321,6 +321,12 @@ pub enum Forced {
     TooLate,
 }
 
+impl From<bool> for Forced {
+    fn from(in_time: bool) -> Self {
+        if in_time { Self::Yes } else { Self::TooLate }
+    }
+}
+
 /// Tries a case with longer and longer holds until its order was forced.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use torture::harness::strace::{Target, version};
 use torture::harness::{Outcome, demand, proc};
 use torture::hostile::{be_polite, stalled};
 use torture::interleavings::{
-    ACCEPT, CLONE, CLOSE, Call, Forced, Orphans, POLL, PRCTL, Side, childless,
+    ACCEPT, CLONE, CLOSE, Call, Orphans, POLL, PRCTL, Side, catch, childless,
     client, each, ended, exchange, force, held, hold, leave, pool,
     press_ctrl_c, real_time_signal, signal, sockets, soon, start, state, stop,
     stopped,
@@ -51,11 +51,7 @@ fn end_while_held(call: Call, side: Side, full: bool) -> Outcome {
         leave(&mut third)?;
         childless(&server)?;
         stop(&mut server, 3, 15)?;
-        Ok(if in_time {
-            Forced::Yes
-        } else {
-            Forced::TooLate
-        })
+        Ok(in_time.into())
     })
 }
 
@@ -192,11 +188,7 @@ fn stop_while_forking(side: Side, ask: Ask) -> Outcome {
         })?;
         stopped(&mut server, 1, 5)?;
         strace.detach()?;
-        Ok(if in_time {
-            Forced::Yes
-        } else {
-            Forced::TooLate
-        })
+        Ok(in_time.into())
     })
 }
 
@@ -228,11 +220,7 @@ fn a_stop_while_a_worker_is_being_replaced_reaches_it() -> Outcome {
             let in_time = caught && held(pid, CLONE);
             stopped(&mut server, 1, 5)?;
             strace.detach()?;
-            Ok(if in_time {
-                Forced::Yes
-            } else {
-                Forced::TooLate
-            })
+            Ok(in_time.into())
         })?;
     }
     Ok(())
@@ -275,11 +263,7 @@ fn signal_a_newborn(
             stopped(&mut server, 1, 5)?;
             strace.detach()?;
         }
-        Ok(if in_time {
-            Forced::Yes
-        } else {
-            Forced::TooLate
-        })
+        Ok(in_time.into())
     })
 }
 
@@ -604,10 +588,6 @@ fn a_newborn_worker_whose_server_is_killed_ends() -> Outcome {
         let in_time = caught && held(child, PRCTL);
         orphans.end()?;
         strace.detach()?;
-        Ok(if in_time {
-            Forced::Yes
-        } else {
-            Forced::TooLate
-        })
+        Ok(in_time.into())
     })
 }
