@@ -15,9 +15,7 @@
 //! threads could find which a reader of that one page could not. Processes
 //! share no memory, but signals reach them between any two instructions.
 
-use std::collections::HashMap;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -341,44 +339,15 @@ pub fn force(mut case: impl FnMut(Duration) -> Outcome<Forced>) -> Outcome {
     Err("the machine is too busy to force this order".to_owned())
 }
 
-/// A connection, or a listening socket, of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// The other side; port 0 for a listening socket.
-    pub peer: SocketAddr,
-    /// Whether it is a listening socket.
-    pub listening: bool,
-}
-
-/// The TCP sockets that a process has a descriptor of.
+/// The sockets that a process has a descriptor of, by their inodes: the same
+/// socket has the same in every process.
 #[must_use]
-pub fn sockets(pid: i32) -> Vec<Endpoint> {
-    let table = table();
+pub fn sockets(pid: i32) -> Vec<String> {
     let descriptors = proc::descriptors(pid).into_iter();
     descriptors
-        .filter_map(|(_, target)| {
-            let inode = target.strip_prefix("socket:[")?.strip_suffix(']')?;
-            table.get(inode).copied()
-        })
+        .map(|(_, target)| target)
+        .filter(|target| target.starts_with("socket:"))
         .collect()
-}
-
-/// All IPv4 sockets of this machine, by their inodes.
-fn table() -> HashMap<String, Endpoint> {
-    let text = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    let entry = |line: &str| {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        let (address, port) = fields.get(2)?.split_once(':')?;
-        // As the machine holds it in memory: its first byte first.
-        let address = u32::from_str_radix(address, 16).ok()?.to_ne_bytes();
-        let port = u16::from_str_radix(port, 16).ok()?;
-        let endpoint = Endpoint {
-            peer: (Ipv4Addr::from(address), port).into(),
-            listening: *fields.get(3)? == "0A",
-        };
-        Some(((*fields.get(9)?).to_owned(), endpoint))
-    };
-    text.lines().skip(1).filter_map(entry).collect()
 }
 
 /// Processes that have lost their parent: nobody else ends them if a case

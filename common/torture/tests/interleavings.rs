@@ -394,7 +394,7 @@ fn the_second_signal_ends_all_children_that_hold_on() -> Outcome {
             let children = proc::children(server.pid);
             press_ctrl_c(&server)?;
             soon("the server no longer listens", || {
-                sockets(server.pid).iter().all(|one| !one.listening)
+                sockets(server.pid).is_empty()
             })?;
             ask.send(&server)?;
             server.wait_for(130)?;
@@ -479,20 +479,23 @@ fn a_worker_killed_while_it_serves_takes_nobody_else_along() -> Outcome {
 #[test]
 fn a_child_holds_the_socket_of_its_client_and_no_other() -> Outcome {
     let mut server = start(each(), &[])?;
+    // Nobody is there yet: this is the listening socket.
+    let door = sockets(server.pid);
+    demand(door.len() == 1, || format!("at the start: {door:?}"))?;
     let mut crowd = crowd(&server, 12)?;
+    let mut seen = door.clone();
     for (client, child) in &crowd {
+        // It has one, through which it has answered: that of its client. And
+        // nobody else has that one.
         let held = sockets(*child);
-        let own = held.len() == 1
-            && held[0].peer == client.address
-            && !held[0].listening;
-        demand(own, || {
+        demand(held.len() == 1 && !seen.contains(&held[0]), || {
             format!("{} is served with {held:?}", client.address)
         })?;
+        seen.extend(held);
     }
+    // The server itself has kept none of them.
     let held = sockets(server.pid);
-    demand(held.len() == 1 && held[0].listening, || {
-        format!("the server itself holds {held:?}")
-    })?;
+    demand(held == door, || format!("the server holds {held:?}"))?;
     for (client, _) in &mut crowd {
         leave(client)?;
     }
@@ -502,29 +505,35 @@ fn a_child_holds_the_socket_of_its_client_and_no_other() -> Outcome {
 #[test]
 fn a_worker_holds_the_door_and_the_socket_of_its_client() -> Outcome {
     let mut server = start(pool(), &[])?;
-    let crowd = crowd(&server, 3)?;
+    let door = sockets(server.pid);
+    demand(door.len() == 1, || format!("at the start: {door:?}"))?;
+    let mut crowd = crowd(&server, 3)?;
+    let mut seen = door.clone();
     for (client, child) in &crowd {
-        let held = sockets(*child);
-        let own = held.iter().filter(|one| one.peer == client.address);
-        let door = held.iter().filter(|one| one.listening);
+        let mut held = sockets(*child);
+        let number = held.len();
+        held.retain(|one| *one != door[0]);
         demand(
-            held.len() == 2 && own.count() == 1 && door.count() == 1,
+            number == 2 && held.len() == 1 && !seen.contains(&held[0]),
             || format!("{} is served with {held:?}", client.address),
         )?;
+        seen.extend(held);
     }
-    drop(crowd);
-    // Replaced while others serve, it inherits nothing of theirs.
-    let (mut one, _) = client(&server)?;
-    let idle = proc::children(server.pid);
-    let idle = idle.into_iter().find(|&pid| sockets(pid).len() == 1);
-    signal(idle.ok_or("none is idle")?, Signal::SIGKILL)?;
+    for (client, _) in &mut crowd[1..] {
+        leave(client)?;
+    }
+    // One that is replaced while others serve inherits nothing of theirs.
+    let idle = crowd[1].1;
+    soon("it is idle", || sockets(idle) == door)?;
+    signal(idle, Signal::SIGKILL)?;
     soon("it is replaced, by one with the door alone", || {
         let now = proc::children(server.pid);
         now.len() == 3
-            && now.iter().filter(|&&pid| sockets(pid).len() == 1).count() == 2
+            && !now.contains(&idle)
+            && now.iter().filter(|&&pid| sockets(pid) == door).count() == 2
     })?;
-    leave(&mut one)?;
-    stop(&mut server, 4, 20)
+    leave(&mut crowd[0].0)?;
+    stop(&mut server, 3, 15)
 }
 
 // Without a parent.
