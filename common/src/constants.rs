@@ -3,6 +3,7 @@
 //!
 //! Next: `options.rs`, which lets the command line change most of them.
 
+// Times carry their unit in their type.
 use std::time::Duration;
 
 /// The address listened on; `--host` changes it.
@@ -47,12 +48,10 @@ pub const GRACE: u64 = 5;
 
 /// How long the server waits, at the close, for the client's end of file.
 ///
-/// The originals: not at all, which can destroy a reply on its way; see the
-/// banner 4.4 in `echo.rs`.
+/// The originals: not at all, which can destroy a reply on its way.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
-/// The pause before the next try when descriptors, memory, threads or
-/// processes have run out.
+/// The pause before the next try when resources have run out.
 ///
 /// The originals: none; there such an error ends the server.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -62,8 +61,7 @@ pub const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// The originals: none.
 pub const SPELL_GAP: Duration = Duration::from_secs(1);
 
-/// How long, after the grace has ended and every client has been cut off, the
-/// server waits for those who served them.
+/// How long, once every client was cut off, those who served it may clear up.
 ///
 /// The originals: none, for want of an orderly stop.
 pub const LAST_WORD: Duration = Duration::from_secs(1);

@@ -4,10 +4,12 @@
 //! of mux-server drives it by readiness. `handle_client` drives it over a
 //! blocking stream: the same function for a thread and for a process.
 
+// `Read` and `Write` are what a socket and a test script have in common.
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+// The numbers, the choices of the user, and the lines to be printed.
 use crate::Server;
 use crate::constants::{BUFFER_SIZE, DRAIN_LIMIT, GREETING};
 use crate::options::{Options, Reply, Serve};

@@ -1,10 +1,13 @@
 //! What ends a server, what only delays it, and how both are worded.
 
+// Errors as the standard library hands them on.
 use std::io;
 use std::time::Instant;
 
+// And by the names that the manual pages use.
 use nix::errno::Errno;
 
+// Two languages, and how long a shortage is remembered.
 use crate::constants::SPELL_GAP;
 use crate::language::Language;
 
@@ -26,6 +29,7 @@ pub enum Failure {
 
 /// Lets `?` turn the error of any other system call into a failure.
 impl From<io::Error> for Failure {
+    /// What was being done is lost; it was not the user's doing.
     fn from(error: io::Error) -> Self {
         Self::System(error)
     }
@@ -33,6 +37,7 @@ impl From<io::Error> for Failure {
 
 /// The same for the calls that come from nix.
 impl From<Errno> for Failure {
+    /// The number is kept, and with it the words.
     fn from(errno: Errno) -> Self {
         Self::System(errno.into())
     }
@@ -43,7 +48,9 @@ impl Failure {
     #[must_use]
     pub fn status(&self) -> u8 {
         match self {
+            // 128 and the number of SIGINT.
             Self::Interrupted => 130,
+            // Which one it was is said in words.
             _ => 1,
         }
     }
@@ -52,10 +59,13 @@ impl Failure {
     /// was said already, and for an interruption, whose author knows.
     #[must_use]
     pub fn message(&self, language: Language) -> Option<String> {
+        // Both become a `String`, beside others that are made.
         let pick = |english: &str, spanish: &str| {
             language.pick(english, spanish).to_owned()
         };
+        // What was being done, and to what.
         let (what, error) = match self {
+            // A name that nobody knows, or a resolver that does not answer.
             Self::Resolve(host, error) => (
                 language.pick(
                     format!("cannot find the address of {host}"),
@@ -63,6 +73,7 @@ impl Failure {
                 ),
                 error,
             ),
+            // By far the most frequent.
             Self::Listen(address, error) => (
                 language.pick(
                     format!("cannot listen on {address}"),
@@ -70,53 +81,70 @@ impl Failure {
                 ),
                 error,
             ),
+            // Not to be expected at all.
             Self::System(error) => {
                 (pick("cannot go on", "no se puede continuar"), error)
             }
+            // Nothing to add.
             Self::Reported | Self::Interrupted => return None,
         };
+        // The reason.
         let why = match self {
+            // The resolver's own words are long, and English.
             Self::Resolve(..) => {
                 pick("no such name is known", "no se conoce ese nombre")
             }
+            // The system's words.
             _ => language.describe(error),
         };
+        // And what to try.
         let advice = self.advice().map(|(en, es)| language.pick(en, es));
         let advice = advice.map(|text| format!("; {text}"));
+        // One line, since it may end up in a log.
         Some(format!("{what}: {why}{}", advice.unwrap_or_default()))
     }
 
     /// What the user may try, in both languages.
     fn advice(&self) -> Option<(&'static str, &'static str)> {
+        // Which error it is decides.
         let error = match self {
+            // Without a resolver there are still addresses.
             Self::Resolve(..) => {
                 return Some((
                     "try --host 127.0.0.1",
                     "pruebe con --host 127.0.0.1",
                 ));
             }
+            // Both come from the system.
             Self::Listen(_, error) | Self::System(error) => error,
+            // Nobody asks.
             Self::Reported | Self::Interrupted => return None,
         };
+        // 0 is no error at all, and so matches none of the arms.
         let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
         match errno {
+            // Mostly this very server, in another terminal.
             Errno::EADDRINUSE => Some((
                 "stop the other program, or try --port 0 for any free port",
                 "detenga el otro programa, o pruebe con --port 0: cualquier \
                  puerto libre",
             )),
+            // The ports below 1024 are for who has the right; see ip(7).
             Errno::EACCES => Some((
                 "try a --port of 1024 or above",
                 "pruebe con un --port a partir de 1024",
             )),
+            // The address of another machine, or of none.
             Errno::EADDRNOTAVAIL => Some((
                 "try --host 127.0.0.1, or 0.0.0.0 for every network",
                 "pruebe con --host 127.0.0.1, o con 0.0.0.0 para todas las \
                  redes",
             )),
+            // Before the first client: then the limit is very low.
             Errno::EMFILE => {
                 Some(("raise ulimit -n", "aumente el límite con ulimit -n"))
             }
+            // No better idea.
             _ => Some((
                 "see --help for the options",
                 "vea las opciones con --help",
@@ -145,22 +173,27 @@ impl Trouble {
     #[must_use]
     pub fn words(self) -> (&'static str, &'static str) {
         match self {
+            // Those in the queue wait there.
             Self::Accept => (
                 "no client can be accepted for now",
                 "por ahora no se puede aceptar a ningún cliente",
             ),
+            // Its own fault, or its network's.
             Self::Network => (
                 "a client was lost before it was accepted",
                 "se perdió un cliente antes de aceptarlo",
             ),
+            // It is kept, with its socket.
             Self::Thread => (
                 "no thread can be created for now; its client waits",
                 "por ahora no se puede crear un hilo; su cliente espera",
             ),
+            // Likewise.
             Self::Process => (
                 "no process can be created for now; its client waits",
                 "por ahora no se puede crear un proceso; su cliente espera",
             ),
+            // The loop sleeps for a moment instead.
             Self::Wait => (
                 "the kernel cannot wait for clients for now",
                 "por ahora el núcleo no puede esperar a los clientes",
@@ -181,7 +214,9 @@ impl Spell {
     /// Notes a trouble that has come at this moment; says whether it is news,
     /// and does not belong to the spell noted last.
     pub fn is_news(&mut self, trouble: Trouble, now: Instant) -> bool {
+        // Each trouble prolongs the spell.
         let before = self.0.replace((trouble, now));
+        // Another trouble is news at once.
         !before.is_some_and(|(last, when)| {
             last == trouble && now.duration_since(when) < SPELL_GAP
         })

@@ -3,8 +3,10 @@
 //!
 //! Next: `transcript.rs`, the lines themselves.
 
+// Errors as the standard library hands them on.
 use std::io;
 
+// And by the names that the manual pages use.
 use nix::errno::Errno;
 
 /// The language of everything that a server prints; see `--language`.
@@ -29,6 +31,7 @@ impl Language {
             .find(|value| !value.is_empty());
         // `es`, `es_AR.UTF-8` and `es@euro` are Spanish; `est` is not.
         let name = locale.as_deref().unwrap_or("C");
+        // Language, territory, encoding, modifier: only the first counts.
         match name.split(['_', '.', '@']).next() {
             // Territory and encoding do not matter to our few sentences.
             Some("es") => Self::Spanish,
@@ -40,7 +43,9 @@ impl Language {
     /// Whichever of two texts is in this language.
     pub fn pick<T>(self, english: T, spanish: T) -> T {
         match self {
+            // The first of the two.
             Self::English => english,
+            // The second.
             Self::Spanish => spanish,
         }
     }
@@ -51,6 +56,7 @@ impl Language {
         // Both languages use the singular for exactly one, and for nothing
         // else: `0 bytes`.
         let noun = if number == 1 { one } else { many };
+        // In this order in both languages.
         format!("{number} {noun}")
     }
 
@@ -62,7 +68,9 @@ impl Language {
         let Some(number) = error.raw_os_error() else {
             return error.to_string();
         };
+        // A name instead of a number.
         let errno = Errno::from_raw(number);
+        // Where it has a Spanish one.
         if self == Self::Spanish
             && let Some(text) = spanish(errno)
         {
@@ -71,15 +79,16 @@ impl Language {
         // The C library's own words, to be found in every manual page, but
         // without their capital, since they end a sentence of ours.
         let text = errno.desc();
+        // They are plain ASCII, so the first byte is the first letter.
         text[..1].to_lowercase() + &text[1..]
     }
 }
 
 /// The errors that a user can meet, in Spanish; `None` for the others.
 fn spanish(errno: Errno) -> Option<&'static str> {
-    // The first group comes from a client or from the network, the second
-    // from resources that have run out, the third from the command line.
+    // Grouped by where they come from.
     Some(match errno {
+        // From a client, or from the network.
         Errno::ECONNRESET => "conexión reiniciada por el cliente",
         Errno::EPIPE => "el cliente ya no recibe",
         Errno::ETIMEDOUT => "el cliente dejó de responder",
@@ -89,15 +98,18 @@ fn spanish(errno: Errno) -> Option<&'static str> {
         Errno::ENETDOWN => "la red no funciona",
         Errno::EPROTO => "error de protocolo",
 
+        // From resources that have run out.
         Errno::EMFILE => "demasiados archivos abiertos",
         Errno::ENFILE => "demasiados archivos abiertos en el sistema",
         Errno::ENOBUFS => "no queda espacio para búferes",
         Errno::ENOMEM => "no queda memoria",
         Errno::EAGAIN => "recurso no disponible por ahora",
 
+        // From what the command line asks for.
         Errno::EADDRINUSE => "la dirección ya está en uso",
         Errno::EADDRNOTAVAIL => "la dirección no es de esta máquina",
         Errno::EACCES => "permiso denegado",
+        // The rest keeps the English name, by which it can be looked up.
         _ => return None,
     })
 }

@@ -3,6 +3,7 @@
 //!
 //! Next: `echo.rs`, for what happens to a client that was accepted.
 
+// The standard library can accept, and knows threads and time.
 use std::io;
 use std::net::{
     Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _,
@@ -13,16 +14,17 @@ use std::sync::atomic::AtomicUsize;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+// poll(2), and the options that the standard library has no name for.
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Socket, Type};
 
+// What a listener is told, and what it tells.
 use crate::Server;
 use crate::constants::{BACKLOG, RETRY_PAUSE};
 use crate::failure::{Failure, Trouble};
 use crate::options::Options;
 use crate::stop::Stop;
-use crate::transcript::Transcript;
 
 /// What a server's loop has to deal with next.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ pub enum Event {
 /// What one call of accept(2) has come to.
 #[derive(Debug)]
 pub enum Accepted {
-    /// A client.
+    /// Somebody has come: a socket, and who is at its other end.
     Client(TcpStream, SocketAddr),
     /// Nobody is waiting.
     Nobody,
@@ -50,6 +52,7 @@ pub enum Accepted {
 /// The listening socket and all that its owner must wait for besides.
 #[derive(Debug)]
 pub struct Listener {
+    /// The options and the transcript.
     server: Arc<Server>,
     /// `None` once the server was asked to stop.
     socket: Option<Arc<TcpListener>>,
@@ -74,7 +77,9 @@ impl Listener {
     ///
     /// Whatever the name's resolution, bind(2) or listen(2) fail with.
     pub fn new(server: Arc<Server>) -> Result<Self, Failure> {
+        // What fails here is mostly the user's to mend: a port in use.
         let socket = bind(&server.options)?;
+        // From here on Ctrl-C is an orderly stop.
         let stop = Stop::new(server.options.grace)?;
         Ok(Self {
             server,
@@ -100,7 +105,9 @@ impl Listener {
     ///
     /// Those of getsockname(2), and ENOTCONN once the server has stopped.
     pub fn address(&self) -> io::Result<SocketAddr> {
+        // Without a socket there is no address.
         let socket = self.socket.as_ref().ok_or(Errno::ENOTCONN)?;
+        // getsockname(2): the kernel knows best.
         socket.local_addr()
     }
 
@@ -110,7 +117,9 @@ impl Listener {
     ///
     /// Those of `address`.
     pub fn announce(&self) -> Result<(), Failure> {
+        // Whoever reads this line may connect at once: the kernel queues.
         self.server.transcript.listening(self.address()?);
+        // Said, whether anybody has read it or not.
         Ok(())
     }
 
@@ -122,8 +131,12 @@ impl Listener {
     ///
     /// Those of ioctl(2), and ENOTCONN once the server has stopped.
     pub fn hand_over(&mut self) -> Result<Arc<TcpListener>, Failure> {
+        // `take` leaves `None` behind, as after a stop.
         let socket = self.socket.take().ok_or(Errno::ENOTCONN)?;
+        // The flag belongs to the open socket, not to one descriptor of it:
+        // it holds in processes created later, too.
         socket.set_nonblocking(false)?;
+        // Shared by threads, copied into processes.
         Ok(socket)
     }
 
@@ -177,10 +190,13 @@ impl Listener {
             if let Some(side) = self.demand()? {
                 return Ok(Some(Event::Stop(side)));
             }
+            // A kept client is one that a stop must wait for, and takes room.
             let serving = serving + usize::from(self.kept.is_some());
+            // The last one has left after a stop.
             if self.stop.over(serving) {
                 return Ok(None);
             }
+            // The caller looks after it, and then counts again.
             if self.stop.woken() {
                 return Ok(Some(Event::Wake));
             }
@@ -192,20 +208,26 @@ impl Listener {
                 if self.socket.is_none() {
                     stream.shutdown(Shutdown::Read).ok();
                 }
+                // Another try to create somebody for it.
                 return Ok(Some(Event::Client(stream, address)));
             }
             // Under load somebody is waiting already, and trying to accept
             // costs less than asking first.
             let accepting = self.accepting(serving);
+            // A full house leaves them to the kernel.
             if accepting {
                 match self.accept()? {
+                    // The caller creates somebody to serve it.
                     Accepted::Client(stream, address) => {
                         return Ok(Some(Event::Client(stream, address)));
                     }
+                    // Nothing to do until something happens.
                     Accepted::Nobody => {}
+                    // From the start: now there is a pause to be kept.
                     Accepted::Exhausted => continue,
                 }
             }
+            // Here the main thread sleeps.
             if self.wait(accepting)? {
                 return Ok(Some(Event::Wake));
             }
@@ -227,10 +249,13 @@ impl Listener {
     ///
     /// `Failure::Interrupted` after a second request to stop.
     pub fn demand(&mut self) -> Result<Option<Shutdown>, Failure> {
+        // Mostly nothing: this is asked in every round.
         let demand = self.stop.due()?;
+        // Clients that come from now on are refused at once.
         if demand.is_some() {
             self.socket = None;
         }
+        // What is left to do differs between the approaches.
         Ok(demand)
     }
 
@@ -240,15 +265,27 @@ impl Listener {
     ///
     /// Those of accept(2) that only a mistake in the program can cause.
     pub fn accept(&mut self) -> Result<Accepted, Failure> {
+        // After a stop there is nobody to be accepted from.
         let Some(socket) = &self.socket else {
             return Ok(Accepted::Nobody);
         };
-        let accepted = accept(socket, &self.server.transcript)?;
+        // The socket does not block, so neither does this.
+        let transcript = &self.server.transcript;
+        let accepted = accept(socket, |trouble, error| {
+            // Once for each spell.
+            transcript.trouble(trouble, error);
+        })?;
+        // What this owner must remember of it.
         match accepted {
+            // For the summary.
             Accepted::Client(..) => self.accepted += 1,
+            // Without a pause the loop would spin: the client stays in the
+            // queue, and the socket stays readable.
             Accepted::Exhausted => self.pause(),
+            // It was gone again, or nobody had come.
             Accepted::Nobody => {}
         }
+        // And what the caller must do.
         Ok(accepted)
     }
 
@@ -261,8 +298,11 @@ impl Listener {
         trouble: Trouble,
         error: &io::Error,
     ) {
+        // Once for each spell.
         self.server.transcript.trouble(trouble, error);
+        // One at most: while it is here, no other is accepted.
         self.kept = Some((stream, address));
+        // Time for others to end, and to free what has run out.
         self.pause();
     }
 
@@ -275,38 +315,55 @@ impl Listener {
     pub fn paused(&mut self) -> Option<Instant> {
         // Without a pause there is no need to look at the clock.
         self.paused = self.paused.filter(|end| Instant::now() < *end);
+        // Forgotten once it is over.
         self.paused
     }
 
     /// When the stop, or the end of a pause, wants to be looked at.
     pub fn deadline(&mut self) -> Option<Instant> {
+        // Either may be there or not.
         let deadlines = [self.stop.deadline(), self.paused()];
+        // `flatten` leaves out those that are not.
         deadlines.into_iter().flatten().min()
     }
 
     /// Waits until there is something to do; says whether it is more than a
     /// client or a signal.
     fn wait(&mut self, accepting: bool) -> Result<bool, Failure> {
+        // For ever, mostly: an idle server costs no processor time.
         let timeout = timeout(self.deadline());
+        // What poll(2) is asked of each descriptor.
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        // Signals first: their pipe is always among them.
         let mut waited = vec![readable(self.stop.pipe().as_fd())];
+        // Then what the caller has added.
         let also = self.also.as_ref().map(|fd| readable(fd.as_fd()));
+        // Where that ends.
         let others = waited.len() + usize::from(also.is_some());
         waited.extend(also);
         // A full house does not look at its queue: it could not help it.
         if let (true, Some(socket)) = (accepting, &self.socket) {
             waited.push(readable(socket.as_fd()));
         }
+        // No wake-up can be lost: what came since the last look has made its
+        // descriptor readable, and poll(2) returns at once.
         match poll(&mut waited, timeout) {
             // Time has passed, a signal came, or a client is there: whatever
             // it is, the next round finds out.
             Ok(_) => {
+                // But not what the caller waits for: that is told.
                 let news = &waited[1..others];
                 let news = news.iter().any(|fd| fd.any() != Some(false));
-                self.stop.hush();
+                // Or else the next wait would end at once.
+                if waited[0].any() != Some(false) {
+                    self.stop.hush();
+                }
+                // For the caller, who knows what it waits for.
                 Ok(news)
             }
+            // A signal, whose byte is in the pipe by now.
             Err(Errno::EINTR) => Ok(false),
+            // No memory, most likely.
             Err(errno) => self.bear(errno).map(|()| false),
         }
     }
@@ -321,8 +378,11 @@ impl Listener {
         if !matches!(errno, Errno::ENOMEM | Errno::ENOSPC) {
             return Err(errno.into());
         }
+        // Once for each spell.
         self.server.transcript.trouble(Trouble::Wait, &errno.into());
+        // The one blind wait here: the call that could wait has failed.
         sleep(RETRY_PAUSE);
+        // Then once more from the start.
         Ok(())
     }
 }
@@ -330,30 +390,35 @@ impl Listener {
 /// The time until a deadline as poll(2) takes it; for ever without one.
 #[must_use]
 pub fn timeout(deadline: Option<Instant>) -> PollTimeout {
+    // Without a deadline only an event ends the wait.
     let Some(deadline) = deadline else {
         return PollTimeout::NONE;
     };
+    // Zero if it has passed: then the wait is only a look.
     let left = deadline.saturating_duration_since(Instant::now());
     // Rounded up: a wait that ends before its deadline would only go round
     // and round until the millisecond is over.
     let left = left + Duration::from_nanos(999_999);
+    // Milliseconds in 32 bits; what is longer is cut, and asked again.
     PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
 }
 
 /// Accepts one client; waits for one if the socket is a blocking one, at most
-/// for the idle limit, which holds for it as well.
+/// for the idle limit, which holds for it as well. Says what trouble there was
+/// on the way.
 ///
 /// # Errors
 ///
 /// Those of accept(2) that only a mistake in the program can cause.
 pub fn accept(
     socket: &TcpListener,
-    transcript: &Transcript,
+    trouble: impl Fn(Trouble, &io::Error),
 ) -> Result<Accepted, Failure> {
     loop {
         // The standard library repeats the call after EINTR, and asks for a
         // descriptor that a program started from here does not inherit.
         let error = match socket.accept() {
+            // The handshake is long complete: the kernel has done it.
             Ok((stream, address)) => {
                 // Elsewhere the client's socket inherits the listening one's
                 // O_NONBLOCK; on Linux it never does.
@@ -361,17 +426,24 @@ pub fn accept(
                 stream.set_nonblocking(false)?;
                 return Ok(Accepted::Client(stream, address));
             }
+            // Nobody is at fault yet.
             Err(error) => error,
         };
+        // Some errors must be tried again, some waited out, some believed.
         match blame(&error) {
+            // EAGAIN: of a socket that does not block, or after a time limit.
             Blame::Nobody => return Ok(Accepted::Nobody),
             // accept(2): an error of the network that happened to the new
             // connection; the one behind it may be well.
-            Blame::Network => transcript.trouble(Trouble::Network, &error),
+            Blame::Network => trouble(Trouble::Network, &error),
+            // To go on at once would only fail again, as fast as it can.
             Blame::Resources => {
-                transcript.trouble(Trouble::Accept, &error);
+                // Once for each spell.
+                trouble(Trouble::Accept, &error);
+                // The caller can free something, or wait.
                 return Ok(Accepted::Exhausted);
             }
+            // The next call would fail just the same.
             Blame::Program => return Err(error.into()),
         }
     }
@@ -379,14 +451,20 @@ pub fn accept(
 
 /// Binds the first of the host's addresses that can be had.
 fn bind(options: &Options) -> Result<TcpListener, Failure> {
+    // An address is taken as it is; a name is looked up, and may have many.
     let host = (options.host.as_str(), options.port);
+    // `map_err` puts what was being done beside what went wrong.
     let addresses = host
         .to_socket_addrs()
         .map_err(|error| Failure::Resolve(options.host.clone(), error))?;
+    // Of the last one, if none can be had.
     let mut failure = None;
+    // localhost, for example, may be ::1 as well as 127.0.0.1.
     for address in addresses {
         match listen(address, options.idle_timeout) {
+            // One is enough.
             Ok(listener) => return Ok(listener),
+            // Perhaps the next.
             Err(error) => {
                 failure = Some(Failure::Listen(address.to_string(), error));
             }
@@ -394,6 +472,7 @@ fn bind(options: &Options) -> Result<TcpListener, Failure> {
     }
     // A name without any address is as good as no name.
     Err(failure.unwrap_or_else(|| {
+        // There was no system call that could have failed.
         let error = io::ErrorKind::NotFound.into();
         Failure::Resolve(options.host.clone(), error)
     }))
@@ -404,10 +483,12 @@ fn listen(
     address: SocketAddr,
     idle_timeout: Option<Duration>,
 ) -> io::Result<TcpListener> {
+    // A descriptor, and nothing behind it yet.
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // After a restart, connections of the server before may still be in
     // TIME_WAIT; this lets bind(2) overlook them, and only them.
     socket.set_reuse_address(true)?;
+    // Only such a socket knows the option.
     if address.is_ipv6() {
         // `::` takes IPv4 clients as well, whatever the system's default.
         socket.set_only_v6(false)?;
@@ -419,10 +500,12 @@ fn listen(
     // A client that poll(2) has announced may be gone when accept(2) is
     // called; a blocking accept would then wait for the next one.
     socket.set_nonblocking(true)?;
+    // EADDRINUSE, EADDRNOTAVAIL, EACCES: here the user learns of it.
     socket.bind(&address.into())?;
     // From here on the kernel completes handshakes by itself, and queues up
     // to BACKLOG of the clients until they are accepted.
     socket.listen(BACKLOG)?;
+    // The same descriptor under the standard library's name.
     Ok(socket.into())
 }
 
@@ -441,11 +524,15 @@ enum Blame {
 
 /// Reads the table of errors in accept(2).
 fn blame(error: &io::Error) -> Blame {
+    // Every error of accept(2) has a number.
     match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+        // Somebody else was faster, or the client has left the queue.
         Errno::EAGAIN => Blame::Nobody,
+        // What is not a listening socket, or none at all.
         Errno::EBADF | Errno::EFAULT | Errno::EINVAL | Errno::ENOTSOCK => {
             Blame::Program
         }
+        // Descriptors of this process, of the system; buffers; memory.
         Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM => {
             Blame::Resources
         }

@@ -5,16 +5,19 @@
 //!
 //! Next: `listener.rs`, which puts host and port to use.
 
+// Words of the command line, which need not be text.
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+// clap does the reading, the checking, and the help.
 use clap::builder::{
     FalseyValueParser, PossibleValuesParser, TypedValueParser,
 };
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+// The defaults.
 use crate::constants::{GRACE, HOST, IDLE_TIMEOUT, MAX_CLIENTS, PORT};
 use crate::language::Language;
 
@@ -96,8 +99,11 @@ impl Options {
     /// what cannot be taken.
     #[must_use]
     pub fn from_environment(program: Program) -> Self {
+        // As the system gave them: an argument need not be UTF-8.
         let words: Vec<OsString> = std::env::args_os().collect();
+        // Even a refusal should be in the user's language.
         let language = guess_language(&words, |name| std::env::var(name).ok());
+        // The only way out besides a server that runs.
         Self::parse(program, language, words)
             .unwrap_or_else(|error| refuse(language, &error))
     }
@@ -112,8 +118,11 @@ impl Options {
         language: Language,
         words: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, clap::Error> {
+        // clap checks everything; below nothing can be wrong any more.
         let found = command(program, language).try_get_matches_from(words)?;
+        // The unit is said here, and then carried by the type.
         let seconds = |name| Duration::from_secs(value(&found, name));
+        // 0 stands for never, which is no duration.
         let idle: Duration = seconds("idle-timeout");
         Ok(Self {
             host: value(&found, "host"),
@@ -141,9 +150,13 @@ fn value<T: Clone + Send + Sync + 'static>(
 
 /// The options of one server, with their texts in the user's language.
 fn command(program: Program, language: Language) -> Command {
+    // Short names for what each option below needs.
     let text = |english, spanish| language.pick(english, spanish);
     let option = |name| option(name, language);
+    // Both times have the same bounds.
     let seconds = || value_parser!(u64).range(..=MOST_SECONDS);
+    // In the order of the help. clap's own help and version options are
+    // replaced by ours, which speak Spanish too.
     let command = Command::new(program.name)
         .version(env!("CARGO_PKG_VERSION"))
         .about(text(
@@ -208,7 +221,9 @@ fn command(program: Program, language: Language) -> Command {
     // Only a server that has the choice offers it; to the others the option
     // is as unknown as any other word.
     match program.backend {
+        // threads-server and process-server.
         None => command,
+        // mux-server.
         Some(backend) => command.arg(
             option("backend")
                 .value_parser(choice(BACKEND))
@@ -219,7 +234,9 @@ fn command(program: Program, language: Language) -> Command {
 
 /// One option by its name, with its variable and its help.
 fn option(name: &'static str, language: Language) -> Arg {
+    // Kept apart from the rules, since there are two of each.
     let (value_name, help) = texts(name, language);
+    // The variables stay out of the help, where they would fill a line each.
     Arg::new(name)
         .long(name)
         .env(format!("ECHO_{}", name.to_uppercase().replace('-', "_")))
@@ -230,7 +247,9 @@ fn option(name: &'static str, language: Language) -> Arg {
 
 /// What the help calls an option's value, and what it says of the option.
 fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
+    // Each arm: the value's name and the help, in English and in Spanish.
     let (english, spanish) = match name {
+        // Where, and who can reach it.
         "host" => (
             (
                 "ADDRESS",
@@ -247,11 +266,13 @@ fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
             ("PORT", "Port to listen on; 0 takes any free one"),
             ("PUERTO", "Puerto donde escuchar; 0 toma cualquiera libre"),
         ),
+        // How a conversation goes.
         "serve" => (
             ("HOW LONG", "How long one client is served"),
             ("CUÁNTO", "Cuánto tiempo se atiende a un cliente"),
         ),
         "reply" => (("WHAT", "What is sent back"), ("QUÉ", "Qué se responde")),
+        // What it may cost.
         "max-clients" => (
             ("N", "Clients served at a time; further ones wait"),
             ("N", "Clientes atendidos a la vez; los demás esperan"),
@@ -277,10 +298,12 @@ fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
                  sus respuestas",
             ),
         ),
+        // How it is done.
         "workers" => (
             ("N", "Create so many workers before the first client"),
             ("N", "Crear tantos trabajadores antes del primer cliente"),
         ),
+        // In whose words, and in how many.
         "language" => (
             (
                 "LANGUAGE",
@@ -301,9 +324,11 @@ fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
             ("YES", "Print only the first and the last line"),
             ("SÍ", "Imprimir solo la primera línea y la última"),
         ),
+        // What ends the program at once.
         "help" => (("", "Print this help"), ("", "Mostrar esta ayuda")),
         _ => (("", "Print the version"), ("", "Mostrar la versión")),
     };
+    // Two texts of one language.
     language.pick(english, spanish)
 }
 
@@ -335,12 +360,14 @@ const LANGUAGE: &[(&str, Language)] =
 fn choice<T: Copy + Send + Sync + 'static>(
     words: &'static [(&'static str, T)],
 ) -> impl TypedValueParser<Value = T> {
+    // clap refuses all other words, and lists these in its refusal.
     PossibleValuesParser::new(words.iter().map(|(word, _)| *word))
         .try_map(move |word| find(words, &word).ok_or("not one of them"))
 }
 
 /// What a word stands for.
 fn find<T: Copy>(words: &[(&str, T)], word: &str) -> Option<T> {
+    // Two or three: searching is quicker than anything clever.
     words
         .iter()
         .find(|(known, _)| *known == word)
@@ -349,6 +376,8 @@ fn find<T: Copy>(words: &[(&str, T)], word: &str) -> Option<T> {
 
 /// The word for a choice: what `choice` reads, backwards.
 fn word<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
+    // A default that could not be written on the command line would be ours
+    // to mend, and a test would see it.
     let pair = words.iter().find(|(_, known)| known == value);
     pair.expect("every choice has its word").0
 }
@@ -383,17 +412,24 @@ fn guess_language(
     words: &[OsString],
     variable: impl Fn(&str) -> Option<String>,
 ) -> Language {
+    // The command line may say it once more.
     let mut asked = variable("ECHO_LANGUAGE");
+    // A word that is not UTF-8 is none of those looked for.
     let mut words = words.iter().filter_map(|word| word.to_str());
+    // The last one wins, as in clap.
     while let Some(word) = words.next() {
         match word.strip_prefix("--language") {
+            // The language is the next word.
             Some("") => asked = words.next().map(str::to_owned),
+            // Or it is in the same one.
             Some(value) if value.starts_with('=') => {
                 asked = Some(value[1..].to_owned());
             }
+            // Any other option.
             _ => {}
         }
     }
+    // A language that is not known is refused later; until then, the locale.
     asked
         .and_then(|word| find(LANGUAGE, &word))
         .unwrap_or_else(|| Language::from_locale(variable))
@@ -406,26 +442,35 @@ fn refuse(language: Language, error: &clap::Error) -> ! {
     if !error.use_stderr() || language == Language::English {
         error.exit();
     }
+    // clap knows no Spanish.
     let text = spanish(error);
     // When standard error is closed, the status still tells.
     let _ = writeln!(io::stderr(), "error: {text}\n\nPruebe «--help».");
+    // The status of a wrong command line, everywhere.
     std::process::exit(2)
 }
 
 /// clap's refusals in Spanish.
 fn spanish(error: &clap::Error) -> String {
+    // What clap knows of the mistake, as far as it applies.
     let context = |kind| error.get(kind).map(ToString::to_string);
     let option = context(ContextKind::InvalidArg).unwrap_or_default();
+    // Which option, which value, and what could have stood there.
     let value = context(ContextKind::InvalidValue).unwrap_or_default();
+    // An option that takes anything has an empty list.
     let valid = context(ContextKind::ValidValue)
         .filter(|words| !words.is_empty())
         .map(|words| format!(" (se admite: {words})"))
         .unwrap_or_default();
+    // clap tells more kinds apart; for these texts three are enough.
     match error.kind() {
+        // Mostly a slip of the finger.
         ErrorKind::UnknownArgument => format!("no existe «{option}»"),
+        // At the end of the line, for example.
         _ if value.is_empty() => {
             format!("falta el valor de «{option}»{valid}")
         }
+        // Not a number, out of its range, not one of the words.
         _ => format!("valor no válido «{value}» para «{option}»{valid}"),
     }
 }
@@ -483,8 +528,8 @@ mod tests {
     #[test]
     fn every_option_is_read() {
         let line = "--host ::1 -p 0 --serve once --reply greeting \
-             --max-clients 70000 --idle-timeout 0 --grace 0 --backend select --workers 4 \
-             --language es --quiet";
+             --max-clients 70000 --idle-timeout 0 --grace 0 \
+             --backend select --workers 4 --language es --quiet";
         let expected = Options {
             host: "::1".into(),
             port: 0,

@@ -5,6 +5,7 @@
 //! loop polls that pipe beside its sockets, and no wake-up can get lost
 //! between a check and a wait.
 
+// Atomics are all the memory that a signal handler may share.
 use std::ffi::c_int;
 use std::io;
 use std::net::Shutdown;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+// Signals and pipes, which the standard library leaves to others.
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::signal::{
@@ -20,6 +22,7 @@ use nix::sys::signal::{
 };
 use nix::unistd::{pipe, read};
 
+// How long, and how it ends in haste.
 use crate::constants::LAST_WORD;
 use crate::failure::Failure;
 
@@ -39,6 +42,7 @@ pub fn requested() -> bool {
 
 /// Notes one request to stop; async-signal-safe, see signal-safety(7).
 pub fn request() {
+    // An atomic, for the code that this interrupts may be reading it.
     let before = ASKED.fetch_add(1, Ordering::SeqCst);
     // The second request is the loop's to obey; but a loop that is stuck, in
     // a terminal that Ctrl-S has paused, say, must not outlive the third.
@@ -49,6 +53,7 @@ pub fn request() {
             libc::_exit(130)
         }
     }
+    // Ends the wait of the loop, or the one that it is about to begin.
     poke();
 }
 
@@ -72,6 +77,7 @@ fn poke() {
     // A handler must leave errno as it found it: the code that it interrupts
     // may be about to read it.
     let errno = Errno::last_raw();
+    // -1 before the start, and then write(2) fails with EBADF: no harm.
     let pipe = WAKE_PIPE.load(Ordering::SeqCst);
     // SAFETY: write(2) is async-signal-safe; it reads one byte that lives for
     // ever. A full pipe is as good as a written one, a closed one past caring.
@@ -79,6 +85,7 @@ fn poke() {
     unsafe {
         libc::write(pipe, [0_u8].as_ptr().cast(), 1)
     };
+    // As if nothing had happened in between.
     Errno::set_raw(errno);
 }
 
@@ -96,19 +103,32 @@ pub fn handle(
     signals: &[Signal],
     handler: extern "C" fn(c_int),
 ) -> io::Result<()> {
+    install(signals, SigHandler::Handler(handler))
+}
+
+/// Lets some signals do what they do to any program that has not asked for
+/// anything else.
+///
+/// # Errors
+///
+/// EINVAL for a signal that cannot be handled, such as SIGKILL.
+pub fn restore(signals: &[Signal]) -> io::Result<()> {
+    install(signals, SigHandler::SigDfl)
+}
+
+/// Calls sigaction(2) for each of these signals.
+fn install(signals: &[Signal], handler: SigHandler) -> io::Result<()> {
     // SA_RESTART: system calls that a handler interrupts go on by themselves
     // wherever the kernel can do that (not with a time limit on the socket).
-    let action = SigAction::new(
-        SigHandler::Handler(handler),
-        SaFlags::SA_RESTART,
-        SigSet::empty(),
-    );
+    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // One call for each; there is none for several.
     for &signal in signals {
         // SAFETY: the handlers given here do only what signal-safety(7)
         // allows: atomics, write, shutdown, getpid, _exit.
         #[expect(unsafe_code, reason = "a handler could do anything")]
         unsafe { sigaction(signal, &action) }?;
     }
+    // What they did before is of no interest.
     Ok(())
 }
 
@@ -130,7 +150,9 @@ pub struct Stop {
     reading: Arc<OwnedFd>,
     /// Kept open for the handler, which knows only its number.
     _writing: Option<OwnedFd>,
+    /// How long clients may finish.
     grace: Duration,
+    /// How far it has got.
     stage: Stage,
 }
 
@@ -141,15 +163,20 @@ impl Stop {
     ///
     /// EMFILE or ENFILE when there is no descriptor left for the pipe.
     pub fn new(grace: Duration) -> io::Result<Self> {
+        // What is written to the second comes out of the first.
         let (reading, writing) = pipe()?;
+        // Both ends alike.
         for end in [&reading, &writing] {
             // A handler that blocked on a full pipe would never return.
             fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
             // A program that somebody starts from here has no use for it.
             fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
         }
+        // Before the handlers, which need it.
         WAKE_PIPE.store(writing.as_raw_fd(), Ordering::SeqCst);
+        // The two ways to ask politely: Ctrl-C, and `kill` without an option.
         handle(&[Signal::SIGINT, Signal::SIGTERM], on_signal)?;
+        // Nobody has asked yet, or the handler has counted it.
         Ok(Self {
             reading: Arc::new(reading),
             _writing: Some(writing),
@@ -177,21 +204,31 @@ impl Stop {
     ///
     /// `Failure::Interrupted` after a second request.
     pub fn due(&mut self) -> Result<Option<Shutdown>, Failure> {
+        // Mostly 0, and then this costs one look at the memory.
         let asked = ASKED.load(Ordering::SeqCst);
+        // Impatience counts, at whatever stage.
         if asked > 1 {
             return Err(Failure::Interrupted);
         }
+        // Each stage is entered once.
         let demand = match self.stage {
+            // All that has arrived is still answered: on Linux recv(2) goes
+            // on to deliver it, and then reports the end of file.
             Stage::Running if asked > 0 => {
                 self.stage = Stage::Grace(Instant::now() + self.grace);
+                // Their reading side is ours to close, and costs no reply.
                 Shutdown::Read
             }
+            // Who has not taken the reply by now will not.
             Stage::Grace(end) if Instant::now() >= end => {
                 self.stage = Stage::Cut(Instant::now() + LAST_WORD);
+                // send(2) ends as well, with EPIPE.
                 Shutdown::Both
             }
+            // Not yet, or already demanded.
             _ => return Ok(None),
         };
+        // How a client is told differs between the approaches.
         Ok(Some(demand))
     }
 
@@ -200,8 +237,11 @@ impl Stop {
     #[must_use]
     pub fn over(&self, serving: usize) -> bool {
         match self.stage {
+            // A server without clients waits for some.
             Stage::Running => false,
+            // The sooner the better.
             Stage::Grace(_) => serving == 0,
+            // Somebody may be stuck elsewhere: in a paused terminal, say.
             Stage::Cut(end) => serving == 0 || Instant::now() >= end,
         }
     }
@@ -210,7 +250,9 @@ impl Stop {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match self.stage {
+            // Nothing is due by itself.
             Stage::Running => None,
+            // Then the next one begins.
             Stage::Grace(end) | Stage::Cut(end) => Some(end),
         }
     }
@@ -232,7 +274,9 @@ impl Stop {
     /// whether it is. A pipe that nobody writes to any more never is.
     #[allow(clippy::must_use_candidate, reason = "mostly it is quiet")]
     pub fn hush(&self) -> bool {
+        // The bytes mean nothing; that there are some was the message.
         let mut bytes = [0; 64];
+        // There are as many as there were signals since the last time.
         loop {
             match read(&self.reading, &mut bytes) {
                 // Its end of file, which is there to be read for ever.

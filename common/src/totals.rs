@@ -4,6 +4,7 @@
 //! share them behind a lock, processes send them through a pipe, the loop has
 //! a plain variable.
 
+// Behind the sign `+=`.
 use std::ops::AddAssign;
 
 /// Counts of clients and of bytes, as the summary prints them.

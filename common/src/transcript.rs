@@ -5,6 +5,7 @@
 //!
 //! Next: `echo.rs`, which says when each line is printed.
 
+// Texts, descriptors, and a lock for threads that complain at once.
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
@@ -13,10 +14,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+// write(2) itself: no buffer, no panic.
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
 
+// What there is to print.
 use crate::failure::{Spell, Trouble};
 use crate::language::Language;
 use crate::totals::Totals;
@@ -74,8 +77,11 @@ pub enum Ending {
 /// error.
 #[derive(Debug)]
 pub struct Transcript {
+    /// The name that the first and the last line begin with.
     program: &'static str,
+    /// Of all lines.
     language: Language,
+    /// Whether there are no lines between the first and the last.
     quiet: bool,
     /// The trouble reported last; all threads of a server share it.
     spell: Mutex<Spell>,
@@ -102,6 +108,7 @@ impl Transcript {
 
     /// Prints the first line, which bears the address really bound.
     pub fn listening(&self, address: SocketAddr) {
+        // A script may wait for this line, and read the port from it.
         let verb = self.language.pick("listening on", "escuchando en");
         print(&format!("{} {verb} {address}\n", self.program));
     }
@@ -122,30 +129,28 @@ impl Transcript {
 
     /// Prints the last line.
     pub fn stopped(&self, totals: Totals) {
+        // The sentence is put together from parts that agree in number.
         let language = self.language;
         let stopped = language.pick("stopped", "detenido");
+        // In Spanish the participle agrees as well.
         let clients = match language {
+            // One word for one and for many.
             Language::English => {
                 language.count(totals.clients, "client", "clients") + " served"
             }
+            // Two words, both inflected.
             Language::Spanish => language.count(
                 totals.clients,
                 "cliente atendido",
                 "clientes atendidos",
             ),
         };
-        let received = language.count(totals.received, "byte", "bytes");
-        let received = match language {
-            Language::English => received + " received",
-            Language::Spanish if totals.received == 1 => received + " recibido",
-            Language::Spanish => received + " recibidos",
-        };
-        let sent = language.count(totals.sent, "byte", "bytes");
-        let sent = match language {
-            Language::English => sent + " sent",
-            Language::Spanish if totals.sent == 1 => sent + " enviado",
-            Language::Spanish => sent + " enviados",
-        };
+        // The same noun for both numbers.
+        let bytes = |number| language.count(number, "byte", "bytes");
+        let received = bytes(totals.received) + self.received(totals.received);
+        // What was dropped at a close is in neither.
+        let sent = bytes(totals.sent) + self.sent(totals.sent);
+        // In one write, so that nothing can come between its parts.
         print(&format!(
             "{} {stopped}: {clients}, {received}, {sent}\n",
             self.program
@@ -154,19 +159,23 @@ impl Transcript {
 
     /// Prints a diagnostic, one line on standard error; never quiet.
     pub fn complain(&self, text: &str) {
-        deliver(
-            io::stderr().as_fd(),
-            format!("{}: {text}\n", self.program).as_bytes(),
-        );
+        // Which program it was is not obvious where many write to one place.
+        let line = format!("{}: {text}\n", self.program);
+        deliver(io::stderr().as_fd(), line.as_bytes());
     }
 
     /// Prints that resources have run out, once for each spell of it.
     pub fn trouble(&self, trouble: Trouble, error: &io::Error) {
+        // Threads may meet the same shortage at the same moment. A panic that
+        // held the lock would leave nothing behind that could be wrong.
         let mut spell =
             self.spell.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not for each of a hundred tries.
         if spell.is_news(trouble, Instant::now()) {
+            // What, and why.
             let (english, spanish) = trouble.words();
             let what = self.language.pick(english, spanish);
+            // The system's own words for it.
             let why = self.language.describe(error);
             self.complain(&format!("{what}: {why}"));
         }
@@ -181,28 +190,46 @@ impl Transcript {
     ) -> String {
         // Twelve columns hold `process 1234`; a longer one shifts its line.
         let mut line = format!("{:<12}  ", self.worker(worker));
+        // The second column, without which the third moves up.
         if let Some(client) = client {
             // Formatting into a string cannot fail.
             let _ = write!(line, "{}  ", plain(client));
         }
+        // The rest of the line.
         match event {
+            // Not `accepted`: it may have waited since for a thread.
             Event::Connected => {
                 line += self.language.pick("connected", "conectado");
             }
+            // The only part whose length a client decides.
             Event::Received(bytes) => self.append_received(&mut line, bytes),
-            Event::Sent(number) => line += &self.sent(*number),
+            // What was sent was received a line ago: its number is enough.
+            Event::Sent(number) => {
+                let number = *number as u64;
+                // The verb comes first here, and last in the summary.
+                let verb = self.sent(number).trim_start();
+                let count = self.language.count(number, "byte", "bytes");
+                // Formatting into a string cannot fail.
+                let _ = write!(line, "{verb} {count}");
+            }
+            // The ordinary close goes without saying why.
             Event::Closed(ending) => {
                 line += self.language.pick("closed", "cerrado");
+                // Any other says why.
                 if let Some(reason) = self.reason(ending) {
                     line += ": ";
+                    // In the words of `Ending`, or of the system.
                     line += &reason;
                 }
             }
+            // From the parent, for the child can say nothing any more.
             Event::Died(how) => {
                 line += self.language.pick("died: ", "murió: ");
+                // The name of a signal is the same in every language.
                 line += how;
             }
         }
+        // Part of the same write(2): a line without its end is torn.
         line.push('\n');
         line
     }
@@ -210,60 +237,85 @@ impl Transcript {
     /// The first column.
     fn worker(&self, worker: Worker) -> String {
         match worker {
+            // As `ps -T` shows its name, in English.
             Worker::Thread(number) => {
                 format!("{} {number}", self.language.pick("thread", "hilo"))
             }
+            // As `ps`, `top` and `kill` know it.
             Worker::Process(id) => {
                 format!("{} {id}", self.language.pick("process", "proceso"))
             }
+            // There is no other, so it has no number.
             Worker::Loop => self.language.pick("loop", "bucle").to_owned(),
+            // With `--workers` it has.
             Worker::LoopNumber(number) => {
                 format!("{} {number}", self.language.pick("loop", "bucle"))
             }
         }
     }
 
-    /// `sent 7 bytes`
-    fn sent(&self, number: usize) -> String {
-        let bytes = self.language.count(number as u64, "byte", "bytes");
+    /// The participle of what has come, after a blank: ` received`.
+    fn received(&self, number: u64) -> &'static str {
         match self.language {
-            Language::English => format!("sent {bytes}"),
-            Language::Spanish if number == 1 => format!("enviado {bytes}"),
-            Language::Spanish => format!("enviados {bytes}"),
+            // One word for one and for many.
+            Language::English => " received",
+            // It agrees with `byte`, and with `bytes`.
+            Language::Spanish if number == 1 => " recibido",
+            // For none as well as for many.
+            Language::Spanish => " recibidos",
+        }
+    }
+
+    /// The participle of what has gone: ` sent`.
+    fn sent(&self, number: u64) -> &'static str {
+        match self.language {
+            // One word for one and for many.
+            Language::English => " sent",
+            // It agrees with `byte`, and with `bytes`.
+            Language::Spanish if number == 1 => " enviado",
+            // For none as well as for many.
+            Language::Spanish => " enviados",
         }
     }
 
     /// Why a connection was closed, where it is worth a word.
     fn reason(&self, ending: &Ending) -> Option<Cow<'static, str>> {
+        // Fixed texts are borrowed, the others are made: `Cow` is either.
         let text = match ending {
+            // Nothing to explain.
             Ending::Ordinary => return None,
+            // The limit, since the user can change it.
             Ending::Idle(limit) => {
                 let idle = self.language.pick("idle for", "inactivo durante");
+                // `s` is the symbol of the unit, and has no plural.
                 return Some(format!("{idle} {} s", limit.as_secs()).into());
             }
+            // It was not the client.
             Ending::Stopping => self
                 .language
                 .pick("server stopping", "el servidor se detiene"),
+            // Nor here.
             Ending::Panicked => self
                 .language
                 .pick("its thread panicked", "su hilo entró en pánico"),
+            // As the system calls it.
             Ending::Failed(error) => {
                 return Some(self.language.describe(error).into());
             }
         };
+        // Borrowed.
         Some(text.into())
     }
 
     /// Appends `received 7 bytes: ¡hola\n`, cut where the line would grow
     /// longer than `LINE_LIMIT`.
     fn append_received(&self, line: &mut String, bytes: &[u8]) {
+        // The number first: it stays true when the text is cut.
         let number = bytes.len();
         let count = self.language.count(number as u64, "byte", "bytes");
-        let verb = match self.language {
-            Language::English => "received",
-            Language::Spanish if number == 1 => "recibido",
-            Language::Spanish => "recibidos",
-        };
+        // Before its number here, behind it in the summary.
+        let verb = self.received(number as u64).trim_start();
+        // Formatting into a string cannot fail.
         let _ = write!(line, "{verb} {count}: ");
         // One byte is kept for the newline.
         let limit = LINE_LIMIT - 1;
@@ -271,17 +323,28 @@ impl Transcript {
         // is missing still fits.
         let mut cut = line.len();
         let mut missing = number;
+        // No later note is longer than that of all the bytes.
+        let longest_note = self.cut_note(number).len();
+        // How many bytes are not shown yet.
         let mut left = number;
+        // Piece by piece, since it may end at any of them.
         for (length, shown) in escape(bytes) {
+            // Even if it will not stay: the next one may tell.
             line.push_str(&shown);
+            // A piece may stand for several bytes, or show one as several.
             left -= length;
-            if line.len() + self.cut_note(left).len() <= limit {
+            // The exact note is made only near the end of a long line.
+            if line.len() + longest_note <= limit
+                || line.len() + self.cut_note(left).len() <= limit
+            {
                 cut = line.len();
+                // What a cut at this place would leave out.
                 missing = left;
             }
         }
         // Only now is it known whether the whole text fits without a note.
         if line.len() > limit {
+            // Behind a whole escape, never within one.
             line.truncate(cut);
             line.push_str(&self.cut_note(missing));
         }
@@ -289,6 +352,7 @@ impl Transcript {
 
     /// `… (17 more bytes)`
     fn cut_note(&self, missing: usize) -> String {
+        // Counted in bytes received, not in columns.
         let (one, many) = self
             .language
             .pick(("more byte", "more bytes"), ("byte más", "bytes más"));
@@ -302,36 +366,43 @@ impl Transcript {
 /// Text stays as it is: letters of any script, accents, emoji, quotes. All
 /// that is not printable becomes `\n`, `\r`, `\t`, `\\`, `\u{1b}`, and bytes
 /// that are not UTF-8 become `\xff`. No two inputs share a printed form.
-pub fn escape(
-    bytes: &[u8],
-) -> impl Iterator<Item = (usize, Cow<'static, str>)> {
+pub fn escape(bytes: &[u8]) -> impl Iterator<Item = (usize, Cow<'_, str>)> {
     // A chunk is some valid text and then at most one invalid sequence; a
     // character that the end of the buffer has cut in two is invalid too.
     bytes.utf8_chunks().flat_map(|chunk| {
-        let text = chunk
-            .valid()
-            .chars()
-            .map(|character| (character.len_utf8(), show(character)));
+        // Character by character, each where it stands in the text.
+        let valid = chunk.valid();
+        let text = valid.char_indices().map(move |(at, character)| {
+            // In UTF-8 a character has one to four bytes.
+            let length = character.len_utf8();
+            (length, show(&valid[at..at + length], character))
+        });
+        // Byte by byte: there is no character in them.
         let rest = chunk
             .invalid()
             .iter()
             .map(|byte| (1, format!("\\x{byte:02x}").into()));
-        // Both borrow from the chunk, which ends with this closure.
-        text.chain(rest).collect::<Vec<_>>()
+        // Lazily: nothing is made that nobody asks for.
+        text.chain(rest)
     })
 }
 
-/// The printed form of one character.
-fn show(character: char) -> Cow<'static, str> {
+/// The printed form of one character, given as text and as itself.
+fn show(text: &str, character: char) -> Cow<'_, str> {
     match character {
-        '\n' => "\\n".into(),
-        '\r' => "\\r".into(),
-        '\t' => "\\t".into(),
+        // The four that everybody knows.
+        '\n' => "\\n".into(), // The end of what was typed.
+        '\r' => "\\r".into(), // Before it, from telnet and browsers.
+        '\t' => "\\t".into(), // Would take as much room as it likes.
+        // Or else nobody could tell `\n` from a newline.
         '\\' => "\\\\".into(),
         // Printable by definition, and most of what ever comes; and the joiner
         // of emoji, which makes one family out of three faces.
-        ' '..='~' | '\u{200d}' => String::from(character).into(),
-        _ if is_printable(character) => String::from(character).into(),
+        ' '..='~' | '\u{200d}' => text.into(),
+        // Letters of all scripts, accents, signs, emoji.
+        _ if is_printable(character) => text.into(),
+        // Control characters, those that turn the direction of writing, those
+        // that cannot be seen, and those that mean nothing yet.
         _ => format!("\\u{{{:x}}}", u32::from(character)).into(),
     }
 }
@@ -342,8 +413,10 @@ fn show(character: char) -> Cow<'static, str> {
 /// `escape_debug`; that of a `str` leaves an accent alone which follows a
 /// letter, so the question is asked behind an `a`.
 fn is_printable(character: char) -> bool {
+    // A letter, and room for the longest character behind it.
     let mut text = [b'a'; 5];
     let length = character.encode_utf8(&mut text[1..]).len();
+    // What the standard library would not escape is text.
     let text = &text[..=length];
     str::from_utf8(text).is_ok_and(|text| text.escape_debug().eq(text.chars()))
 }
@@ -364,6 +437,7 @@ fn print(line: &str) {
 /// Not `println!`: it panics when nobody reads any more, and its buffer would
 /// be copied into every child by fork(2) and then printed twice.
 fn deliver(out: BorrowedFd, mut line: &[u8]) {
+    // Mostly once.
     while !line.is_empty() {
         match write(out, line) {
             // Part of a line is taken only by a nearly full disk or a

@@ -47,7 +47,7 @@ def parse_options(serve):
     add("--reply", choices=["greeting", "echo"], default="greeting")
     # One exchange, or as many as the client wants: until its end of file.
     add("--serve", choices=["once", "until-eof"], default=serve)
-    # Printing costs more than answering: a measurement goes without.
+    # A measurement would measure the printing as well.
     add("--quiet", action="store_true", help="print only the first line")
     # Makes the processor the bottleneck, instead of the network.
     add("--cpu-work", type=int, default=0, metavar="MICROSECONDS")
@@ -118,7 +118,7 @@ def signals_to_kernel():
 
 def report(options, address, event):
     """Prints one event of one client."""
-    # Not even the text is built for a line that nobody wants.
+    # Asked here, so that the three programs need not.
     if not options.quiet:
         write_line(f"{name(address)} {event}")
 

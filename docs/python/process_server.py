@@ -67,8 +67,7 @@ def serve(listener, connection, address, options):
     # With this copy open, the port would stay taken for as long as the child
     # lives, even if the parent is dead.
     listener.close()
-    # Lines of several clients interleave: nobody knows which process runs
-    # next.
+    # Lines of several clients interleave, in an order that nobody knows.
     common.report(options, address, "connected")
     # A client that resets raises ConnectionResetError. As in the original
     # nothing catches it: the child prints a traceback and ends with status 1.

@@ -39,16 +39,15 @@ def main():
         thread = threading.Thread(
             target=serve, args=(connection, address, options), daemon=True
         )
-        # Nobody joins it: Python detaches its threads, so that the kernel
-        # keeps nothing of them after `serve` has returned.
+        # Nobody joins it, and yet nothing of it is left after `serve`: Python
+        # detaches the threads that nobody joins.
         thread.start()
 
 
 def serve(connection, address, options):
     """Serves one client, while others are served in their threads."""
     # 4. From the new thread
-    # Lines of several clients interleave: nobody knows which thread runs
-    # next.
+    # Lines of several clients interleave, in an order that nobody knows.
     common.report(options, address, "connected")
     # A client that resets raises ConnectionResetError. As in the original
     # nothing catches it: Python prints a traceback, this thread ends, and the

@@ -4,24 +4,31 @@
 //! The loop serves everybody at once and may block for nobody, so here the
 //! same knowledge is data: a state for each client.
 
+// `Rc` counts owners within one thread; there is no other here.
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+// The same conversation as in a thread or a process.
 use common::Server;
 use common::constants::DRAIN_LIMIT;
 use common::echo::{Conversation, Step, ending};
 use common::totals::Totals;
 use common::transcript::{Ending, Event, Worker};
 
+// What the list needs to know of a client.
 use crate::readiness::{Interest, Socket};
 
 /// One client and the state of its conversation.
 pub struct Client {
+    /// Its socket, of which the list has a share.
     stream: Rc<TcpStream>,
+    /// Who it is, for the transcript.
     address: SocketAddr,
+    /// And whose loop it belongs to.
     worker: Worker,
+    /// What was said, and who has to speak now.
     conversation: Conversation,
     /// When it last sent something or took something.
     active: Instant,
@@ -50,6 +57,7 @@ impl Client {
         // From now on a call that would have to wait returns EAGAIN instead:
         // whoever blocked the loop would block every client.
         stream.set_nonblocking(true)?;
+        // Served from now on, though it may not have said a word.
         server.transcript.say(worker, address, &Event::Connected);
         Ok(Self {
             stream: Rc::new(stream),
@@ -71,8 +79,11 @@ impl Client {
 
     /// What its socket must be watched for from now on, if that has changed.
     pub fn new_interest(&mut self) -> Option<Interest> {
+        // epoll charges a system call for each change, and most turns change
+        // nothing.
         let interest = self.interest();
         (self.watched != interest).then(|| {
+            // It will be, as soon as the caller has said so to the kernel.
             self.watched = interest;
             interest
         })
@@ -84,7 +95,9 @@ impl Client {
     /// without reading fills its own buffers, not the server's memory.
     pub fn interest(&self) -> Interest {
         match self.conversation.step() {
+            // There was no room for all of it.
             Step::Send => Interest::Send,
+            // A message, or the end of file.
             Step::Receive | Step::Close => Interest::Receive,
         }
     }
@@ -134,6 +147,7 @@ impl Client {
             result => {
                 let (conversation, options) =
                     (&self.conversation, &server.options);
+                // Whether it stays does not matter any more: `drop`.
                 Some(ending(result.map(drop), conversation, options))
             }
         }
@@ -157,6 +171,7 @@ impl Client {
         // A reply that waits comes first: then nothing is received.
         if self.conversation.step() == Step::Receive {
             // 4.3.1 Receive data
+            // EAGAIN where a thread would wait: then `?` ends this turn.
             let count = stream.read(self.conversation.room())?;
             // The client has shown that it is there.
             self.active = now;
@@ -186,6 +201,7 @@ impl Client {
             // One line for each reply, not for each piece of it.
             if self.conversation.send(count) {
                 let length = self.conversation.reply().len();
+                // The kernel has all of it; the network is the kernel's.
                 self.say(server, &Event::Sent(length));
             }
         }

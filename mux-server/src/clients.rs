@@ -2,6 +2,7 @@
 //!
 //! No lock guards it: one loop, one thread, nobody to share it with.
 
+// One table to find a client, one order to find the next deadline.
 use std::collections::{BTreeSet, HashMap};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::RawFd;
@@ -10,17 +11,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+// From the common ground.
 use common::Server;
 use common::failure::Failure;
 use common::listener::{Accepted, Listener, timeout};
+use common::options::Backend;
 use common::transcript::{Ending, Event, Worker};
 use nix::errno::Errno;
 
+// What the list is made of.
 use crate::client::Client;
-use crate::readiness::{Interest, Readiness, Socket, number, readiness};
+#[cfg(target_os = "linux")]
+use crate::epoll::Epoll;
+use crate::poll::Poll;
+use crate::readiness::{Interest, Readiness, Socket, number};
+use crate::select::Select;
 
 /// The clients being served, and what the kernel is asked to watch.
 pub struct Clients {
+    /// The options and the transcript.
     server: Arc<Server>,
     /// How the kernel is asked.
     readiness: Box<dyn Readiness>,
@@ -54,10 +63,14 @@ impl Clients {
         listener: &Listener,
         worker: Worker,
     ) -> nix::Result<Self> {
+        // In the kernel, or in here; see `readiness.rs`.
         let mut readiness = readiness(server.options.backend)?;
+        // A share of the share: the list takes anything with a descriptor.
         let pipe: Socket = Rc::new(Arc::clone(listener.stop.pipe()));
         readiness.watch(&pipe, Interest::Receive)?;
+        // No clients, and the door still shut: `wait` will open it.
         Ok(Self {
+            // select(2) may have room for fewer than the user allows.
             most: server.options.max_clients.min(readiness.room()),
             server,
             readiness,
@@ -86,14 +99,19 @@ impl Clients {
         listener: &mut Listener,
         ready: &mut Vec<RawFd>,
     ) -> Result<(), Failure> {
+        // `and_then`: without a door there is nothing to wait for.
         let result = self.mind_door(listener).and_then(|()| {
+            // The nearest of all deadlines ends the wait, if nobody else does.
             let ends = [self.next_look(), listener.deadline()];
             let until = timeout(ends.into_iter().flatten().min());
+            // Here the loop sleeps.
             self.readiness.wait(ready, until)
         });
+        // An error here concerns all clients at once.
         match result {
             // A signal came first: the loop goes round and finds out which.
             Ok(()) | Err(Errno::EINTR) => Ok(()),
+            // Out of memory, for now; or a mistake in the program.
             Err(errno) => listener.bear(errno),
         }
     }
@@ -102,17 +120,26 @@ impl Clients {
     /// house must not: with somebody waiting at the door, each wait would end
     /// at once with the same answer.
     fn mind_door(&mut self, listener: &mut Listener) -> nix::Result<()> {
+        // Of all loops together.
         let taken = self.taken.load(Ordering::SeqCst);
+        // Not during a stop, nor for a while after a shortage.
         let open = taken < self.most && listener.accepting(taken);
+        // What is, and what could be.
         match (self.door.take(), listener.socket()) {
+            // There is room again, or for the first time.
             (None, Some(socket)) if open => {
+                // Nothing is lost while it was shut: the kernel has queued.
                 let socket: Socket = Rc::new(Arc::clone(socket));
                 self.readiness.watch(&socket, Interest::Accept)?;
+                // Only now, for `?` may have left already.
                 self.door = Some(socket);
             }
+            // It shuts; at a stop this closes the socket, too.
             (Some(socket), _) if !open => self.readiness.forget(&socket),
+            // All stays as it is.
             (door, _) => self.door = door,
         }
+        // The list is as it should be.
         Ok(())
     }
 
@@ -136,7 +163,9 @@ impl Clients {
         {
             return Ok(Some((stream, address)));
         }
+        // Given back: there was no place, or nobody to take it.
         self.taken.fetch_sub(1, Ordering::SeqCst);
+        // Not an error: somebody else was faster.
         Ok(None)
     }
 
@@ -158,15 +187,21 @@ impl Clients {
         stream: TcpStream,
         address: SocketAddr,
     ) -> Result<(), Failure> {
+        // Its state, and its first line.
         let client = Client::new(stream, address, &self.server, self.worker)?;
+        // By which the kernel will name it.
         let fd = number(&client.socket());
+        // From here on it is in the list.
         let watched = self.readiness.watch(&client.socket(), client.interest());
+        // And from here on in the table.
         self.live.insert(fd, client);
+        // It may be silent from the start.
         self.look(fd);
         // The kernel cannot watch it: better to say so than to leave it there.
         if let Err(errno) = watched {
             self.close(fd, Ending::Failed(errno.into()));
         }
+        // Whatever became of it, the loop goes on.
         Ok(())
     }
 
@@ -177,34 +212,44 @@ impl Clients {
 
     /// Watches a client for what it needs next, after it had its turn.
     pub fn watch(&mut self, fd: RawFd) {
+        // It cannot be missing: it has just had its turn.
         let Some(client) = self.live.get_mut(&fd) else {
             return;
         };
+        // Mostly it waits for the next message, as before.
         if let Some(interest) = client.new_interest() {
             let watched = self.readiness.watch(&client.socket(), interest);
+            // Unwatched, it would wait for ever.
             if let Err(errno) = watched {
                 self.close(fd, Ending::Failed(errno.into()));
             }
         }
+        // It may have got a deadline that is earlier than before.
         self.look(fd);
     }
 
     /// Removes a client, and so closes it: its socket is closed when its last
     /// share is dropped.
     pub fn close(&mut self, fd: RawFd, ending: Ending) {
+        // Out of the table; from here on this function owns it.
         let Some(client) = self.live.remove(&fd) else {
             return;
         };
+        // Out of the order of deadlines.
         if let Some(look) = client.look {
             self.looks.remove(&(look, fd));
         }
+        // Out of the list, before the number of its socket becomes another's.
         self.readiness.forget(&client.socket());
+        // Its place is free, for the clients of any loop.
         self.taken.fetch_sub(1, Ordering::SeqCst);
+        // Its last line; then it is dropped, and the kernel closes the socket.
         client.say(&self.server, &Event::Closed(ending));
     }
 
     /// Shuts down this side of every client's socket.
     pub fn shutdown(&self, side: Shutdown) {
+        // Each of them becomes ready by that, and ends on its next turn.
         for client in self.live.values() {
             client.shutdown(side);
         }
@@ -212,19 +257,25 @@ impl Clients {
 
     /// Closes every client whose deadline has passed.
     pub fn close_overdue(&mut self, now: Instant) {
+        // Mostly nobody: then this is one look at the earliest.
         while let Some(&(look, fd)) = self.looks.first()
             && look <= now
         {
+            // Its time has come, or its entry is out of date.
             self.looks.pop_first();
+            // Who leaves takes the entry along, so it cannot be missing.
             let Some(client) = self.live.get_mut(&fd) else {
                 continue;
             };
+            // The entry is gone.
             client.look = None;
+            // Has it been active since?
             if client.deadline().is_some_and(|deadline| deadline <= now) {
                 let ending = client.overdue();
+                // Its deadline ends with it.
                 self.close(fd, ending);
             } else {
-                // It has been active since: look again when that runs out.
+                // Look again when that runs out.
                 self.look(fd);
             }
         }
@@ -232,9 +283,11 @@ impl Clients {
 
     /// Makes sure that a client is looked at when its deadline has passed.
     fn look(&mut self, fd: RawFd) {
+        // It may have been closed on the way here.
         let Some(client) = self.live.get_mut(&fd) else {
             return;
         };
+        // Without an idle limit only a close that waits has a deadline.
         let Some(deadline) = client.deadline() else {
             return;
         };
@@ -242,9 +295,11 @@ impl Clients {
         if client.look.is_some_and(|look| look <= deadline) {
             return;
         }
+        // A later one is replaced.
         if let Some(look) = client.look.replace(deadline) {
             self.looks.remove(&(look, fd));
         }
+        // The number of the socket tells two of the same moment apart.
         self.looks.insert((deadline, fd));
     }
 
@@ -252,4 +307,23 @@ impl Clients {
     fn next_look(&self) -> Option<Instant> {
         self.looks.first().map(|(look, _)| *look)
     }
+}
+
+/// The way of asking that the user chose.
+///
+/// # Errors
+///
+/// EMFILE or ENFILE when there is no descriptor left for an epoll.
+pub fn readiness(backend: Option<Backend>) -> nix::Result<Box<dyn Readiness>> {
+    // A box hides which it is: the loop calls the three verbs, and that costs
+    // nothing beside the system calls behind them.
+    Ok(match backend {
+        // As in the original.
+        Some(Backend::Select) => Box::new(Select::new()),
+        // Where there is one.
+        #[cfg(target_os = "linux")]
+        Some(Backend::Epoll) => Box::new(Epoll::new()?),
+        // Unless told otherwise: it has no limit, and is everywhere.
+        _ => Box::new(Poll::default()),
+    })
 }

@@ -8,6 +8,7 @@
 //! client, `clients.rs` for the list, and `poll.rs`, `select.rs`, `epoll.rs`
 //! for how the kernel is asked.
 
+// A client, the list of them, and three ways to ask for the ready ones.
 mod client;
 mod clients;
 #[cfg(target_os = "linux")]
@@ -17,10 +18,12 @@ mod readiness;
 mod select;
 mod workers;
 
+// From the standard library.
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+// From the files beside this one, and from the common ground.
 use clients::Clients;
 use common::Server;
 use common::failure::Failure;
@@ -39,7 +42,9 @@ const PROGRAM: Program = Program {
 /// Reads the options, listens, and calls `serve`.
 fn main() -> ExitCode {
     common::run(PROGRAM, |server, listener| match server.options.workers {
+        // One.
         None => serve(server, listener, Worker::Loop),
+        // Several of the loop below.
         Some(number) => workers::serve(server, listener, number),
     })
 }
@@ -51,12 +56,15 @@ fn serve(
     worker: Worker,
 ) -> Result<Totals, Failure> {
     // 1. Initialise the list of sockets
+    // No clients yet, but the pipe of the signals, and the door.
     let mut clients = Clients::new(Arc::clone(server), &listener, worker)?;
+    // Of several loops none can say when all are there.
     if worker == Worker::Loop {
         listener.announce()?;
     }
     // One loop, one owner: plain variables will do.
     let mut totals = Totals::default();
+    // Kept between the rounds, so that its memory is allocated once.
     let mut ready = Vec::new();
     // The endless loop of the original, with an end: a stop, once the last
     // client has left.
@@ -65,24 +73,33 @@ fn serve(
         // The only place where this program waits, and for all clients at
         // once. The `?` hands an error to the caller.
         clients.wait(&mut listener, &mut ready)?;
+        // One look at the clock for all who are ready.
         let now = Instant::now();
         // 3. Iterate over the connections that are ready
+        // The kernel has named them by the numbers of their descriptors.
         for fd in ready.drain(..) {
             // 4. For each of them
+            // The listening socket is one of them, like any other.
             if clients.is_door(fd) {
                 // 4.1 A new socket for the connection
+                // One client each time; if more wait, the next wait ends at
+                // once. Nobody, if it was gone again or another loop's.
                 if let Some((stream, address)) =
                     clients.accept(&mut listener)?
                 {
                     // 4.2 Add the socket to the list
+                    // From here on it can make the wait end.
                     clients.enter(stream, address)?;
                 }
             } else if let Some(client) = clients.get(fd) {
+                // It does all it can without waiting, and says whether that
+                // was its end.
                 match client.proceed(server, &mut totals, now) {
                     // 4.3 If there is data: receive, print, send
-                    // All done; now it is watched for what it needs next.
+                    // That is done; it is watched for what it needs next.
                     None => clients.watch(fd),
                     // 4.4 If there is none: close, remove from the list
+                    // The end of file, or an error.
                     Some(ending) => clients.close(fd, ending),
                 }
             } else {
@@ -93,10 +110,12 @@ fn serve(
         // Who only waits is never ready: here the clock speaks for them.
         clients.close_overdue(now);
         // 5. Stop
+        // Every wait ends at a signal, so this comes in time.
         if let Some(side) = listener.demand()? {
             clients.shutdown(side);
         }
     }
+    // Whoever was accepted, whatever became of them.
     totals.clients = listener.accepted();
     Ok(totals)
 }

@@ -3,32 +3,43 @@
 //! As `select.rs`, without its limit: the list may be of any length. But the
 //! kernel still looks at every entry in every call.
 
+// A descriptor lent, and its bare number.
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
+// The kernel's call, in types that borrow.
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+// The three verbs to be put in its terms.
 use crate::readiness::{Interest, List, Readiness, Socket};
 
 /// Readiness by poll(2).
 #[derive(Default)]
 pub struct Poll {
+    /// What the kernel forgets with each answer.
     list: List,
 }
 
+/// The three verbs, in one system call.
 impl Readiness for Poll {
+    /// No system call.
     fn watch(
         &mut self,
         socket: &Socket,
         interest: Interest,
     ) -> nix::Result<()> {
+        // The kernel learns of it with the next wait.
         self.list.watch(socket, interest);
+        // A list of any length will do.
         Ok(())
     }
 
+    /// No system call either.
     fn forget(&mut self, socket: &Socket) {
         self.list.forget(socket);
     }
 
+    /// One system call, and a walk over the whole list before it, in the
+    /// kernel, and after it.
     fn wait(
         &mut self,
         ready: &mut Vec<RawFd>,
@@ -42,26 +53,34 @@ impl Readiness for Poll {
             .entries()
             .iter()
             .map(|(socket, interest)| {
+                // A bit for each thing to watch for.
                 let flags = match interest {
+                    // A client at the door counts as something to read.
                     Interest::Receive | Interest::Accept => PollFlags::POLLIN,
+                    // Only while a reply waits: there is nearly always room.
                     Interest::Send => PollFlags::POLLOUT,
                 };
+                // The kernel will write its answer beside the question.
                 PollFd::new(socket.as_fd(), flags)
             })
             .collect();
+        // Here the loop sleeps.
         let mut left = poll(&mut asked, timeout)?;
+        // The kernel does not say which ones: the list must be searched.
         for answer in &asked {
-            // The kernel says how many there are: behind the last one there
-            // is nothing to look for.
+            // But how many: behind the last of them there is nothing.
             if left == 0 {
                 break;
             }
             // Not only what was asked for: POLLERR and POLLHUP come unasked.
             if answer.any() != Some(false) {
+                // By its number, since the caller has a table.
                 ready.push(answer.as_fd().as_raw_fd());
+                // One less to look for.
                 left -= 1;
             }
         }
+        // The caller finds out what for.
         Ok(())
     }
 }

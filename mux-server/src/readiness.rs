@@ -3,17 +3,13 @@
 //! `select.rs` and `poll.rs` hand the kernel the whole list each time, and
 //! keep it here in a `List`; with `epoll.rs` the kernel keeps it.
 
+// `Rc` counts owners within one thread; there is no other here.
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd as _, RawFd};
 use std::rc::Rc;
 
-use common::options::Backend;
+// What the user chose, and how long to wait.
 use nix::poll::PollTimeout;
-
-#[cfg(target_os = "linux")]
-use crate::epoll::Epoll;
-use crate::poll::Poll;
-use crate::select::Select;
 
 /// Anything with a descriptor. The list holds a share of it, so that no
 /// descriptor in the list can be closed, and its number given to another.
@@ -65,20 +61,6 @@ pub trait Readiness {
     }
 }
 
-/// The way of asking that the user chose.
-///
-/// # Errors
-///
-/// EMFILE or ENFILE when there is no descriptor left for an epoll.
-pub fn readiness(backend: Option<Backend>) -> nix::Result<Box<dyn Readiness>> {
-    Ok(match backend {
-        Some(Backend::Select) => Box::new(Select::new()),
-        #[cfg(target_os = "linux")]
-        Some(Backend::Epoll) => Box::new(Epoll::new()?),
-        _ => Box::new(Poll::default()),
-    })
-}
-
 /// The number of a socket's descriptor.
 pub fn number(socket: &Socket) -> RawFd {
     socket.as_fd().as_raw_fd()
@@ -87,6 +69,7 @@ pub fn number(socket: &Socket) -> RawFd {
 /// The sockets watched, for those who must name them all in each wait.
 #[derive(Default)]
 pub struct List {
+    /// One after the other, in no order, without gaps.
     entries: Vec<(Socket, Interest)>,
     /// Where in `entries` a descriptor stands.
     places: HashMap<RawFd, usize>,
@@ -95,10 +78,13 @@ pub struct List {
 impl List {
     /// Adds a socket, or changes what it is watched for.
     pub fn watch(&mut self, socket: &Socket, interest: Interest) {
+        // A share of the socket, which keeps it open.
         let entry = (Rc::clone(socket), interest);
+        // It is there already: what it is watched for has changed.
         if let Some(&place) = self.places.get(&number(socket)) {
             self.entries[place] = entry;
         } else {
+            // At the end.
             self.places.insert(number(socket), self.entries.len());
             self.entries.push(entry);
         }
@@ -106,11 +92,13 @@ impl List {
 
     /// Removes a socket.
     pub fn forget(&mut self, socket: &Socket) {
+        // Without this map, each client that leaves would cost a search.
         let Some(place) = self.places.remove(&number(socket)) else {
             return;
         };
         // The last entry takes the place: nothing else has to move.
         self.entries.swap_remove(place);
+        // Unless it was the last entry itself.
         if let Some((moved, _)) = self.entries.get(place) {
             self.places.insert(number(moved), place);
         }
@@ -119,5 +107,171 @@ impl List {
     /// All of them.
     pub fn entries(&self) -> &[(Socket, Interest)] {
         &self.entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::clients::readiness;
+    use common::options::Backend;
+    use std::io::Write as _;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Both ends of a connection on the loopback.
+    fn pair() -> (TcpStream, Rc<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        (client, Rc::new(stream))
+    }
+
+    fn share(stream: &Rc<TcpStream>) -> Socket {
+        Rc::<TcpStream>::clone(stream)
+    }
+
+    /// Who is ready now, in order.
+    fn ready(list: &mut dyn Readiness, timeout: PollTimeout) -> Vec<RawFd> {
+        let mut ready = Vec::new();
+        list.wait(&mut ready, timeout).unwrap();
+        ready.sort_unstable();
+        ready
+    }
+
+    /// Runs a test with each way of asking.
+    fn each(test: impl Fn(&mut dyn Readiness)) {
+        for backend in [Backend::Select, Backend::Poll] {
+            test(&mut *readiness(Some(backend)).unwrap());
+        }
+        #[cfg(target_os = "linux")]
+        test(&mut *readiness(Some(Backend::Epoll)).unwrap());
+    }
+
+    #[test]
+    fn only_who_has_something_is_ready_and_again_until_it_is_taken() {
+        each(|list| {
+            let (_silent, first) = pair();
+            let (mut client, second) = pair();
+            for stream in [&first, &second] {
+                list.watch(&share(stream), Interest::Receive).unwrap();
+            }
+            assert_eq!(ready(list, PollTimeout::ZERO), []);
+            client.write_all(b"x").unwrap();
+            let expected = [number(&share(&second))];
+            assert_eq!(ready(list, PollTimeout::NONE), expected);
+            assert_eq!(ready(list, PollTimeout::ZERO), expected);
+        });
+    }
+
+    #[test]
+    fn a_socket_is_watched_for_one_thing_at_a_time() {
+        each(|list| {
+            let (mut client, stream) = pair();
+            let socket = share(&stream);
+            list.watch(&socket, Interest::Receive).unwrap();
+            assert_eq!(ready(list, PollTimeout::ZERO), []);
+            list.watch(&socket, Interest::Send).unwrap();
+            assert_eq!(ready(list, PollTimeout::ZERO), [number(&socket)]);
+            // Fill it, until there is no room to send.
+            stream.set_nonblocking(true).unwrap();
+            while (&*stream).write(&[0; 8192]).is_ok() {}
+            client.write_all(b"x").unwrap();
+            assert_eq!(ready(list, PollTimeout::ZERO), []);
+            list.watch(&socket, Interest::Receive).unwrap();
+            assert_eq!(ready(list, PollTimeout::NONE), [number(&socket)]);
+        });
+    }
+
+    #[test]
+    fn a_hang_up_is_ready_whatever_it_is_watched_for() {
+        for interest in [Interest::Receive, Interest::Send] {
+            each(|list| {
+                let (client, stream) = pair();
+                let socket = share(&stream);
+                list.watch(&socket, interest).unwrap();
+                drop(client);
+                assert_eq!(ready(list, PollTimeout::NONE), [number(&socket)]);
+            });
+        }
+    }
+
+    #[test]
+    fn who_is_forgotten_is_not_ready_and_the_others_are() {
+        each(|list| {
+            let pairs: Vec<_> = (0..4).map(|_| pair()).collect();
+            for (client, stream) in &pairs {
+                list.watch(&share(stream), Interest::Receive).unwrap();
+                (&*client).write_all(b"x").unwrap();
+            }
+            // From the middle, the end, and twice the same.
+            for gone in [1, 3, 3] {
+                list.forget(&share(&pairs[gone].1));
+            }
+            let mut expected: Vec<_> = [0, 2]
+                .map(|left: usize| number(&share(&pairs[left].1)))
+                .into();
+            expected.sort_unstable();
+            assert_eq!(ready(list, PollTimeout::NONE), expected);
+            // Whoever moved to another place can still be found there.
+            list.forget(&share(&pairs[2].1));
+            assert_eq!(
+                ready(list, PollTimeout::NONE),
+                [number(&share(&pairs[0].1))]
+            );
+        });
+    }
+
+    #[test]
+    fn a_client_at_the_door_is_ready() {
+        each(|list| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let door: Socket = Rc::new(listener);
+            list.watch(&door, Interest::Accept).unwrap();
+            assert_eq!(ready(list, PollTimeout::ZERO), []);
+            let _client = TcpStream::connect(address).unwrap();
+            assert_eq!(ready(list, PollTimeout::NONE), [number(&door)]);
+            list.forget(&door);
+            assert_eq!(ready(list, PollTimeout::ZERO), []);
+        });
+    }
+
+    #[test]
+    fn a_wait_ends_with_its_time() {
+        each(|list| {
+            let (_client, stream) = pair();
+            list.watch(&share(&stream), Interest::Receive).unwrap();
+            let start = std::time::Instant::now();
+            assert_eq!(ready(list, PollTimeout::from(20_u8)), []);
+            assert!(start.elapsed().as_millis() >= 20);
+        });
+    }
+
+    #[test]
+    fn select_has_room_for_less_than_its_1024() {
+        let select = readiness(Some(Backend::Select)).unwrap();
+        // Standard input, output and error at least are open.
+        assert!((1..=1021).contains(&select.room()));
+        let poll = readiness(Some(Backend::Poll)).unwrap();
+        assert_eq!(poll.room(), usize::MAX);
+    }
+
+    #[test]
+    fn select_refuses_a_descriptor_that_does_not_fit() {
+        use nix::errno::Errno;
+        use nix::fcntl::{FcntlArg, fcntl};
+        use std::os::fd::{FromRawFd, OwnedFd};
+        let (_client, stream) = pair();
+        let high = fcntl(&*stream, FcntlArg::F_DUPFD_CLOEXEC(1024)).unwrap();
+        // SAFETY: the number was just made, for nobody else.
+        #[expect(unsafe_code, reason = "fcntl returns a number")]
+        let high: Socket = Rc::new(unsafe { OwnedFd::from_raw_fd(high) });
+        let mut select = readiness(Some(Backend::Select)).unwrap();
+        let result = select.watch(&high, Interest::Receive);
+        assert_eq!(result, Err(Errno::EINVAL));
+        let mut poll = readiness(Some(Backend::Poll)).unwrap();
+        assert_eq!(poll.watch(&high, Interest::Receive), Ok(()));
     }
 }

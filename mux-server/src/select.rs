@@ -3,18 +3,22 @@
 //! The list is a set of 1024 bits, so a descriptor above 1023 cannot be
 //! watched at all. The kernel overwrites the set with its answer.
 
+// Descriptors, and the directory that lists those that are open.
 use std::fs;
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
+// The kernel's call, in types that borrow.
 use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use nix::sys::select::{FD_SETSIZE, FdSet, select};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
+// The three verbs to be put in its terms.
 use crate::readiness::{Interest, List, Readiness, Socket, number};
 
 /// Readiness by select(2).
 pub struct Select {
+    /// What the kernel forgets with each answer.
     list: List,
     /// Descriptors below `FD_SETSIZE` that were free at the start.
     free: usize,
@@ -29,6 +33,7 @@ impl Select {
             // The directory itself is open while it is read.
             entries.count() - 1
         });
+        // Less than what fits, if a good deal is open already.
         Self {
             list: List::default(),
             free: FD_SETSIZE.saturating_sub(taken),
@@ -36,7 +41,9 @@ impl Select {
     }
 }
 
+/// The three verbs, in one system call.
 impl Readiness for Select {
+    /// Refuses what does not fit; no system call.
     fn watch(
         &mut self,
         socket: &Socket,
@@ -46,26 +53,35 @@ impl Readiness for Select {
         if usize::try_from(number(socket)).is_ok_and(|fd| fd >= FD_SETSIZE) {
             return Err(Errno::EINVAL);
         }
+        // The kernel learns of it with the next wait.
         self.list.watch(socket, interest);
+        // Nothing else can fail.
         Ok(())
     }
 
+    /// No system call either.
     fn forget(&mut self, socket: &Socket) {
         self.list.forget(socket);
     }
 
+    /// One system call, and a walk over all 1024 bits before and after it, in
+    /// here as in the kernel.
     fn wait(
         &mut self,
         ready: &mut Vec<RawFd>,
         timeout: PollTimeout,
     ) -> nix::Result<()> {
+        // Both are filled anew each time: the last answer has replaced them.
         let mut receive = FdSet::new();
         let mut send = FdSet::new();
+        // The set borrows each socket, so that none is closed meanwhile.
         for (socket, interest) in self.list.entries() {
             match interest {
+                // A client at the door makes a listening socket readable.
                 Interest::Receive | Interest::Accept => {
                     receive.insert(socket.as_fd());
                 }
+                // Only while a reply waits: there is nearly always room.
                 Interest::Send => send.insert(socket.as_fd()),
             }
         }
@@ -76,12 +92,15 @@ impl Readiness for Select {
         // The third set is for out-of-band data, which nobody here sends. A
         // socket that has failed is both readable and writable.
         select(None, &mut receive, &mut send, None, &mut timeout)?;
+        // What is left in the sets is ready.
         for set in [&receive, &send] {
             ready.extend(set.fds(None).map(|fd| fd.as_raw_fd()));
         }
+        // The caller finds out what for.
         Ok(())
     }
 
+    /// What was counted at the start.
     fn room(&self) -> usize {
         self.free
     }

@@ -3,6 +3,7 @@
 //! Processes share no memory. What a child has to say comes by the three ways
 //! that the kernel offers here: its exit status, a signal, and a pipe.
 
+// Atomics are all the memory that a signal handler may share.
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::io;
@@ -12,8 +13,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
+// From the common ground; the rest is what Unix has for processes.
 use common::Server;
-use common::failure::Failure;
+use common::failure::{Failure, Trouble};
 use common::stop;
 use common::totals::Totals;
 use common::transcript::{Event, Worker};
@@ -46,25 +48,32 @@ static CUT: AtomicBool = AtomicBool::new(false);
 /// fork(2) copies the handlers, so one function must serve both sides; in
 /// return no signal can ever meet a child that is not ready for it.
 extern "C" fn on_signal(signal: c_int) {
+    // A child has all of the server's memory, but not its process id.
     let in_server = getpid().as_raw() == SERVER.load(Ordering::SeqCst);
+    // Signals are numbers; which ones come here was said to `handle`.
     match signal {
-        // A child of a child there is none, so this is the server.
-        libc::SIGCHLD => stop::wake(),
+        // The kernel sends it when a child ends: `reap` will see to it.
+        libc::SIGCHLD if in_server => stop::wake(),
         // The grace is over: cut the client off.
         libc::SIGUSR1 if !in_server => {
+            // For a client that is just being accepted; see `take`.
             CUT.store(true, Ordering::SeqCst);
+            // For the one that is being served.
             shut_down(libc::SHUT_RDWR);
         }
         // The server has died; its worker may finish with its client.
         libc::SIGUSR2 if !in_server => dismiss(),
         // Somebody's mistake: these mean something to children only.
-        libc::SIGUSR1 | libc::SIGUSR2 => {}
+        libc::SIGUSR1 | libc::SIGUSR2 | libc::SIGCHLD => {}
+        // SIGINT or SIGTERM: the loop has to know, and no more.
         _ if in_server => stop::request(),
         // Ctrl-C reaches the whole process group, and then the server's
         // SIGTERM comes as well: twice the same is still one stop.
         _ => {
             stop::note();
+            // A worker takes no other client.
             dismiss();
+            // All that this one has sent so far is still answered.
             shut_down(libc::SHUT_RD);
         }
     }
@@ -77,9 +86,13 @@ extern "C" fn on_signal(signal: c_int) {
 /// waiting in, which the signal interrupts, fails when it is repeated. There
 /// is no moment between a check and a call for the signal to slip into.
 fn dismiss() {
+    // Tells the error of that accept(2) from a mistake.
     DISMISSED.store(true, Ordering::SeqCst);
+    // A handler must leave errno as it found it.
     let errno = Errno::last_raw();
+    // Set in workers only.
     let listening = LISTENING.load(Ordering::SeqCst);
+    // A child that serves one client has no such socket.
     if listening >= 0 {
         // SAFETY: dup2(2) is async-signal-safe. Both numbers stay this
         // process's own for as long as it lives.
@@ -88,11 +101,13 @@ fn dismiss() {
             libc::dup2(NOT_LISTENING.load(Ordering::SeqCst), listening)
         };
     }
+    // As if nothing had happened in between.
     Errno::set_raw(errno);
 }
 
 /// Shuts down one side, or both, of the socket of this child's client.
 fn shut_down(side: c_int) {
+    // As above: the code that was interrupted may be about to read it.
     let errno = Errno::last_raw();
     // SAFETY: shutdown(2) is async-signal-safe. The number is this child's
     // client for as long as the child lives; a client gone is ENOTCONN.
@@ -100,24 +115,31 @@ fn shut_down(side: c_int) {
     unsafe {
         libc::shutdown(CLIENT.load(Ordering::SeqCst), side)
     };
+    // As if nothing had happened in between.
     Errno::set_raw(errno);
 }
 
 /// The children that serve a client now.
 #[derive(Debug)]
 pub struct Children {
+    /// The options and the transcript.
     server: Arc<Server>,
     /// Each child, with its client unless it is a worker, which has many.
     live: HashMap<Pid, Option<SocketAddr>>,
     /// The pipe by which the children report: the server reads, they write.
     reports: Arc<OwnedFd>,
+    /// The end that each child inherits.
     report: OwnedFd,
+    /// The sum of what was read from it.
     totals: Totals,
 }
 
-/// A report is three numbers of eight bytes: so short that pipe(7) takes it
+/// A report is five numbers of eight bytes: so short that pipe(7) takes it
 /// whole or not at all, whoever else writes.
-const REPORT: usize = 24;
+type Report = [[u8; 8]; 5];
+
+/// The troubles that a worker may meet, by their numbers in a report.
+const TROUBLES: [Trouble; 2] = [Trouble::Accept, Trouble::Network];
 
 impl Children {
     /// No children yet; from now on signals are handled for them too.
@@ -126,7 +148,9 @@ impl Children {
     ///
     /// EMFILE or ENFILE when there is no descriptor left for the pipe.
     pub fn new(server: Arc<Server>) -> io::Result<Self> {
+        // The handler asks for it, in every process.
         SERVER.store(getpid().as_raw(), Ordering::SeqCst);
+        // In place of the common handler, which knows nothing of children.
         stop::handle(
             &[
                 Signal::SIGCHLD,
@@ -137,6 +161,11 @@ impl Children {
             ],
             on_signal,
         )?;
+        // Rust's own handlers of these look for an overflow of the stack, and
+        // would swallow the first signal that somebody else has sent. Here a
+        // crash shall be a crash: it is the server that reports it.
+        stop::restore(&[Signal::SIGSEGV, Signal::SIGBUS])?;
+        // What is written to the second comes out of the first.
         let (reports, report) = pipe()?;
         // The server reads what is there, and never waits for more.
         fcntl(&reports, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -167,11 +196,13 @@ impl Children {
 
     /// In a worker: the same for the client that it has just accepted.
     pub fn take(stream: &TcpStream) {
+        // From here on a signal finds it.
         Self::announce(stream);
         // A signal that came before the line above has found no client.
         if CUT.load(Ordering::SeqCst) {
             shut_down(libc::SHUT_RDWR);
         } else if stop::requested() {
+            // What it has sent by now is still answered.
             shut_down(libc::SHUT_RD);
         }
     }
@@ -189,15 +220,18 @@ impl Children {
     ///
     /// Those of prctl(2), which has none to offer for a signal that exists.
     pub fn obey(&self, socket: &TcpListener) -> io::Result<()> {
+        // Any descriptor will do that is not a listening socket.
         NOT_LISTENING.store(self.report.as_raw_fd(), Ordering::SeqCst);
+        // From here on a signal can put it in the place of this one.
         LISTENING.store(socket.as_raw_fd(), Ordering::SeqCst);
         // The kernel sends this when the server is gone, however it went.
         #[cfg(target_os = "linux")]
         nix::sys::prctl::set_pdeathsig(Signal::SIGUSR2)?;
-        // Both may have happened before they could have any effect.
+        // Either may have come too early to have had any effect.
         if stop::requested() || Self::orphaned() {
             dismiss();
         }
+        // No error, and nothing to tell.
         Ok(())
     }
 
@@ -218,11 +252,28 @@ impl Children {
 
     /// In a child: tells the server what was done since the last report.
     pub fn report(&self, totals: &mut Totals) {
-        let numbers = [totals.clients, totals.received, totals.sent];
-        let report = numbers.map(u64::to_ne_bytes);
+        // Without any trouble.
+        self.write([totals.clients, totals.received, totals.sent, 0, 0]);
+        // What is told once must not be told again.
+        *totals = Totals::default();
+    }
+
+    /// In a worker: tells the server of a trouble. All workers meet the same
+    /// shortage at once, and one line about it is enough.
+    pub fn complain(&self, trouble: Trouble, error: &io::Error) {
+        // Both are numbers, and 0 stands for neither.
+        let known = TROUBLES.iter().position(|known| *known == trouble);
+        let errno = error.raw_os_error().unwrap_or(0).unsigned_abs();
+        // Nothing was served meanwhile.
+        self.write([0, 0, 0, known.unwrap_or(0) as u64, errno.into()]);
+    }
+
+    /// In a child: writes one report.
+    fn write(&self, numbers: [u64; 5]) {
+        // The same program reads them: no need to agree on an order of bytes.
+        let report: Report = numbers.map(u64::to_ne_bytes);
         // EPIPE when the server was killed: then nobody counts any more.
         while write(&self.report, report.as_flattened()) == Err(Errno::EINTR) {}
-        *totals = Totals::default();
     }
 
     /// In a child: does its work, reports, and ends the process.
@@ -230,15 +281,21 @@ impl Children {
         &self,
         work: impl FnOnce(&mut Totals) -> Result<(), Failure>,
     ) -> ! {
+        // Outside of the work, so that a panic leaves it behind intact.
         let mut totals = Totals::default();
         // Without this, a panic would unwind into the loop of the server, of
         // which this process is a copy, and drop what is not its own.
         let result = catch_unwind(AssertUnwindSafe(|| work(&mut totals)));
+        // Before the end: the server reads the pipe when it reaps the child.
         self.report(&mut totals);
+        // All that a process can say of itself by ending: eight bits.
         let status = match result {
+            // As everywhere, 0 is success.
             Ok(Ok(())) => 0,
+            // A mistake in the program, in words here, in a number there.
             Ok(Err(failure)) => {
                 self.server.complain(&failure);
+                // The server reads it, and ends.
                 failure.status()
             }
             // What a Rust program ends with after a panic.
@@ -257,9 +314,12 @@ impl Children {
         // One signal cannot mean both: Ctrl-C and the server's SIGTERM may
         // both come for the first.
         let signal = match side {
+            // The grace is over.
             Shutdown::Both => Signal::SIGUSR1,
+            // It begins.
             _ => Signal::SIGTERM,
         };
+        // The sockets are theirs; only they can shut them down.
         for &child in self.live.keys() {
             // It cannot fail: a child that has ended stays a zombie, and keeps
             // its process id, until `reap` removes it from the table.
@@ -274,24 +334,35 @@ impl Children {
     /// `Failure::Reported` when a worker has met an error that only a mistake
     /// in the program can cause: another one in its place would meet it too.
     pub fn reap(&mut self) -> Result<(), Failure> {
+        // Unless one of them says otherwise.
         let mut result = Ok(());
+        // One SIGCHLD may stand for many children: signals do not queue.
         loop {
+            // Any child, without waiting for one: until somebody asks like
+            // this, a child that has ended stays in the table as a zombie.
             match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(child, 1)) => {
+                // Only a worker ends so, and it has said why.
+                Ok(WaitStatus::Exited(child, 1)) if self.is_worker(child) => {
                     self.live.remove(&child);
+                    // The next one would fare the same.
                     result = Err(Failure::Reported);
                 }
+                // By itself: after its work, or after a panic.
                 Ok(WaitStatus::Exited(child, status)) => {
                     let language = self.server.transcript.language();
+                    // A number means something to whoever knows the program.
                     let text = language.pick("exit status", "estado de salida");
                     let died = format!("{text} {status}");
+                    // 0 is the ordinary end, which needs no line.
                     self.leave(child, (status != 0).then_some(died));
                 }
+                // By a signal: a crash, or somebody's kill(1).
                 Ok(WaitStatus::Signaled(child, signal, _)) => {
                     self.leave(child, Some(signal.as_str().to_owned()));
                 }
                 // Stopped or continued by a debugger: not our business.
                 Ok(status) if status.pid().is_some() => {}
+                // Another signal came first.
                 Err(Errno::EINTR) => {}
                 // nix has no name for a real-time signal, and so cannot tell
                 // which child it has just reaped: the one that is gone.
@@ -300,15 +371,25 @@ impl Children {
                 Ok(_) | Err(_) => break,
             }
         }
+        // Each of them has reported before it ended.
         self.read_reports();
+        // Only now: the others must not stay zombies because of one.
         result
+    }
+
+    /// Whether this child is a worker: it was not created for one client.
+    fn is_worker(&self, child: Pid) -> bool {
+        self.live.get(&child).is_some_and(Option::is_none)
     }
 
     /// Removes a child, and says of what it died if it died.
     fn leave(&mut self, child: Pid, died: Option<String>) {
+        // From here on its process id may become another's.
         let client = self.live.remove(&child);
+        // An orderly end was printed by the child itself.
         if let (Some(client), Some(died)) = (client, died) {
             let worker = Worker::Process(child.as_raw().unsigned_abs());
+            // The line that the child can no longer print.
             let event = Event::Died(died);
             self.server.transcript.say(worker, client, &event);
         }
@@ -316,9 +397,12 @@ impl Children {
 
     /// Removes the children that no longer exist.
     fn leave_unnamed(&mut self) {
+        // Copied, since the table is about to change.
         let children = self.live.keys().copied();
+        // Signal 0 asks only whether there is such a process.
         let gone = |&child: &Pid| kill(child, None) == Err(Errno::ESRCH);
         let gone: Vec<_> = children.filter(gone).collect();
+        // Mostly this is one.
         for child in gone {
             self.leave(child, Some("SIGRTMIN+n".to_owned()));
         }
@@ -326,34 +410,65 @@ impl Children {
 
     /// Adds up what the children have reported.
     fn read_reports(&mut self) {
-        let mut reports = [0; 64 * REPORT];
+        // Whole reports, so that none is cut in two.
+        let mut reports = [Report::default(); 64];
         // EAGAIN: all is read.
-        while let Ok(length) = read(&self.reports, &mut reports) {
-            for report in reports[..length].chunks_exact(REPORT) {
-                let (numbers, _) = report.as_chunks();
-                let number = |index: usize| u64::from_ne_bytes(numbers[index]);
+        while let Ok(length) =
+            read(&self.reports, reports.as_flattened_mut().as_flattened_mut())
+        {
+            // As many as there were.
+            let count = length / size_of::<Report>();
+            for report in &reports[..count] {
+                // The same five.
+                let numbers = report.map(u64::from_ne_bytes);
+                // In the order in which they were written.
+                let [clients, received, sent, trouble, errno] = numbers;
+                // One loop, one owner: no lock.
                 self.totals += Totals {
-                    clients: number(0),
-                    received: number(1),
-                    sent: number(2),
+                    clients,
+                    received,
+                    sent,
                 };
+                // 0 is no error at all.
+                if errno != 0 {
+                    self.relay(trouble, errno);
+                }
             }
-            if length < reports.len() {
+            // The pipe is empty; asking again would only confirm it.
+            if count < reports.len() {
                 break;
             }
         }
     }
 
+    /// Prints what trouble a worker has met, once for each spell of it.
+    fn relay(&self, trouble: u64, errno: u64) {
+        // What `complain` has made numbers of.
+        let trouble = usize::try_from(trouble).unwrap_or(0);
+        let errno = i32::try_from(errno).unwrap_or(0);
+        // The lists are the same, since the program is.
+        if let Some(trouble) = TROUBLES.get(trouble) {
+            let error = io::Error::from_raw_os_error(errno);
+            // The spell is the server's, and so one for all workers.
+            self.server.transcript.trouble(*trouble, &error);
+        }
+    }
+
     /// Ends what is left, and returns the totals of all children.
     pub fn finish(mut self) -> Totals {
+        // Nobody is left, unless a child has not obeyed in time.
         self.kill();
+        // All have ended: nothing can come after this.
         self.read_reports();
+        // Copied out, since `self` is about to be dropped.
         self.totals
     }
 
     /// Kills the children that are left, and reaps them.
     fn kill(&mut self) {
+        // Emptied, so that a second call finds nobody.
         for (child, _) in self.live.drain() {
+            // It exists until it is reaped, so this cannot fail.
             let _ = kill(child, Signal::SIGKILL);
             // SIGKILL cannot be refused, so this wait is short.
             while waitpid(child, None) == Err(Errno::EINTR) {}
@@ -363,6 +478,7 @@ impl Children {
 
 /// Whatever ends the server, it leaves no child behind.
 impl Drop for Children {
+    /// After an orderly stop there is nobody left to kill.
     fn drop(&mut self) {
         self.kill();
     }

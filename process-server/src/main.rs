@@ -7,12 +7,15 @@
 //! Read `serve` first, then `common/src/echo.rs` for what a child does with
 //! its client, then `children.rs` for how the server keeps track of them.
 
+// The children, and the second form of the same approach.
 mod children;
 mod workers;
 
+// From the standard library, which has no fork.
 use std::process::{ExitCode, id};
 use std::sync::Arc;
 
+// From the files beside this one, and from the common ground.
 use children::Children;
 use common::Server;
 use common::echo::handle_client;
@@ -33,7 +36,9 @@ const PROGRAM: Program = Program {
 /// Reads the options, listens, and calls `serve`.
 fn main() -> ExitCode {
     common::run(PROGRAM, |server, listener| match server.options.workers {
+        // A process for each client.
         None => serve(server, listener),
+        // Processes that exist before the first client.
         Some(number) => workers::serve(server, listener, number),
     })
 }
@@ -43,7 +48,9 @@ fn serve(
     server: &Arc<Server>,
     mut listener: Listener,
 ) -> Result<Totals, Failure> {
+    // From here on their signals are handled as well.
     let mut children = Children::new(Arc::clone(server))?;
+    // The first line: clients may come.
     listener.announce()?;
     // The endless loop of the original, with an end: `next` returns `None`
     // when the server was asked to stop and the last child has ended. The `?`
@@ -53,6 +60,7 @@ fn serve(
             // 1. Accept a client
             Event::Client(stream, address) => {
                 // 2. A new socket for the connection
+                // accept(2) has made it; the listening socket stays as it is.
                 Children::announce(&stream);
                 // 3. Create a process
                 // SAFETY: this process has one thread, so no other can hold a
@@ -64,23 +72,27 @@ fn serve(
                         // Its copy of the listening socket would keep the port
                         // taken after the server has ended.
                         drop(listener);
+                        // Never returns: the loop is the server's business.
                         children.work(|totals| {
                             let worker = Worker::Process(id());
+                            // The same function as in a thread.
                             handle_client(
                                 &stream, address, worker, server, totals,
                             );
+                            // Whatever became of the client.
                             Ok(())
                         })
                     }
-                    // `stream` is dropped at the end of this arm, and `Drop`
-                    // closes the server's copy. Were it kept, the client would
-                    // never see the end of file: the child's close is not the
-                    // last one then.
+                    // `Drop` closes the server's copy of `stream` at the end
+                    // of this arm. Were it kept, the child's would not be the
+                    // last, and the client would never see an end of file.
                     Ok(ForkResult::Parent { child }) => {
                         children.enter(child, address);
                     }
+                    // EAGAIN or ENOMEM: this client waits, the others go on.
                     Err(errno) => {
                         let trouble = Trouble::Process;
+                        // It is handed out again after a pause.
                         let error = errno.into();
                         listener.keep(stream, address, trouble, &error);
                     }
@@ -89,6 +101,7 @@ fn serve(
             // A child has ended.
             Event::Wake => children.reap()?,
             // 5. Stop
+            // Each child shuts down the socket of its own client.
             Event::Stop(side) => children.shutdown(side),
         }
     }

@@ -4,11 +4,13 @@
 //! itself only supervises: it adds up what they report, and replaces the one
 //! that dies.
 
+// From the standard library, which has no fork.
 use std::net::TcpListener;
 use std::process::id;
 use std::sync::Arc;
 use std::thread::sleep;
 
+// From the common ground.
 use common::Server;
 use common::constants::RETRY_PAUSE;
 use common::echo::handle_client;
@@ -17,8 +19,10 @@ use common::listener::{Accepted, Event, Listener, accept};
 use common::stop;
 use common::totals::Totals;
 use common::transcript::Worker;
-use nix::unistd::{ForkResult, fork};
+use nix::errno::Errno;
+use nix::unistd::{ForkResult, fork, pipe, read};
 
+// The same table of children as without `--workers`.
 use crate::children::Children;
 
 /// Serves clients by so many processes until a stop; returns what they
@@ -28,55 +32,79 @@ pub fn serve(
     mut listener: Listener,
     workers: usize,
 ) -> Result<Totals, Failure> {
+    // From here on their signals are handled as well.
     let mut children = Children::new(Arc::clone(server))?;
     // A worker reports after each client, not only at its end.
     listener.also_wait_for(children.reports());
+    // Asked now, for the listener is about to give its socket away.
     let address = listener.address()?;
     // The workers wait in accept(2) itself, where the kernel wakes one of
     // them for each client; poll(2) would wake them all.
     let mut socket = Some(listener.hand_over()?);
-    let mut announced = false;
+    // Nobody may be served by a server that is not there yet: the workers
+    // wait until the first line was printed, and this end is closed.
+    let (closed, open) = pipe()?;
+    let mut open = Some(open);
+    // Signals, reports, and workers that die: that is all there is to do.
     loop {
         // Before the first client, and whenever a worker has died.
         while let Some(socket) = &socket
             && children.count() < workers
         {
-            // 3. Create a process
+            // 1. Create the processes
             // SAFETY: this process has one thread, so no other can hold a
             // lock whose copy the child would wait for in vain.
             #[expect(unsafe_code, reason = "fork is what this is about")]
             match unsafe { fork() } {
+                // 2. From each process
                 Ok(ForkResult::Child) => {
-                    drop(listener);
+                    // Signals are the server's to wait for, and the first line
+                    // is the server's to print.
+                    drop((listener, open));
+                    // The end of file comes when all writing ends are closed.
+                    while read(&closed, &mut [0]) == Err(Errno::EINTR) {}
+                    // Never returns: this loop is the server's business.
                     children
                         .work(|totals| work(&children, socket, server, totals))
                 }
+                // Without a client of its own: it will have many.
                 Ok(ForkResult::Parent { child }) => children.enter(child, None),
-                Err(errno) if announced => {
+                // The workers that are left go on; this is tried again.
+                Err(errno) if open.is_none() => {
                     let error = errno.into();
+                    // Once for each spell.
                     server.transcript.trouble(Trouble::Process, &error);
+                    // Nobody waits for this process meanwhile.
                     sleep(RETRY_PAUSE);
-                    // The others go on; this is tried again.
+                    // Makes `next` return at once, and this loop try again.
                     stop::wake();
+                    // Until then there may be reports to read.
                     break;
                 }
+                // A server that cannot begin as asked does not begin.
                 Err(errno) => return Err(errno.into()),
             }
         }
-        if !announced {
+        // Once: all workers exist, and clients may come. `take` closes the end
+        // of the pipe, and leaves `None` behind.
+        if open.take().is_some() {
             server.transcript.listening(address);
-            announced = true;
         }
+        // The socket is the workers', so this yields no clients.
         match listener.next(children.count())? {
+            // A report, or the end of a worker.
             Some(Event::Wake) => children.reap()?,
+            // 3. Stop
             Some(Event::Stop(side)) => {
                 // Nobody is replaced any more; and when the last copy of the
                 // socket is closed, the clients in its queue are reset.
                 socket = None;
+                // Each worker finishes with its client, and ends.
                 children.shutdown(side);
             }
             // The listening socket is no longer the listener's.
             Some(Event::Client(..)) => {}
+            // All have ended, or have had their time.
             None => return Ok(children.finish()),
         }
     }
@@ -89,11 +117,18 @@ fn work(
     server: &Server,
     totals: &mut Totals,
 ) -> Result<(), Failure> {
+    // From here on a stop, or the end of the server, ends the loop below.
     children.obey(socket)?;
+    // The endless loop of the original, in each process.
     loop {
-        // 1. Accept a client
-        match accept(socket, &server.transcript) {
-            // 2. A new socket for the connection
+        // 2.1 Accept a client
+        // Here the process waits for its next one.
+        let accepted = accept(socket, |trouble, error| {
+            children.complain(trouble, error);
+        });
+        // Somebody, nobody, or a reason not to go on like this.
+        match accepted {
+            // One of the waiting processes gets it; the others sleep on.
             Ok(Accepted::Client(stream, address)) => {
                 // Reported at once: it counts even if it brings this process
                 // down.
@@ -101,20 +136,26 @@ fn work(
                 children.report(totals);
                 // From here on a signal finds the client.
                 Children::take(&stream);
-                // 4. From the process: receive, print, send, close
+                // 2.2 Receive, print, send, close
+                // Under the same number for all clients: this process's.
                 let worker = Worker::Process(id());
+                // The same function as in a process for each client.
                 handle_client(&stream, address, worker, server, totals);
+                // Before `stream` is dropped, and its number free for others.
                 Children::give_back();
+                // What this client has received and sent.
                 children.report(totals);
             }
             // The idle limit holds for accept(2) as well. Where no signal tells
             // of the server's end, this is the time to look.
             Ok(Accepted::Nobody) if Children::orphaned() => return Ok(()),
+            // Then once more.
             Ok(Accepted::Nobody) => {}
             // Descriptors or memory have run out: others may free some.
             Ok(Accepted::Exhausted) => sleep(RETRY_PAUSE),
             // The handler has put an end to it.
             Err(_) if Children::dismissed() => return Ok(()),
+            // EBADF and the like: a mistake in this program.
             Err(failure) => return Err(failure),
         }
     }

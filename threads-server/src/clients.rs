@@ -1,14 +1,16 @@
 //! The clients being served: what their threads and the main thread share.
 //!
 //! One lock guards all of it. It is held for a few instructions and never
-//! during a system call that could block, so no thread can wait for another
-//! for long, and with a single lock there is no order to get wrong.
+//! during a system call that could block, so no thread waits for another for
+//! long; and where there is one lock only, there is no order to get wrong.
 
+// `Arc` shares between threads, `Mutex` lets one at a time.
 use std::collections::HashMap;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+// From the common ground.
 use common::Server;
 use common::stop;
 use common::totals::Totals;
@@ -17,14 +19,17 @@ use common::transcript::{Ending, Event, Worker};
 /// The table of the clients being served.
 #[derive(Debug)]
 pub struct Clients {
+    /// Never changed after the start, so it needs no lock.
     server: Arc<Server>,
+    /// All that changes: Rust lets nobody reach it past the lock.
     state: Mutex<State>,
 }
 
 /// What the lock guards.
 #[derive(Debug, Default)]
 struct State {
-    /// The socket of each client, by the number of its thread.
+    /// The socket of each client, by the number of its thread. Its thread has
+    /// a share of it too; it is closed when both have dropped theirs.
     live: HashMap<u64, Arc<TcpStream>>,
     /// What the clients who have left received and sent.
     totals: Totals,
@@ -61,7 +66,9 @@ impl Clients {
         stream: &Arc<TcpStream>,
         address: SocketAddr,
     ) -> Place {
+        // Through this share the main thread can end the conversation.
         self.lock().live.insert(number, Arc::clone(stream));
+        // To be moved into the thread, which pays for its place with it.
         Place {
             clients: Arc::clone(self),
             number,
@@ -73,13 +80,14 @@ impl Clients {
     /// Shuts down this side of every client's socket: a thread blocked in
     /// recv(2) or send(2) on it returns at once.
     pub fn shutdown(&self, side: Shutdown) {
+        // Nobody can enter or leave meanwhile; shutdown(2) does not wait.
         for stream in self.lock().live.values() {
             // ENOTCONN: the client was faster.
             stream.shutdown(side).ok();
         }
     }
 
-    /// The state, locked.
+    /// The state, locked until the returned guard is dropped.
     fn lock(&self) -> MutexGuard<'_, State> {
         // A thread that panics while it holds a lock poisons it. Nothing here
         // panics half-way through a change, so the state is sound.
@@ -90,26 +98,41 @@ impl Clients {
 /// The place of one client in the table; owned by its thread.
 #[derive(Debug)]
 pub struct Place {
+    /// The table itself, to find the way back.
     clients: Arc<Clients>,
+    /// Under which the client stands there.
     number: u64,
+    /// For the last line, if the thread panics.
     address: SocketAddr,
-    /// What this client has received and sent so far.
+    /// What this client has received and sent so far. Its thread alone counts
+    /// here, without a lock; the sums meet when it leaves.
     pub totals: Totals,
 }
 
 /// The client leaves when its thread ends, by a panic too: unwinding drops
 /// what the thread owns.
 impl Drop for Place {
+    /// Removes the client and adds up its totals, under one lock: nobody ever
+    /// sees it gone and not yet counted.
     fn drop(&mut self) {
+        // A shorter name for the table.
         let clients = &self.clients;
+        // The handler was torn away before its last line.
         if thread::panicking() {
             let worker = Worker::Thread(self.number);
+            // Every client that came has a line that says how it went.
             let event = Event::Closed(Ending::Panicked);
+            // The message of the panic itself is on standard error.
             clients.server.transcript.say(worker, self.address, &event);
         }
+        // Until the end of this function.
         let mut state = clients.lock();
+        // Before this client is removed: afterwards no house is full.
         let full = state.live.len() >= clients.server.options.max_clients;
+        // Drops the table's share of its socket.
         state.live.remove(&self.number);
+        // Two threads that add at once would lose one of the sums; the lock
+        // lets one of them wait for the other.
         state.totals += self.totals;
         // The main thread looks at the table by itself whenever a client
         // comes; only a full house or a stop makes it wait for one to leave.

@@ -7,15 +7,18 @@
 //! Read `serve` first, then `common/src/echo.rs` for what a thread does with
 //! its client, then `clients.rs` for what the threads share.
 
+// The clients, and the second form of the same approach.
 mod clients;
 mod workers;
 
+// From the standard library: sockets, threads, and shared ownership.
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
+// From the file beside this one, and from the common ground.
 use clients::Clients;
 use common::Server;
 use common::echo::handle_client;
@@ -35,7 +38,9 @@ const PROGRAM: Program = Program {
 /// Reads the options, listens, and calls `serve`.
 fn main() -> ExitCode {
     common::run(PROGRAM, |server, listener| match server.options.workers {
+        // A thread for each client.
         None => serve(server, listener),
+        // Threads that exist before the first client.
         Some(number) => workers::serve(server, listener, number),
     })
 }
@@ -49,6 +54,7 @@ fn serve(
     // what they share is owned by all: `Arc` counts its owners and frees it
     // with the last one.
     let clients = Arc::new(Clients::new(Arc::clone(server)));
+    // The first line: clients may come.
     listener.announce()?;
     // Threads are told apart by the order of their creation.
     let mut number = 1;
@@ -71,7 +77,9 @@ fn serve(
                     // it, so this one is the last.
                     Err(error) => {
                         if let Some(stream) = Arc::into_inner(stream) {
+                            // EAGAIN or ENOMEM, in other words.
                             let trouble = Trouble::Thread;
+                            // It is handed out again after a pause.
                             listener.keep(stream, address, trouble, &error);
                         }
                     }
@@ -80,6 +88,7 @@ fn serve(
             // A thread has left a full house: `next` counts again.
             Event::Wake => {}
             // 5. Stop
+            // Each thread that waits for its client wakes up by this.
             Event::Stop(side) => clients.shutdown(side),
         }
     }
@@ -114,6 +123,7 @@ fn create_thread(
         // for this function returns while that thread has hardly begun.
         .spawn(move || {
             // 4. From the new thread: receive, print, send, close
+            // By this name it appears in the transcript.
             let worker = Worker::Thread(number);
             // A closure captures no more than it names: without this line a
             // copy of the totals, while the place itself was left behind.

@@ -4,11 +4,13 @@
 //! to be created while a client waits, and there are never more than N; in
 //! return the client after the N-th waits until somebody else has left.
 
+// Sockets, threads, and a channel by which they report their end.
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
+// From the common ground; socket2 can shut down a listening socket.
 use common::Server;
 use common::constants::RETRY_PAUSE;
 use common::echo::handle_client;
@@ -19,6 +21,7 @@ use common::totals::Totals;
 use common::transcript::Worker;
 use socket2::SockRef;
 
+// The same table of clients as without `--workers`.
 use crate::clients::Clients;
 
 /// Serves clients by so many threads until a stop; returns what they received
@@ -28,47 +31,73 @@ pub fn serve(
     mut listener: Listener,
     workers: usize,
 ) -> Result<Totals, Failure> {
+    // The same table as without `--workers`.
     let clients = Arc::new(Clients::new(Arc::clone(server)));
+    // Asked now, for the listener is about to give its socket away.
     let address = listener.address()?;
     // The threads wait in accept(2) itself, where the kernel wakes one of
     // them for each client; poll(2) would wake them all.
     let socket = listener.hand_over()?;
+    // All threads begin at the same moment: when the first line was printed.
+    let start = Arc::new(Barrier::new(workers + 1));
     // By this channel a thread says that it has ended, and how.
     let (sender, ended) = mpsc::channel();
+    // 1. Create the threads
+    // No more of them, and no fewer, whoever comes.
     for number in 1..=workers as u64 {
+        // The thread's own shares of what it uses.
         let clients = Arc::clone(&clients);
         let socket = Arc::clone(&socket);
+        // Whoever waits at it needs a share, too.
+        let start = Arc::clone(&start);
+        // A channel takes any number of senders.
         let sender = sender.clone();
+        // A failure here ends the server before it has begun: `?`.
         thread::Builder::new()
             .name(format!("thread {number}"))
             .spawn(move || {
+                // Nobody may be served by a server that is not there yet.
+                start.wait();
+                // 2. From each thread
+                // Until the stop, client after client.
                 let result = work(number, &socket, &clients);
                 // Nobody listens once the server gives up: no loss.
                 sender.send(result).ok();
+                // The main thread waits in poll(2), not at the channel.
                 stop::wake();
             })?;
     }
+    // All threads exist: now clients are welcome.
     server.transcript.listening(address);
+    // The last one to arrive at the barrier opens it for all.
+    start.wait();
+    // How many threads have not ended yet.
     let mut alive = workers;
+    // From here on the main thread only waits for signals.
     while let Some(event) = listener.next(alive)? {
         match event {
             // Only a thread that was told to stop ends without an error.
             Event::Wake => {
+                // All that have ended by now.
                 for result in ended.try_iter() {
                     alive -= 1;
+                    // An error of one is a mistake in all of them.
                     result?;
                 }
             }
+            // 3. Stop
             Event::Stop(side) => {
                 // Wakes the threads that wait in accept(2), on Linux, and
                 // resets the clients that are still in the queue.
                 SockRef::from(&*socket).shutdown(Shutdown::Both).ok();
+                // Those who are being served may finish.
                 clients.shutdown(side);
             }
             // The listening socket is no longer the listener's.
             Event::Client(..) => {}
         }
     }
+    // Every place was given back, and every client counted in it.
     Ok(clients.totals())
 }
 
@@ -78,10 +107,18 @@ fn work(
     socket: &TcpListener,
     clients: &Arc<Clients>,
 ) -> Result<(), Failure> {
+    // The endless loop of the original, in each thread.
     loop {
-        // 1. Accept a client
-        match accept(socket, &clients.server().transcript) {
-            // 2. A new socket for the connection
+        // 2.1 Accept a client
+        // Here the thread waits for its next one.
+        let transcript = &clients.server().transcript;
+        let accepted = accept(socket, |trouble, error| {
+            // All threads share the spell: one line for the same shortage.
+            transcript.trouble(trouble, error);
+        });
+        // Somebody, nobody, or a reason not to go on like this.
+        match accepted {
+            // One of the waiting threads gets it; the others sleep on.
             Ok(Accepted::Client(stream, address)) => {
                 serve_one(number, stream, address, clients);
             }
@@ -91,6 +128,7 @@ fn work(
             Ok(Accepted::Exhausted) => thread::sleep(RETRY_PAUSE),
             // EINVAL: the socket was shut down, for a stop.
             Err(_) if stop::requested() => return Ok(()),
+            // EBADF and the like: a mistake in this program.
             Err(failure) => return Err(failure),
         }
     }
@@ -103,23 +141,29 @@ fn serve_one(
     address: SocketAddr,
     clients: &Arc<Clients>,
 ) {
+    // One share for the table, one for this thread.
     let stream = Arc::new(stream);
+    // As without `--workers`, but for the number, which stays the thread's.
     let mut place = clients.enter(number, &stream, address);
+    // Counted here, since it was accepted here.
     place.totals.clients = 1;
-    // The stop may have come between accept(2) and the line above, and then
-    // nobody has told this client yet.
+    // The stop may have come between accept(2) and `enter`, and then nobody
+    // has told this client yet.
     if stop::requested() {
         stream.shutdown(Shutdown::Read).ok();
     }
-    // 4. From the thread: receive, print, send, close
     // A panic ends the client. The thread is needed for the next one, so the
-    // panic must not unwind any further.
+    // panic must not unwind any further than this.
     let result = catch_unwind(AssertUnwindSafe(|| {
+        // Moved in here, so that unwinding drops it and gives it back.
         let mut place = place;
         let worker = Worker::Thread(number);
+        // Counted in its place, as it goes.
         let totals = &mut place.totals;
+        // 2.2 Receive, print, send, close
+        // The same function as in a thread for each client.
         handle_client(&*stream, address, worker, clients.server(), totals);
     }));
-    // Its message is on standard error, its line in the transcript.
+    // The message of a panic is on standard error, its line in the transcript.
     drop(result);
 }

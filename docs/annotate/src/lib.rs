@@ -1,1 +1,18 @@
-//! To be written.
+//! Reads a source file as a class does, and checks that nothing in it goes
+//! unexplained.
+//!
+//! - [`rust`] reads a file into a [`source::Source`]: its lines, its
+//!   comments, and the code that each of them explains. Pages are made from
+//!   its blocks, to which every line belongs exactly once.
+//! - [`rules`] are what must hold for such a file, and [`coverage`] is the
+//!   first and longest of them: which comment covers which code.
+//! - [`project`] says which files are checked, which banners they must have,
+//!   and what is exempt.
+
+pub mod banners;
+pub mod coverage;
+pub mod project;
+pub mod rules;
+pub mod rust;
+pub mod source;
+pub mod words;

@@ -1,2 +1,53 @@
-//! To be written.
-fn main() {}
+//! The command line of the lab.
+
+mod commands;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use commands::{compare, growth, load, peer};
+
+/// Measures the three servers on this machine, beside what others write in
+/// the same models. All load goes to the loopback.
+#[derive(Parser)]
+#[command(name = "lab", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Puts load on a server: one of ours, or any that listens here.
+    Load(load::Arguments),
+    /// Measures our servers beside the peers, and judges each row of the
+    /// table of what they have to reach
+    Compare(compare::Arguments),
+    /// Draws what grows with open connections, and with the size of a parent
+    Growth(growth::Arguments),
+    /// Runs a peer that is written in Rust; others start it to measure it.
+    #[command(hide = true)]
+    Peer(peer::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments.command) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::Load(arguments) => load::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
+        Command::Growth(arguments) => growth::run(arguments),
+        Command::Peer(arguments) => peer::run(arguments),
+    }
+}

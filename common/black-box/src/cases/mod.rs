@@ -1,0 +1,44 @@
+//! The cases, by theme. A case is a function that panics when the server does
+//! not do what the contract promises.
+
+mod children;
+mod closing;
+mod command_line;
+mod environment;
+mod escapes;
+mod exchange;
+mod greeting;
+mod idle;
+mod injection;
+mod limits;
+mod output;
+mod printing;
+mod resources;
+mod startup;
+mod stop;
+
+use crate::case::Case;
+
+/// Every case of every theme.
+pub fn all() -> impl Iterator<Item = Case> {
+    [
+        exchange::CASES,
+        closing::CASES,
+        greeting::CASES,
+        command_line::CASES,
+        environment::CASES,
+        startup::CASES,
+        printing::CASES,
+        escapes::CASES,
+        output::CASES,
+        limits::CASES,
+        idle::CASES,
+        stop::CASES,
+        children::CASES,
+        resources::CASES,
+        injection::CASES,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}

@@ -1,0 +1,304 @@
+//! `SIGINT` and `SIGTERM`: an orderly end, within the grace.
+
+use std::fs::File;
+use std::io::Write;
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::pty::openpty;
+use nix::sys::signal::Signal::{SIGINT, SIGTERM};
+
+use crate::Subject;
+use crate::case::{Case, Need, case};
+use crate::harness::client::{Client, pattern};
+use crate::harness::proc;
+use crate::harness::server::Server;
+
+pub const CASES: &[Case] = &[
+    case!(a_stop_without_clients_is_clean),
+    case!(clients_between_messages_are_closed_at_once),
+    case!(what_was_sent_before_a_stop_is_answered),
+    case!(a_slow_reader_within_the_grace_gets_everything),
+    case!(a_slow_reader_is_cut_after_the_grace).slow(),
+    case!(the_grace_is_5_seconds_by_default).slow(),
+    case!(a_grace_of_0_cuts_at_once),
+    case!(a_client_that_goes_on_sending_is_cut_after_the_grace).slow(),
+    case!(a_stop_accepts_no_more),
+    case!(clients_in_the_queue_are_reset_at_a_stop),
+    case!(the_port_can_be_bound_again_at_once),
+    case!(a_second_signal_ends_it_with_130),
+    case!(one_signal_to_the_whole_group_is_one_stop),
+    case!(ctrl_c_at_a_terminal_is_an_orderly_stop).needs(&[Need::Setsid]),
+];
+
+fn a_stop_without_clients_is_clean(subject: &Subject) {
+    for signal in [SIGINT, SIGTERM] {
+        let mut server = subject.run("");
+        server.signal(signal);
+        let totals = server.transcript().totals;
+        assert_eq!((totals.clients, totals.received, totals.sent), (0, 0, 0));
+    }
+}
+
+fn clients_between_messages_are_closed_at_once(subject: &Subject) {
+    let attempt = |signal| -> Duration {
+        let mut server = subject
+            .start("--serve until-eof --grace 15")
+            .room_for(6)
+            .run();
+        // Some have said nothing yet, some were answered. None closes.
+        let mut clients = server.accepted_many(5);
+        for client in &mut clients[2..] {
+            client.exchange(b"hola\n");
+        }
+        let taken = server.time_to_stop(signal);
+        for client in &mut clients {
+            client.expect_end();
+        }
+        let transcript = server.transcript();
+        for client in &clients {
+            let reason = transcript.reason(client.address);
+            assert_eq!(reason.as_deref(), Some("server stopping"));
+        }
+        taken
+    };
+    for signal in [SIGINT, SIGTERM] {
+        // A busy machine may take its time; not each of five times.
+        let quickest = (0..5).map(|_| attempt(signal)).min();
+        let quickest = quickest.expect("five times");
+        assert!(quickest < Duration::from_millis(500), "{quickest:?}");
+    }
+
+    // The same of those of which one message is expected.
+    let mut server = subject.start("--serve once --grace 15").room_for(3).run();
+    let mut clients = server.accepted_many(3);
+    server.signal(SIGTERM);
+    for client in &mut clients {
+        client.expect_end();
+    }
+    let transcript = server.transcript();
+    for client in &clients {
+        let reason = transcript.reason(client.address);
+        assert_eq!(reason.as_deref(), Some("server stopping"));
+    }
+}
+
+fn what_was_sent_before_a_stop_is_answered(subject: &Subject) {
+    for _ in 0..3 {
+        let mut server = subject
+            .start("--serve until-eof --grace 15")
+            .room_for(20)
+            .run();
+        let mut clients = server.accepted_many(20);
+        let message = pattern(20_000);
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send(&message[..(number + 1) * 1000]);
+        }
+        for client in &clients {
+            client.wait_until_arrived();
+        }
+        server.signal(SIGTERM);
+        for (number, client) in clients.iter_mut().enumerate() {
+            let reply = client.receive_all();
+            assert!(reply == message[..(number + 1) * 1000], "no. {number}");
+        }
+        let sum = (1..=20).sum::<u64>() * 1000;
+        assert_eq!(server.transcript().totals.sent, sum);
+
+        let mut server =
+            subject.start("--serve once --grace 15").room_for(10).run();
+        let mut clients = server.accepted_many(10);
+        for client in &mut clients {
+            client.send(b"hola\n");
+        }
+        server.signal(SIGINT);
+        for client in &mut clients {
+            assert_eq!(client.receive_all(), b"hola\n");
+        }
+        drop(clients);
+        assert_eq!(server.transcript().totals.sent, 50);
+    }
+}
+
+/// A server that is stopping and has not ended, since one client's reply
+/// waits: the server, the client, and how much it has sent.
+fn stopping(
+    subject: &Subject,
+    options: &str,
+    begin: impl Fn(&Server),
+) -> (Server, Client, usize) {
+    let options = format!("--serve until-eof {options}");
+    let server = subject.start(&options).room_for(3).run();
+    let (slow, sent) = server.stalled();
+    let mut idle = server.accepted();
+    begin(&server);
+    // One between messages is closed at once: the stop has begun.
+    idle.expect_end();
+    assert!(server.is_running(), "the slow one was not waited for");
+    (server, slow, sent)
+}
+
+fn a_slow_reader_within_the_grace_gets_everything(subject: &Subject) {
+    let (mut server, mut slow, sent) =
+        stopping(subject, "--grace 15", |server| server.signal(SIGTERM));
+    slow.expect(&pattern(sent));
+    slow.expect_end();
+    assert_eq!(server.transcript().totals.sent, sent as u64);
+}
+
+fn a_slow_reader_is_cut_after_the_grace(subject: &Subject) {
+    let server = subject
+        .start("--serve until-eof --grace 1")
+        .room_for(2)
+        .run();
+    let (mut slow, sent) = server.stalled();
+    let mut idle = server.accepted();
+    let taken = server.time_to_stop(SIGTERM);
+    assert!(taken > Duration::from_millis(900), "{taken:?}");
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    idle.expect_end();
+    assert!(slow.expect_any_end().len() < sent);
+    let mut server = server;
+    let transcript = server.transcript();
+    assert_eq!(transcript.totals.clients, 2);
+    let reason = transcript.reason(slow.address);
+    assert_eq!(reason.as_deref(), Some("server stopping"));
+}
+
+fn the_grace_is_5_seconds_by_default(subject: &Subject) {
+    // A busy machine may take its time; not each of three times.
+    let mut attempts = (0..3).map(|_| {
+        let mut server = subject.run("--serve until-eof");
+        let (_slow, _) = server.stalled();
+        let taken = server.time_to_stop(SIGTERM);
+        server.transcript();
+        assert!(taken > Duration::from_millis(4800), "{taken:?}");
+        taken
+    });
+    let bound = Duration::from_millis(5900);
+    assert!(attempts.any(|taken| taken < bound), "too long");
+}
+
+fn a_grace_of_0_cuts_at_once(subject: &Subject) {
+    let mut server = subject.run("--serve until-eof --grace 0");
+    let (_slow, _) = server.stalled();
+    let taken = server.time_to_stop(SIGTERM);
+    assert!(taken < Duration::from_secs(4), "{taken:?}");
+    server.transcript();
+}
+
+fn a_client_that_goes_on_sending_is_cut_after_the_grace(subject: &Subject) {
+    let mut server = subject.run("--serve until-eof --grace 1");
+    let mut client = server.client();
+    client.send(&pattern(20_000));
+    server.signal(SIGTERM);
+    // What comes back is sent again, so that something is always on its way.
+    while let Ok(piece) = client.receive(65_536) {
+        if piece.is_empty() || client.try_send(&piece).is_err() {
+            break;
+        }
+    }
+    drop(client);
+    server.transcript();
+}
+
+fn a_stop_accepts_no_more(subject: &Subject) {
+    let (mut server, mut slow, sent) =
+        stopping(subject, "--grace 15", |server| server.signal(SIGINT));
+    let accepted = server.count("  connected");
+    for _ in 0..3 {
+        // Refused, or reset at once: in no case served.
+        if let Ok(mut late) = Client::try_connect(server.address) {
+            let _ = late.try_send(b"hola\n");
+            late.expect_reset();
+        }
+    }
+    slow.expect(&pattern(sent));
+    slow.expect_end();
+    let totals = server.transcript().totals;
+    assert_eq!(totals.clients, accepted as u64);
+}
+
+fn clients_in_the_queue_are_reset_at_a_stop(subject: &Subject) {
+    let mut server = subject.start("--serve until-eof").at_most(1).run();
+    let mut first = server.accepted();
+    let mut waiting: Vec<Client> = (0..5).map(|_| server.client()).collect();
+    waiting[0].send(b"hola\n");
+    server.signal(SIGTERM);
+    for client in &mut waiting {
+        client.expect_reset();
+    }
+    first.expect_end();
+    assert_eq!(server.transcript().totals.clients, 1);
+}
+
+fn the_port_can_be_bound_again_at_once(subject: &Subject) {
+    let own = proc::own_address();
+    for _ in 0..3 {
+        let mut server = subject
+            .start("--serve once")
+            .on(own, 20_001)
+            .room_for(3)
+            .run();
+        // The server closes first, so its end keeps the connection in mind.
+        let mut guest = server.client();
+        guest.exchange(b"hola\n");
+        guest.expect_end();
+        let mut silent = server.accepted();
+        server.signal(SIGTERM);
+        silent.expect_end();
+        server.transcript();
+    }
+}
+
+fn a_second_signal_ends_it_with_130(subject: &Subject) {
+    for (first, second) in
+        [(SIGINT, SIGINT), (SIGTERM, SIGTERM), (SIGTERM, SIGINT)]
+    {
+        let (mut server, slow, _) =
+            stopping(subject, "--grace 60", |server| server.signal(first));
+        server.signal(second);
+        // Nothing is left then of what it created, as in every case.
+        let ended = server.ended();
+        assert_eq!(ended.status, 130, "{ended:?}");
+        drop(slow);
+    }
+}
+
+fn one_signal_to_the_whole_group_is_one_stop(subject: &Subject) {
+    let (mut server, mut slow, sent) =
+        stopping(subject, "--grace 15", |server| server.signal_group(SIGINT));
+    slow.expect(&pattern(sent));
+    slow.expect_end();
+    let transcript = server.transcript();
+    assert_eq!(transcript.totals.sent, sent as u64);
+
+    // A second one to all of them is the second one.
+    let (mut server, slow, _) =
+        stopping(subject, "--grace 60", |server| server.signal_group(SIGINT));
+    server.signal_group(SIGINT);
+    assert_eq!(server.ended().status, 130);
+    drop(slow);
+}
+
+fn ctrl_c_at_a_terminal_is_an_orderly_stop(subject: &Subject) {
+    let terminal = openpty(None, None).expect("a pseudo terminal");
+    let mut keyboard = File::from(terminal.master);
+    let mut server = subject
+        .start("--serve until-eof --grace 15")
+        .room_for(2)
+        .at_terminal(Stdio::from(terminal.slave))
+        .run();
+    let mut silent = server.accepted();
+    let mut client = server.accepted();
+    client.exchange(b"hola\n");
+    keyboard.write_all(b"\x03").expect("a key can be pressed");
+    silent.expect_end();
+    client.expect_end();
+    let transcript = server.transcript();
+    assert_eq!(transcript.totals.clients, 2);
+    for client in [silent, client] {
+        let reason = transcript.reason(client.address);
+        assert_eq!(reason.as_deref(), Some("server stopping"));
+    }
+}

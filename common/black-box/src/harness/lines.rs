@@ -1,0 +1,178 @@
+//! What a server prints, read by a thread as it comes.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use super::wait::LIMIT;
+
+/// The lines of one stream so far, and whether more can come.
+#[derive(Default)]
+pub struct Lines {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<String>,
+    /// Set when a line was not UTF-8 or had no end.
+    broken: Option<String>,
+    ended: bool,
+    /// How many lines may be read at present.
+    allowed: Option<usize>,
+}
+
+/// How much of a stream is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// All of it, as it comes.
+    All,
+    /// The first line; the rest waits in the pipe until [`Lines::resume`].
+    Held,
+    /// The first line; then the pipe is closed, as `head -1` does.
+    FirstLine,
+}
+
+impl Lines {
+    /// Reads a stream in a thread of its own until it ends.
+    pub fn of(stream: impl Read + Send + 'static, how: Reading) -> Arc<Self> {
+        let lines = Arc::new(Self::default());
+        if how == Reading::Held {
+            lines.lock().allowed = Some(1);
+        }
+        let filled = Arc::clone(&lines);
+        // The buffer is a byte, so that nothing is taken out of a pipe that
+        // is not to be read.
+        let capacity = if how == Reading::FirstLine { 1 } else { 65536 };
+        let mut stream = BufReader::with_capacity(capacity, stream);
+        thread::spawn(move || {
+            loop {
+                filled.wait_until_allowed();
+                let mut line = Vec::new();
+                // A pipe that cannot be read any more has ended.
+                let read = stream.read_until(b'\n', &mut line).unwrap_or(0);
+                if read == 0 {
+                    break;
+                }
+                filled.add(&line);
+                if how == Reading::FirstLine {
+                    break;
+                }
+            }
+            drop(stream);
+            filled.lock().ended = true;
+            filled.changed.notify_all();
+        });
+        lines
+    }
+
+    /// Those of a stream that is not read at all: none.
+    pub fn none() -> Arc<Self> {
+        let lines = Arc::new(Self::default());
+        lines.lock().ended = true;
+        lines
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A case that panicked while it looked has changed nothing.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, line: &[u8]) {
+        let mut state = self.lock();
+        let text = String::from_utf8_lossy(line).into_owned();
+        if std::str::from_utf8(line).is_err() {
+            state.broken = Some(format!("a line that is not UTF-8: {text}"));
+        }
+        if let Some(whole) = text.strip_suffix('\n') {
+            state.lines.push(whole.to_owned());
+        } else {
+            state.broken = Some(format!("a line without an end: {text}"));
+            state.lines.push(text);
+        }
+        self.changed.notify_all();
+    }
+
+    fn wait_until_allowed(&self) {
+        let mut state = self.lock();
+        while state.allowed.is_some_and(|n| state.lines.len() >= n) {
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Reads on what was [`Reading::Held`].
+    pub fn resume(&self) {
+        self.lock().allowed = None;
+        self.changed.notify_all();
+    }
+
+    /// All lines so far.
+    pub fn so_far(&self) -> Vec<String> {
+        self.lock().lines.clone()
+    }
+
+    /// Waits until `look` finds something in the lines so far.
+    ///
+    /// # Panics
+    ///
+    /// After the limit, or when the stream ends without it.
+    pub fn wait<T>(
+        &self,
+        what: &str,
+        mut look: impl FnMut(&[String]) -> Option<T>,
+    ) -> T {
+        let begin = Instant::now();
+        let mut state = self.lock();
+        loop {
+            if let Some(found) = look(&state.lines) {
+                return found;
+            }
+            let left = LIMIT.saturating_sub(begin.elapsed());
+            if left.is_zero() || state.ended {
+                let ended = state.ended;
+                drop(state);
+                assert!(!ended, "the output ended without {what}");
+                panic!("waited {LIMIT:?} in vain for {what}");
+            }
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Waits until the stream has ended and gives all its lines.
+    ///
+    /// # Panics
+    ///
+    /// After the limit; or if a line was not UTF-8 or had no end.
+    pub fn all(&self) -> Vec<String> {
+        let begin = Instant::now();
+        let mut state = self.lock();
+        while !state.ended {
+            let left = LIMIT.saturating_sub(begin.elapsed());
+            if left.is_zero() {
+                drop(state);
+                panic!("the output has not ended in {LIMIT:?}");
+            }
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        let broken = state.broken.clone();
+        let lines = state.lines.clone();
+        drop(state);
+        if let Some(broken) = broken {
+            panic!("{broken}");
+        }
+        lines
+    }
+}

@@ -1,0 +1,179 @@
+//! The files of this project that are read in class.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use crate::banners::Entry;
+use crate::rules::{self, Exemption, Finding, Rule, Tables};
+use crate::rust;
+use crate::source::Source;
+
+/// The folders whose files are checked, with all that is below them.
+pub const FOLDERS: &[&str] = &[
+    "threads-server/src",
+    "process-server/src",
+    "mux-server/src",
+    "common/src",
+    "common/examples",
+];
+
+/// What is said of single files.
+pub const TABLES: Tables<'_> = Tables {
+    banners: BANNERS,
+    exemptions: EXEMPTIONS,
+};
+
+/// The banners of each file, as they follow one another in its text.
+const BANNERS: &[(&str, &[Entry<'_>])] = &[
+    (
+        "threads-server/src/main.rs",
+        &[
+            ("1", "Accept a client"),
+            ("2", "A new socket for the connection"),
+            ("5", "Stop"),
+            ("3", "Create a thread"),
+            ("4", "From the new thread: receive, print, send, close"),
+        ],
+    ),
+    (
+        "threads-server/src/workers.rs",
+        &[
+            ("1", "Create the threads"),
+            ("2", "From each thread"),
+            ("3", "Stop"),
+            ("2.1", "Accept a client"),
+            ("2.2", "Receive, print, send, close"),
+        ],
+    ),
+    (
+        "process-server/src/main.rs",
+        &[
+            ("1", "Accept a client"),
+            ("2", "A new socket for the connection"),
+            ("3", "Create a process"),
+            ("4", "From the new process: receive, print, send, close"),
+            ("5", "Stop"),
+        ],
+    ),
+    (
+        "process-server/src/workers.rs",
+        &[
+            ("1", "Create the processes"),
+            ("2", "From each process"),
+            ("3", "Stop"),
+            ("2.1", "Accept a client"),
+            ("2.2", "Receive, print, send, close"),
+        ],
+    ),
+    (
+        "mux-server/src/workers.rs",
+        &[
+            ("1", "Create the loops"),
+            ("2", "From each thread: the loop of `main.rs`"),
+            ("3", "Stop"),
+        ],
+    ),
+    (
+        "mux-server/src/main.rs",
+        &[
+            ("1", "Initialise the list of sockets"),
+            ("2", "Wait for one or more connections"),
+            ("3", "Iterate over the connections that are ready"),
+            ("4", "For each of them"),
+            ("4.1", "A new socket for the connection"),
+            ("4.2", "Add the socket to the list"),
+            ("4.3", "If there is data: receive, print, send"),
+            ("4.4", "If there is none: close, remove from the list"),
+            ("5", "Stop"),
+        ],
+    ),
+    (
+        "mux-server/src/client.rs",
+        &[
+            ("4.3.1", "Receive data"),
+            ("4.3.2", "Print it"),
+            ("4.3.3", "Send the reply"),
+        ],
+    ),
+    (
+        "common/src/echo.rs",
+        &[
+            ("4.4", "Close the communication"),
+            ("4.1", "Receive data"),
+            ("4.2", "Print it"),
+            ("4.3", "Send the reply"),
+        ],
+    ),
+];
+
+/// All that is allowed although a rule forbids it.
+const EXEMPTIONS: &[Exemption<'_>] = &[];
+
+/// The root of the repository.
+#[must_use]
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+/// The files to check, by their paths below the root, in order.
+///
+/// # Errors
+///
+/// Where a folder cannot be read, or has nothing to check: a check of no
+/// files would always succeed.
+pub fn files(root: &Path) -> io::Result<Vec<String>> {
+    let mut files = Vec::new();
+    for folder in FOLDERS {
+        let before = files.len();
+        walk(root, folder, &mut files)
+            .map_err(|error| io::Error::other(format!("{folder}: {error}")))?;
+        if files.len() == before {
+            let message = format!("{folder}: no file to check");
+            return Err(io::Error::other(message));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn walk(root: &Path, folder: &str, files: &mut Vec<String>) -> io::Result<()> {
+    for entry in fs::read_dir(root.join(folder))? {
+        let entry = entry?;
+        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            walk(root, &path, files)?;
+        } else if Path::new(&path).extension().is_some_and(|e| e == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Reads a file of the project.
+///
+/// # Errors
+///
+/// Where there is no such file. What is not Rust is a finding.
+pub fn read(root: &Path, path: &str) -> io::Result<Result<Source, Finding>> {
+    let text = fs::read_to_string(root.join(path))
+        .map_err(|error| io::Error::other(format!("{path}: {error}")))?;
+    Ok(rust::read(path, &text).map_err(|error| Finding {
+        path: path.to_owned(),
+        line: error.line,
+        rule: Rule::Readable,
+        message: error.message,
+    }))
+}
+
+/// Reads a file of the project and checks it.
+///
+/// # Errors
+///
+/// Where there is no such file.
+pub fn check(root: &Path, path: &str) -> io::Result<Vec<Finding>> {
+    Ok(match read(root, path)? {
+        Ok(source) => rules::check(&source, &TABLES),
+        Err(finding) => vec![finding],
+    })
+}

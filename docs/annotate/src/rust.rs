@@ -1,0 +1,396 @@
+//! Reads Rust: the tokens and the syntax tree come from real parsers, the
+//! comments from the gaps between the tokens, where nothing else can be.
+
+use std::mem;
+use std::ops::Range;
+
+use proc_macro2::{LexError, Spacing, Span, TokenStream, TokenTree};
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Block, Expr, Item, Stmt};
+
+use crate::source::{Kind, Parts, Piece, Source, Token, Unit};
+
+/// Why a file cannot be read, and where.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The line that is not understood.
+    pub line: usize,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl From<LexError> for Unreadable {
+    fn from(error: LexError) -> Self {
+        Self {
+            line: error.span().start().line,
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<syn::Error> for Unreadable {
+    fn from(error: syn::Error) -> Self {
+        Self {
+            line: error.span().start().line,
+            message: error.to_string(),
+        }
+    }
+}
+
+/// Reads a Rust file.
+///
+/// # Errors
+///
+/// Where it is not Rust.
+pub fn read(path: &str, text: &str) -> Result<Source, Unreadable> {
+    let stream: TokenStream = text.parse()?;
+    let file: syn::File = syn::parse2(stream.clone())?;
+    let mut reader = Reader {
+        text,
+        starts: line_starts(text),
+        leaves: Vec::new(),
+        parts: Parts::default(),
+        sole: false,
+    };
+    reader.flatten(stream);
+    reader.find_comments();
+    reader.visit_file(&file);
+    reader.take_tokens();
+    Ok(Source::new(path, text, reader.parts))
+}
+
+/// Where in the text each line begins.
+fn line_starts(text: &str) -> Vec<usize> {
+    let ends = text.match_indices('\n').map(|(index, _)| index + 1);
+    std::iter::once(0).chain(ends).collect()
+}
+
+/// A token without its inside, or a documentation comment.
+struct Leaf {
+    range: Range<usize>,
+    doc: bool,
+    /// Whether the next one belongs to the same operator.
+    joint: bool,
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+    leaves: Vec<Leaf>,
+    parts: Parts,
+    /// Whether the next unit is all that there is in a function's body, or in
+    /// an `impl`.
+    sole: bool,
+}
+
+impl Reader<'_> {
+    fn line_of(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset)
+    }
+
+    fn lines_of(&self, range: &Range<usize>) -> Range<usize> {
+        let last = range.end.max(range.start + 1) - 1;
+        self.line_of(range.start)..self.line_of(last) + 1
+    }
+
+    fn flatten(&mut self, stream: TokenStream) {
+        for tree in stream {
+            match tree {
+                TokenTree::Group(group) => {
+                    self.push(group.span_open(), false);
+                    self.flatten(group.stream());
+                    self.push(group.span_close(), false);
+                }
+                TokenTree::Punct(punct) => {
+                    let joint = punct.spacing() == Spacing::Joint;
+                    self.push(punct.span(), joint);
+                }
+                tree => self.push(tree.span(), false),
+            }
+        }
+    }
+
+    /// Adds a token. To the parser a documentation comment is an attribute,
+    /// whose tokens all stand where the comment stands.
+    fn push(&mut self, span: Span, joint: bool) {
+        let range = span.byte_range();
+        let end = self.leaves.last().map_or(0, |leaf| leaf.range.end);
+        if range.start < end {
+            return;
+        }
+        let text = &self.text[range.clone()];
+        let doc = text.starts_with("//") || text.starts_with("/*");
+        self.leaves.push(Leaf { range, doc, joint });
+    }
+
+    /// Finds the comments: documentation among the tokens, all others in the
+    /// gaps between them.
+    fn find_comments(&mut self) {
+        let mut end = 0;
+        for index in 0..self.leaves.len() {
+            let leaf = &self.leaves[index];
+            let (range, doc) = (leaf.range.clone(), leaf.doc);
+            self.search_gap(end..range.start);
+            if doc {
+                self.add_comment(range.clone(), true);
+            }
+            end = range.end;
+        }
+        self.search_gap(end..self.text.len());
+    }
+
+    fn search_gap(&mut self, gap: Range<usize>) {
+        let mut at = gap.start;
+        while let Some(found) = self.text[at..gap.end].find('/') {
+            let start = at + found;
+            let length = comment_length(&self.text[start..gap.end]);
+            at = start + length;
+            self.add_comment(start..at, false);
+        }
+    }
+
+    fn add_comment(&mut self, range: Range<usize>, doc: bool) {
+        let text = &self.text[range.clone()];
+        let first = self.line_of(range.start);
+        let block = text.starts_with("/*");
+        let text = text.strip_suffix("*/").unwrap_or(text);
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            let line = match index {
+                0 => line.trim_start_matches(['/', '*', '!']),
+                _ if block => line.trim_start_matches('*'),
+                _ => line,
+            };
+            let line = line.strip_prefix(' ').unwrap_or(line);
+            self.parts.pieces.push(Piece {
+                line: first + index,
+                text: line.to_owned(),
+                doc,
+            });
+        }
+    }
+
+    /// Hands over the tokens, each operator as one.
+    fn take_tokens(&mut self) {
+        let mut start = None;
+        for leaf in &self.leaves {
+            let first = start.take().unwrap_or(leaf.range.start);
+            if leaf.joint && !leaf.doc {
+                start = Some(first);
+            } else if !leaf.doc {
+                let range = first..leaf.range.end;
+                self.parts.tokens.push(Token {
+                    lines: self.lines_of(&range),
+                    text: self.text[range].to_owned(),
+                });
+            }
+        }
+    }
+
+    /// Adds what stands here, if it begins a line; says whether it is code
+    /// that only tests have.
+    fn add(&mut self, kind: Kind, span: Span, open: Option<Span>) -> bool {
+        let range = span.byte_range();
+        let (start, test) = self.skip_attributes(range.start);
+        let sole = mem::take(&mut self.sole);
+        let lines = self.lines_of(&range);
+        let line = self.line_of(start);
+        let before = &self.text[self.starts[line - 1]..start];
+        if test {
+            self.parts.tests.push(lines);
+        } else if before.trim().is_empty() || kind == Kind::Else {
+            self.parts.units.push(Unit {
+                kind,
+                top: lines.start,
+                line,
+                last: lines.end - 1,
+                open: open.map(|open| self.line_of(open.byte_range().start)),
+                sole,
+            });
+        }
+        test
+    }
+
+    /// Where something begins after its attributes, and whether one of them
+    /// is `#[cfg(test)]`.
+    fn skip_attributes(&self, start: usize) -> (usize, bool) {
+        let at = |index: usize| {
+            let leaf = self.leaves.get(index);
+            leaf.map_or("", |leaf| &self.text[leaf.range.clone()])
+        };
+        let mut test = false;
+        let mut index =
+            self.leaves.partition_point(|leaf| leaf.range.start < start);
+        loop {
+            if self.leaves.get(index).is_some_and(|leaf| leaf.doc) {
+                index += 1;
+            } else if at(index) == "#" && at(index + 1) == "[" {
+                let words: Vec<_> = (index + 2..index + 6).map(at).collect();
+                test |= words == ["cfg", "(", "test", ")"];
+                let mut depth = 0;
+                index += 1;
+                while index < self.leaves.len() {
+                    depth += i32::from(at(index) == "[");
+                    depth -= i32::from(at(index) == "]");
+                    index += 1;
+                    if depth == 0 {
+                        break;
+                    }
+                }
+            } else {
+                break;
+            }
+        }
+        let leaf = self.leaves.get(index);
+        (leaf.map_or(start, |leaf| leaf.range.start), test)
+    }
+
+    fn begin_body(&mut self, body: Option<&Block>) {
+        self.sole = body.is_some_and(|body| body.stmts.len() == 1);
+    }
+}
+
+/// Whether this is a literal, or made of nothing else.
+fn is_literal(value: &Expr) -> bool {
+    match value {
+        Expr::Lit(_) => true,
+        Expr::Tuple(tuple) => tuple.elems.iter().all(is_literal),
+        Expr::Array(array) => array.elems.iter().all(is_literal),
+        Expr::Reference(reference) => is_literal(&reference.expr),
+        Expr::Unary(unary) => is_literal(&unary.expr),
+        _ => false,
+    }
+}
+
+/// How long the comment is that a text begins with.
+fn comment_length(text: &str) -> usize {
+    if !text.starts_with("/*") {
+        return text.find('\n').unwrap_or(text.len());
+    }
+    let mut depth = 0;
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text.as_bytes()[at..];
+        let step = if rest.starts_with(b"/*") {
+            depth += 1;
+            2
+        } else if rest.starts_with(b"*/") {
+            depth -= 1;
+            2
+        } else {
+            1
+        };
+        at += step;
+        if depth == 0 {
+            break;
+        }
+    }
+    at
+}
+
+impl<'ast> Visit<'ast> for Reader<'_> {
+    fn visit_item(&mut self, item: &'ast Item) {
+        let kind = match item {
+            Item::Use(_) => Kind::Use,
+            Item::Mod(module) if module.content.is_none() => Kind::Module,
+            Item::Impl(_) => Kind::Impl,
+            _ => Kind::Item,
+        };
+        if !self.add(kind, item.span(), None) {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_impl_item(&mut self, item: &'ast syn::ImplItem) {
+        if !self.add(Kind::Item, item.span(), None) {
+            visit::visit_impl_item(self, item);
+        }
+    }
+
+    fn visit_trait_item(&mut self, item: &'ast syn::TraitItem) {
+        if !self.add(Kind::Item, item.span(), None) {
+            visit::visit_trait_item(self, item);
+        }
+    }
+
+    fn visit_foreign_item(&mut self, item: &'ast syn::ForeignItem) {
+        if !self.add(Kind::Item, item.span(), None) {
+            visit::visit_foreign_item(self, item);
+        }
+    }
+
+    fn visit_item_impl(&mut self, block: &'ast syn::ItemImpl) {
+        self.sole = block.items.len() == 1;
+        visit::visit_item_impl(self, block);
+    }
+
+    fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
+        self.begin_body(Some(&function.block));
+        visit::visit_item_fn(self, function);
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        self.begin_body(Some(&function.block));
+        visit::visit_impl_item_fn(self, function);
+    }
+
+    fn visit_trait_item_fn(&mut self, function: &'ast syn::TraitItemFn) {
+        self.begin_body(function.default.as_ref());
+        visit::visit_trait_item_fn(self, function);
+    }
+
+    fn visit_field(&mut self, field: &'ast syn::Field) {
+        let named = field.ident.is_some();
+        if !(named && self.add(Kind::Field, field.span(), None)) {
+            visit::visit_field(self, field);
+        }
+    }
+
+    fn visit_variant(&mut self, variant: &'ast syn::Variant) {
+        if !self.add(Kind::Variant, variant.span(), None) {
+            visit::visit_variant(self, variant);
+        }
+    }
+
+    fn visit_arm(&mut self, arm: &'ast syn::Arm) {
+        let open = match &*arm.body {
+            Expr::Block(body) => Some(body.block.brace_token.span.open()),
+            _ => None,
+        };
+        let literal = is_literal(&arm.body);
+        let kind = if literal { Kind::Row } else { Kind::Arm };
+        if !self.add(kind, arm.span(), open) {
+            visit::visit_arm(self, arm);
+        }
+    }
+
+    fn visit_expr_if(&mut self, condition: &'ast syn::ExprIf) {
+        if let Some((word, branch)) = &condition.else_branch {
+            let block = match &**branch {
+                Expr::Block(body) => Some(&body.block),
+                Expr::If(next) => Some(&next.then_branch),
+                _ => None,
+            };
+            if let Some(block) = block {
+                let brace = block.brace_token.span;
+                let end = brace.close().byte_range().start;
+                let start = word.span().byte_range().start;
+                // A branch on one line is part of a statement.
+                if self.line_of(start) != self.line_of(end) {
+                    let span = word.span().join(brace.close());
+                    let span = span.unwrap_or(word.span());
+                    self.add(Kind::Else, span, Some(brace.open()));
+                }
+            }
+        }
+        visit::visit_expr_if(self, condition);
+    }
+
+    fn visit_stmt(&mut self, statement: &'ast Stmt) {
+        let item = matches!(statement, Stmt::Item(_));
+        if item || !self.add(Kind::Statement, statement.span(), None) {
+            visit::visit_stmt(self, statement);
+        }
+    }
+}

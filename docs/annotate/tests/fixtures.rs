@@ -1,0 +1,313 @@
+//! Each rule fails where it must, and nowhere else.
+
+#![allow(clippy::unwrap_used, reason = "this is a test")]
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use annotate::coverage;
+use annotate::rules::{self, Exemption, Rule, Tables};
+use annotate::rust;
+use annotate::source::{LineKind, Source};
+
+/// What is said of single fixtures.
+const TABLES: Tables<'_> = Tables {
+    banners: &[
+        (
+            "green/server.rs",
+            &[("1", "Accept"), ("2", "Create a thread")],
+        ),
+        ("red/banners-missing.rs", STEPS),
+        ("red/banners-order.rs", STEPS),
+        ("red/banners-again.rs", STEPS),
+        ("red/length.rs", &[("1", "Send")]),
+        ("red/repetition.rs", &[("1", "Shut down the stream")]),
+        (
+            "red/thoughts.rs",
+            &[("1", "A banner is a heading, and explains nothing")],
+        ),
+    ],
+    exemptions: &[
+        Exemption {
+            path: "red/exemption.rs",
+            rule: Rule::Explained,
+            line: "first();",
+            reason: "to see that it is spared",
+        },
+        Exemption {
+            path: "red/exemption.rs",
+            rule: Rule::Explained,
+            line: "second();",
+            reason: "to see that it is missed",
+        },
+    ],
+};
+
+const STEPS: &[(&str, &str)] = &[
+    ("1", "Accept"),
+    ("2", "Receive"),
+    ("3", "Print"),
+    ("4", "Close"),
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// The fixtures of one colour, by their paths below the folder.
+fn names(colour: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder().join(colour)).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.ends_with(".expected"))
+        .map(|name| format!("{colour}/{name}"))
+        .collect();
+    names.sort();
+    names
+}
+
+fn text(name: &str) -> String {
+    fs::read_to_string(folder().join(name)).unwrap()
+}
+
+fn read(name: &str) -> Source {
+    rust::read(name, &text(name)).unwrap()
+}
+
+/// What the check finds in a text, as it is printed.
+fn findings(name: &str, text: &str) -> Vec<String> {
+    match rust::read(name, text) {
+        Ok(source) => rules::check(&source, &TABLES)
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        Err(error) => {
+            vec![format!("{name}:{}: {}", error.line, error.message)]
+        }
+    }
+}
+
+#[test]
+fn red_fixtures_fail_where_they_must() {
+    let names = names("red");
+    assert!(names.len() > 15, "{names:?}");
+    for name in names {
+        let expected = Path::new(&name).with_extension("expected");
+        let expected: Vec<_> = text(expected.to_str().unwrap())
+            .lines()
+            .map(|line| format!("{name}:{line}"))
+            .collect();
+        assert!(!expected.is_empty(), "{name} should fail");
+        let found = findings(&name, &text(&name));
+        assert_eq!(found, expected, "\nfound:\n{}\n", found.join("\n"));
+    }
+}
+
+#[test]
+fn green_fixtures_do_not_fail() {
+    let names = names("green");
+    assert!(names.len() > 1, "{names:?}");
+    for name in names {
+        let found = findings(&name, &text(&name));
+        assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+    }
+}
+
+/// Every kind of finding has a fixture.
+#[test]
+fn every_rule_can_fail() {
+    let mut failed = Vec::new();
+    for name in names("red") {
+        let Ok(source) = rust::read(&name, &text(&name)) else {
+            failed.push(Rule::Readable);
+            continue;
+        };
+        let findings = rules::check(&source, &TABLES);
+        failed.extend(findings.iter().map(|finding| finding.rule));
+    }
+    failed.sort();
+    failed.dedup();
+    assert_eq!(failed, Rule::ALL);
+}
+
+/// Takes each comment out of a file in which every one is needed, one at a
+/// time, and a banner and its note one at a time, too.
+#[test]
+fn every_comment_is_missed_when_it_is_gone() {
+    let name = "green/server.rs";
+    let source = read(name);
+    let lines: Vec<&str> =
+        source.lines.iter().map(|l| l.text.as_str()).collect();
+    let end = lines.len() + 1;
+    let mut tried = 0;
+    let mut unnoticed = Vec::new();
+    let mut attempt = |gone: Range<usize>, code: &str, place: String| {
+        tried += 1;
+        let changed =
+            source.text(1..gone.start) + code + &source.text(gone.end..end);
+        let found = findings(name, &changed);
+        if !found.iter().any(|finding| finding.contains(&place)) {
+            unnoticed.push(lines[gone.start - 1].trim());
+        }
+    };
+    for comment in &source.comments {
+        let start = comment.lines.start;
+        let mut note = comment.lines.clone();
+        if let Some(banner) = &comment.banner {
+            note.start += 1;
+            let place = format!("missing: {} {}", banner.number, banner.title);
+            attempt(start..note.start, "", place);
+        }
+        // What it explained moves up, to where the comment was.
+        let index = coverage::unit_of(&source, comment);
+        let line = index.map_or(note.end, |index| source.units[index].line);
+        let place = format!("{name}:{}: ", line - note.len());
+        attempt(note, "", place);
+    }
+    for (index, line) in source.lines.iter().enumerate() {
+        if line.kind == LineKind::Code
+            && let Some(comment) = &line.comment
+        {
+            let code = line.text.replace(&format!("// {comment}"), "");
+            let place = format!("{name}:{}: ", index + 1);
+            attempt(index + 1..index + 2, &code, place);
+        }
+    }
+    assert_eq!(tried, 27);
+    assert_eq!(
+        unnoticed,
+        [
+            // What needs it is the one method, a line below.
+            "/// The kernel is told even after a panic.",
+            // In the middle of a statement nobody has to say anything.
+            "// For `ps -T`.",
+        ]
+    );
+}
+
+#[test]
+fn the_blocks_are_the_file() {
+    for name in names("red").into_iter().chain(names("green")) {
+        let text = text(&name);
+        if let Ok(source) = rust::read(&name, &text) {
+            annotated_whole(&source, &text);
+        }
+    }
+}
+
+/// Every line stands in one block, in order, and in one section.
+fn annotated_whole(source: &Source, text: &str) {
+    let mut next = 1;
+    let mut joined = String::new();
+    for block in &source.blocks {
+        assert_eq!(block.note_lines.start, next);
+        assert_eq!(block.note_lines.end, block.code_lines.start);
+        joined += &source.text(block.note_lines.clone());
+        joined += &source.text(block.code_lines.clone());
+        next = block.code_lines.end;
+    }
+    assert_eq!(next, source.lines.len() + 1);
+    assert_eq!(joined, text);
+    let sections: usize = source.sections().map(<[_]>::len).sum();
+    assert_eq!(sections, source.blocks.len());
+}
+
+#[test]
+fn a_block_is_a_banner_a_note_and_its_code() {
+    let source = read("green/server.rs");
+    let sections: Vec<_> = source.sections().collect();
+    assert_eq!(sections.len(), 3);
+    let block = &sections[2][0];
+    let banner = block.banner().unwrap();
+    assert_eq!(banner.number, "2");
+    assert_eq!(banner.title, "Create a thread");
+    assert_eq!(banner.level(), 1);
+    assert_eq!(
+        block.note(),
+        "A panic in it ends one conversation, not the server."
+    );
+    let code = source.text(block.code_lines.clone());
+    assert_eq!(code.trim(), "thread::Builder::new()");
+    // The comment in the chain begins a block of its own.
+    assert_eq!(sections[2][1].note(), "For `ps -T`.");
+    let tests = source.blocks.last().unwrap();
+    assert!(tests.test);
+    assert!(source.text(tests.lines()).starts_with("#[cfg(test)]\n"));
+    let header = &source.blocks[0];
+    assert_eq!(
+        header.note(),
+        "A server that greets whoever connects.\n\nEvery comment in here is \
+         needed: without it something goes unexplained."
+    );
+    // Nothing is said of it, and it does not belong to what is before.
+    let head = source
+        .blocks
+        .iter()
+        .find(|block| source.text(block.lines()).starts_with("impl Client {"));
+    assert_eq!(head.unwrap().note(), "");
+}
+
+#[test]
+fn an_exemption_spares_one_line_of_one_file_by_one_rule() {
+    let name = "red/exemption.rs";
+    let text = text(name);
+    let source = rust::read(name, &text).unwrap();
+    let exemption = TABLES.exemptions[0];
+    let count = |exemptions: &[Exemption<'_>]| {
+        let tables = Tables {
+            exemptions,
+            ..TABLES
+        };
+        rules::check(&source, &tables).len()
+    };
+    let all = count(&[]);
+    assert_eq!(count(&[exemption]), all - 1);
+    // The second of two finds nothing left to spare.
+    assert_eq!(count(&[exemption, exemption]), all);
+    let path = "red/statements.rs";
+    assert_eq!(count(&[Exemption { path, ..exemption }]), all);
+    let rule = Rule::Columns;
+    assert_eq!(count(&[Exemption { rule, ..exemption }]), all + 1);
+    let line = "third() ;";
+    assert_eq!(count(&[Exemption { line, ..exemption }]), all + 1);
+}
+
+#[test]
+fn comments_come_from_the_gaps_between_tokens() {
+    let text = "//! 1\n/* 2\n * 3 */\nfn f() {\n    g(\"// no\", '/'); // 5\n    \
+                let x = a / b; /* 6 /* nested */ // still */\n}\n";
+    let source = rust::read("f.rs", text).unwrap();
+    let comments: Vec<_> = source
+        .lines
+        .iter()
+        .map(|line| line.comment.as_deref())
+        .collect();
+    assert_eq!(
+        comments,
+        [
+            Some("1"),
+            Some("2"),
+            Some("3"),
+            None,
+            Some("5"),
+            Some("6 /* nested */ // still"),
+            None,
+        ]
+    );
+    annotated_whole(&source, text);
+}
+
+#[test]
+fn files_may_end_anywhere_and_lines_in_any_way() {
+    for text in [
+        "",
+        "//! a",
+        "//! a\r\nfn f() {}\r\n",
+        "\n\n",
+        "const A: &str = \"a\n\n// b\n\";",
+    ] {
+        let source = rust::read("f.rs", text).unwrap();
+        annotated_whole(&source, text);
+    }
+}

@@ -1,0 +1,86 @@
+//! The sources that a class reads: every line argued.
+
+#![allow(clippy::unwrap_used, reason = "this is a test")]
+
+use std::path::Path;
+
+use annotate::project::{self, TABLES};
+use annotate::source::Source;
+
+/// Every file that is read in class.
+fn sources() -> Vec<Source> {
+    let root = project::root();
+    let files = project::files(&root).unwrap();
+    let read = |path: &String| project::read(&root, path).unwrap().unwrap();
+    files.iter().map(read).collect()
+}
+
+#[test]
+fn every_line_is_argued() {
+    let root = project::root();
+    let files = project::files(&root).unwrap();
+    let findings: Vec<String> = files
+        .iter()
+        .flat_map(|path| project::check(&root, path).unwrap())
+        .map(|finding| finding.to_string())
+        .collect();
+    assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
+}
+
+#[test]
+fn where_there_are_no_files_the_check_fails() {
+    assert!(project::files(Path::new("/dev/null")).is_err());
+}
+
+#[test]
+fn the_tables_speak_of_files_that_exist() {
+    let files = project::files(&project::root()).unwrap();
+    let banners = TABLES.banners.iter().map(|(path, _)| *path);
+    let exemptions = TABLES.exemptions.iter().map(|e| e.path);
+    for path in banners.chain(exemptions) {
+        assert!(files.iter().any(|file| file == path), "{path}");
+    }
+}
+
+/// Threads and processes take the same steps; `diff` shows where they differ.
+#[test]
+fn threads_and_processes_have_the_same_steps() {
+    let numbers = |server: &str| -> Vec<&str> {
+        let path = format!("{server}/src/main.rs");
+        let mut tables = TABLES.banners.iter();
+        let (_, banners) = tables.find(|(file, _)| *file == path).unwrap();
+        let mut numbers: Vec<_> =
+            banners.iter().map(|(number, _)| *number).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    assert_eq!(numbers("threads-server"), numbers("process-server"));
+    assert_eq!(numbers("threads-server"), ["1", "2", "3", "4", "5"]);
+}
+
+#[test]
+fn the_blocks_of_every_file_are_the_whole_file() {
+    for source in sources() {
+        let mut next = 1;
+        let mut text = String::new();
+        for block in &source.blocks {
+            assert_eq!(block.lines().start, next, "{}", source.path);
+            text += &source.text(block.lines());
+            next = block.lines().end;
+        }
+        let file = project::root().join(&source.path);
+        assert_eq!(text, std::fs::read_to_string(file).unwrap());
+    }
+}
+
+/// The three programs stay short enough to be read in one sitting.
+#[test]
+fn the_three_main_rs_have_at_most_120_code_lines() {
+    for server in ["threads-server", "process-server", "mux-server"] {
+        let path = format!("{server}/src/main.rs");
+        let sources = sources();
+        let source = sources.iter().find(|source| source.path == path);
+        let lines = source.unwrap().code_count();
+        assert!((40..=120).contains(&lines), "{path}: {lines} code lines");
+    }
+}

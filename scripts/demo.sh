@@ -1,0 +1,582 @@
+#!/usr/bin/env bash
+#
+# Shows what the three servers are for: first a server that serves one client
+# after the other, where a silent one keeps everybody waiting; then the same
+# server as it is meant, where the silent one stays and two others are served.
+# Every step is checked, so that this is a test as well: the exit status is 0
+# only if all that is claimed was seen.
+#
+# The functions come in the order in which a reader needs them: what is said,
+# how it ends, the server, the clients, and then the two scenes themselves.
+# Begin at `the_problem` if you only want the story.
+
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null
+
+# ---------------------------------------------------------------- Language
+
+# As the servers choose theirs: an option of their own first, then the locale
+# variables in the order of POSIX, where an empty one counts as unset.
+locale=${LC_ALL:-${LC_MESSAGES:-${LANG:-C}}}
+language=en
+case ${ECHO_LANGUAGE:-${locale%%[_.@]*}} in
+  es) language=es ;;
+esac
+
+# Settings from the environment would change what the servers do, and with it
+# what is to be seen. The language must be ours, and the silent client may stay
+# for as long as a class discusses it.
+unset "${!ECHO_@}"
+export ECHO_LANGUAGE=$language ECHO_IDLE_TIMEOUT=0
+
+# Whichever of two texts is in the language chosen.
+pick() {
+  case $language in
+    es) printf '%s' "$2" ;;
+    *) printf '%s' "$1" ;;
+  esac
+}
+
+# ------------------------------------------------------------ Command line
+
+usage() {
+  pick "\
+Usage: scripts/demo.sh [threads|process|mux|all] [OPTION]...
+
+Runs the servers and real netcat clients, and shows who waits for whom.
+
+  --pause          waits for Enter after each step
+  --pause=SECONDS  rests that long; 1.2 on a terminal if not given, else 0
+  --problem        only the problem: the server that serves one by one
+  --answer         only the answer: the server as it is meant
+  --help           prints this
+
+NC=PROGRAM chooses the netcat, as in NC='busybox nc'; NC=none the client that
+comes with the servers. NO_COLOR=1 turns the colours off.
+" "\
+Uso: scripts/demo.sh [threads|process|mux|all] [OPCIÓN]...
+
+Ejecuta los servidores y clientes netcat reales, y muestra quién espera a quién.
+
+  --pause           espera la tecla Intro después de cada paso
+  --pause=SEGUNDOS  descansa ese tiempo; si falta, 1.2 en un terminal, si no 0
+  --problem         solo el problema: el servidor que atiende de uno en uno
+  --answer          solo la respuesta: el servidor como debe ser
+  --help            muestra esta ayuda
+
+NC=PROGRAMA elige el netcat, como en NC='busybox nc'; NC=none, el cliente que
+acompaña a los servidores. NO_COLOR=1 desactiva los colores.
+"
+}
+
+approaches=
+pause=0
+[ -t 1 ] && pause=1.2
+scenes='the_problem the_answer'
+for argument; do
+  case $argument in
+    threads | process | mux | all)
+      # One word: a second one is a mistake worth telling.
+      [ -z "$approaches" ] || { usage >&2; exit 2; }
+      approaches=$argument
+      ;;
+    --pause) pause=enter ;;
+    --pause=[0-9] | --pause=[0-9][0-9]) pause=${argument#*=} ;;
+    --pause=[0-9].[0-9]) pause=${argument#*=} ;;
+    --problem) scenes=the_problem ;;
+    --answer) scenes=the_answer ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+  esac
+done
+case ${approaches:=all} in
+  all) approaches='threads process mux' ;;
+esac
+
+# --------------------------------------------------------------- What is said
+
+# Colour is for terminals, and only an addition: the server's lines have their
+# bar, the commands their prompt.
+title='' prompt='' server_says='' typed='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR-}" ] && [ "${TERM-dumb}" != dumb ]; then
+  # Bold and a colour together are unreadable in some palettes.
+  title=$'\e[1m' prompt=$'\e[32m' server_says=$'\e[36m' typed=$'\e[33m'
+  plain=$'\e[0m'
+fi
+
+headline() { printf '\n%s%s%s\n' "$title" "$(pick "$@")" "$plain"; }
+say() { printf '  %s\n' "$(pick "$@")"; }
+conclude() { printf '  %s%s%s\n' "$title" "$(pick "$@")" "$plain"; }
+show_command() { printf '    %s$ %s%s\n' "$prompt" "$1" "$plain"; }
+show_terminal() { printf '    %s%s%s\n' "$typed" "$*" "$plain"; }
+
+# The server's lines, cut where they would not fit into 80 columns.
+show_server() {
+  local part indent=''
+  while IFS= read -r part; do
+    printf '    %s| %s%s%s\n' "$server_says" "$indent" "${part% }" "$plain"
+    indent='  '
+  done < <(
+    if [ ${#1} -le 74 ]; then cat <<<"$1"; else fold -s -w 72 <<<"$1"; fi
+  )
+}
+
+# Runs a command line as it is shown; what it printed is left in `output`.
+run() {
+  show_command "$1"
+  output=$(eval "$1") || true
+  while IFS= read -r line; do printf '    %s\n' "$line"; done <<<"$output"
+}
+
+# Gives time to read and to explain.
+rest() {
+  case $pause in
+    0) ;;
+    enter)
+      printf '%s' "$(pick '  [Enter]' '  [Intro]')"
+      # Without anybody to press it there is nothing to wait for.
+      read -r -s || pause=0
+      # The prompt disappears from a terminal, and ends its line elsewhere.
+      if [ -t 1 ]; then printf '\r\e[K'; else printf '\n'; fi
+      ;;
+    *)
+      # A signal interrupts `wait`, but not a program in the foreground.
+      sleep "$pause" &
+      wait $!
+      ;;
+  esac
+}
+
+# ------------------------------------------------------------- How it ends
+
+# However this ends, no process of ours and no file stays behind.
+clean_up() {
+  # From here on nothing interrupts, and the shell reports no killed job.
+  trap '' INT TERM HUP PIPE
+  exec 2>/dev/null
+  close_all
+  # The first signal asks. The servers take the second one as an order, and
+  # the last one is nobody's to refuse.
+  local try pids
+  for try in {1..60}; do
+    pids=$(jobs -pr)
+    [ -n "$pids" ] || break
+    # shellcheck disable=SC2086 # one word for each process
+    case $try in
+      1 | 20) kill -TERM $pids ;;
+      40) kill -KILL $pids ;;
+    esac || true
+    sleep 0.1
+  done
+  rm -rf -- "$room"
+}
+
+# Closes our ends of all the pipes: see `connect` for the numbers.
+close_all() { exec 3<&- 4>&- 5<&- 6>&- 7<&- 8>&- 9<&-; }
+
+# Says what was not as claimed, and ends. If a client has complained, that may
+# be why; otherwise its complaints, of being ended for instance, are of no use.
+fail() {
+  if [ -s "$room/complaints" ]; then cat "$room/complaints" >&2; fi
+  printf '%s: %s\n' "$(pick 'NOT AS CLAIMED' 'NO ES LO AFIRMADO')" \
+    "$(pick "$@")" >&2
+  exit 1
+}
+
+# Some systems have closed standard input already; then a pipe of ours could
+# take its number.
+if ! { true <&0; } 2>/dev/null; then exec </dev/null; fi
+
+room=$(mktemp -d "${TMPDIR:-/tmp}/demo.XXXXXX")
+trap clean_up EXIT
+# As a shell reports an end by signal: 128 and its number.
+trap 'exit 129' HUP
+# A terminal has printed ^C, if anything, and no newline.
+trap 'if [ -t 1 ]; then echo; fi; exit 130' INT
+trap 'exit 141' PIPE
+trap 'exit 143' TERM
+
+# ---------------------------------------------------------------- The server
+
+# The pipe from the server to us is named, so that what runs at its other end
+# is the server itself and `$!` its process id.
+mkfifo "$room/server"
+
+# Starts the server with these options more, and waits until it is ready.
+start_server() {
+  # Port 0 takes any free port. `until-eof`: a client stays until it leaves.
+  set -- "$program" --port 0 --serve until-eof "$@"
+  show_command "$*"
+  "$@" >"$room/server" 2>&1 &
+  server=$!
+  exec 3<"$room/server"
+  listen
+  local start
+  start="$program $(pick 'listening on' 'escuchando en') 127.0.0.1:"
+  case $line in
+    "$start"*) port=${line#"$start"} ;;
+    *) fail 'the server did not start' 'el servidor no arrancó' ;;
+  esac
+}
+
+# Waits for the server's next line, and shows it.
+listen() {
+  line=
+  # A limit for the case of failure only: the line is awaited, not the time.
+  IFS= read -r -t 10 -u 3 line ||
+    fail 'the server said nothing for 10 s' 'el servidor calló durante 10 s'
+  show_server "$line"
+}
+
+# The same for an event of a client: who served it is left in `who`.
+hear() {
+  local event
+  event=$(pick "$@")
+  listen
+  # Three columns: who, the client's address, the event.
+  local columns='^([a-z]+( [0-9]+)?) +127\.0\.0\.1:[0-9]+  (.*)$'
+  [[ $line =~ $columns ]] || BASH_REMATCH=()
+  [ "${BASH_REMATCH[3]-}" = "$event" ] ||
+    fail "expected: $event" "se esperaba: $event"
+  who=${BASH_REMATCH[1]}
+}
+
+# Ctrl-C for the server alone. One client is still connected; the totals must
+# be exact.
+stop_server() { # clients served, bytes received and sent
+  show_command "kill -INT $server"
+  kill -INT "$server"
+  hear 'closed: server stopping' 'cerrado: el servidor se detiene'
+  listen
+  local totals
+  totals="$program $(pick \
+    "stopped: $1 clients served, $2 bytes received, $2 bytes sent" \
+    "detenido: $1 clientes atendidos, $2 bytes recibidos, $2 bytes enviados")"
+  [ "$line" = "$totals" ] || fail "expected: $totals" "se esperaba: $totals"
+  # Its output ends when the last process that holds it has ended.
+  ! IFS= read -r -t 10 -u 3 line ||
+    fail 'there was a line after the last' 'hubo una línea tras la última'
+  wait "$server" || fail "the server's exit status: $?" \
+    "el servidor terminó con estado $?"
+  exec 3<&-
+}
+
+# --------------------------------------------------------------- The clients
+
+# Two pipes each: what is typed into it, and what it prints.
+for name in silent ana beto; do
+  mkfifo "$room/$name.keyboard" "$room/$name.screen"
+done
+
+# Which netcat this is decides how it says that its input has ended, which
+# the servers wait for: OpenBSD's and the traditional one must be told to.
+choose_netcat() {
+  local words=() candidate help
+  case ${NC-} in
+    none) ;;
+    '')
+      for candidate in nc ncat netcat busybox; do
+        command -v "$candidate" >/dev/null || continue
+        words=("$candidate")
+        [ "$candidate" != busybox ] || words+=(nc)
+        break
+      done
+      ;;
+    *)
+      read -r -a words <<<"$NC"
+      command -v "${words[0]}" >/dev/null ||
+        fail "there is no program ${words[0]}" \
+          "no existe el programa ${words[0]}"
+      ;;
+  esac
+  if [ ${#words[@]} -eq 0 ]; then
+    say 'No netcat: the client of common/examples takes its place.' \
+      'Sin netcat: lo reemplaza el cliente de common/examples.'
+    build 'cargo build -p common --example client' client
+    words=(client)
+    goodbye=Ctrl-D
+  else
+    help=$("${words[@]}" -h 2>&1 </dev/null || true)
+    goodbye=Ctrl-D
+    case $help in
+      *OpenBSD*) words+=(-N) ;;
+      *v1.10*) words+=(-q 10) ;;
+      *Ncat* | *BusyBox*) ;;
+      # macOS's and the unknown: they may keep the end of input to themselves,
+      # so their users leave by ending the program.
+      *) goodbye=Ctrl-C ;;
+    esac
+  fi
+  netcat=("${words[@]}")
+  # Should one hang, it does not hang for ever; but where somebody explains
+  # between the steps, a minute is not enough. macOS has no timeout.
+  limited=("${netcat[@]}")
+  if command -v timeout >/dev/null; then
+    case $pause in
+      0 | 1.2) limited=(timeout 90 "${netcat[@]}") ;;
+      *) limited=(timeout 7200 "${netcat[@]}") ;;
+    esac
+  fi
+}
+
+# Connects a client. Its keyboard and its screen get these numbers: the silent
+# one 4 and 5, Ana 6 and 7, Beto 8 and 9; 3 is the server's.
+connect() { # name, keyboard, screen
+  local keyboard=$room/$1.keyboard screen=$room/$1.screen
+  show_command "${netcat[*]} 127.0.0.1 $port"
+  # A child inherits our pipes. With a copy of somebody's keyboard in its hands
+  # that keyboard's end of file would never come.
+  "${limited[@]}" 127.0.0.1 "$port" <"$keyboard" >"$screen" \
+    2>>"$room/complaints" 3<&- 4>&- 5<&- 6>&- 7<&- 8>&- 9<&- &
+  # Only numbers that are written out can be redirected in every bash.
+  eval "exec $2>\"\$keyboard\" $3<\"\$screen\""
+}
+
+# A client types a line.
+type_line() { # name, text, keyboard
+  printf '%s\n' "$2" >&"$3"
+  show_terminal "$1 > $2"
+}
+
+# A client's screen must show the reply, which is what it has sent.
+read_reply() { # name, text, screen
+  line=
+  IFS= read -r -t 10 -u "$3" line || fail 'no reply' 'no hay respuesta'
+  show_terminal "$1 < $line"
+  [ "$line" = "$2" ] || fail "expected: $2" "se esperaba: $2"
+}
+
+# A client leaves: by the end of its input, or by being ended.
+leave() { # process, keyboard, screen, Ctrl-C or Ctrl-D
+  eval "exec $2>&-"
+  # One that has left already may have passed on its number.
+  if [ "$4" = Ctrl-C ] && jobs -pr | grep -qx "$1"; then
+    kill "$1" 2>/dev/null || true
+  fi
+  # The end of its output is its own end.
+  ! IFS= read -r -t 10 -u "$3" line ||
+    fail "the client printed: $line" "el cliente mostró: $line"
+  wait "$1" 2>/dev/null || true
+  eval "exec $3<&-"
+}
+
+# ---------------------------------------------------------------- The scenes
+
+# A line that a client sends, and with its newline the bytes of it.
+from_ana=$(pick 'I am Ana' 'soy Ana')
+from_beto=$(pick 'I am Beto' 'soy Beto')
+ana_bytes=$((${#from_ana} + 1))
+beto_bytes=$((${#from_beto} + 1))
+
+# The server serves one client, and from first to last.
+hear_message() { # text, bytes
+  hear "received $2 bytes: $1\\n" "recibidos $2 bytes: $1\\n"
+  hear "sent $2 bytes" "enviados $2 bytes"
+}
+
+the_problem() {
+  headline 'The problem: whoever is silent keeps the others waiting' \
+    'El problema: quien calla hace esperar a los demás'
+  say 'A server that serves one client at a time:' \
+    'Un servidor que atiende a un solo cliente por vez:'
+  start_server --max-clients 1
+  rest
+  say 'A client connects and says nothing:' \
+    'Un cliente se conecta y no dice nada:'
+  connect silent 4 5
+  silent=$!
+  hear 'connected' 'conectado'
+  rest
+  say 'Ana connects, too, and types a line:' \
+    'Ana también se conecta, y escribe una línea:'
+  connect ana 6 7
+  ana=$!
+  type_line Ana "$from_ana" 6
+  # The one place where the passing of time is the point.
+  line=
+  ! IFS= read -r -t 1 -u 7 line ||
+    fail "Ana did not have to wait: $line" "Ana no tuvo que esperar: $line"
+  conclude 'One second later: no reply. The server has not even accepted her.' \
+    'Un segundo después: sin respuesta. El servidor ni siquiera la aceptó.'
+  rest
+  say 'The silent client leaves (Ctrl-C), and only now it is her turn:' \
+    'El cliente callado se va (Ctrl-C), y solo ahora le toca a ella:'
+  leave "$silent" 4 5 Ctrl-C
+  hear 'closed' 'cerrado'
+  hear 'connected' 'conectado'
+  hear_message "$from_ana" "$ana_bytes"
+  read_reply Ana "$from_ana" 7
+  rest
+  say 'Ctrl-C for the server:' 'Ctrl-C para el servidor:'
+  stop_server 2 "$ana_bytes"
+  leave "$ana" 6 7 Ctrl-C
+}
+
+the_answer() {
+  case $approach in
+    threads) headline 'The answer: a thread for each client' \
+      'La respuesta: un hilo para cada cliente' ;;
+    process) headline 'The answer: a process for each client' \
+      'La respuesta: un proceso para cada cliente' ;;
+    mux) headline 'The answer: one loop that waits for all clients at once' \
+      'La respuesta: un bucle que espera a todos los clientes a la vez' ;;
+  esac
+  start_server
+  say 'Again somebody connects and says nothing:' \
+    'Otra vez alguien se conecta y no dice nada:'
+  connect silent 4 5
+  silent=$!
+  hear 'connected' 'conectado'
+  silent_by=$who
+  rest
+  say 'Ana connects, types a line, and has her reply at once:' \
+    'Ana se conecta, escribe una línea y tiene su respuesta enseguida:'
+  connect ana 6 7
+  ana=$!
+  hear 'connected' 'conectado'
+  ana_by=$who
+  type_line Ana "$from_ana" 6
+  hear_message "$from_ana" "$ana_bytes"
+  read_reply Ana "$from_ana" 7
+  rest
+  say 'So does Beto:' 'Beto también:'
+  connect beto 8 9
+  beto=$!
+  hear 'connected' 'conectado'
+  beto_by=$who
+  type_line Beto "$from_beto" 8
+  hear_message "$from_beto" "$beto_bytes"
+  read_reply Beto "$from_beto" 9
+  rest
+  "${approach}_seen"
+  rest
+  say "Ana and Beto leave ($goodbye), then Ctrl-C for the server:" \
+    "Ana y Beto se van ($goodbye), luego Ctrl-C para el servidor:"
+  leave "$ana" 6 7 "$goodbye"
+  hear 'closed' 'cerrado'
+  leave "$beto" 8 9 "$goodbye"
+  hear 'closed' 'cerrado'
+  stop_server 3 $((ana_bytes + beto_bytes))
+  leave "$silent" 4 5 Ctrl-C
+}
+
+# Who serves whom, now that all three are connected: what the server has said
+# is compared with what the system says.
+
+# A count must be as claimed.
+claim() { # what, how many, how many there should be
+  [ "$2" -eq "$3" ] || fail "$1: $2, not $3" "$1: $2, no $3"
+}
+
+# How many lines of the output match.
+count() { grep -cE -- "$1" <<<"$output" || true; }
+
+# Whether the system shows what it does as Linux does.
+visible() {
+  [ -d "/proc/$server/task" ] && return
+  say '(How to see it on this system is not known here.)' \
+    '(Aquí no se sabe cómo verlo en este sistema.)'
+  return 1
+}
+
+# The threads of the server, one for each line, its name at the end.
+run_ps_threads() {
+  if ps -T -p "$server" >/dev/null 2>&1; then
+    run "ps -T -p $server"
+  else
+    run "cat /proc/$server/task/*/comm"
+  fi
+}
+
+threads_seen() {
+  case "$silent_by/$ana_by/$beto_by" in
+    "$(pick 'thread 1/thread 2/thread 3' 'hilo 1/hilo 2/hilo 3')") ;;
+    *) fail 'not a thread for each' 'no hay un hilo para cada uno' ;;
+  esac
+  say 'The first thread accepts. Each of the others has its client:' \
+    'El primer hilo acepta. Cada uno de los otros tiene su cliente:'
+  if visible; then
+    run_ps_threads
+    claim 'threads-server' "$(count 'threads-server$')" 1
+    claim 'thread 1, 2, 3' "$(count 'thread [123]$')" 3
+  fi
+  conclude 'Thread 1 waits for the silent client; 2 served Ana, 3 Beto.' \
+    'El hilo 1 espera al callado; el 2 atendió a Ana, el 3 a Beto.'
+}
+
+process_seen() {
+  # What follows the word is the process id.
+  local s=${silent_by##* } a=${ana_by##* } b=${beto_by##* } id
+  say 'The server has created three processes, one for each client:' \
+    'El servidor ha creado tres procesos, uno para cada cliente:'
+  if visible; then
+    if ps --ppid "$server" >/dev/null 2>&1; then
+      run "ps -o pid,ppid,comm --ppid $server"
+      claim 'process-server' "$(count 'process-server$')" 3
+    else
+      run "cat /proc/$server/task/$server/children"
+      claim 'process-server' "$(wc -w <<<"$output")" 3
+    fi
+    for id in "$s" "$a" "$b"; do
+      claim "process $id" "$(count "(^| )$id( |\$)")" 1
+    done
+  fi
+  conclude "Process $s waits for the silent client; $a served Ana, $b Beto." \
+    "El proceso $s espera al callado; $a atendió a Ana, $b a Beto."
+}
+
+mux_seen() {
+  case "$silent_by/$ana_by/$beto_by" in
+    "$(pick 'loop/loop/loop' 'bucle/bucle/bucle')") ;;
+    *) fail 'not one loop' 'no es un solo bucle' ;;
+  esac
+  say 'One thread, and four sockets: one that listens, three clients:' \
+    'Un solo hilo, y cuatro sockets: uno que escucha, tres clientes:'
+  if visible; then
+    run_ps_threads
+    claim 'mux-server' "$(count 'mux-server$')" 1
+    claim 'threads' "$(find "/proc/$server/task" -mindepth 1 -maxdepth 1 |
+      wc -l)" 1
+    run "ls -l /proc/$server/fd | grep -c socket"
+    claim 'sockets' "$output" 4
+  fi
+  conclude \
+    'Nobody waits for the silent client: the loop serves whoever speaks.' \
+    'Nadie espera al callado: el bucle atiende a quien habla.'
+}
+
+# ------------------------------------------------------------------- The play
+
+# Builds, and lets a command run as it is shown here, without its directory.
+build() { # command, one of the programs that it makes
+  show_command "$1"
+  $1 --quiet || fail 'it does not build' 'no compila'
+  # Where the programs are is cargo's to decide; the second time it has
+  # nothing to do but to tell.
+  local place
+  place=$($1 --quiet --message-format=json |
+    sed -n "s|.*\"executable\":\"\([^\"]*\)/$2\".*|\1|p")
+  PATH=$place:$PATH
+}
+
+build 'cargo build' threads-server
+choose_netcat
+between=true
+for approach in $approaches; do
+  $between
+  program=$approach-server
+  case $approach in
+    threads) headline "=== $program: one thread for each connection ===" \
+      "=== $program: un hilo por cada conexión ===" ;;
+    process) headline "=== $program: one process for each connection ===" \
+      "=== $program: un proceso por cada conexión ===" ;;
+    mux) headline "=== $program: one loop for all connections ===" \
+      "=== $program: un bucle para todas las conexiones ===" ;;
+  esac
+  between=true
+  for scene in $scenes; do
+    $between
+    "$scene"
+    between=rest
+  done
+done

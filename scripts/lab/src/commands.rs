@@ -1,0 +1,25 @@
+//! What the lab can be asked to do.
+
+pub mod compare;
+pub mod growth;
+pub mod load;
+pub mod peer;
+mod progress;
+
+/// Prints a line; ends the program when nobody reads any more (`| head`).
+macro_rules! out {
+    ($($part:tt)*) => {
+        $crate::commands::write_line(format_args!($($part)*))
+    };
+}
+use out;
+
+/// See the macro above.
+fn write_line(line: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        // Servers that were started die with this process.
+        std::process::exit(1);
+    }
+}

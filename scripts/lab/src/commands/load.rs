@@ -1,0 +1,406 @@
+//! `lab load`: the load client by hand.
+
+use std::fmt::Write;
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use hdrhistogram::Histogram;
+use indicatif::{ProgressBar, ProgressStyle};
+use lab::catalogue::{Catalogue, Program, Serve};
+use lab::load::{
+    self, Ending, Limit, Live, Outcome, Pace, Plan, Shape, Target, Witness,
+};
+use lab::machine::{self, Pinned};
+use lab::measure::{Account, NOISY, Used};
+use lab::program::Server;
+use lab::{procfs, text};
+
+use super::out;
+use super::progress::Interrupted;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// One of our servers, built and started for this run: threads, process,
+    /// mux, mux:select, mux:poll, mux:epoll; or the address of a server that
+    /// runs on this machine: PORT, HOST:PORT
+    #[arg(value_name = "SERVER")]
+    server: String,
+    /// Connections at a time
+    #[arg(short, long, default_value = "8")]
+    connections: NonZeroUsize,
+    /// Bytes of a message
+    #[arg(short, long, default_value = "64", value_name = "BYTES")]
+    size: NonZeroUsize,
+    /// One exchange for each connection, or connections that stay
+    #[arg(long, default_value = "once")]
+    serve: ServeArgument,
+    /// With --serve once: who ends a connection
+    #[arg(long, default_value = "server", value_name = "WHO")]
+    close: CloseArgument,
+    /// How long, for example 10s or 1500ms
+    #[arg(
+        short,
+        long,
+        default_value = "10s",
+        value_parser = humantime::parse_duration,
+    )]
+    duration: Duration,
+    /// So many exchanges or round trips instead of a duration
+    #[arg(short = 'n', long, value_name = "N", conflicts_with = "duration")]
+    count: Option<u64>,
+    /// Open loop: so many begin each second, whether or not the server keeps
+    /// up, and latency counts from when each should have begun
+    #[arg(short, long, value_name = "PER_SECOND")]
+    rate: Option<f64>,
+    /// Load of the same kind before, not counted
+    #[arg(
+        long,
+        default_value = "500ms",
+        value_parser = humantime::parse_duration,
+    )]
+    warm_up: Duration,
+    /// Threads of this client
+    #[arg(long, default_value = "1")]
+    threads: NonZeroUsize,
+    /// What takes longer has failed
+    #[arg(
+        long,
+        default_value = "10s",
+        value_parser = humantime::parse_duration,
+    )]
+    timeout: Duration,
+    /// Pin server and client to one processor (a server that we started)
+    #[arg(long)]
+    pin: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ServeArgument {
+    Once,
+    UntilEof,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum CloseArgument {
+    Server,
+    Client,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let descriptors = machine::raise_descriptor_limit()?;
+    let needed = arguments.connections.get() as u64 + 32;
+    ensure!(
+        needed <= descriptors,
+        "{} connections need {needed} descriptors, and this process may have \
+         {descriptors}; raise the limit with `ulimit -n`",
+        arguments.connections
+    );
+    let (target, server) = server(arguments)?;
+    let plan = plan(arguments, target);
+    ensure!(
+        plan.message_size.get() <= 1024
+            || arguments.serve == ServeArgument::UntilEof
+            || server.is_none(),
+        "with --serve once our servers answer one receive of at most 1024 \
+         bytes"
+    );
+    let pinned = match &server {
+        Some(server) if arguments.pin => Some(Pinned::together(server.pid())?),
+        None if arguments.pin => {
+            bail!("only a server that the lab starts can be pinned")
+        }
+        _ => None,
+    };
+    let account = server.as_ref().map(|server| Account::new(server.pid()));
+    let outcome = watched(&plan, account.as_ref())?;
+    if let Some(pinned) = &pinned {
+        out!("server and client pinned to processor {}", pinned.processor);
+    }
+    print(&plan, &outcome);
+    if let Some(used) = account.and_then(Account::used) {
+        print_account(&used, &outcome);
+    }
+    warn(&plan, &outcome);
+    let complaints = server.map(|server| server.complaints());
+    for line in complaints.unwrap_or_default().lines() {
+        out!("the server says: {line}");
+    }
+    Ok(if outcome.completed == 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// The address to go to, and the server if the lab starts it itself.
+fn server(arguments: &Arguments) -> Result<(Target, Option<Server>)> {
+    let program = match arguments.server.as_str() {
+        "threads" => Program::Threads,
+        "process" => Program::Process,
+        "mux:select" => Program::MuxSelect,
+        "mux" | "mux:poll" => Program::MuxPoll,
+        "mux:epoll" => Program::MuxEpoll,
+        address => return Ok((Target::parse(address)?, None)),
+    };
+    let serve = match arguments.serve {
+        ServeArgument::Once => Serve::Once,
+        ServeArgument::UntilEof => Serve::UntilEof,
+    };
+    let catalogue = Catalogue::new()?;
+    let clients = arguments.connections.get();
+    match catalogue.start(program, serve, clients) {
+        Ok(server) => Ok((server.target(), Some(server))),
+        Err(why) => bail!("{program}: {why}"),
+    }
+}
+
+fn plan(arguments: &Arguments, target: Target) -> Plan {
+    let shape = match (arguments.serve, arguments.close) {
+        (ServeArgument::UntilEof, _) => Shape::Echo,
+        (_, CloseArgument::Server) => Shape::Exchange(Ending::Server),
+        (_, CloseArgument::Client) => Shape::Exchange(Ending::Client),
+    };
+    Plan {
+        message_size: arguments.size,
+        pace: arguments.rate.map_or(Pace::Closed, Pace::Open),
+        warm_up: arguments.warm_up,
+        threads: arguments.threads,
+        timeout: arguments.timeout,
+        ..Plan::new(
+            target,
+            shape,
+            arguments.connections,
+            arguments
+                .count
+                .map_or(Limit::Time(arguments.duration), Limit::Count),
+        )
+    }
+}
+
+/// Runs the plan; shows what goes on if somebody can see it; stops early,
+/// with what there is, on Ctrl-C.
+fn watched(plan: &Plan, account: Option<&Account>) -> Result<Outcome> {
+    let interrupted = Interrupted::watch()?;
+    let live = interrupted.live();
+    let witness: &dyn Witness = match account {
+        Some(account) => account,
+        None => &(),
+    };
+    let finished = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let bar = ProgressBar::new(0);
+            if !bar.is_hidden() {
+                watch(plan, live, &finished, &bar);
+            }
+            bar.finish_and_clear();
+        });
+        // The load itself stays in this thread, which may be pinned.
+        let outcome = load::run(plan, live, witness);
+        finished.store(true, Ordering::Relaxed);
+        watcher.thread().unpark();
+        outcome
+    })
+}
+
+/// Shows rate and latencies of each last interval, and how far it is.
+fn watch(
+    plan: &Plan,
+    live: &Live,
+    finished: &std::sync::atomic::AtomicBool,
+    bar: &ProgressBar,
+) {
+    const INTERVAL: Duration = Duration::from_millis(250);
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:40} {elapsed} of {prefix}\n{msg}")
+    {
+        bar.set_style(style.progress_chars("━╸─"));
+    }
+    let length = match plan.limit {
+        Limit::Time(time) => {
+            bar.set_prefix(text::duration(time));
+            u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+        }
+        Limit::Count(count) => {
+            bar.set_prefix(text::count(count));
+            count
+        }
+    };
+    bar.set_length(length);
+    let mut before = 0;
+    let mut begin = None;
+    let mut last = Instant::now();
+    while !finished.load(Ordering::Relaxed) {
+        thread::park_timeout(INTERVAL);
+        let now = Instant::now();
+        let completed = live.completed.load(Ordering::Relaxed);
+        if live.counting.load(Ordering::Relaxed) && begin.is_none() {
+            begin = Some(now);
+        }
+        let position = match plan.limit {
+            Limit::Time(_) => begin.map_or(0, |begin| {
+                u64::try_from((now - begin).as_millis()).unwrap_or(0)
+            }),
+            Limit::Count(_) => completed,
+        };
+        bar.set_position(position.min(length));
+        let recent = live.recent.lock().ok().and_then(|mut it| it.take());
+        let errors = live.errors.load(Ordering::Relaxed);
+        #[allow(clippy::cast_precision_loss, reason = "shown in 3 digits")]
+        let rate = (completed - before) as f64 / (now - last).as_secs_f64();
+        bar.set_message(moment(rate, recent.as_ref(), errors));
+        before = completed;
+        last = now;
+    }
+}
+
+fn moment(rate: f64, recent: Option<&Histogram<u64>>, errors: u64) -> String {
+    let mut text = format!("{:>8}/s", text::three_digits(rate));
+    if let Some(recent) = recent.filter(|recent| !recent.is_empty()) {
+        let _ = write!(
+            text,
+            "   p50 {:>7}  p99 {:>7}  max {:>7}\n1 µs {} 10 s",
+            latency(recent, 0.5),
+            latency(recent, 0.99),
+            latency(recent, 1.0),
+            text::blocks(recent),
+        );
+    }
+    if errors > 0 {
+        let _ = write!(text, "\n{} errors", text::count(errors));
+    }
+    text
+}
+
+fn latency(histogram: &Histogram<u64>, share: f64) -> String {
+    text::duration(Duration::from_nanos(histogram.value_at_quantile(share)))
+}
+
+fn print(plan: &Plan, outcome: &Outcome) {
+    let what = match plan.shape {
+        Shape::Exchange(_) => "exchanges",
+        Shape::Echo => "round trips",
+    };
+    let how = match plan.pace {
+        Pace::Closed => "closed loop".to_owned(),
+        Pace::Open(rate) => {
+            let rate = text::three_digits(rate);
+            format!("open loop, {rate} begin each second")
+        }
+    };
+    out!(
+        "{} connections to {}, {} bytes, {how}",
+        plan.connections,
+        plan.target,
+        plan.message_size
+    );
+    out!(
+        "{} {what} in {}: {} each second",
+        text::count(outcome.completed),
+        text::duration(outcome.elapsed),
+        text::three_digits(outcome.rate()),
+    );
+    if !outcome.latency.is_empty() {
+        let at = |share| latency(&outcome.latency, share);
+        out!(
+            "latency  p50 {}   p90 {}   p99 {}   p99.9 {}   max {}",
+            at(0.5),
+            at(0.9),
+            at(0.99),
+            at(0.999),
+            at(1.0)
+        );
+        out!(
+            "         1 µs {} 10 s, logarithmic",
+            text::blocks(&outcome.latency)
+        );
+    }
+    out!(
+        "errors   {}",
+        if outcome.errors.total() == 0 {
+            "none".to_owned()
+        } else {
+            outcome.errors.to_string()
+        }
+    );
+    out!(
+        "client   {:.0} % of a processor (its busiest thread)",
+        outcome.client_share * 100.0
+    );
+}
+
+fn print_account(used: &Used, outcome: &Outcome) {
+    let completed = u32::try_from(outcome.completed).unwrap_or(u32::MAX);
+    let server = used.server;
+    let each = server.total.checked_div(completed).unwrap_or_default();
+    out!(
+        "server   {:.0} % of a processor, {} for each{}",
+        server.total.as_secs_f64() / outcome.elapsed.as_secs_f64() * 100.0,
+        text::duration(each),
+        if server.complete {
+            ""
+        } else {
+            ", not counting children, whose time the kernel has dropped"
+        }
+    );
+    let others = used.share_of_others(outcome.client_cpu);
+    if let Some(others) = others.filter(|it| *it > NOISY) {
+        out!(
+            "warning: something else used {:.0} % of this machine's \
+             processors meanwhile",
+            others * 100.0
+        );
+    }
+}
+
+/// What makes these figures say something else than they seem to.
+fn warn(plan: &Plan, outcome: &Outcome) {
+    let ports = outcome.ports;
+    if outcome.client_was_the_bottleneck() {
+        out!(
+            "warning: this client was probably the bottleneck; compare the \
+             server's processor time instead, or try --threads 2"
+        );
+    }
+    if outcome.unfinished > 0 {
+        out!(
+            "warning: {} more should have begun or ended by then, and are \
+             not in the latencies: the server cannot keep up",
+            text::count(outcome.unfinished)
+        );
+    }
+    if ports.exhausted > 0 {
+        out!(
+            "warning: {} times all ports of a source address were taken",
+            text::count(ports.exhausted)
+        );
+    }
+    if ports.closed_first > 1000 || ports.addresses > 1 {
+        out!(
+            "ports    the client ended {} connections first, and each keeps \
+             its port for a minute; {} source addresses taken in turn{}",
+            text::count(ports.closed_first),
+            ports.addresses,
+            procfs::sockets_in_time_wait().map_or_else(
+                String::new,
+                |count| format!(
+                    "; {} sockets of this machine are in TIME_WAIT now",
+                    text::count(count)
+                )
+            )
+        );
+    }
+    if !plan.target.address().is_ipv4()
+        && ports.closed_first > procfs::ephemeral_ports().unwrap_or(0) / 2
+    {
+        out!(
+            "warning: there is one address ::1 only, and most of its ports \
+             were taken: finding a free one slowed this client down"
+        );
+    }
+}

@@ -1,0 +1,50 @@
+//! `lab peer`: the peers that are written in Rust, as programs.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use lab::catalogue::Serve;
+use lab::peer::{Threads, create_threads, serve_mio, serve_tokio};
+
+#[derive(Args)]
+pub struct Arguments {
+    model: Model,
+    /// Of std-thread: how many
+    count: Option<u32>,
+    /// Of std-thread: how many MiB the process has touched
+    mib: Option<usize>,
+    /// One exchange, then close
+    #[arg(long, conflicts_with = "until_eof")]
+    once: bool,
+    /// Until the client's end of file
+    #[arg(long)]
+    until_eof: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Model {
+    Mio,
+    TokioOne,
+    TokioMany,
+    StdThread,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let serve = if arguments.once {
+        Serve::Once
+    } else {
+        Serve::UntilEof
+    };
+    match arguments.model {
+        Model::Mio => serve_mio(serve)?,
+        Model::TokioOne => serve_tokio(Threads::One, serve)?,
+        Model::TokioMany => serve_tokio(Threads::Many, serve)?,
+        Model::StdThread => {
+            let count = arguments.count.unwrap_or(1000);
+            let each = create_threads(count, arguments.mib.unwrap_or(0))?;
+            println!("{each:.1}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,143 @@
+//! How far a long run is, and the orderly end on Ctrl-C.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use lab::compare::Observer;
+use lab::load::Live;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+
+use super::out;
+
+/// A bar with what goes on and the time that is left. Without a terminal a
+/// line now and then, so that a log shows that it goes on.
+pub struct Progress {
+    bar: ProgressBar,
+    estimate: f64,
+    began: Instant,
+    told: Instant,
+}
+
+/// How often a log is told.
+const TELL: Duration = Duration::from_secs(30);
+
+impl Progress {
+    /// A run that takes so many seconds, about.
+    pub fn new(estimate: f64) -> Self {
+        let bar = ProgressBar::new(1000);
+        if let Ok(style) = ProgressStyle::with_template(
+            "{bar:24} {percent:>3} %  {prefix:>9} left  {msg}",
+        ) {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let began = Instant::now();
+        let progress = Self {
+            bar,
+            estimate,
+            began,
+            told: began,
+        };
+        if progress.bar.is_hidden() {
+            out!("about {}", minutes(estimate));
+        }
+        progress
+    }
+
+    /// No more bar.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Seconds left: what the estimate says, corrected by how right it has
+    /// been so far.
+    fn left(&self, spent: f64) -> f64 {
+        let elapsed = self.began.elapsed().as_secs_f64();
+        let left = (self.estimate - spent).max(0.0);
+        // At first there is nothing to correct by.
+        let trust = (spent / 10.0).min(1.0);
+        let factor = if spent > 0.0 { elapsed / spent } else { 1.0 };
+        left * (trust * factor + (1.0 - trust))
+    }
+}
+
+impl Observer for Progress {
+    fn begins(&mut self, what: &str, spent: f64) {
+        let left = minutes(self.left(spent));
+        if self.bar.is_hidden() && self.told.elapsed() >= TELL {
+            self.told = Instant::now();
+            out!("{left} left: {what}");
+        }
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a thousand"
+        )]
+        let position = (spent / self.estimate * 1000.0) as u64;
+        self.bar.set_position(position.min(1000));
+        self.bar.set_prefix(left);
+        self.bar.set_message(what.to_owned());
+    }
+
+    fn says(&mut self, line: &str) {
+        if self.bar.is_hidden() {
+            out!("{line}");
+        } else {
+            self.bar.println(line);
+        }
+    }
+}
+
+fn minutes(seconds: f64) -> String {
+    let seconds = Duration::from_secs_f64(seconds.clamp(0.0, 1e6).round());
+    humantime::format_duration(seconds).to_string()
+}
+
+/// While it lives, the first Ctrl-C asks a run to stop, and the second ends
+/// the program.
+pub struct Interrupted {
+    live: Arc<Live>,
+    handle: Handle,
+    listener: Option<JoinHandle<()>>,
+}
+
+impl Interrupted {
+    /// From now on.
+    pub fn watch() -> Result<Self> {
+        let live = Arc::new(Live::default());
+        let asked = Arc::clone(&live);
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let handle = signals.handle();
+        let listener = thread::spawn(move || {
+            for _ in signals.forever() {
+                if asked.stop.swap(true, Ordering::Relaxed) {
+                    std::process::exit(130);
+                }
+            }
+        });
+        Ok(Self {
+            live,
+            handle,
+            listener: Some(listener),
+        })
+    }
+
+    /// What is asked to stop.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+}
+
+impl Drop for Interrupted {
+    fn drop(&mut self) {
+        self.handle.close();
+        if let Some(listener) = self.listener.take() {
+            let _ = listener.join();
+        }
+    }
+}

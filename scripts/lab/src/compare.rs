@@ -1,0 +1,575 @@
+//! The comparison: which programs do which work, in rounds that alternate
+//! between them, and what comes of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Instant, SystemTime};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::{Catalogue, Linkage, Program};
+use crate::load::Live;
+use crate::machine::{Machine, version_of};
+use crate::measure::{Effort, Floor, Metric, Prepared, Sample, Work};
+use crate::rows::{self, Against, Evidence, Finding, Row};
+use crate::stats::Summary;
+use Program as P;
+
+/// What is to be measured.
+#[derive(Clone, Debug)]
+pub struct Agenda {
+    /// What is to be judged.
+    pub rows: Vec<Row>,
+    /// Programs and works whose samples alternate, group by group.
+    pub groups: Vec<Vec<(Program, Work)>>,
+    /// How long.
+    pub effort: Effort,
+    /// Whether the floors are measured too.
+    pub floors: bool,
+}
+
+impl Agenda {
+    /// Everything that these rows need, and with `wide` also the programs
+    /// and works that no row needs but a reader wants to see beside them.
+    #[must_use]
+    pub fn new(rows: Vec<Row>, effort: Effort, wide: bool) -> Self {
+        let mut cells = BTreeSet::new();
+        for row in &rows {
+            let with = |programs: &[Program], work| {
+                programs
+                    .iter()
+                    .map(move |program| (*program, work))
+                    .collect::<Vec<_>>()
+            };
+            cells.extend(with(&row.subject, row.work));
+            match &row.against {
+                Against::Best(programs) => {
+                    cells.extend(with(programs, row.work));
+                }
+                Against::Itself(work) => {
+                    cells.extend(with(&row.subject, *work));
+                }
+                Against::Nothing => {}
+            }
+        }
+        if wide {
+            cells.extend(beside(&effort));
+        }
+        // One active beside few and beside many idle ones are compared with
+        // one another, so they alternate too.
+        let key = |work: Work| match work {
+            Work::BesideIdle(_) => Work::BesideIdle(0),
+            other => other,
+        };
+        let mut groups: BTreeMap<Work, Vec<_>> = BTreeMap::new();
+        for (program, work) in cells {
+            groups.entry(key(work)).or_default().push((program, work));
+        }
+        Self {
+            rows,
+            groups: groups.into_values().collect(),
+            effort,
+            floors: true,
+        }
+    }
+
+    /// Seconds that all of it takes, about.
+    #[must_use]
+    pub fn estimate(&self) -> f64 {
+        let samples: f64 = self
+            .groups
+            .iter()
+            .flatten()
+            .map(|(_, work)| {
+                self.effort.estimate(*work)
+                    * f64::from(rounds(&self.effort, *work))
+                    + preparation(*work)
+            })
+            .sum();
+        let floors = f64::from(self.effort.rounds) * FLOORS_SECONDS;
+        samples + if self.floors { floors } else { 0.0 }
+    }
+}
+
+/// Seconds of one round of all floors, about.
+const FLOORS_SECONDS: f64 = 1.2;
+
+/// Seconds to start a program for a work, about.
+fn preparation(work: Work) -> f64 {
+    match work {
+        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
+        Work::BesideIdle(count) => 0.1 + count as f64 * 0.1e-3,
+        _ => 0.1,
+    }
+}
+
+/// Figures that hardly vary, and take long, need fewer rounds.
+fn rounds(effort: &Effort, work: Work) -> u32 {
+    match work {
+        Work::Memory(_) | Work::Stream(_) => effort.rounds.min(3),
+        _ => effort.rounds,
+    }
+}
+
+/// What no row needs, but what shows where the servers stand.
+fn beside(effort: &Effort) -> Vec<(Program, Work)> {
+    let mut cells = Vec::new();
+    for program in P::ALL {
+        for clients in [8, 64] {
+            cells.push((program, Work::Exchange(clients)));
+        }
+        cells.push((program, Work::Echo(64)));
+        // A pool of 64 cannot serve 1 000 at a time, select cannot hold
+        // them, and a thousand interpreters say nothing more.
+        let large = !matches!(
+            program,
+            P::ThreadsPool
+                | P::ProcessPool
+                | P::CPrethread
+                | P::CPrefork
+                | P::MuxSelect
+                | P::CSelect
+                | P::PythonForking
+                | P::CPthreadPlain
+                | P::Ncat
+        );
+        if large {
+            cells.push((program, Work::Echo(1000)));
+        }
+    }
+    let models = [
+        P::Threads,
+        P::Process,
+        P::MuxSelect,
+        P::MuxPoll,
+        P::MuxEpoll,
+        P::CPthread,
+        P::CFork,
+        P::CSelect,
+        P::CPoll,
+        P::CEpoll,
+        P::Mio,
+        P::TokioOne,
+    ];
+    for program in models {
+        cells.push((program, Work::Exchange(1)));
+        cells.push((program, Work::Echo(1)));
+        cells.push((program, Work::Stream(effort.stream_mib)));
+        cells.push((program, Work::BesideIdle(10)));
+        cells.push((program, Work::BesideIdle(100)));
+        if !matches!(program, P::MuxSelect | P::CSelect) {
+            cells.push((program, Work::Memory(1000)));
+        }
+    }
+    for program in [P::TokioMany, P::Libuv, P::Node, P::Go] {
+        cells.push((program, Work::Memory(1000)));
+        cells.push((program, Work::Echo(1)));
+    }
+    cells.push((P::PythonThreading, Work::Memory(1000)));
+    cells
+}
+
+/// What goes on, for whoever shows it.
+pub trait Observer {
+    /// The next thing is begun; `spent` of the estimated seconds are done.
+    fn begins(&mut self, what: &str, spent: f64);
+    /// Something that the reader should know at once.
+    fn says(&mut self, line: &str);
+}
+
+/// All that a comparison found: what the JSON file holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The form of this file.
+    pub form: u32,
+    /// When it began, UTC.
+    pub began: String,
+    /// How long it took, seconds.
+    pub seconds: f64,
+    /// False when it was stopped early.
+    pub complete: bool,
+    /// Where it was measured.
+    pub machine: Machine,
+    /// With what.
+    pub versions: BTreeMap<String, String>,
+    /// How process-server and the C programs that fork are linked.
+    pub linkage: Linkage,
+    /// How long each sample took.
+    pub effort: Effort,
+    /// What was taken care of, in words.
+    pub conditions: Vec<String>,
+    /// Programs by name: what each is.
+    pub programs: BTreeMap<Program, String>,
+    /// Programs that could not do a work, and why.
+    pub missing: Vec<Missing>,
+    /// What the kernel itself takes, nanoseconds, each sample.
+    pub floors: BTreeMap<Floor, Vec<f64>>,
+    /// Every sample.
+    pub samples: Vec<Sample>,
+    /// What was judged.
+    pub findings: Vec<Finding>,
+}
+
+/// A program that could not do a work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Missing {
+    /// Which.
+    pub program: Program,
+    /// What.
+    pub work: Work,
+    /// Why.
+    pub why: String,
+}
+
+impl Report {
+    /// The form that this version writes.
+    pub const FORM: u32 = 1;
+
+    /// A figure of a program at a work.
+    #[must_use]
+    pub fn figures(
+        &self,
+        program: Program,
+        work: Work,
+        metric: Metric,
+    ) -> Option<Summary> {
+        let missing = BTreeMap::new();
+        let evidence = Evidence {
+            samples: &self.samples,
+            missing: &missing,
+        };
+        let figures = evidence.figures(program, work, metric);
+        let all: Vec<f64> = figures.into_values().collect();
+        Summary::of(&all)
+    }
+}
+
+/// Measures what is on the agenda. When `live` is asked to stop, the report
+/// holds what there is by then.
+///
+/// # Errors
+///
+/// When something breaks that is nobody's fault who is compared; a program
+/// that cannot take part is no error.
+pub fn run(
+    catalogue: &Catalogue,
+    agenda: &Agenda,
+    live: &Live,
+    observer: &mut dyn Observer,
+) -> Result<Report> {
+    let mut run = Run {
+        catalogue,
+        agenda,
+        live,
+        observer,
+        began: Instant::now(),
+        spent: 0.0,
+        missing: BTreeMap::new(),
+        samples: Vec::new(),
+        floors: BTreeMap::new(),
+    };
+    let began = humantime::format_rfc3339_seconds(SystemTime::now());
+    let machine = Machine::this();
+    run.measure_floors();
+    for group in &agenda.groups {
+        run.measure_group(group, machine.descriptors);
+    }
+    let evidence = Evidence {
+        samples: &run.samples,
+        missing: &run.missing,
+    };
+    let findings = agenda.rows.iter().map(|row| evidence.judge(row)).collect();
+    let used: BTreeSet<Program> =
+        run.samples.iter().map(|sample| sample.program).collect();
+    Ok(Report {
+        form: Report::FORM,
+        began: began.to_string(),
+        seconds: run.began.elapsed().as_secs_f64(),
+        complete: !run.stops(),
+        machine,
+        versions: versions(&used),
+        linkage: catalogue.linkage(),
+        effort: agenda.effort,
+        conditions: conditions(),
+        programs: used
+            .iter()
+            .map(|program| (*program, program.title().to_owned()))
+            .collect(),
+        missing: run
+            .missing
+            .into_iter()
+            .map(|((program, work), why)| Missing { program, work, why })
+            .collect(),
+        floors: run.floors,
+        samples: run.samples,
+        findings,
+    })
+}
+
+struct Run<'run> {
+    catalogue: &'run Catalogue,
+    agenda: &'run Agenda,
+    live: &'run Live,
+    observer: &'run mut dyn Observer,
+    began: Instant,
+    spent: f64,
+    missing: BTreeMap<(Program, Work), String>,
+    samples: Vec<Sample>,
+    floors: BTreeMap<Floor, Vec<f64>>,
+}
+
+impl Run<'_> {
+    fn stops(&self) -> bool {
+        self.live.stop.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn measure_floors(&mut self) {
+        if !self.agenda.floors {
+            return;
+        }
+        for _ in 0..self.agenda.effort.rounds {
+            for floor in Floor::ALL {
+                if self.stops() {
+                    return;
+                }
+                let what = format!("floor: {floor}");
+                self.observer.begins(&what, self.spent);
+                match floor.measure(self.catalogue, 0) {
+                    Ok(figure) => {
+                        self.floors.entry(floor).or_default().push(figure);
+                    }
+                    Err(error) => {
+                        self.observer.says(&format!("{what}: {error:#}"));
+                        return;
+                    }
+                }
+            }
+            self.spent += FLOORS_SECONDS;
+        }
+    }
+
+    /// Takes the samples of programs that are compared with one another: one
+    /// of each, again and again, so that whatever the machine does meanwhile
+    /// hits all of them.
+    fn measure_group(&mut self, group: &[(Program, Work)], limit: u64) {
+        let mut ready = Vec::new();
+        for (program, work) in group {
+            if self.stops() {
+                return;
+            }
+            self.observer
+                .begins(&format!("{work}: starting {program}"), self.spent);
+            self.spent += preparation(*work);
+            let needed = work.descriptors();
+            if needed > limit {
+                let why = format!(
+                    "needs {needed} descriptors, this process may have \
+                     {limit}; raise the limit with `ulimit -n`"
+                );
+                self.leave_out(*program, *work, why, 0);
+                continue;
+            }
+            match Prepared::new(self.catalogue, *program, *work) {
+                Ok(prepared) => ready.push(prepared),
+                Err(why) => {
+                    self.leave_out(*program, *work, why.to_string(), 0);
+                }
+            }
+        }
+        let most = group
+            .iter()
+            .map(|(_, work)| rounds(&self.agenda.effort, *work))
+            .max();
+        for round in 0..most.unwrap_or(0) {
+            // A B C, C B A, A B C: neighbours stay neighbours, and nobody
+            // always comes first.
+            ready.reverse();
+            let mut broken = Vec::new();
+            for prepared in &ready {
+                if self.stops() {
+                    return;
+                }
+                if !self.sample(prepared, round) {
+                    broken.push((prepared.program(), prepared.work()));
+                }
+            }
+            ready.retain(|it| !broken.contains(&(it.program(), it.work())));
+        }
+    }
+
+    /// One sample. False when there will be no others.
+    fn sample(&mut self, prepared: &Prepared, round: u32) -> bool {
+        let (program, work) = (prepared.program(), prepared.work());
+        let effort = &self.agenda.effort;
+        let all = rounds(effort, work);
+        self.observer.begins(
+            &format!("{work}, round {} of {all}: {program}", round + 1),
+            self.spent,
+        );
+        let at = self.began.elapsed().as_secs_f64();
+        match prepared.sample(self.catalogue, effort, self.live) {
+            Ok(sample) => {
+                self.samples.push(Sample {
+                    round,
+                    at,
+                    ..sample
+                });
+                self.spent += effort.estimate(work);
+                true
+            }
+            Err(_) if self.stops() => false,
+            Err(error) => {
+                let left = all - round;
+                self.leave_out(program, work, format!("{error:#}"), left);
+                false
+            }
+        }
+    }
+
+    fn leave_out(
+        &mut self,
+        program: Program,
+        work: Work,
+        why: String,
+        rounds: u32,
+    ) {
+        // What will not be done need not be waited for.
+        let rounds = if rounds == 0 {
+            self::rounds(&self.agenda.effort, work)
+        } else {
+            rounds
+        };
+        self.spent += self.agenda.effort.estimate(work) * f64::from(rounds);
+        let known = self
+            .missing
+            .iter()
+            .any(|((other, _), before)| *other == program && *before == why);
+        if !known {
+            self.observer.says(&format!("left out: {program}: {why}"));
+        }
+        self.missing.insert((program, work), why);
+    }
+}
+
+fn versions(used: &BTreeSet<Program>) -> BTreeMap<String, String> {
+    let mut versions = BTreeMap::from([(
+        "lab".to_owned(),
+        env!("CARGO_PKG_VERSION").to_owned(),
+    )]);
+    let mut add = |name: &str, version: Option<String>| {
+        if let Some(version) = version {
+            versions.insert(name.to_owned(), version);
+        }
+    };
+    add("rustc", version_of("rustc", "--version"));
+    add("cc", version_of("cc", "--version"));
+    add("source", source_version());
+    for name in ["mio", "tokio"] {
+        add(name, locked_version(name));
+    }
+    for program in used {
+        let version = Catalogue::version(*program);
+        add(program.title(), version);
+    }
+    versions
+}
+
+/// The version of a crate that this workspace is built with.
+fn locked_version(name: &str) -> Option<String> {
+    let file = crate::program::workspace().join("Cargo.lock");
+    let text = std::fs::read_to_string(file).ok()?;
+    let entry = format!("name = \"{name}\"\nversion = \"");
+    let (_, rest) = text.split_once(&entry)?;
+    let (version, _) = rest.split_once('"')?;
+    Some(format!("{name} {version}"))
+}
+
+/// The commit that was measured, if this is a checkout.
+fn source_version() -> Option<String> {
+    let output = std::process::Command::new("git")
+        .current_dir(crate::program::workspace())
+        .args(["describe", "--always", "--dirty", "--abbrev=12"])
+        .output()
+        .ok()?;
+    let version = String::from_utf8_lossy(&output.stdout);
+    output.status.success().then(|| version.trim().to_owned())
+}
+
+fn conditions() -> Vec<String> {
+    [
+        "Server and client run on this machine and share its processors.",
+        "With one active connection both are pinned to one processor; with \
+         more, neither is.",
+        "Messages have 64 bytes and differ; every reply is compared with \
+         what was sent. Buffers have 1024 bytes in every server.",
+        "Samples of one round are neighbours in time; ratios are those of \
+         neighbours, and their median counts.",
+        "After one exchange the server closes first and so keeps the port; \
+         where it cannot (socat, ncat, xinetd) the client does, from several \
+         source addresses.",
+        "Every server's queue for new connections has room for 1024.",
+        "The longest latency of an exchange counts from before the \
+         connection, so that a handshake tried again after a second is seen.",
+        "Our servers print their first and last line only (--quiet).",
+        "A server's processor time covers all of its processes, those that \
+         have ended included; where the kernel drops the time of children, \
+         none is given.",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// The rows whose names begin with one of these words; all without any.
+///
+/// # Errors
+///
+/// When a word fits no row.
+pub fn select(words: &[String]) -> Result<Vec<Row>> {
+    let all = rows::all();
+    for word in words {
+        let known: BTreeSet<&str> =
+            all.iter().map(|row| row.name.as_str()).collect();
+        anyhow::ensure!(
+            known.iter().any(|name| name.starts_with(word.as_str())),
+            "no row is called {word}; there are {}",
+            known.into_iter().collect::<Vec<_>>().join(", ")
+        );
+    }
+    let selected = |row: &Row| {
+        words.is_empty()
+            || words.iter().any(|word| row.name.starts_with(word.as_str()))
+    };
+    Ok(all.into_iter().filter(selected).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_selected_by_the_beginning_of_their_name() {
+        let all = select(&[]).unwrap();
+        let mux = select(&["mux".to_owned()]).unwrap();
+        assert!(!mux.is_empty() && mux.len() < all.len());
+        assert!(mux.iter().all(|row| row.name.starts_with("mux")));
+        let error = select(&["nonsense".to_owned()]).unwrap_err();
+        assert!(error.to_string().contains("threads-exchange"));
+    }
+
+    #[test]
+    fn an_agenda_has_all_that_its_rows_compare() {
+        let rows = select(&["mux-idle".to_owned()]).unwrap();
+        let agenda = Agenda::new(rows, Effort::QUICK, false);
+        // Both works alternate within one group.
+        assert_eq!(
+            agenda.groups,
+            [vec![
+                (P::MuxEpoll, Work::BesideIdle(10)),
+                (P::MuxEpoll, Work::BesideIdle(10_000)),
+            ]]
+        );
+        let narrow = Agenda::new(rows::all(), Effort::QUICK, false);
+        let wide = Agenda::new(rows::all(), Effort::QUICK, true);
+        assert!(wide.estimate() > narrow.estimate());
+    }
+}

@@ -1,0 +1,486 @@
+//! What grows with what: curves, drawn from measurements of this machine.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::{Catalogue, Program, Serve};
+use crate::compare::Observer;
+use crate::load::idle::Idle;
+use crate::load::{self, Limit, Live, Plan, Shape};
+use crate::machine::{Machine, Pinned};
+use crate::measure::Floor;
+use crate::plot::{self, Chart, Curve, Point};
+use crate::procfs;
+use crate::stats::Summary;
+use crate::text;
+use Program as P;
+
+/// How far and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effort {
+    /// How often each curve is climbed.
+    pub rounds: u32,
+    /// The counted part of a sample, seconds.
+    pub seconds: f64,
+    /// Most idle connections of a loop.
+    pub connections: usize,
+    /// Most idle connections of a thread or process each.
+    pub workers: usize,
+    /// The largest parent, MiB.
+    pub parent_mib: u64,
+}
+
+impl Effort {
+    /// For the book.
+    pub const FULL: Self = Self {
+        rounds: 5,
+        seconds: 0.2,
+        connections: 10_000,
+        workers: 3000,
+        parent_mib: 1000,
+    };
+    /// To see the shape.
+    pub const QUICK: Self = Self {
+        rounds: 2,
+        seconds: 0.06,
+        connections: 10_000,
+        workers: 1000,
+        parent_mib: 300,
+    };
+
+    /// The numbers of idle connections that a program is measured beside.
+    #[must_use]
+    pub fn steps(&self, program: Program) -> Vec<usize> {
+        let most = match program {
+            // Its descriptors end at 1 023, and it needs some of them.
+            P::MuxSelect => 1000,
+            P::MuxPoll | P::MuxEpoll => self.connections,
+            _ => self.workers,
+        };
+        [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000]
+            .into_iter()
+            .filter(|step| *step <= most)
+            .collect()
+    }
+
+    /// The sizes of parents, MiB.
+    #[must_use]
+    pub fn sizes(&self) -> Vec<u64> {
+        [1, 3, 10, 30, 100, 300, 1000]
+            .into_iter()
+            .filter(|size| *size <= self.parent_mib)
+            .collect()
+    }
+
+    /// Seconds that all of it takes, about.
+    #[must_use]
+    pub fn estimate(&self) -> f64 {
+        let climbs: usize = CLIMBERS
+            .iter()
+            .map(|program| self.steps(*program).len())
+            .sum();
+        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
+        let climbing = climbs as f64 * self.climb_estimate();
+        let floors: f64 = self.sizes().into_iter().map(floor_estimate).sum();
+        f64::from(self.rounds) * (climbing + floors)
+    }
+
+    fn climb_estimate(&self) -> f64 {
+        self.seconds * 1.2 + 0.2
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "an estimate")]
+fn floor_estimate(mib: u64) -> f64 {
+    0.5 + mib as f64 / 200.0
+}
+
+/// Whose curves are drawn.
+const CLIMBERS: [Program; 5] = [
+    P::MuxSelect,
+    P::MuxPoll,
+    P::MuxEpoll,
+    P::Threads,
+    P::Process,
+];
+
+/// What creates something, beside a parent of some size.
+const CREATORS: [Floor; 3] = [Floor::Fork, Floor::Thread, Floor::StdThread];
+
+/// One step of one program's climb.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Whose.
+    pub program: Program,
+    /// Connections that did nothing.
+    pub idle: usize,
+    /// In which round.
+    pub round: u32,
+    /// Median of the round trips on the one active connection, nanoseconds.
+    pub round_trip_ns: f64,
+    /// Processor time of the server for each of them, nanoseconds.
+    pub cpu_ns: Option<f64>,
+    /// The server's memory with all of them open, KiB: PSS.
+    pub pss_kib: u64,
+    /// Its page tables, KiB.
+    pub page_tables_kib: u64,
+}
+
+/// One sample of what a creation costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Creation {
+    /// Of what.
+    pub floor: Floor,
+    /// Memory that the parent has touched, MiB.
+    pub parent_mib: u64,
+    /// In which round.
+    pub round: u32,
+    /// Nanoseconds each.
+    pub each_ns: f64,
+}
+
+/// All that was measured for the curves: what the JSON file holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    /// The form of this file.
+    pub form: u32,
+    /// When it began, UTC.
+    pub began: String,
+    /// How long it took, seconds.
+    pub seconds: f64,
+    /// False when it was stopped early.
+    pub complete: bool,
+    /// Where it was measured.
+    pub machine: Machine,
+    /// How far and how long.
+    pub effort: Effort,
+    /// Every sample beside idle connections.
+    pub steps: Vec<Step>,
+    /// Every sample of a creation.
+    pub creations: Vec<Creation>,
+    /// What could not be measured, and why.
+    pub missing: Vec<String>,
+}
+
+/// Measures all curves.
+///
+/// # Errors
+///
+/// When something breaks that is nobody's fault who is measured.
+pub fn run(
+    catalogue: &Catalogue,
+    effort: &Effort,
+    live: &Live,
+    observer: &mut dyn Observer,
+) -> Result<Growth> {
+    let clock = Instant::now();
+    let began = humantime::format_rfc3339_seconds(SystemTime::now());
+    let mut growth = Growth {
+        form: 1,
+        began: began.to_string(),
+        seconds: 0.0,
+        complete: true,
+        machine: Machine::this(),
+        effort: *effort,
+        steps: Vec::new(),
+        creations: Vec::new(),
+        missing: Vec::new(),
+    };
+    let asked_to_stop = || live.stop.load(Ordering::Relaxed);
+    let mut spent = 0.0;
+    for round in 0..effort.rounds {
+        for program in CLIMBERS {
+            let climb = Climb {
+                catalogue,
+                effort,
+                live,
+                program,
+                round,
+            };
+            let result = climb.run(&mut growth, &mut spent, observer);
+            if asked_to_stop() {
+                break;
+            }
+            if let Err(error) = result {
+                let why = format!("{program}: {error:#}");
+                if !growth.missing.contains(&why) {
+                    observer.says(&why);
+                    growth.missing.push(why);
+                }
+            }
+        }
+        for mib in effort.sizes() {
+            for floor in CREATORS {
+                if asked_to_stop() {
+                    break;
+                }
+                let what =
+                    format!("{floor}, parent of {mib} MiB, round {round}");
+                observer.begins(&what, spent);
+                growth.creations.push(Creation {
+                    floor,
+                    parent_mib: mib,
+                    round,
+                    each_ns: floor.measure(catalogue, mib)?,
+                });
+            }
+            spent += floor_estimate(mib);
+        }
+    }
+    growth.complete = !asked_to_stop();
+    growth.seconds = clock.elapsed().as_secs_f64();
+    Ok(growth)
+}
+
+/// One program, from few idle connections to many.
+struct Climb<'run> {
+    catalogue: &'run Catalogue,
+    effort: &'run Effort,
+    live: &'run Live,
+    program: Program,
+    round: u32,
+}
+
+impl Climb<'_> {
+    fn run(
+        &self,
+        growth: &mut Growth,
+        spent: &mut f64,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let program = self.program;
+        let mut steps = self.effort.steps(program);
+        let limit = growth.machine.descriptors;
+        steps.retain(|step| *step as u64 + 64 <= limit);
+        if let Some(most) = self.effort.steps(program).last()
+            && steps.last() != Some(most)
+        {
+            let line = format!(
+                "{program}: beside {most} idle connections needs {} \
+                 descriptors, this process may have {limit}",
+                most + 64
+            );
+            if !growth.missing.contains(&line) {
+                observer.says(&line);
+                growth.missing.push(line);
+            }
+        }
+        let most = steps.last().copied().unwrap_or(1);
+        let server = self
+            .catalogue
+            .start(program, Serve::UntilEof, most + 1)
+            .map_err(|why| anyhow::anyhow!("{why}"))?;
+        let mut idle = Idle::open(server.target(), 0)?;
+        for step in steps {
+            if self.live.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let what =
+                format!("{program} beside {step} idle, round {}", self.round);
+            observer.begins(&what, *spent);
+            let more = step - idle.len();
+            idle.open_more(server.target(), more)
+                .with_context(|| format!("beside {step} idle"))?;
+            let memory = procfs::memory(server.pid())?;
+            let time = Duration::from_secs_f64(self.effort.seconds);
+            let plan = Plan {
+                warm_up: time / 10,
+                ..Plan::new(
+                    server.target(),
+                    Shape::Echo,
+                    NonZeroUsize::MIN,
+                    Limit::Time(time),
+                )
+            };
+            let account = crate::measure::Account::new(server.pid());
+            let pinned = Pinned::together(server.pid())?;
+            let outcome = load::run(&plan, self.live, &account)?;
+            drop(pinned);
+            let completed = outcome.completed.max(1);
+            let used = account.used().filter(|it| it.server.complete);
+            #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
+            growth.steps.push(Step {
+                program,
+                idle: step,
+                round: self.round,
+                round_trip_ns: outcome.latency.value_at_quantile(0.5) as f64,
+                cpu_ns: used.map(|used| {
+                    used.server.total.as_secs_f64() * 1e9 / completed as f64
+                }),
+                pss_kib: memory.pss_kib,
+                page_tables_kib: memory.page_tables_kib,
+            });
+            *spent += self.effort.climb_estimate();
+        }
+        Ok(())
+    }
+}
+
+impl Growth {
+    /// One curve for each program, over the number of idle connections.
+    fn curves(
+        &self,
+        programs: &[Program],
+        figure: impl Fn(&Step) -> f64,
+    ) -> Vec<Curve> {
+        programs
+            .iter()
+            .map(|program| {
+                let steps = self.steps.iter();
+                let own = steps.filter(|step| step.program == *program);
+                let pairs = own.map(|step| (step.idle as u64, figure(step)));
+                curve(short(*program), pairs)
+            })
+            .filter(|curve| !curve.points.is_empty())
+            .collect()
+    }
+
+    fn creation_curves(&self) -> Vec<Curve> {
+        CREATORS
+            .into_iter()
+            .map(|floor| {
+                let all = self.creations.iter();
+                let own = all.filter(|it| it.floor == floor);
+                let pairs = own.map(|it| (it.parent_mib, it.each_ns));
+                let label = match floor {
+                    Floor::Fork => "fork and wait",
+                    Floor::Thread => "pthread, create and join",
+                    _ => "std::thread, spawn and join",
+                };
+                curve(label, pairs)
+            })
+            .filter(|curve| !curve.points.is_empty())
+            .collect()
+    }
+
+    /// Draws the pictures and returns their files.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written, or nothing was measured.
+    pub fn draw(&self, directory: &Path) -> Result<Vec<PathBuf>> {
+        let machine = &self.machine;
+        let subtitle = format!(
+            "{}, {} processors, Linux {}. Medians of {} rounds; thin bars: \
+             all samples.",
+            machine.cpu, machine.processors, machine.kernel, self.effort.rounds
+        );
+        let connections: fn(f64) -> String = |x| text::plain(x.round());
+        let exchange = Chart {
+            title: "What open connections cost the one that is used".into(),
+            subtitle: subtitle.clone(),
+            x_label: "idle connections beside the active one".into(),
+            y_label: "round trip, 64 bytes".into(),
+            x_format: connections,
+            y_format: text::round_nanoseconds,
+            curves: self.curves(&CLIMBERS, |step| step.round_trip_ns),
+        };
+        let memory = Chart {
+            title: "What open connections cost in memory".into(),
+            subtitle: subtitle.clone(),
+            x_label: "open connections".into(),
+            y_label: "PSS and page tables, all processes".into(),
+            x_format: connections,
+            y_format: mebibytes,
+            #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
+            curves: self.curves(&CLIMBERS, |step| {
+                (step.pss_kib + step.page_tables_kib) as f64 / 1024.0
+            }),
+        };
+        let creation = Chart {
+            title: "What the parent's size costs a new process or thread"
+                .into(),
+            subtitle,
+            x_label: "memory that the parent has touched".into(),
+            y_label: "creation and end, each".into(),
+            x_format: mebibytes,
+            y_format: text::round_nanoseconds,
+            curves: self.creation_curves(),
+        };
+        let mut files = Vec::new();
+        for (name, chart) in [
+            ("growth-exchange.svg", exchange),
+            ("growth-memory.svg", memory),
+            ("growth-creation.svg", creation),
+        ] {
+            if chart.curves.is_empty() {
+                continue;
+            }
+            let file = directory.join(name);
+            plot::draw(&chart, &file)?;
+            files.push(file);
+        }
+        Ok(files)
+    }
+}
+
+fn mebibytes(value: f64) -> String {
+    format!("{} MiB", text::plain(value))
+}
+
+/// A program's name at the end of a curve.
+fn short(program: Program) -> &'static str {
+    match program {
+        P::Threads => "threads",
+        P::Process => "processes",
+        P::MuxSelect => "select",
+        P::MuxPoll => "poll",
+        P::MuxEpoll => "epoll",
+        other => other.title(),
+    }
+}
+
+/// A curve through the medians of samples that were taken at the same place.
+fn curve(label: &str, pairs: impl Iterator<Item = (u64, f64)>) -> Curve {
+    let mut places: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for (x, y) in pairs {
+        places.entry(x).or_default().push(y);
+    }
+    let point = |(x, samples): (u64, Vec<f64>)| {
+        let summary = Summary::of(&samples)?;
+        #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
+        Some(Point {
+            x: x as f64,
+            y: summary.median,
+            low: summary.min,
+            high: summary.max,
+        })
+    };
+    Curve {
+        label: label.to_owned(),
+        points: places.into_iter().filter_map(point).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_goes_through_the_medians() {
+        let pairs = [(10, 3.0), (1, 1.0), (10, 5.0), (10, 4.0)];
+        let curve = curve("x", pairs.into_iter());
+        let places: Vec<(f64, f64)> = curve
+            .points
+            .iter()
+            .map(|point| (point.x, point.y))
+            .collect();
+        assert_eq!(places, [(1.0, 1.0), (10.0, 4.0)]);
+        assert_eq!((curve.points[1].low, curve.points[1].high), (3.0, 5.0));
+    }
+
+    #[test]
+    fn select_ends_where_its_descriptors_end() {
+        let last =
+            |program| Effort::FULL.steps(program).last().copied().unwrap();
+        assert_eq!(last(P::MuxSelect), 1000);
+        assert_eq!(last(P::MuxEpoll), 10_000);
+        assert_eq!(last(P::Process), 3000);
+    }
+}

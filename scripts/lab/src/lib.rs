@@ -1,0 +1,28 @@
+//! The lab: measures the three servers on the reader's own machine, beside
+//! what others write in the same model and beside what the kernel itself
+//! takes. The servers are run as programs; nothing of their code is used.
+//!
+//! From the question to the answer: [`rows`] says what the servers have to
+//! reach; [`compare`] measures all that it needs, in rounds that alternate
+//! between the programs; [`measure`] takes one sample; [`load`] is the client
+//! that it takes it with; [`catalogue`] and [`program`] build, start and stop
+//! whatever is measured; [`procfs`] and [`machine`] read what it costs and
+//! where; [`stats`] makes figures of samples. [`growth`] measures curves
+//! instead, and [`plot`] draws them. What is written in C or Python to be
+//! compared with stands in `scripts/lab/peers`, what is written in Rust in
+//! [`peer`].
+
+pub mod catalogue;
+pub mod compare;
+pub mod growth;
+pub mod load;
+pub mod machine;
+pub mod measure;
+pub mod peer;
+pub mod plot;
+pub mod procfs;
+pub mod program;
+pub mod rows;
+pub mod stats;
+pub mod table;
+pub mod text;

@@ -1,0 +1,658 @@
+//! The load client: many connections, every reply verified, every latency
+//! in a histogram.
+//!
+//! [`run`] takes a [`Plan`] and gives an [`Outcome`]. A plan of one
+//! connection in a closed loop uses plain blocking calls (`single`), any
+//! other one or few threads that wait for readiness (`many`).
+//!
+//! Closed loop: each connection sends again when its reply is there, as a
+//! user who waits for an answer before the next click. When the server stalls,
+//! such a client politely stops asking, and the pause shows up in one latency
+//! for each connection only. Open loop: exchanges begin at a fixed rate, as
+//! if by users who know nothing of each other, and latency counts from the
+//! intended start. A stall then delays everybody who arrived meanwhile.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use hdrhistogram::Histogram;
+use nix::errno::Errno;
+
+pub mod idle;
+mod many;
+mod message;
+mod single;
+pub mod stream;
+
+pub use message::Message;
+
+/// No run takes longer.
+pub const LONGEST: Duration = Duration::from_secs(3600);
+/// No run has more connections at a time.
+pub const MOST_CONNECTIONS: usize = 50_000;
+/// No message is longer, in bytes.
+pub const LONGEST_MESSAGE: usize = 1 << 20;
+/// A longer message is received while it is being sent: both sides would
+/// wait for each other with it in the kernel's buffers.
+const LONGEST_BLOCKING: usize = 16 * 1024;
+/// No open loop starts more exchanges per second.
+pub const HIGHEST_RATE: f64 = 1e6;
+
+/// Where load goes to: an address of this machine's loopback, nothing else.
+///
+/// The type is the safety rule of this project: there is no other way to
+/// make one, and everything that sends load takes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target(SocketAddr);
+
+impl Target {
+    /// Takes an address of the loopback.
+    ///
+    /// # Errors
+    ///
+    /// For every address that could leave this machine.
+    pub fn new(address: SocketAddr) -> Result<Self> {
+        let ip = match address.ip() {
+            IpAddr::V6(ip) => {
+                ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4)
+            }
+            ip @ IpAddr::V4(_) => ip,
+        };
+        ensure!(
+            ip.is_loopback(),
+            "load goes to this machine only: {address} is not a loopback \
+             address (127.0.0.0/8 or ::1)"
+        );
+        ensure!(address.port() != 0, "port 0 is no port to connect to");
+        Ok(Self(address))
+    }
+
+    /// Looks a `HOST:PORT` up; `:PORT` and `PORT` mean this machine.
+    ///
+    /// # Errors
+    ///
+    /// When it is no address, or when any address of that name could leave
+    /// this machine.
+    pub fn parse(text: &str) -> Result<Self> {
+        let text = match text.strip_prefix(':').unwrap_or(text) {
+            port if port.parse::<u16>().is_ok() => {
+                format!("127.0.0.1:{port}")
+            }
+            _ => text.to_owned(),
+        };
+        let addresses: Vec<SocketAddr> = text
+            .to_socket_addrs()
+            .with_context(|| format!("{text} is not HOST:PORT"))?
+            .collect();
+        let mut first = None;
+        for address in addresses {
+            let target = Self::new(address)?;
+            // A name of both families: most servers listen on IPv4.
+            if first.is_none() || address.is_ipv4() {
+                first = Some(target);
+            }
+        }
+        first.with_context(|| format!("{text} has no address"))
+    }
+
+    /// The address.
+    #[must_use]
+    pub fn address(self) -> SocketAddr {
+        self.0
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(to)
+    }
+}
+
+/// How long one connection lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Connect, send, receive the reply, see the end: one operation.
+    Exchange(Ending),
+    /// Connections stay; sending and receiving the reply is one operation.
+    Echo,
+}
+
+/// Who ends a connection of one exchange. The side that ends first keeps the
+/// port for a minute (`TIME_WAIT`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The client waits for the server's end of file.
+    Server,
+    /// The client half-closes after the reply, then waits for the server's.
+    Client,
+}
+
+/// When operations begin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// As soon as the one before is over.
+    Closed,
+    /// At a fixed rate, operations per second, over all connections.
+    Open(f64),
+}
+
+/// When a run is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// After so long, not counting the opening and the warm-up.
+    Time(Duration),
+    /// After so many operations.
+    Count(u64),
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The server.
+    pub target: Target,
+    /// Connections at a time.
+    pub connections: NonZeroUsize,
+    /// Bytes of a message.
+    pub message_size: NonZeroUsize,
+    /// One exchange for each connection, or connections that stay.
+    pub shape: Shape,
+    /// Closed or open loop.
+    pub pace: Pace,
+    /// When it is over.
+    pub limit: Limit,
+    /// Load of the same kind before, not counted.
+    pub warm_up: Duration,
+    /// Threads of the client, no more than connections.
+    pub threads: NonZeroUsize,
+    /// An operation that takes longer has failed.
+    pub timeout: Duration,
+}
+
+impl Plan {
+    /// One thread, closed loop, 64 bytes, no warm-up, 10 s until a time-out.
+    #[must_use]
+    pub fn new(
+        target: Target,
+        shape: Shape,
+        connections: NonZeroUsize,
+        limit: Limit,
+    ) -> Self {
+        Self {
+            target,
+            connections,
+            message_size: NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN),
+            shape,
+            pace: Pace::Closed,
+            limit,
+            warm_up: Duration::ZERO,
+            threads: NonZeroUsize::MIN,
+            timeout: Duration::from_secs(10),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(
+            self.connections.get() <= MOST_CONNECTIONS,
+            "at most {MOST_CONNECTIONS} connections"
+        );
+        ensure!(
+            self.message_size.get() <= LONGEST_MESSAGE,
+            "a message has at most {LONGEST_MESSAGE} bytes"
+        );
+        ensure!(
+            self.threads <= self.connections,
+            "more threads than connections"
+        );
+        if let Limit::Time(time) = self.limit {
+            ensure!(time <= LONGEST, "at most {} s", LONGEST.as_secs());
+        }
+        if let Pace::Open(rate) = self.pace {
+            ensure!(
+                rate > 0.0 && rate <= HIGHEST_RATE,
+                "the rate is more than 0 and at most {HIGHEST_RATE} per second"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A client thread that uses more of a processor than this has probably no
+/// time to put more load on the server.
+pub const BUSY_CLIENT: f64 = 0.85;
+
+/// What can go wrong with an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ErrorKind {
+    /// Nobody listens there.
+    Refused,
+    /// The server, or its kernel, reset the connection.
+    Reset,
+    /// All ports of a source address are taken (`EADDRNOTAVAIL`).
+    NoPort,
+    /// This client may not open more descriptors (`EMFILE`, `ENFILE`).
+    NoDescriptor,
+    /// The end of file came before the whole reply.
+    Truncated,
+    /// The reply differs from the message.
+    Wrong,
+    /// More came than was sent.
+    Excess,
+    /// No progress within the plan's time-out: no connection, no reply.
+    TimedOut,
+    /// The reply was whole, but the server did not close in time.
+    NotClosed,
+    /// Anything else, by its number.
+    Other(i32),
+}
+
+impl ErrorKind {
+    fn of(error: &io::Error) -> Self {
+        match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ECONNREFUSED) => Self::Refused,
+            Some(Errno::ECONNRESET | Errno::EPIPE) => Self::Reset,
+            Some(Errno::EADDRNOTAVAIL | Errno::EADDRINUSE) => Self::NoPort,
+            Some(Errno::EMFILE | Errno::ENFILE) => Self::NoDescriptor,
+            Some(Errno::ETIMEDOUT | Errno::EAGAIN) => Self::TimedOut,
+            Some(other) => Self::Other(other as i32),
+            None => Self::Other(0),
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(match self {
+            Self::Refused => "connection refused",
+            Self::Reset => "connection reset",
+            Self::NoPort => "no free port on this side (EADDRNOTAVAIL)",
+            Self::NoDescriptor => "no free descriptor on this side (EMFILE)",
+            Self::Truncated => "end of file before the whole reply",
+            Self::Wrong => "reply differs from the message",
+            Self::Excess => "more came than was sent",
+            Self::TimedOut => "timed out",
+            Self::NotClosed => "whole reply, but the server did not close",
+            Self::Other(number) => {
+                return Errno::from_raw(*number).desc().fmt(to);
+            }
+        })
+    }
+}
+
+/// Errors, counted by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Errors(pub BTreeMap<ErrorKind, u64>);
+
+impl Errors {
+    fn count(&mut self, kind: ErrorKind) {
+        *self.0.entry(kind).or_default() += 1;
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (kind, count) in &other.0 {
+            *self.0.entry(*kind).or_default() += count;
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// By the words for each kind.
+    #[must_use]
+    pub fn by_name(&self) -> BTreeMap<String, u64> {
+        let name =
+            |(kind, count): (&ErrorKind, &u64)| (kind.to_string(), *count);
+        self.0.iter().map(name).collect()
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<String> = self
+            .0
+            .iter()
+            .map(|(kind, count)| format!("{count} × {kind}"))
+            .collect();
+        to.write_str(&words.join(", "))
+    }
+}
+
+/// What became of a plan.
+#[derive(Clone)]
+pub struct Outcome {
+    /// Operations done, each with a verified reply.
+    pub completed: u64,
+    /// How long that took.
+    pub elapsed: Duration,
+    /// Nanoseconds of each operation. Exchange: from before the connection to
+    /// the server's end of file; echo: from the sending to the whole reply.
+    /// In an open loop both count from the intended start.
+    pub latency: Histogram<u64>,
+    /// What went wrong; such operations are not in the histogram.
+    pub errors: Errors,
+    /// Open loop: operations that should have begun, or had begun, and were
+    /// not over a time-out after the end.
+    pub unfinished: u64,
+    /// Processor time of the client over its threads.
+    pub client_cpu: Duration,
+    /// Share of a processor that the busiest client thread used.
+    pub client_share: f64,
+    /// How the client's ports were used.
+    pub ports: Ports,
+}
+
+impl fmt::Debug for Outcome {
+    /// Without the thousands of counters of the histogram.
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.debug_struct("Outcome")
+            .field("completed", &self.completed)
+            .field("elapsed", &self.elapsed)
+            .field("median_ns", &self.latency.value_at_quantile(0.5))
+            .field("max_ns", &self.latency.max())
+            .field("errors", &self.errors)
+            .field("unfinished", &self.unfinished)
+            .field("client_cpu", &self.client_cpu)
+            .field("ports", &self.ports)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Outcome {
+    /// Operations per second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds == 0.0 {
+            return 0.0;
+        }
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let completed = self.completed as f64;
+        completed / seconds
+    }
+
+    /// Whether the client was probably what limited the rate: then it is the
+    /// client that was measured, and only the server's processor time says
+    /// something about the server.
+    #[must_use]
+    pub fn client_was_the_bottleneck(&self) -> bool {
+        self.client_share > BUSY_CLIENT
+    }
+
+    fn merge(&mut self, other: &Self) -> Result<()> {
+        self.completed += other.completed;
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.latency
+            .add(&other.latency)
+            .context("adding up histograms")?;
+        self.errors.add(&other.errors);
+        self.unfinished += other.unfinished;
+        self.client_cpu += other.client_cpu;
+        self.client_share = self.client_share.max(other.client_share);
+        self.ports.add(other.ports);
+        Ok(())
+    }
+}
+
+/// How the client used its ports. One that the client closes first cannot be
+/// used again for a minute, and when most of them are in that state, finding
+/// a free one takes long, without any error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// Connections that the client ended first.
+    pub closed_first: u64,
+    /// Source addresses that the connections were spread over.
+    pub addresses: u64,
+    /// How often a source address had no port left.
+    pub exhausted: u64,
+}
+
+impl Ports {
+    fn add(&mut self, other: Self) {
+        self.closed_first += other.closed_first;
+        self.addresses = self.addresses.max(other.addresses);
+        self.exhausted += other.exhausted;
+    }
+}
+
+/// Connections that are closed first from one source address before the next
+/// address is taken: well below the 28 000 ports that one address has.
+const CLOSES_PER_SOURCE: u64 = 20_000;
+/// Source addresses of 127.0.0.0/8 that are taken in turn.
+const SOURCES: u8 = 200;
+
+/// The address that connections come from: the kernel's choice until ports
+/// get scarce, then 127.0.0.2, 127.0.0.3 and so on.
+#[derive(Debug)]
+struct Source {
+    ipv4: bool,
+    index: u8,
+    closed_first: u64,
+    ports: Ports,
+}
+
+impl Source {
+    fn new(target: Target) -> Self {
+        Self {
+            ipv4: target.address().is_ipv4(),
+            index: 0,
+            closed_first: 0,
+            ports: Ports {
+                addresses: 1,
+                ..Ports::default()
+            },
+        }
+    }
+
+    /// Where to bind before connecting, if anywhere.
+    fn bind_to(&self) -> Option<SocketAddr> {
+        let last = 1 + self.index;
+        let address = Ipv4Addr::new(127, 0, 0, last);
+        (self.ipv4 && self.index > 0).then(|| (address, 0).into())
+    }
+
+    fn next(&mut self) {
+        self.closed_first = 0;
+        self.index = (self.index + 1) % SOURCES;
+        let addresses = u64::from(self.index) + 1;
+        self.ports.addresses = self.ports.addresses.max(addresses);
+    }
+
+    /// The client has ended a connection before the server.
+    fn closed_first(&mut self) {
+        self.ports.closed_first += 1;
+        self.closed_first += 1;
+        if self.closed_first >= CLOSES_PER_SOURCE {
+            self.next();
+        }
+    }
+
+    /// No port was left.
+    fn exhausted(&mut self) {
+        self.ports.exhausted += 1;
+        self.next();
+    }
+}
+
+/// Watched by others while a run goes on, and asked to stop by them.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Operations of the counted part so far.
+    pub completed: AtomicU64,
+    /// Errors so far.
+    pub errors: AtomicU64,
+    /// Latencies since somebody last took them, in nanoseconds.
+    pub recent: Mutex<Option<Histogram<u64>>>,
+    /// The counted part has begun.
+    pub counting: AtomicBool,
+    /// Ends the run early.
+    pub stop: AtomicBool,
+}
+
+impl Live {
+    fn publish(&self, recent: &mut Histogram<u64>) {
+        if let Ok(mut shared) = self.recent.lock() {
+            let shared = shared.get_or_insert_with(new_histogram);
+            // Both have the same bounds, so that nothing can be refused.
+            let _ = shared.add(&*recent);
+        }
+        recent.reset();
+    }
+
+    fn stops(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// Told when the counted part of a run begins and ends, to read accounts
+/// (such as a server's processor time) for exactly that part.
+pub trait Witness: Sync {
+    /// The counted part begins now.
+    fn begins(&self) {}
+    /// The counted part has just ended; load has not.
+    fn ends(&self) {}
+}
+
+/// Nobody needs to be told.
+impl Witness for () {}
+
+/// A histogram of nanoseconds up to an hour, three significant digits.
+#[must_use]
+pub fn new_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 3_600_000_000_000, 3)
+        .expect("bounds and digits are within what a histogram takes")
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Does what the plan says.
+///
+/// # Errors
+///
+/// When the plan is out of bounds, or when the connections that it begins
+/// with cannot be opened. What fails later is counted in the outcome.
+pub fn run(plan: &Plan, live: &Live, witness: &dyn Witness) -> Result<Outcome> {
+    plan.check()?;
+    let blocking = plan.connections.get() == 1
+        && plan.pace == Pace::Closed
+        && plan.message_size.get() <= LONGEST_BLOCKING;
+    if blocking {
+        return single::run(plan, live, witness);
+    }
+    many::run(plan, live, witness)
+}
+
+/// The failure of a run that cannot even begin.
+fn cannot_open<T>(plan: &Plan, kind: ErrorKind) -> Result<T> {
+    let advice = match kind {
+        ErrorKind::Refused => "; does a server listen there?",
+        ErrorKind::NoDescriptor => "; raise `ulimit -n`",
+        _ => "",
+    };
+    bail!(
+        "cannot open a connection to {}: {kind}{advice}",
+        plan.target
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn load_stays_on_this_machine() {
+        for address in ["127.0.0.1:80", "127.9.8.7:80", "[::1]:80", "80"] {
+            assert!(Target::parse(address).is_ok(), "{address}");
+        }
+        assert!(Target::parse("[::ffff:127.0.0.1]:80").is_ok());
+        assert!(Target::parse(":8080").is_ok());
+        for address in [
+            "0.0.0.0:80",
+            "[::]:80",
+            "10.0.0.1:80",
+            "192.168.1.1:80",
+            "192.0.2.1:80",
+            "[2001:db8::1]:80",
+            "[::ffff:192.0.2.1]:80",
+            "169.254.0.1:80",
+            "128.0.0.1:80",
+        ] {
+            let error = Target::parse(address).unwrap_err().to_string();
+            assert!(error.contains("loopback"), "{address}: {error}");
+        }
+        assert!(Target::parse("127.0.0.1:0").is_err());
+        assert!(Target::parse("nonsense").is_err());
+    }
+
+    #[test]
+    fn a_plan_is_bounded() {
+        let target = Target::parse("127.0.0.1:9").unwrap();
+        let one = NonZeroUsize::MIN;
+        let plan = |change: fn(&mut Plan)| {
+            let limit = Limit::Count(1);
+            let mut plan = Plan::new(target, Shape::Echo, one, limit);
+            change(&mut plan);
+            plan.check()
+        };
+        assert!(plan(|_| ()).is_ok());
+        assert!(plan(|p| p.limit = Limit::Time(LONGEST * 2)).is_err());
+        assert!(plan(|p| p.pace = Pace::Open(0.0)).is_err());
+        assert!(plan(|p| p.pace = Pace::Open(f64::NAN)).is_err());
+        assert!(plan(|p| p.pace = Pace::Open(1e9)).is_err());
+        assert!(plan(|p| p.connections = NonZeroUsize::MAX).is_err());
+        assert!(plan(|p| p.message_size = NonZeroUsize::MAX).is_err());
+        assert!(plan(|p| p.threads = p.connections.saturating_add(1)).is_err());
+    }
+
+    #[test]
+    fn the_histogram_knows_a_known_distribution() {
+        // Each of 1 to 100 000 microseconds once.
+        let mut histogram = new_histogram();
+        for microseconds in 1..=100_000 {
+            histogram.record(microseconds * 1000).unwrap();
+        }
+        for (share, microseconds) in [
+            (0.5, 50_000.0),
+            (0.9, 90_000.0),
+            (0.99, 99_000.0),
+            (0.999, 99_900.0),
+            (1.0, 100_000.0),
+        ] {
+            #[allow(clippy::cast_precision_loss, reason = "small")]
+            let found = histogram.value_at_quantile(share) as f64 / 1000.0;
+            let error = (found - microseconds).abs() / microseconds;
+            assert!(error < 0.001, "{share}: {found}");
+        }
+        let beyond = Duration::from_secs(100_000);
+        histogram.saturating_record(nanoseconds(beyond));
+        assert!(histogram.max() >= nanoseconds(LONGEST));
+    }
+
+    #[test]
+    fn sources_change_before_their_ports_run_out() {
+        let mut source = Source::new(Target::parse("127.0.0.1:9").unwrap());
+        assert_eq!(source.bind_to(), None);
+        for _ in 0..CLOSES_PER_SOURCE {
+            source.closed_first();
+        }
+        assert_eq!(source.bind_to(), "127.0.0.2:0".parse().ok());
+        source.exhausted();
+        assert_eq!(source.bind_to(), "127.0.0.3:0".parse().ok());
+        assert_eq!(source.ports.addresses, 3);
+        assert_eq!(source.ports.exhausted, 1);
+        // There is one ::1 only.
+        let mut source = Source::new(Target::parse("[::1]:9").unwrap());
+        source.exhausted();
+        assert_eq!(source.bind_to(), None);
+    }
+}

@@ -1,0 +1,794 @@
+//! Many connections, in closed or open loop, with one or few threads that
+//! wait for readiness.
+//!
+//! What matters here is to take little: a client that is slower than the
+//! server measures itself. So a message is sent as soon as its connection
+//! exists, without asking for writability, readiness is edge-triggered, and a
+//! connection that the server has closed is simply dropped.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
+use mio::net::TcpStream;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::IpBindAddressNoPort;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{
+    ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags,
+};
+use socket2::{Domain, Socket, Type};
+
+use super::{
+    Ending, ErrorKind, Errors, Limit, Live, Message, Outcome, Pace, Plan,
+    Shape, Source, Witness, cannot_open, nanoseconds, new_histogram,
+};
+
+/// Connections that are opened at the same time, so that the opening itself
+/// overflows no server's queue.
+const OPENED_AT_A_TIME: usize = 64;
+/// How often time-outs are looked for and others are told.
+const HOUSEKEEPING: Duration = Duration::from_millis(50);
+/// An arrival as near as this is waited for awake: going to sleep and waking
+/// up would take longer.
+const TOO_NEAR_TO_SLEEP: Duration = Duration::from_micros(60);
+/// The timer's place among the connections.
+const TIMER: Token = Token(usize::MAX - 1);
+
+/// Processor time of the calling thread.
+pub(super) fn thread_cpu_time() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_THREAD) else {
+        return Duration::ZERO;
+    };
+    let time = usage.user_time() + usage.system_time();
+    Duration::from_micros(
+        u64::try_from(time.tv_sec() * 1_000_000 + time.tv_usec()).unwrap_or(0),
+    )
+}
+
+/// What the threads of one run agree on.
+#[derive(Default)]
+struct Shared {
+    /// Threads whose connections are open.
+    ready: AtomicUsize,
+    /// One could not open its connections: nobody begins.
+    failed: AtomicBool,
+    /// When the warm-up begins.
+    begin: OnceLock<Instant>,
+}
+
+/// Does what the plan says.
+pub(super) fn run(
+    plan: &Plan,
+    live: &Live,
+    witness: &dyn Witness,
+) -> Result<Outcome> {
+    let threads = plan.threads.get();
+    let shared = Shared::default();
+    let work = |index: usize| {
+        let witness: &dyn Witness = if index == 0 { witness } else { &() };
+        let worker = Worker::new(plan, live, &shared, index)?;
+        let outcome = worker.run(witness);
+        if outcome.is_err() {
+            shared.failed.store(true, Ordering::Release);
+        }
+        outcome
+    };
+    let outcomes = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads)
+            .map(|index| scope.spawn(move || work(index)))
+            .collect();
+        let mut outcomes = vec![work(0)];
+        for other in others {
+            outcomes.push(other.join().expect("a client thread panicked"));
+        }
+        outcomes
+    });
+    let mut outcomes = outcomes.into_iter();
+    let mut sum = outcomes.next().context("no threads")??;
+    for outcome in outcomes {
+        sum.merge(&outcome?)?;
+    }
+    Ok(sum)
+}
+
+/// What one connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing; between operations, or not even connected.
+    Free,
+    /// Sending, and receiving what comes back.
+    Talking,
+    /// The reply was whole; the server's end of file is awaited.
+    Ending,
+}
+
+struct Slot {
+    stream: Option<TcpStream>,
+    state: State,
+    /// Also registered for writing.
+    writing: bool,
+    sent: usize,
+    received: usize,
+    /// The number of the message.
+    number: u64,
+    /// When the operation should have begun; latency counts from here.
+    intended: Instant,
+    /// When something last went on.
+    progress: Instant,
+    /// Begun in the counted part.
+    counted: bool,
+}
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Opening,
+    WarmUp,
+    Counting,
+    /// Open loop: no more arrivals, but those that have arrived are finished.
+    Draining,
+}
+
+struct Worker<'run> {
+    plan: &'run Plan,
+    live: &'run Live,
+    shared: &'run Shared,
+    index: usize,
+    phase: Phase,
+    poll: Poll,
+    timer: TimerFd,
+    slots: Vec<Slot>,
+    /// Connections without an operation, the longest-idle first.
+    free: VecDeque<usize>,
+    message: Message,
+    buffer: Vec<u8>,
+    number: u64,
+    source: Source,
+    /// Open loop: intended starts that found no connection free.
+    queue: VecDeque<Instant>,
+    arrivals: Option<Arrivals>,
+    /// Operations that may still be begun.
+    allowance: u64,
+    /// Counted operations under way.
+    under_way: u64,
+    start: Instant,
+    completed: u64,
+    latency: Histogram<u64>,
+    recent: Histogram<u64>,
+    told: u64,
+    errors: Errors,
+    /// What went wrong while opening.
+    fatal: Option<ErrorKind>,
+    /// Operations have failed since the last wait.
+    pause: bool,
+}
+
+/// The intended starts of an open loop.
+struct Arrivals {
+    next: Instant,
+    interval: Duration,
+    end: Instant,
+}
+
+impl<'run> Worker<'run> {
+    fn new(
+        plan: &'run Plan,
+        live: &'run Live,
+        shared: &'run Shared,
+        index: usize,
+    ) -> Result<Self> {
+        let threads = plan.threads.get();
+        let connections = share(plan.connections.get(), threads, index);
+        let poll = Poll::new().context("no epoll instance")?;
+        let timer =
+            TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK)
+                .context("no timer")?;
+        poll.registry()
+            .register(
+                &mut SourceFd(&timer.as_fd().as_raw_fd()),
+                TIMER,
+                Interest::READABLE,
+            )
+            .context("watching the timer")?;
+        let now = Instant::now();
+        let slot = |_| Slot {
+            stream: None,
+            state: State::Free,
+            writing: false,
+            sent: 0,
+            received: 0,
+            number: 0,
+            intended: now,
+            progress: now,
+            counted: false,
+        };
+        let count = match plan.limit {
+            Limit::Time(_) => u64::MAX,
+            Limit::Count(count) => share_of_count(count, threads, index),
+        };
+        Ok(Self {
+            plan,
+            live,
+            shared,
+            index,
+            phase: Phase::Opening,
+            poll,
+            timer,
+            slots: (0..connections).map(slot).collect(),
+            free: VecDeque::with_capacity(connections),
+            message: Message::new(plan.message_size.get()),
+            buffer: vec![0; plan.message_size.get() + 64],
+            // Numbers of different threads do not meet.
+            number: (index as u64) << 48,
+            source: Source::new(plan.target),
+            queue: VecDeque::new(),
+            arrivals: None,
+            allowance: count,
+            under_way: 0,
+            start: now,
+            completed: 0,
+            latency: new_histogram(),
+            recent: new_histogram(),
+            told: 0,
+            errors: Errors::default(),
+            fatal: None,
+            pause: false,
+        })
+    }
+
+    fn run(mut self, witness: &dyn Witness) -> Result<Outcome> {
+        self.open()?;
+        let begin = self.agree_on_begin()?;
+        let start = begin + self.plan.warm_up;
+        let threads = self.plan.threads.get();
+        let time = match self.plan.limit {
+            Limit::Time(time) => time,
+            Limit::Count(_) => super::LONGEST,
+        };
+        if let Pace::Open(rate) = self.plan.pace {
+            let interval = Duration::from_secs_f64(1.0 / rate);
+            let position = u32::try_from(self.index).unwrap_or(0);
+            self.arrivals = Some(Arrivals {
+                next: begin + interval * position,
+                interval: interval * u32::try_from(threads).unwrap_or(1),
+                end: start + time,
+            });
+        }
+        self.phase = Phase::WarmUp;
+        self.start = start;
+        let mut end = start + time;
+        let mut cpu_before = Duration::ZERO;
+        let mut housekeeping = Instant::now() + HOUSEKEEPING;
+        let mut events = Events::with_capacity(1024);
+        loop {
+            let mut now = Instant::now();
+            if self.phase == Phase::WarmUp && now >= start {
+                self.phase = Phase::Counting;
+                self.live.counting.store(true, Ordering::Relaxed);
+                witness.begins();
+                now = Instant::now();
+                if self.arrivals.is_none() {
+                    end += now - start;
+                    self.start = now;
+                }
+                cpu_before = thread_cpu_time();
+            }
+            self.let_arrive(now);
+            let over = now >= end || self.live.stops();
+            if self.phase == Phase::Counting {
+                let exhausted = self.allowance == 0 && self.under_way == 0;
+                if self.arrivals.is_none() && (over || exhausted) {
+                    break;
+                }
+                if self.arrivals.is_some() && (over || self.allowance == 0) {
+                    self.phase = Phase::Draining;
+                    end = now.max(end.min(now));
+                }
+            }
+            if self.phase == Phase::Draining {
+                let given_up = now >= end + self.plan.timeout;
+                let done = self.under_way == 0 && self.queue.is_empty();
+                if given_up || done || self.live.stops() {
+                    break;
+                }
+            }
+            self.begin_what_is_due();
+            if now >= housekeeping {
+                self.look_for_timeouts(now);
+                self.tell();
+                housekeeping = now + HOUSEKEEPING;
+            }
+            let wait = if self.phase == Phase::WarmUp {
+                housekeeping.min(start)
+            } else {
+                housekeeping
+            };
+            self.wait(&mut events, wait.saturating_duration_since(now))?;
+        }
+        let elapsed = self.start.elapsed();
+        let client_cpu = thread_cpu_time().saturating_sub(cpu_before);
+        witness.ends();
+        self.tell();
+        Ok(self.outcome(elapsed, client_cpu))
+    }
+
+    fn outcome(mut self, elapsed: Duration, client_cpu: Duration) -> Outcome {
+        let mut unfinished = 0;
+        if self.arrivals.is_some() {
+            unfinished = self.under_way + self.queue.len() as u64;
+        }
+        for slot in &self.slots {
+            if self.plan.shape == Shape::Echo && slot.stream.is_some() {
+                self.source.closed_first();
+            }
+        }
+        Outcome {
+            completed: self.completed,
+            elapsed,
+            latency: self.latency,
+            errors: self.errors,
+            unfinished,
+            client_cpu,
+            client_share: client_cpu.as_secs_f64()
+                / elapsed.as_secs_f64().max(1e-9),
+            ports: self.source.ports,
+        }
+    }
+
+    /// Opens what stays open, each connection with one message answered, so
+    /// that the server has really taken it; or tries one exchange.
+    fn open(&mut self) -> Result<()> {
+        let mut waiting: VecDeque<usize> = match self.plan.shape {
+            Shape::Echo => (0..self.slots.len()).collect(),
+            Shape::Exchange(_) => {
+                self.free.extend(1..self.slots.len());
+                [0].into()
+            }
+        };
+        let all = self.slots.len();
+        let mut events = Events::with_capacity(OPENED_AT_A_TIME);
+        while self.free.len() < all {
+            if self.live.stops() || self.shared.failed.load(Ordering::Acquire) {
+                self.fatal = Some(ErrorKind::TimedOut);
+            }
+            if let Some(kind) = self.fatal {
+                return cannot_open(self.plan, kind);
+            }
+            let mut busy = all - self.free.len() - waiting.len();
+            while busy < OPENED_AT_A_TIME {
+                let Some(slot) = waiting.pop_front() else {
+                    break;
+                };
+                self.begin(slot, Instant::now());
+                busy += 1;
+            }
+            self.wait(&mut events, HOUSEKEEPING)?;
+            self.look_for_timeouts(Instant::now());
+        }
+        if let Some(kind) = self.fatal {
+            return cannot_open(self.plan, kind);
+        }
+        Ok(())
+    }
+
+    /// Waits until all threads have opened theirs; the first sets the time.
+    fn agree_on_begin(&self) -> Result<Instant> {
+        let threads = self.plan.threads.get();
+        self.shared.ready.fetch_add(1, Ordering::AcqRel);
+        while self.index == 0
+            && self.shared.ready.load(Ordering::Acquire) < threads
+        {
+            if self.shared.failed.load(Ordering::Acquire) {
+                return cannot_open(self.plan, ErrorKind::TimedOut);
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        if self.index == 0 {
+            return Ok(*self.shared.begin.get_or_init(Instant::now));
+        }
+        loop {
+            if let Some(begin) = self.shared.begin.get() {
+                return Ok(*begin);
+            }
+            if self.shared.failed.load(Ordering::Acquire) {
+                return cannot_open(self.plan, ErrorKind::TimedOut);
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+
+    /// Open loop: queues those that should have begun by now.
+    fn let_arrive(&mut self, now: Instant) {
+        let Some(arrivals) = &mut self.arrivals else {
+            return;
+        };
+        while arrivals.next <= now
+            && arrivals.next < arrivals.end
+            && self.allowance > 0
+        {
+            self.queue.push_back(arrivals.next);
+            self.allowance -= u64::from(arrivals.next >= self.start);
+            arrivals.next += arrivals.interval;
+        }
+    }
+
+    /// Begins operations: in a closed loop on every free connection, in an
+    /// open loop as many as have arrived.
+    fn begin_what_is_due(&mut self) {
+        if self.arrivals.is_some() {
+            while !self.queue.is_empty()
+                && let Some(slot) = self.free.pop_front()
+                && let Some(intended) = self.queue.pop_front()
+            {
+                self.begin(slot, intended);
+            }
+            return;
+        }
+        for _ in 0..self.free.len() {
+            if self.phase == Phase::Counting {
+                if self.allowance == 0 {
+                    break;
+                }
+                self.allowance -= 1;
+            }
+            if let Some(slot) = self.free.pop_front() {
+                self.begin(slot, Instant::now());
+            }
+        }
+    }
+
+    /// Waits for readiness, no longer than `longest`, and in an open loop no
+    /// longer than until the next arrival; then goes on where it can.
+    fn wait(&mut self, events: &mut Events, longest: Duration) -> Result<()> {
+        let mut longest = longest;
+        if self.pause {
+            longest = longest.min(Duration::from_millis(1));
+            self.pause = false;
+        }
+        let next = match &self.arrivals {
+            Some(arrivals) if self.phase != Phase::Draining => {
+                Some(arrivals.next)
+            }
+            _ => None,
+        };
+        if let Some(next) = next.filter(|_| !self.free.is_empty()) {
+            let until = next.saturating_duration_since(Instant::now());
+            if until <= TOO_NEAR_TO_SLEEP {
+                longest = Duration::ZERO;
+            } else if until < longest {
+                // The wait itself is rounded to milliseconds; the timer is
+                // not.
+                self.timer
+                    .set(
+                        Expiration::OneShot(TimeSpec::from_duration(until)),
+                        TimerSetTimeFlags::empty(),
+                    )
+                    .context("setting the timer")?;
+            }
+        } else if !self.free.is_empty() && self.closed_loop_has_more() {
+            longest = longest.min(Duration::from_millis(1));
+        }
+        match self.poll.poll(events, Some(longest)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                return Ok(());
+            }
+            result => result.context("waiting for readiness")?,
+        }
+        for event in events.iter() {
+            if event.token() != TIMER {
+                self.advance(event.token().0);
+            }
+        }
+        Ok(())
+    }
+
+    fn closed_loop_has_more(&self) -> bool {
+        self.arrivals.is_none()
+            && self.phase != Phase::Opening
+            && self.allowance > 0
+    }
+
+    /// Begins an operation on a connection that has none.
+    fn begin(&mut self, index: usize, intended: Instant) {
+        self.number += 1;
+        let counted = match self.phase {
+            Phase::Opening => false,
+            // Of an open loop, the intention counts.
+            _ if self.arrivals.is_some() => {
+                intended >= self.start && self.phase != Phase::WarmUp
+            }
+            Phase::WarmUp => false,
+            Phase::Counting | Phase::Draining => true,
+        };
+        self.under_way += u64::from(counted);
+        let slot = &mut self.slots[index];
+        slot.state = State::Talking;
+        slot.sent = 0;
+        slot.received = 0;
+        slot.number = self.number;
+        slot.intended = intended;
+        slot.progress = Instant::now();
+        slot.counted = counted;
+        let result = if slot.stream.is_some() {
+            self.send(index)
+        } else {
+            self.connect(index)
+        };
+        if let Err(kind) = result {
+            self.fail(index, kind);
+        }
+    }
+
+    /// Opens a connection and sends at once: on the loopback it is as good as
+    /// established when `connect` returns.
+    fn connect(&mut self, index: usize) -> Result<(), ErrorKind> {
+        let address = self.plan.target.address();
+        let open = |source: &Source| -> io::Result<TcpStream> {
+            let kind = Type::STREAM.nonblocking().cloexec();
+            let domain = Domain::for_address(address);
+            let socket = Socket::new_raw(domain, kind, None)?;
+            if let Some(local) = source.bind_to() {
+                // The port is chosen by `connect`, which knows both ends.
+                setsockopt(&socket, IpBindAddressNoPort, &true)?;
+                socket.bind(&local.into())?;
+            }
+            match socket.connect(&address.into()) {
+                Err(error)
+                    if error.raw_os_error() != Some(nix::libc::EINPROGRESS) =>
+                {
+                    Err(error)
+                }
+                _ => Ok(TcpStream::from_std(socket.into())),
+            }
+        };
+        let mut opened = open(&self.source);
+        if let Err(error) = &opened
+            && ErrorKind::of(error) == ErrorKind::NoPort
+        {
+            self.source.exhausted();
+            opened = open(&self.source);
+        }
+        let stream = opened.map_err(|error| ErrorKind::of(&error))?;
+        self.slots[index].stream = Some(stream);
+        self.send(index)?;
+        let slot = &mut self.slots[index];
+        slot.writing = slot.sent < self.plan.message_size.get();
+        let interest = if slot.writing {
+            Interest::READABLE | Interest::WRITABLE
+        } else {
+            Interest::READABLE
+        };
+        if let Some(stream) = &mut slot.stream {
+            self.poll
+                .registry()
+                .register(stream, Token(index), interest)
+                .map_err(|error| ErrorKind::of(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Sends as much as the kernel takes.
+    fn send(&mut self, index: usize) -> Result<(), ErrorKind> {
+        let slot = &mut self.slots[index];
+        let message = self.message.numbered(slot.number);
+        while slot.sent < message.len()
+            && let Some(stream) = &mut slot.stream
+        {
+            match stream.write(&message[slot.sent..]) {
+                Ok(size) => slot.sent += size,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // A registration for writing, if it is not there yet.
+                    if slot.received + slot.sent > 0 && !slot.writing {
+                        slot.writing = true;
+                        let both = Interest::READABLE | Interest::WRITABLE;
+                        let _ = self.poll.registry().reregister(
+                            stream,
+                            Token(index),
+                            both,
+                        );
+                    }
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(ErrorKind::of(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Something is ready: goes on as far as possible.
+    fn advance(&mut self, index: usize) {
+        let result = match self.slots[index].state {
+            State::Free => return, // an event that is out of date
+            State::Talking => self.talk(index),
+            State::Ending => self.await_end(index),
+        };
+        match result {
+            Ok(true) => self.complete(index),
+            Ok(false) => self.slots[index].progress = Instant::now(),
+            Err(kind) => self.fail(index, kind),
+        }
+    }
+
+    /// Goes on sending and receiving. True when the operation is over.
+    fn talk(&mut self, index: usize) -> Result<bool, ErrorKind> {
+        let size = self.plan.message_size.get();
+        if self.slots[index].sent < size {
+            self.send(index)?;
+        }
+        let slot = &mut self.slots[index];
+        let message = self.message.numbered(slot.number);
+        while let Some(stream) = &mut slot.stream {
+            let got = match stream.read(&mut self.buffer) {
+                Ok(0) => return Err(ErrorKind::Truncated),
+                Ok(got) => got,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(false);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    continue;
+                }
+                Err(error) => return Err(ErrorKind::of(&error)),
+            };
+            let whole = slot.received + got;
+            if whole > slot.sent {
+                return Err(ErrorKind::Excess);
+            }
+            if message[slot.received..whole] != self.buffer[..got] {
+                return Err(ErrorKind::Wrong);
+            }
+            slot.received = whole;
+            if whole == size {
+                break;
+            }
+        }
+        let Shape::Exchange(ending) = self.plan.shape else {
+            return Ok(true);
+        };
+        slot.state = State::Ending;
+        if ending == Ending::Client {
+            if let Some(stream) = &slot.stream {
+                stream
+                    .shutdown(Shutdown::Write)
+                    .map_err(|error| ErrorKind::of(&error))?;
+            }
+            self.source.closed_first();
+        }
+        self.await_end(index)
+    }
+
+    /// True when the server has closed its side.
+    fn await_end(&mut self, index: usize) -> Result<bool, ErrorKind> {
+        let Some(stream) = &mut self.slots[index].stream else {
+            return Ok(true);
+        };
+        match stream.read(&mut self.buffer) {
+            Ok(0) => Ok(true),
+            Ok(_) => Err(ErrorKind::Excess),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(ErrorKind::of(&error)),
+        }
+    }
+
+    /// An operation is over, its reply verified.
+    fn complete(&mut self, index: usize) {
+        let now = Instant::now();
+        let slot = &mut self.slots[index];
+        slot.state = State::Free;
+        if matches!(self.plan.shape, Shape::Exchange(_)) {
+            slot.stream = None;
+            slot.writing = false;
+        }
+        self.free.push_back(index);
+        self.under_way -= u64::from(slot.counted);
+        let counts = slot.counted
+            || self.phase == Phase::Counting
+                && self.arrivals.is_none()
+                && matches!(self.plan.limit, Limit::Time(_));
+        if counts {
+            self.completed += 1;
+            let took = nanoseconds(now - slot.intended);
+            self.latency.saturating_record(took);
+            self.recent.saturating_record(took);
+        }
+        // Closed loop: the next one begins at once, not after the batch.
+        if self.arrivals.is_none()
+            && self.phase == Phase::Counting
+            && self.allowance > 0
+            && let Some(index) = self.free.pop_front()
+        {
+            self.allowance -= 1;
+            self.begin(index, now);
+        }
+    }
+
+    /// An operation has failed, and its connection with it.
+    fn fail(&mut self, index: usize, kind: ErrorKind) {
+        let slot = &mut self.slots[index];
+        slot.state = State::Free;
+        slot.stream = None;
+        slot.writing = false;
+        self.under_way -= u64::from(slot.counted);
+        self.free.push_back(index);
+        self.pause = true;
+        match self.phase {
+            Phase::Opening => self.fatal = Some(kind),
+            Phase::WarmUp => {}
+            Phase::Counting | Phase::Draining => {
+                self.errors.count(kind);
+                self.live.errors.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if kind == ErrorKind::NoPort {
+            self.source.exhausted();
+        }
+    }
+
+    fn look_for_timeouts(&mut self, now: Instant) {
+        for index in 0..self.slots.len() {
+            let slot = &self.slots[index];
+            let late = now.saturating_duration_since(slot.progress)
+                >= self.plan.timeout;
+            match slot.state {
+                State::Talking if late => {
+                    self.fail(index, ErrorKind::TimedOut);
+                }
+                State::Ending if late => {
+                    self.fail(index, ErrorKind::NotClosed);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Tells those who watch.
+    fn tell(&mut self) {
+        let new = self.completed - self.told;
+        self.told = self.completed;
+        self.live.completed.fetch_add(new, Ordering::Relaxed);
+        self.live.publish(&mut self.recent);
+    }
+}
+
+/// The part of `whole` that thread `index` of `threads` takes.
+fn share(whole: usize, threads: usize, index: usize) -> usize {
+    whole / threads + usize::from(index < whole % threads)
+}
+
+fn share_of_count(whole: u64, threads: usize, index: usize) -> u64 {
+    let (threads, index) = (threads as u64, index as u64);
+    whole / threads + u64::from(index < whole % threads)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_add_up() {
+        for whole in [0, 1, 7, 64] {
+            let sum: usize = (0..3).map(|index| share(whole, 3, index)).sum();
+            assert_eq!(sum, whole);
+            let sum: u64 =
+                (0..3).map(|i| share_of_count(whole as u64, 3, i)).sum();
+            assert_eq!(sum, whole as u64);
+        }
+    }
+}

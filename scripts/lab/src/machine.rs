@@ -1,0 +1,239 @@
+//! The machine that is measured on: what it is, and what it lets us do.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use crate::procfs;
+
+/// What a figure depends on and a reader of another machine must know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The processor's name.
+    pub cpu: String,
+    /// Processors that this process may use.
+    pub processors: usize,
+    /// Whether a hypervisor is below, if the processor says so: wake-ups
+    /// across virtual processors are then slow.
+    pub virtual_machine: bool,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// The kernel's release and build.
+    pub kernel: String,
+    /// The distribution.
+    pub system: String,
+    /// How TCP decides what to send: some ways take more time than others,
+    /// also on the loopback.
+    pub congestion_control: String,
+    /// Load average of the last minute when the run began.
+    pub load_average: f64,
+    /// Open descriptors that one process may have.
+    pub descriptors: u64,
+    /// Ports that a client may be given for one pair of addresses.
+    pub ephemeral_ports: u64,
+}
+
+impl Machine {
+    /// Describes this machine.
+    #[must_use]
+    pub fn this() -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let after = |text: &str, name: &str, separator: char| {
+            text.lines()
+                .find(|line| line.starts_with(name))
+                .and_then(|line| line.split_once(separator))
+                .map(|(_, value)| value.trim().trim_matches('"').to_owned())
+        };
+        let cpu = read("/proc/cpuinfo");
+        let memory = read("/proc/meminfo");
+        Self {
+            cpu: after(&cpu, "model name", ':')
+                .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            processors: processors().len(),
+            virtual_machine: cpu.contains(" hypervisor"),
+            memory_mib: after(&memory, "MemTotal", ':')
+                .and_then(|value| {
+                    value.split_whitespace().next()?.parse::<u64>().ok()
+                })
+                .unwrap_or(0)
+                / 1024,
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            system: after(&read("/etc/os-release"), "PRETTY_NAME", '=')
+                .unwrap_or_default(),
+            congestion_control: read(
+                "/proc/sys/net/ipv4/tcp_congestion_control",
+            )
+            .trim()
+            .to_owned(),
+            load_average: read("/proc/loadavg")
+                .split_whitespace()
+                .next()
+                .and_then(|value| value.parse().ok())
+                .unwrap_or(0.0),
+            descriptors: getrlimit(Resource::RLIMIT_NOFILE)
+                .map_or(0, |(soft, _)| soft),
+            ephemeral_ports: procfs::ephemeral_ports().unwrap_or(0),
+        }
+    }
+}
+
+/// Raises the soft limit of open descriptors to the hard one, for this
+/// process and all that it starts, and returns it.
+///
+/// # Errors
+///
+/// When the limit can be neither read nor set.
+pub fn raise_descriptor_limit() -> Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)
+        .context("reading the limit of open descriptors")?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+            .context("raising the limit of open descriptors")?;
+    }
+    Ok(hard)
+}
+
+/// The processors that this process may use.
+#[must_use]
+pub fn processors() -> Vec<usize> {
+    let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else {
+        return vec![0];
+    };
+    (0..CpuSet::count())
+        .filter(|cpu| set.is_set(*cpu).unwrap_or(false))
+        .collect()
+}
+
+/// While it lives, the calling thread and a server run on one processor
+/// only; then both may use all again.
+///
+/// Without it a round trip takes 5 or 70 microseconds by chance: whether the
+/// two sleep and wake on one processor or on two.
+#[derive(Debug)]
+pub struct Pinned {
+    server: Option<Pid>,
+    before: CpuSet,
+    /// The processor both run on.
+    pub processor: usize,
+}
+
+impl Pinned {
+    /// Pins the calling thread and every thread of a server to the last
+    /// processor that this process may use (the first has more interrupts).
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses it.
+    pub fn together(server: Pid) -> Result<Self> {
+        Self::new(Some(server))
+    }
+
+    /// Pins the calling thread, and whatever it starts from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses it.
+    pub fn alone() -> Result<Self> {
+        Self::new(None)
+    }
+
+    fn new(server: Option<Pid>) -> Result<Self> {
+        let before = sched_getaffinity(Pid::from_raw(0))
+            .context("reading the processors to run on")?;
+        let processor = processors().last().copied().unwrap_or(0);
+        let mut one = CpuSet::new();
+        one.set(processor).context("no such processor")?;
+        let pinned = Self {
+            server,
+            before,
+            processor,
+        };
+        // From here on, dropping `pinned` undoes whatever was done.
+        sched_setaffinity(Pid::from_raw(0), &one)
+            .context("pinning the client")?;
+        if let Some(server) = server {
+            for_each_thread(server, |task| sched_setaffinity(task, &one))
+                .context("pinning the server")?;
+        }
+        Ok(pinned)
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // The server may have ended: then there is nothing to undo.
+        let _ = sched_setaffinity(Pid::from_raw(0), &self.before);
+        if let Some(server) = self.server {
+            let _ = for_each_thread(server, |task| {
+                sched_setaffinity(task, &self.before)
+            });
+        }
+    }
+}
+
+fn for_each_thread(
+    root: Pid,
+    mut act: impl FnMut(Pid) -> nix::Result<()>,
+) -> nix::Result<()> {
+    for pid in procfs::tree(root) {
+        for task in procfs::tasks(pid) {
+            match act(task) {
+                Ok(()) | Err(nix::Error::ESRCH) => {} // it has just ended
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first line that a program prints when asked for its version, or
+/// `None` when it is not installed.
+#[must_use]
+pub fn version_of(program: &str, option: &str) -> Option<String> {
+    let output = Command::new(program).arg(option).output().ok()?;
+    let text = if output.stdout.is_empty() {
+        output.stderr
+    } else {
+        output.stdout
+    };
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().find(|line| !line.trim().is_empty())?;
+    Some(line.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_is_described() {
+        let machine = Machine::this();
+        assert!(!machine.cpu.is_empty() && !machine.kernel.is_empty());
+        assert!(machine.processors >= 1 && machine.memory_mib > 0);
+        assert!(machine.descriptors > 0);
+    }
+
+    #[test]
+    fn pinning_lasts_as_long_as_its_guard() {
+        let before = processors();
+        let mut other = Command::new("sleep").arg("10").spawn().unwrap();
+        let pid = Pid::from_raw(i32::try_from(other.id()).unwrap());
+        let pinned = Pinned::together(pid).unwrap();
+        assert_eq!(processors(), [pinned.processor]);
+        drop(pinned);
+        assert_eq!(processors(), before);
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_has_no_version() {
+        assert_eq!(version_of("no-such-program-here", "--version"), None);
+        assert!(version_of("sh", "-c").is_some());
+    }
+}

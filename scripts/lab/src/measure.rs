@@ -1,0 +1,718 @@
+//! One sample: one program, one kind of work, a handful of figures.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::{Catalogue, Program, Serve};
+use crate::load::idle::Idle;
+use crate::load::{
+    self, Ending, Limit, Live, Outcome, Plan, Shape, Witness, stream,
+};
+use crate::machine::{Pinned, processors};
+use crate::procfs::{self, CpuTime, KernelMemory, Memory};
+use crate::program::{Server, Unavailable};
+
+/// Something that a server is asked to do, the same for each.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// Connect, one message, its reply, the close; so many clients at a time.
+    Exchange(usize),
+    /// Round trips until the end of file, on so many connections.
+    Echo(usize),
+    /// Round trips on one connection, beside so many that do nothing.
+    BesideIdle(usize),
+    /// So many clients at the very same moment, one exchange each.
+    Burst(usize),
+    /// So many connections that do nothing: what they hold in memory.
+    Memory(usize),
+    /// One connection that streams so many MiB.
+    Stream(u64),
+}
+
+impl Work {
+    /// How the server has to serve for it.
+    #[must_use]
+    pub fn serve(self) -> Serve {
+        match self {
+            Self::Exchange(_) | Self::Burst(_) => Serve::Once,
+            _ => Serve::UntilEof,
+        }
+    }
+
+    /// Connections at a time.
+    #[must_use]
+    pub fn connections(self) -> usize {
+        match self {
+            Self::Exchange(count)
+            | Self::Echo(count)
+            | Self::Burst(count)
+            | Self::Memory(count) => count,
+            Self::BesideIdle(count) => count + 1,
+            Self::Stream(_) => 1,
+        }
+    }
+
+    /// Whether client and server run on one processor: with one active
+    /// connection the figures are chance otherwise.
+    #[must_use]
+    pub fn is_pinned(self) -> bool {
+        matches!(
+            self,
+            Self::Exchange(1) | Self::Echo(1) | Self::BesideIdle(_)
+        )
+    }
+
+    /// Descriptors that one process needs for it, on either side.
+    #[must_use]
+    pub fn descriptors(self) -> u64 {
+        self.connections() as u64 + 64
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Exchange(1) => "one exchange, 1 client".to_owned(),
+            Self::Exchange(count) => format!("one exchange, {count} clients"),
+            Self::Echo(1) => "until EOF, 1 connection".to_owned(),
+            Self::Echo(count) => format!("until EOF, {count} connections"),
+            Self::BesideIdle(count) => {
+                format!("one active beside {count} idle")
+            }
+            Self::Burst(count) => format!("burst of {count} clients"),
+            Self::Memory(count) => {
+                format!("memory, {count} idle connections")
+            }
+            Self::Stream(mib) => format!("one connection, {mib} MiB"),
+        };
+        to.pad(&text)
+    }
+}
+
+/// A figure of a sample.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Exchanges or round trips per second.
+    Rate,
+    /// Processor time of the server for each of them, nanoseconds.
+    CpuNs,
+    /// The median latency, nanoseconds.
+    MedianNs,
+    /// The 99th percentile of latency, nanoseconds.
+    P99Ns,
+    /// The longest, nanoseconds.
+    MaxNs,
+    /// Share of a processor that the client used.
+    ClientShare,
+    /// Share of all processors that neither server nor client used.
+    OthersShare,
+    /// Memory of the server's processes for each connection, KiB (PSS).
+    UserKib,
+    /// Page tables of the server's processes for each connection, KiB.
+    PageTablesKib,
+    /// Kernel memory of the whole machine for each connection, KiB: both
+    /// ends of it, and whatever else the machine did meanwhile.
+    KernelKib,
+    /// Threads of the server for each connection.
+    Threads,
+    /// MiB per second.
+    MibPerSecond,
+}
+
+impl Metric {
+    /// Whether more is better.
+    #[must_use]
+    pub fn more_is_better(self) -> bool {
+        matches!(self, Self::Rate | Self::MibPerSecond)
+    }
+}
+
+/// When others use more of the processors than this, figures are in doubt.
+pub const NOISY: f64 = 0.05;
+
+/// One measurement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Whose.
+    pub program: Program,
+    /// Doing what.
+    pub work: Work,
+    /// In which round; samples of one round are neighbours in time.
+    pub round: u32,
+    /// Seconds since the run began.
+    pub at: f64,
+    /// The figures.
+    pub values: BTreeMap<Metric, f64>,
+    /// What went wrong, by kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub errors: BTreeMap<String, u64>,
+}
+
+/// How long samples take.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effort {
+    /// Samples of each program and work.
+    pub rounds: u32,
+    /// The counted part of a sample, seconds.
+    pub seconds: f64,
+    /// Load before, not counted, seconds.
+    pub warm_up_seconds: f64,
+    /// Bursts of a sample of bursts.
+    pub bursts: u32,
+    /// MiB of a stream.
+    pub stream_mib: u64,
+}
+
+impl Effort {
+    /// Enough to trust differences of a few percent.
+    pub const FULL: Self = Self {
+        rounds: 5,
+        seconds: 0.5,
+        warm_up_seconds: 0.1,
+        bursts: 20,
+        stream_mib: 1024,
+    };
+    /// Enough to see where one stands.
+    pub const QUICK: Self = Self {
+        rounds: 3,
+        seconds: 0.2,
+        warm_up_seconds: 0.05,
+        bursts: 5,
+        stream_mib: 64,
+    };
+
+    /// Seconds that a sample takes, about.
+    #[must_use]
+    pub fn estimate(&self, work: Work) -> f64 {
+        let timed = self.seconds + self.warm_up_seconds;
+        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
+        let connections = work.connections() as f64;
+        match work {
+            Work::Exchange(_) | Work::BesideIdle(_) => timed + 0.02,
+            // Opening each connection, and closing it.
+            Work::Echo(_) => timed + 0.02 + connections * 0.3e-3,
+            Work::Burst(_) => f64::from(self.bursts) * 0.02,
+            Work::Memory(_) => 0.3 + connections * 0.6e-3,
+            #[allow(clippy::cast_precision_loss, reason = "an estimate")]
+            Work::Stream(mib) => mib as f64 / 300.0,
+        }
+    }
+}
+
+/// Reads a server's processor time, and that of the whole machine, where the
+/// counted part of a load begins and ends.
+#[derive(Debug)]
+pub struct Account {
+    server: Pid,
+    readings: Mutex<Vec<Reading>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    server: CpuTime,
+    machine: Option<Duration>,
+    at: Instant,
+}
+
+/// What was used between begin and end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Used {
+    /// By the server.
+    pub server: CpuTime,
+    /// By everything on this machine.
+    pub machine: Option<Duration>,
+    /// How long that was.
+    pub elapsed: Duration,
+}
+
+impl Used {
+    /// The share of all processors that neither server nor client used:
+    /// whatever else was running, and a hypervisor's other machines. The
+    /// kernel counts in ticks, so that less than a few percent say nothing.
+    #[must_use]
+    pub fn share_of_others(&self, client: Duration) -> Option<f64> {
+        let ours = self.server.total + client;
+        let others = self.machine?.saturating_sub(ours).as_secs_f64();
+        let processors = u32::try_from(processors().len()).ok()?;
+        let all = (self.elapsed * processors).as_secs_f64();
+        (all > 0.0 && self.server.complete).then(|| others / all)
+    }
+}
+
+impl Account {
+    /// An account of a server that has used nothing yet.
+    #[must_use]
+    pub fn new(server: Pid) -> Self {
+        Self {
+            server,
+            readings: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn read(&self) {
+        if let (Ok(server), Ok(mut readings)) =
+            (procfs::cpu_time(self.server), self.readings.lock())
+        {
+            readings.push(Reading {
+                server,
+                machine: procfs::machine_busy(),
+                at: Instant::now(),
+            });
+        }
+    }
+
+    /// What was used between begin and end.
+    #[must_use]
+    pub fn used(self) -> Option<Used> {
+        let readings = self.readings.into_inner().ok()?;
+        let (first, last) = (readings.first()?, readings.last()?);
+        let machine = last
+            .machine
+            .zip(first.machine)
+            .map(|(last, first)| last.saturating_sub(first));
+        Some(Used {
+            server: CpuTime {
+                total: last.server.total.saturating_sub(first.server.total),
+                complete: first.server.complete && last.server.complete,
+            },
+            machine,
+            elapsed: last.at - first.at,
+        })
+    }
+}
+
+impl Witness for Account {
+    fn begins(&self) {
+        self.read();
+    }
+
+    fn ends(&self) {
+        self.read();
+    }
+}
+
+/// A program that is ready to be measured at one kind of work.
+#[derive(Debug)]
+pub struct Prepared {
+    program: Program,
+    work: Work,
+    /// Held open, and closed before the server is stopped.
+    _idle: Option<Idle>,
+    /// Memory is measured on a server of its own each time.
+    server: Option<Server>,
+}
+
+impl Prepared {
+    /// Starts the program and whatever stays the same for all samples.
+    ///
+    /// # Errors
+    ///
+    /// When the program cannot take part, or not do this work.
+    pub fn new(
+        catalogue: &Catalogue,
+        program: Program,
+        work: Work,
+    ) -> Result<Self, Unavailable> {
+        let clients = work.connections();
+        let server = catalogue.start(program, work.serve(), clients)?;
+        let idle = match work {
+            Work::BesideIdle(count) => {
+                let open = Idle::open(server.target(), count);
+                let failed = |error: anyhow::Error| {
+                    Unavailable::Failed(format!("{error:#}"))
+                };
+                Some(open.map_err(failed)?)
+            }
+            _ => None,
+        };
+        // What is cheap to find out now need not spoil a sample later.
+        let server = match work {
+            Work::Memory(_) => None,
+            _ => Some(server),
+        };
+        Ok(Self {
+            program,
+            work,
+            _idle: idle,
+            server,
+        })
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> Program {
+        self.program
+    }
+
+    /// The work.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.work
+    }
+
+    /// Takes one sample; `round` and `at` are the caller's to fill in.
+    ///
+    /// # Errors
+    ///
+    /// When the server or the load breaks down.
+    pub fn sample(
+        &self,
+        catalogue: &Catalogue,
+        effort: &Effort,
+        live: &Live,
+    ) -> Result<Sample> {
+        let mut sample = Sample {
+            program: self.program,
+            work: self.work,
+            round: 0,
+            at: 0.0,
+            values: BTreeMap::new(),
+            errors: BTreeMap::new(),
+        };
+        let Some(server) = &self.server else {
+            let count = self.work.connections();
+            sample.values = memory(catalogue, self.program, count)?;
+            return Ok(sample);
+        };
+        let pinned = if self.work.is_pinned() {
+            Some(Pinned::together(server.pid())?)
+        } else {
+            None
+        };
+        match self.work {
+            Work::Exchange(count) => {
+                let shape = Shape::Exchange(self.ending());
+                let plan = plan(server, shape, count, effort)?;
+                record(&mut sample, server, &plan, live)?;
+            }
+            Work::Echo(count) => {
+                let plan = plan(server, Shape::Echo, count, effort)?;
+                record(&mut sample, server, &plan, live)?;
+            }
+            Work::BesideIdle(_) => {
+                let plan = plan(server, Shape::Echo, 1, effort)?;
+                record(&mut sample, server, &plan, live)?;
+            }
+            Work::Burst(count) => {
+                self.bursts(&mut sample, server, count, effort, live)?;
+            }
+            Work::Stream(mib) => {
+                streams(&mut sample, server, mib, live)?;
+            }
+            Work::Memory(_) => bail!("memory needs a server of its own"),
+        }
+        drop(pinned);
+        settle(server);
+        Ok(sample)
+    }
+
+    fn ending(&self) -> Ending {
+        if self.program.can_serve_once() {
+            Ending::Server
+        } else {
+            Ending::Client
+        }
+    }
+
+    /// Many clients at the same moment, several times; the longest counts.
+    fn bursts(
+        &self,
+        sample: &mut Sample,
+        server: &Server,
+        count: usize,
+        effort: &Effort,
+        live: &Live,
+    ) -> Result<()> {
+        let mut all = load::new_histogram();
+        for _ in 0..effort.bursts {
+            let shape = Shape::Exchange(self.ending());
+            let mut plan = plan(server, shape, count, effort)?;
+            plan.warm_up = Duration::ZERO;
+            plan.limit = Limit::Count(count as u64);
+            let outcome = load::run(&plan, live, &())?;
+            all.add(&outcome.latency)?;
+            add_errors(sample, &outcome);
+        }
+        add_latencies(sample, &all);
+        Ok(())
+    }
+}
+
+fn plan(
+    server: &Server,
+    shape: Shape,
+    connections: usize,
+    effort: &Effort,
+) -> Result<Plan> {
+    let connections =
+        NonZeroUsize::new(connections).context("no connections")?;
+    let time = Duration::from_secs_f64(effort.seconds);
+    Ok(Plan {
+        warm_up: Duration::from_secs_f64(effort.warm_up_seconds),
+        ..Plan::new(server.target(), shape, connections, Limit::Time(time))
+    })
+}
+
+#[allow(clippy::cast_precision_loss, reason = "nanoseconds of a day fit")]
+fn add_latencies(sample: &mut Sample, latency: &hdrhistogram::Histogram<u64>) {
+    if latency.is_empty() {
+        return;
+    }
+    let median = latency.value_at_quantile(0.5) as f64;
+    let p99 = latency.value_at_quantile(0.99) as f64;
+    sample.values.insert(Metric::MedianNs, median);
+    sample.values.insert(Metric::P99Ns, p99);
+    sample.values.insert(Metric::MaxNs, latency.max() as f64);
+}
+
+fn add_errors(sample: &mut Sample, outcome: &Outcome) {
+    for (name, count) in outcome.errors.by_name() {
+        *sample.errors.entry(name).or_default() += count;
+    }
+}
+
+fn record(
+    sample: &mut Sample,
+    server: &Server,
+    plan: &Plan,
+    live: &Live,
+) -> Result<()> {
+    let account = Account::new(server.pid());
+    let outcome = load::run(plan, live, &account)?;
+    ensure!(
+        outcome.completed > 0,
+        "nothing was answered: {}",
+        outcome.errors
+    );
+    add_errors(sample, &outcome);
+    add_latencies(sample, &outcome.latency);
+    sample.values.insert(Metric::Rate, outcome.rate());
+    sample
+        .values
+        .insert(Metric::ClientShare, outcome.client_share);
+    // Of children that the kernel reaps by itself there is no account: no
+    // figure is better than one that is too good.
+    if let Some(used) = account.used().filter(|it| it.server.complete) {
+        let total = used.server.total.as_secs_f64() * 1e9;
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let each = total / outcome.completed as f64;
+        sample.values.insert(Metric::CpuNs, each);
+        if let Some(others) = used.share_of_others(outcome.client_cpu) {
+            sample.values.insert(Metric::OthersShare, others);
+        }
+    }
+    Ok(())
+}
+
+#[allow(clippy::cast_precision_loss, reason = "MiB, far below 2^53")]
+fn streams(
+    sample: &mut Sample,
+    server: &Server,
+    mib: u64,
+    live: &Live,
+) -> Result<()> {
+    let account = Account::new(server.pid());
+    let took = stream::run(server.target(), mib << 20, live, &account)?;
+    let rate = mib as f64 / took.as_secs_f64();
+    sample.values.insert(Metric::MibPerSecond, rate);
+    if let Some(used) = account.used().filter(|it| it.server.complete) {
+        let each = used.server.total.as_secs_f64() * 1e9 / mib as f64;
+        sample.values.insert(Metric::CpuNs, each);
+    }
+    Ok(())
+}
+
+/// Waits until a server has cleaned up after the last sample, so that its
+/// children's ends do not weigh on the next program's.
+fn settle(server: &Server) {
+    const CALM: Duration = Duration::from_micros(300);
+    let deadline = Instant::now() + Duration::from_secs(2);
+    let read = || procfs::cpu_time(server.pid()).map(|cpu| cpu.total);
+    let mut before = read().unwrap_or_default();
+    while Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
+        let now = read().unwrap_or_default();
+        if now.saturating_sub(before) < CALM {
+            return;
+        }
+        before = now;
+    }
+}
+
+/// Memory for each idle connection of a server that has just started.
+#[allow(clippy::cast_precision_loss, reason = "KiB, far below 2^53")]
+fn memory(
+    catalogue: &Catalogue,
+    program: Program,
+    count: usize,
+) -> Result<BTreeMap<Metric, f64>> {
+    let server = catalogue
+        .start(program, Serve::UntilEof, count)
+        .map_err(|why| anyhow::anyhow!("{program}: {why}"))?;
+    // What is set up with the first clients is not each client's.
+    drop(Idle::open(server.target(), 8)?);
+    settle(&server);
+    let read = || -> Result<(Memory, KernelMemory)> {
+        let kernel = KernelMemory::read()?;
+        Ok((procfs::memory(server.pid())?, kernel))
+    };
+    let (before, kernel_before) = read()?;
+    let idle = Idle::open(server.target(), count)?;
+    settle(&server);
+    let (after, kernel_after) = read()?;
+    drop(idle);
+    let each =
+        |before: u64, after: u64| (after as f64 - before as f64) / count as f64;
+    Ok(BTreeMap::from([
+        (Metric::UserKib, each(before.pss_kib, after.pss_kib)),
+        (
+            Metric::PageTablesKib,
+            each(before.page_tables_kib, after.page_tables_kib),
+        ),
+        (
+            Metric::KernelKib,
+            each(kernel_before.total_kib(), kernel_after.total_kib()),
+        ),
+        (Metric::Threads, each(before.threads, after.threads)),
+    ]))
+}
+
+/// What the kernel itself takes, without any server.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Floor {
+    /// Both ends of a connection in one thread.
+    RoundTripAlone,
+    /// Two processes on one processor, blocking.
+    RoundTripPair,
+    /// Connect, message, reply, close: both ends in one thread.
+    ExchangeAlone,
+    /// Connect, accept, close, close.
+    ConnectAcceptClose,
+    /// `pthread_create` and join.
+    Thread,
+    /// `std::thread::spawn` and join.
+    StdThread,
+    /// `fork`, `_exit`, wait.
+    Fork,
+}
+
+impl Floor {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::RoundTripAlone,
+        Self::RoundTripPair,
+        Self::ExchangeAlone,
+        Self::ConnectAcceptClose,
+        Self::Thread,
+        Self::StdThread,
+        Self::Fork,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::RoundTripAlone => "round-trip-alone",
+            Self::RoundTripPair => "round-trip-pair",
+            Self::ExchangeAlone => "exchange-alone",
+            Self::ConnectAcceptClose => "connect-accept-close",
+            Self::Thread => "thread",
+            Self::StdThread => "std-thread",
+            Self::Fork => "fork",
+        }
+    }
+
+    /// Operations that take about as long as any other floor's.
+    fn count(self) -> u64 {
+        match self {
+            Self::RoundTripAlone | Self::RoundTripPair => 20_000,
+            Self::ExchangeAlone
+            | Self::ConnectAcceptClose
+            | Self::Thread
+            | Self::StdThread => 4000,
+            Self::Fork => 500,
+        }
+    }
+
+    /// Measures it once, in nanoseconds for each operation, beside a parent
+    /// that has touched so many MiB of memory (0 as a rule).
+    ///
+    /// # Errors
+    ///
+    /// When the program that measures it cannot be compiled or run.
+    pub fn measure(self, catalogue: &Catalogue, mib: u64) -> Result<f64> {
+        let share = 1 + mib / 8; // a larger parent takes longer
+        let count = (self.count() / share).max(20);
+        let mut command = match self {
+            Self::StdThread => {
+                let mut command = Command::new(catalogue.lab());
+                command.args(["peer", "std-thread"]);
+                command
+            }
+            _ => Command::new(catalogue.floors()?),
+        };
+        let pinned = match self {
+            // Two that wake each other: on one processor or by chance.
+            Self::RoundTripPair => Some(Pinned::alone()?),
+            _ => None,
+        };
+        let output = command
+            .args(match self {
+                Self::StdThread => vec![],
+                _ => vec![self.name()],
+            })
+            .args([count.to_string(), mib.to_string()])
+            .output()
+            .context("running the floors")?;
+        drop(pinned);
+        ensure!(
+            output.status.success(),
+            "the floor {} failed: {}",
+            self.name(),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.trim().parse().with_context(|| {
+            format!("the floor {} printed {text:?}", self.name())
+        })
+    }
+}
+
+impl fmt::Display for Floor {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.pad(match self {
+            Self::RoundTripAlone => "round trip, one thread with itself",
+            Self::RoundTripPair => "round trip, two processes, pinned",
+            Self::ExchangeAlone => "whole exchange, one thread with itself",
+            Self::ConnectAcceptClose => "connect, accept, close",
+            Self::Thread => "pthread create and join",
+            Self::StdThread => "std::thread spawn and join",
+            Self::Fork => "fork, exit and wait",
+        })
+    }
+}

@@ -1,0 +1,56 @@
+//! One task for each connection, on one thread or on many.
+
+use anyhow::Result;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+
+use super::{BUFFER_SIZE, Serve};
+
+/// How many threads run the tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// The one that there is.
+    One,
+    /// One for each processor.
+    Many,
+}
+
+/// Serves until the process ends.
+///
+/// # Errors
+///
+/// When there is no runtime or it cannot listen.
+pub fn serve(threads: Threads, serve: Serve) -> Result<()> {
+    let runtime = match threads {
+        Threads::One => Builder::new_current_thread().enable_io().build()?,
+        Threads::Many => Builder::new_multi_thread().enable_io().build()?,
+    };
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(super::listen()?)?;
+        loop {
+            if let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    // A client that goes away harms nobody else.
+                    let _ = handle(client, serve).await;
+                });
+            }
+        }
+    })
+}
+
+async fn handle(mut client: TcpStream, serve: Serve) -> std::io::Result<()> {
+    let mut buffer = [0; BUFFER_SIZE];
+    loop {
+        let size = client.read(&mut buffer).await?;
+        if size == 0 {
+            return Ok(());
+        }
+        client.write_all(&buffer[..size]).await?;
+        if serve == Serve::Once {
+            client.shutdown().await?;
+            while client.read(&mut buffer).await? > 0 {}
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Readers of `/proc`: what a server costs, over all of its processes.
+//!
+//! A server here is a process and all that descend from it: the children of
+//! process-server are as much the server as the threads of threads-server.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::unistd::{Pid, SysconfVar, sysconf};
+use serde::{Deserialize, Serialize};
+
+/// The process `root` and all that descend from it and still exist.
+#[must_use]
+pub fn tree(root: Pid) -> Vec<Pid> {
+    let mut found = Vec::new();
+    let mut waiting = VecDeque::from([root]);
+    while let Some(pid) = waiting.pop_front() {
+        found.push(pid);
+        for task in tasks(pid) {
+            let path = format!("/proc/{pid}/task/{task}/children");
+            let children = fs::read_to_string(path).unwrap_or_default();
+            waiting.extend(
+                children
+                    .split_whitespace()
+                    .filter_map(|child| child.parse().ok())
+                    .map(Pid::from_raw),
+            );
+        }
+    }
+    found
+}
+
+/// The threads of one process.
+#[must_use]
+pub fn tasks(pid: Pid) -> Vec<Pid> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .map(Pid::from_raw)
+        .collect()
+}
+
+/// Processor time that a server has used since it started.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CpuTime {
+    /// Of all its processes, those already reaped included.
+    pub total: Duration,
+    /// False when the kernel reaps children by itself (`SIGCHLD` ignored):
+    /// their time is in nobody's account, so that `total` is too small.
+    pub complete: bool,
+}
+
+/// Reads the processor time of a server.
+///
+/// Processes that live are read to the nanosecond, those that their parent
+/// has reaped to the tick of the kernel's accounts (10 ms as a rule).
+///
+/// # Errors
+///
+/// When `root` does not exist.
+pub fn cpu_time(root: Pid) -> Result<CpuTime> {
+    let mut cpu = CpuTime {
+        total: own_cpu_time(root)?,
+        complete: true,
+    };
+    for pid in tree(root) {
+        // A child may end between two of these lines. Then its time is in
+        // its parent's account a moment later, and missed only this once.
+        if pid != root {
+            cpu.total += own_cpu_time(pid).unwrap_or_default();
+        }
+        cpu.total += reaped_cpu_time(pid).unwrap_or_default();
+        cpu.complete &= !reaps_unseen(pid);
+    }
+    Ok(cpu)
+}
+
+/// The processor time of one process with all of its threads, ended ones
+/// included (`clock_getcpuclockid(3)`).
+fn own_cpu_time(pid: Pid) -> Result<Duration> {
+    let clock = clock_getcpuclockid(pid)
+        .with_context(|| format!("no processor clock of process {pid}"))?;
+    Ok(clock_gettime(clock)?.into())
+}
+
+/// The time of the children that a process has waited for: `cutime` and
+/// `cstime` of `proc_pid_stat(5)`.
+fn reaped_cpu_time(pid: Pid) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name, in parentheses, may hold spaces: fields count from its end.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    ensure!(fields.len() > 14, "unexpected form of /proc/{pid}/stat");
+    let ticks: u32 = fields[13].parse::<u32>()? + fields[14].parse::<u32>()?;
+    let per_second = sysconf(SysconfVar::CLK_TCK)?.unwrap_or(100);
+    let per_second = u32::try_from(per_second)?;
+    Ok(Duration::from_secs(1) * ticks / per_second)
+}
+
+/// Whether a process ignores `SIGCHLD`, so that its children leave no
+/// account behind.
+fn reaps_unseen(pid: Pid) -> bool {
+    let Some(ignored) = status_field(pid, "SigIgn:") else {
+        return false;
+    };
+    let mask = u64::from_str_radix(&ignored, 16).unwrap_or(0);
+    mask & (1 << (Signal::SIGCHLD as u64 - 1)) != 0
+}
+
+/// One field of `/proc/PID/status`, its first word.
+fn status_field(pid: Pid, name: &str) -> Option<String> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    field(&status, name)
+}
+
+fn field(text: &str, name: &str) -> Option<String> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    let value = line[name.len()..].split_whitespace().next()?;
+    Some(value.to_owned())
+}
+
+fn kibibytes(text: &str, name: &str) -> u64 {
+    field(text, name)
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(0)
+}
+
+/// What a server holds in memory.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
+pub struct Memory {
+    /// Proportional set size in KiB over all processes: a page that several
+    /// share counts once, in parts (`smaps_rollup`).
+    pub pss_kib: u64,
+    /// Page tables in KiB over all processes (`VmPTE`), the kernel's part
+    /// that it tells for each process.
+    pub page_tables_kib: u64,
+    /// Processes.
+    pub processes: u64,
+    /// Threads over all processes; each has a stack in the kernel too.
+    pub threads: u64,
+}
+
+/// Reads the memory of a server over all of its processes.
+///
+/// # Errors
+///
+/// When `smaps_rollup` of the first process cannot be read.
+pub fn memory(root: Pid) -> Result<Memory> {
+    let mut memory = Memory::default();
+    for pid in tree(root) {
+        let path = format!("/proc/{pid}/smaps_rollup");
+        let rollup = match fs::read_to_string(&path) {
+            Ok(rollup) => rollup,
+            Err(error) if pid == root => {
+                return Err(error).with_context(|| format!("reading {path}"));
+            }
+            Err(_) => continue, // ended meanwhile
+        };
+        memory.pss_kib += kibibytes(&rollup, "Pss:");
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))
+            .unwrap_or_default();
+        memory.page_tables_kib += kibibytes(&status, "VmPTE:");
+        memory.threads += kibibytes(&status, "Threads:");
+        memory.processes += 1;
+    }
+    Ok(memory)
+}
+
+/// What the kernel holds for the whole machine, in KiB: only differences
+/// say anything, and only while nothing else runs.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
+pub struct KernelMemory {
+    /// Stacks of threads inside the kernel.
+    pub stacks_kib: u64,
+    /// Page tables.
+    pub page_tables_kib: u64,
+    /// Objects such as sockets, files and tasks.
+    pub slab_kib: u64,
+}
+
+impl KernelMemory {
+    /// Reads `/proc/meminfo`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn read() -> Result<Self> {
+        let text = fs::read_to_string("/proc/meminfo")
+            .context("reading /proc/meminfo")?;
+        Ok(Self {
+            stacks_kib: kibibytes(&text, "KernelStack:"),
+            page_tables_kib: kibibytes(&text, "PageTables:"),
+            slab_kib: kibibytes(&text, "Slab:"),
+        })
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn total_kib(&self) -> u64 {
+        self.stacks_kib + self.page_tables_kib + self.slab_kib
+    }
+}
+
+/// Context switches of the threads of a server that still exist.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
+pub struct ContextSwitches {
+    /// A thread had to wait.
+    pub voluntary: u64,
+    /// A thread was made to wait.
+    pub involuntary: u64,
+}
+
+/// Reads the context switches of a server.
+#[must_use]
+pub fn context_switches(root: Pid) -> ContextSwitches {
+    let mut switches = ContextSwitches::default();
+    for pid in tree(root) {
+        for task in tasks(pid) {
+            let path = format!("/proc/{pid}/task/{task}/status");
+            let status = fs::read_to_string(path).unwrap_or_default();
+            let count = |name| kibibytes(&status, name);
+            switches.voluntary += count("voluntary_ctxt_switches:");
+            switches.involuntary += count("nonvoluntary_ctxt_switches:");
+        }
+    }
+    switches
+}
+
+/// Processor time that all of the machine's processors have spent on
+/// anything, interrupts and what a hypervisor took away included.
+#[must_use]
+pub fn machine_busy() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let line = text.lines().find(|line| line.starts_with("cpu "))?;
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    // user nice system idle iowait irq softirq steal: all but the idle ones.
+    let busy: u64 = [0, 1, 2, 5, 6, 7]
+        .into_iter()
+        .filter_map(|index| ticks.get(index))
+        .sum();
+    let per_second = sysconf(SysconfVar::CLK_TCK).ok()?.unwrap_or(100);
+    let per_second = u32::try_from(per_second).ok()?;
+    let ticks = u32::try_from(busy).unwrap_or(u32::MAX);
+    Some(Duration::from_secs(1) * ticks / per_second)
+}
+
+/// How many sockets of the machine wait in `TIME_WAIT`.
+#[must_use]
+pub fn sockets_in_time_wait() -> Option<u64> {
+    let text = fs::read_to_string("/proc/net/sockstat").ok()?;
+    let line = text.lines().find(|line| line.starts_with("TCP:"))?;
+    let mut words = line.split_whitespace();
+    words.find(|word| *word == "tw")?;
+    words.next()?.parse().ok()
+}
+
+/// How many ports a client may be given: the ephemeral range's size.
+#[must_use]
+pub fn ephemeral_ports() -> Option<u64> {
+    let path = "/proc/sys/net/ipv4/ip_local_port_range";
+    let text = fs::read_to_string(path).ok()?;
+    let mut ends = text.split_whitespace().map(str::parse::<u64>);
+    let (first, last) = (ends.next()?.ok()?, ends.next()?.ok()?);
+    Some(last.saturating_sub(first) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_child_belongs_to_the_tree_and_its_time_to_the_account() {
+        let before = cpu_time(Pid::this()).unwrap();
+        // Busy for about 100 ms, then waits for its input to end.
+        let script = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; cat";
+        let mut child = Command::new("sh")
+            .args(["-c", script])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        assert!(tree(Pid::this()).contains(&pid));
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(!tree(Pid::this()).contains(&pid));
+        // Reaped: what it used is now in this process's account.
+        let after = cpu_time(Pid::this()).unwrap();
+        let used = after.total.saturating_sub(before.total);
+        assert!(used >= Duration::from_millis(10));
+        assert!(after.complete);
+    }
+
+    #[test]
+    fn this_process_has_memory_threads_and_switches() {
+        let memory = memory(Pid::this()).unwrap();
+        assert!(memory.pss_kib > 100 && memory.page_tables_kib > 0);
+        assert!(memory.processes >= 1 && memory.threads >= 1);
+        let switches = context_switches(Pid::this());
+        assert!(switches.voluntary + switches.involuntary > 0);
+        assert!(KernelMemory::read().unwrap().total_kib() > 0);
+        assert!(ephemeral_ports().unwrap() > 0);
+        assert!(machine_busy().unwrap() > Duration::ZERO);
+        assert!(sockets_in_time_wait().is_some());
+    }
+}

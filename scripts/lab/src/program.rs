@@ -1,0 +1,376 @@
+//! Programs: building the three servers, starting any server, stopping it
+//! with all of its processes.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use serde::Deserialize;
+
+use crate::load::Target;
+
+/// A server that has not said where it listens by then will not.
+const START: Duration = Duration::from_secs(20);
+/// How long an orderly stop may take before all processes are killed.
+const STOP: Duration = Duration::from_secs(8);
+
+/// The root of the workspace that this lab belongs to.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).unwrap_or(package).to_path_buf()
+}
+
+/// Where the lab leaves what it makes: compiled peers, reports, pictures.
+///
+/// # Errors
+///
+/// When the directory cannot be created.
+pub fn output_directory() -> Result<PathBuf> {
+    let target = env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace().join("target"), PathBuf::from);
+    let directory = workspace().join(target).join("lab");
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("creating {}", directory.display()))?;
+    Ok(directory)
+}
+
+/// A path as it reads from the root of the workspace.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    let shown = path.strip_prefix(workspace()).unwrap_or(path);
+    shown.display().to_string()
+}
+
+/// Builds packages of the workspace in release mode and returns their
+/// programs by name.
+///
+/// # Errors
+///
+/// When cargo fails; its own messages have been shown then.
+pub fn build(packages: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
+    #[derive(Deserialize)]
+    struct Message {
+        executable: Option<PathBuf>,
+        target: Option<BuiltTarget>,
+    }
+    #[derive(Deserialize)]
+    struct BuiltTarget {
+        name: String,
+    }
+
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .current_dir(workspace())
+        .args(["build", "--release", "--quiet"])
+        .arg("--message-format=json-render-diagnostics")
+        .stderr(Stdio::inherit());
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    let output = command.output().context("running cargo")?;
+    ensure!(
+        output.status.success(),
+        "cargo could not build {}",
+        packages.join(", ")
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .filter_map(|message| Some((message.target?.name, message.executable?)))
+        .collect())
+}
+
+/// Why a program cannot take part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// It, or what it needs, is not on this machine.
+    NotInstalled(String),
+    /// It does not know an option that the work needs.
+    Refused(String),
+    /// It is there, but did not start.
+    Failed(String),
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotInstalled(what) => write!(to, "not installed: {what}"),
+            Self::Refused(why) => write!(to, "not available: {why}"),
+            Self::Failed(why) => write!(to, "did not start: {why}"),
+        }
+    }
+}
+
+/// How one learns where a server listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announces {
+    /// Its first line of output ends in the address.
+    FirstLine,
+    /// It was told a port and says nothing.
+    Nothing(u16),
+}
+
+/// A server that runs; stopped, with all of its processes, when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    target: Target,
+    complaints: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// Starts a server and waits until it listens. A server dies with the
+    /// thread that has started it, so that none is left behind.
+    ///
+    /// # Errors
+    ///
+    /// When it ends instead, or does not listen in time.
+    pub fn start(
+        mut command: Command,
+        announces: Announces,
+    ) -> Result<Self, Unavailable> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        // SAFETY: prctl(2) is a plain system call and allocates nothing, so
+        // that it may run between fork and exec.
+        #[allow(unsafe_code)]
+        unsafe {
+            command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?));
+        }
+        let mut child = command.spawn().map_err(|error| {
+            let why = format!("{program}: {error}");
+            if error.kind() == std::io::ErrorKind::NotFound {
+                Unavailable::NotInstalled(why)
+            } else {
+                Unavailable::Failed(why)
+            }
+        })?;
+
+        let complaints = Arc::new(Mutex::new(String::new()));
+        let stderr = child.stderr.take();
+        let heard = Arc::clone(&complaints);
+        let listening = thread::spawn(move || listen(stderr, &heard));
+        let stdout = child.stdout.take();
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let mut lines = BufReader::new(stdout?);
+            let mut first = String::new();
+            lines.read_line(&mut first).ok()?;
+            // Nobody may be there to hear it: a server that gave up.
+            let _ = tell.send(first);
+            // What else is printed is read, so that nothing ever waits.
+            std::io::copy(&mut lines, &mut std::io::sink()).ok()
+        });
+
+        let address = match announces {
+            Announces::FirstLine => address_in_first_line(&told),
+            Announces::Nothing(port) => wait_for_port(&mut child, port),
+        };
+        let target = address.and_then(|address| Target::new(address).ok());
+        if let Some(target) = target {
+            return Ok(Self {
+                child,
+                target,
+                complaints,
+            });
+        }
+        // It has closed its output, and so is probably ending by itself.
+        wait_for_end(&mut child, Duration::from_millis(500));
+        let status = end(&mut child);
+        let _ = listening.join();
+        let complaints =
+            complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        let why = complaints.lines().find(|line| !line.trim().is_empty());
+        let why = why
+            .unwrap_or("it ended without saying where it listens")
+            .trim()
+            .to_owned();
+        // The exit status of a command line that a program cannot take.
+        Err(match status {
+            Some(2) => Unavailable::Refused(why),
+            _ => Unavailable::Failed(why),
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
+    /// Its first process.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        pid_of(&self.child)
+    }
+
+    /// What it has written to its standard error so far.
+    #[must_use]
+    pub fn complaints(&self) -> String {
+        self.complaints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
+}
+
+/// Ends a server and everything in its process group; the exit status if it
+/// ended by itself.
+fn end(child: &mut Child) -> Option<i32> {
+    let pid = pid_of(child);
+    // It may have ended already: then there is nobody to tell.
+    let _ = kill(pid, Signal::SIGTERM);
+    wait_for_end(child, STOP);
+    let _ = killpg(pid, Signal::SIGKILL);
+    child.wait().ok().and_then(|status| status.code())
+}
+
+fn wait_for_end(child: &mut Child, longest: Duration) {
+    let deadline = Instant::now() + longest;
+    while child.try_wait().is_ok_and(|status| status.is_none())
+        && Instant::now() < deadline
+    {
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Collects what a server complains about, up to a few lines.
+fn listen(stderr: Option<impl Read>, heard: &Mutex<String>) {
+    const ENOUGH: usize = 16 * 1024;
+    let Some(stderr) = stderr else {
+        return;
+    };
+    let mut lines = BufReader::new(stderr);
+    let mut line = Vec::new();
+    while lines
+        .read_until(b'\n', &mut line)
+        .is_ok_and(|size| size > 0)
+    {
+        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.len() < ENOUGH {
+            heard.push_str(&String::from_utf8_lossy(&line));
+        }
+        line.clear();
+    }
+}
+
+fn address_in_first_line(told: &mpsc::Receiver<String>) -> Option<SocketAddr> {
+    let line = match told.recv_timeout(START) {
+        Ok(line) => line,
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            return None;
+        }
+    };
+    line.split_whitespace().last()?.parse().ok()
+}
+
+fn wait_for_port(child: &mut Child, port: u16) -> Option<SocketAddr> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let deadline = Instant::now() + START;
+    while Instant::now() < deadline {
+        if child.try_wait().is_ok_and(|status| status.is_some()) {
+            return None;
+        }
+        if TcpStream::connect(address).is_ok() {
+            return Some(address);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    None
+}
+
+/// A port that is free now, for servers that cannot choose one themselves.
+///
+/// # Errors
+///
+/// When there is none.
+pub fn free_port() -> Result<u16> {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn the_first_line_says_where_a_server_listens() {
+        let script = "sleep 60 & echo a server on 127.0.0.1:4711; wait";
+        let server =
+            Server::start(shell(script), Announces::FirstLine).unwrap();
+        assert_eq!(server.target(), Target::parse("127.0.0.1:4711").unwrap());
+        // Its child goes with it.
+        let tree = crate::procfs::tree(server.pid());
+        assert_eq!(tree.len(), 2);
+        drop(server);
+        // Killed, if not yet reaped by whoever inherits it: a process that
+        // has ended has no command line any more.
+        let lives = |pid: &Pid| {
+            std::fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| !line.is_empty())
+        };
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while tree.iter().any(lives) {
+            assert!(Instant::now() < deadline, "a process is left");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn an_option_that_is_refused_is_told_from_a_failure() {
+        let start = |script| {
+            Server::start(shell(script), Announces::FirstLine).unwrap_err()
+        };
+        let refused = start("echo unknown option >&2; exit 2");
+        assert_eq!(refused, Unavailable::Refused("unknown option".into()));
+        let failed = start("echo no port >&2; exit 1");
+        assert_eq!(failed, Unavailable::Failed("no port".into()));
+        let elsewhere = start("echo listening on 192.0.2.1:80; exit 1");
+        assert!(matches!(elsewhere, Unavailable::Failed(_)));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let command = Command::new("no-such-program-here");
+        let error = Server::start(command, Announces::FirstLine).unwrap_err();
+        assert!(matches!(error, Unavailable::NotInstalled(_)));
+        assert!(error.to_string().contains("no-such-program-here"));
+    }
+}

@@ -1,0 +1,246 @@
+//! A whole comparison, of peers that need nothing but this package, and the
+//! program itself as its user runs it.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::atomic::Ordering;
+
+use lab::catalogue::{Catalogue, Program, Serve};
+use lab::compare::{self, Agenda, Observer, Report};
+use lab::growth;
+use lab::load::Live;
+use lab::measure::{Effort, Metric, Work};
+use lab::program::Unavailable;
+use lab::rows::{Against, Bound, Row, Verdict};
+
+const LAB: &str = env!("CARGO_BIN_EXE_lab");
+
+const TINY: Effort = Effort {
+    rounds: 2,
+    seconds: 0.15,
+    warm_up_seconds: 0.01,
+    bursts: 2,
+    stream_mib: 1,
+};
+
+/// Keeps what it is told.
+#[derive(Default)]
+struct Notes {
+    lines: Vec<String>,
+    spent: f64,
+}
+
+impl Observer for Notes {
+    fn begins(&mut self, _what: &str, spent: f64) {
+        assert!(spent >= self.spent, "time does not run backwards");
+        self.spent = spent;
+    }
+
+    fn says(&mut self, line: &str) {
+        self.lines.push(line.to_owned());
+    }
+}
+
+fn catalogue() -> Catalogue {
+    // Without our servers: they are left out, by name.
+    Catalogue::with_servers(BTreeMap::new(), PathBuf::from(LAB)).unwrap()
+}
+
+fn row(work: Work, metric: Metric, against: Against) -> Row {
+    Row {
+        name: "test".into(),
+        subject: vec![Program::Mio],
+        work,
+        metric,
+        against,
+        bound: Bound::AtLeast(0.0),
+    }
+}
+
+/// Every kind of work, mio beside tokio, and one program that is missing.
+fn agenda() -> Agenda {
+    let tokio = || Against::Best(vec![Program::TokioOne]);
+    let rows = vec![
+        row(Work::Exchange(1), Metric::Rate, tokio()),
+        row(Work::Exchange(4), Metric::CpuNs, tokio()),
+        row(Work::Echo(1), Metric::Rate, tokio()),
+        row(Work::Echo(4), Metric::Rate, tokio()),
+        row(
+            Work::BesideIdle(20),
+            Metric::MedianNs,
+            Against::Itself(Work::BesideIdle(2)),
+        ),
+        row(Work::Burst(8), Metric::MaxNs, Against::Nothing),
+        // So few connections may fit into what is there already, and the
+        // kernel's sharing of pages changes meanwhile: any figure is right.
+        Row {
+            bound: Bound::AtLeast(f64::MIN),
+            ..row(Work::Memory(20), Metric::UserKib, Against::Nothing)
+        },
+        row(Work::Stream(1), Metric::MibPerSecond, tokio()),
+        row(
+            Work::Echo(4),
+            Metric::Rate,
+            Against::Best(vec![Program::Threads]),
+        ),
+    ];
+    Agenda {
+        floors: false,
+        ..Agenda::new(rows, TINY, false)
+    }
+}
+
+#[test]
+fn a_comparison_is_complete_and_survives_its_json() {
+    let agenda = agenda();
+    let mut notes = Notes::default();
+    let live = Live::default();
+    let report =
+        compare::run(&catalogue(), &agenda, &live, &mut notes).unwrap();
+
+    assert!(report.complete);
+    let verdict = |index: usize| report.findings[index].verdict;
+    for index in 0..8 {
+        let finding = &report.findings[index];
+        assert_eq!(verdict(index), Verdict::Pass, "{finding:?}");
+        assert!(finding.figures.is_some());
+    }
+    // What is missing is named and left out.
+    assert_eq!(verdict(8), Verdict::LeftOut);
+    assert!(report.findings[8].remark.contains("threads-server"));
+    assert!(notes.lines.iter().any(|line| line.contains("left out")));
+    assert!(!report.programs.contains_key(&Program::Threads));
+
+    // Each program and work has a sample of each round, with its figures.
+    for (program, work) in agenda.groups.iter().flatten() {
+        if *program == Program::Threads {
+            continue;
+        }
+        let samples: Vec<_> = report
+            .samples
+            .iter()
+            .filter(|it| it.program == *program && it.work == *work)
+            .collect();
+        assert_eq!(samples.len(), 2, "{program}: {work}");
+        for sample in samples {
+            assert!(!sample.values.is_empty());
+            assert!(sample.errors.is_empty(), "{sample:?}");
+            assert!(sample.values.values().all(|value| value.is_finite()));
+        }
+    }
+
+    let json = serde_json::to_string_pretty(&report).unwrap();
+    let back: Report = serde_json::from_str(&json).unwrap();
+    assert_eq!(back.findings.len(), report.findings.len());
+    assert_eq!(back.samples, report.samples);
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    for key in [
+        "form",
+        "began",
+        "seconds",
+        "complete",
+        "machine",
+        "versions",
+        "linkage",
+        "effort",
+        "conditions",
+        "programs",
+        "missing",
+        "floors",
+        "samples",
+        "findings",
+    ] {
+        assert!(value.get(key).is_some(), "{key} is missing");
+    }
+    for key in ["cpu", "processors", "kernel", "system", "descriptors"] {
+        let machine = &value["machine"];
+        assert!(machine.get(key).is_some(), "machine.{key} is missing");
+    }
+    for key in ["lab", "rustc", "mio", "tokio"] {
+        let versions = &value["versions"];
+        assert!(versions.get(key).is_some(), "versions.{key} is missing");
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_says_so() {
+    let live = Live::default();
+    live.stop.store(true, Ordering::Relaxed);
+    let mut notes = Notes::default();
+    let report =
+        compare::run(&catalogue(), &agenda(), &live, &mut notes).unwrap();
+    assert!(!report.complete);
+    assert!(report.samples.is_empty());
+}
+
+#[test]
+fn a_server_that_is_not_built_is_not_invented() {
+    let catalogue = catalogue();
+    let missing = catalogue
+        .start(Program::MuxEpoll, Serve::Once, 8)
+        .unwrap_err();
+    assert!(matches!(missing, Unavailable::NotInstalled(_)));
+    let effort = growth::Effort {
+        rounds: 1,
+        seconds: 0.01,
+        connections: 3,
+        workers: 3,
+        parent_mib: 0,
+    };
+    let mut notes = Notes::default();
+    let live = Live::default();
+    let growth = growth::run(&catalogue, &effort, &live, &mut notes).unwrap();
+    assert_eq!(growth.steps, []);
+    assert_eq!(growth.missing.len(), 5);
+}
+
+fn lab(arguments: &[&str]) -> (Output, String) {
+    let output = Command::new(LAB).args(arguments).output().unwrap();
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    (output, String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn the_program_sends_load_nowhere_else() {
+    for address in ["192.0.2.1:80", "0.0.0.0:8080", "[2001:db8::1]:80"] {
+        let (output, text) = lab(&["load", address, "--duration", "1s"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text.contains("not a loopback address"), "{text}");
+    }
+}
+
+#[test]
+fn the_program_loads_any_server_on_this_machine() {
+    use std::io::{BufRead, BufReader};
+
+    let mut server = Command::new(LAB)
+        .args(["peer", "tokio-one", "--until-eof"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let stdout = server.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    let address = line.split_whitespace().last().unwrap();
+    let (output, text) =
+        lab(&["load", address, "--serve", "until-eof", "--count", "100"]);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(output.status.success(), "{text}");
+    for words in ["100 round trips", "p99.9", "errors   none", "client "] {
+        assert!(text.contains(words), "{words} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn the_rows_can_be_listed() {
+    let (output, text) = lab(&["compare", "--list"]);
+    assert!(output.status.success());
+    assert!(text.contains("threads-exchange") && text.contains("about"));
+    let (output, text) = lab(&["compare", "no-such-row", "--list"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("no row is called no-such-row"));
+}

@@ -1,0 +1,332 @@
+//! The load client against servers of this test, whose faults are known.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lab::load::{
+    self, Ending, ErrorKind, Limit, Live, Outcome, Pace, Plan, Shape, Target,
+    Witness, idle::Idle,
+};
+
+/// What a test's server does to a connection.
+type Handler = dyn Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync;
+
+/// A server in this process: one thread for each connection, until the test
+/// ends.
+fn serve(handler: Arc<Handler>) -> Target {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let handler = Arc::clone(&handler);
+            thread::spawn(move || {
+                if let Ok(mut client) = client {
+                    let _ = handler(&mut client);
+                }
+            });
+        }
+    });
+    Target::new(address).unwrap()
+}
+
+fn echo_once(client: &mut TcpStream) -> std::io::Result<()> {
+    let mut buffer = [0; 1024];
+    let size = client.read(&mut buffer)?;
+    client.write_all(&buffer[..size])
+}
+
+fn echo_until_eof(client: &mut TcpStream) -> std::io::Result<()> {
+    let mut buffer = [0; 1024];
+    loop {
+        match client.read(&mut buffer)? {
+            0 => return Ok(()),
+            size => client.write_all(&buffer[..size])?,
+        }
+    }
+}
+
+fn connections(count: usize) -> NonZeroUsize {
+    NonZeroUsize::new(count).unwrap()
+}
+
+fn run(plan: &Plan) -> Outcome {
+    load::run(plan, &Live::default(), &()).unwrap()
+}
+
+fn quick(target: Target, shape: Shape, count: usize) -> Plan {
+    let limit = Limit::Time(Duration::from_millis(200));
+    Plan::new(target, shape, connections(count), limit)
+}
+
+fn percentile(outcome: &Outcome, percent: f64) -> Duration {
+    let nanoseconds = outcome.latency.value_at_percentile(percent);
+    Duration::from_nanos(nanoseconds)
+}
+
+#[test]
+fn every_shape_and_number_of_connections_works() {
+    let once = serve(Arc::new(echo_once));
+    let stays = serve(Arc::new(echo_until_eof));
+    for count in [1, 2, 16] {
+        let server = Shape::Exchange(Ending::Server);
+        let client = Shape::Exchange(Ending::Client);
+        for (target, shape) in
+            [(once, server), (stays, client), (stays, Shape::Echo)]
+        {
+            let mut plan = quick(target, shape, count);
+            assert!(run(&plan).completed > 0, "{plan:?}");
+            plan.limit = Limit::Count(200);
+            let outcome = run(&plan);
+            assert_eq!(outcome.completed, 200, "{plan:?}: {outcome:?}");
+            assert_eq!(outcome.errors.total(), 0, "{plan:?}: {outcome:?}");
+            assert_eq!(outcome.completed, outcome.latency.len());
+            assert!(outcome.rate() > 0.0);
+        }
+    }
+}
+
+#[test]
+fn several_threads_share_the_connections() {
+    let target = serve(Arc::new(echo_until_eof));
+    let mut plan = quick(target, Shape::Echo, 5);
+    plan.threads = connections(2);
+    plan.limit = Limit::Count(1001);
+    let outcome = run(&plan);
+    assert_eq!(outcome.completed, 1001);
+    assert_eq!(outcome.latency.len(), 1001);
+}
+
+#[test]
+fn a_count_is_kept_exactly() {
+    let once = serve(Arc::new(echo_once));
+    let stays = serve(Arc::new(echo_until_eof));
+    for count in [1, 8] {
+        let server = Shape::Exchange(Ending::Server);
+        for (target, shape) in [(once, server), (stays, Shape::Echo)] {
+            let mut plan = quick(target, shape, count);
+            plan.limit = Limit::Count(100);
+            assert_eq!(run(&plan).completed, 100);
+            plan.pace = Pace::Open(2000.0);
+            assert_eq!(run(&plan).completed, 100);
+        }
+    }
+}
+
+#[test]
+fn a_long_message_comes_back_whole() {
+    let target = serve(Arc::new(echo_until_eof));
+    for size in [1, 7, 1024, 300_000] {
+        let mut plan = quick(target, Shape::Echo, 2);
+        plan.message_size = connections(size);
+        let outcome = run(&plan);
+        assert!(outcome.completed > 0, "{size}");
+        assert_eq!(outcome.errors.total(), 0, "{size}: {}", outcome.errors);
+    }
+}
+
+/// Begins a stall of one second, 300 ms into the counted part.
+#[derive(Default)]
+struct Stall(OnceLock<Instant>);
+
+impl Witness for Stall {
+    fn begins(&self) {
+        let begin = Instant::now() + Duration::from_millis(300);
+        self.0.set(begin).unwrap();
+    }
+}
+
+impl Stall {
+    const LENGTH: Duration = Duration::from_secs(1);
+
+    /// Returns when no stall is going on.
+    fn wait(&self) {
+        let now = Instant::now();
+        if let Some(begin) = self.0.get()
+            && now >= *begin
+        {
+            let end = *begin + Self::LENGTH;
+            thread::sleep(end.saturating_duration_since(now));
+        }
+    }
+}
+
+/// The outcome of 2.5 s of load on a server that stalls for one of them.
+fn with_a_stall(pace: Pace) -> Outcome {
+    let stall = Arc::new(Stall::default());
+    let inside = Arc::clone(&stall);
+    let target = serve(Arc::new(move |client: &mut TcpStream| {
+        let mut buffer = [0; 1024];
+        loop {
+            let size = client.read(&mut buffer)?;
+            if size == 0 {
+                return Ok(());
+            }
+            inside.wait();
+            client.write_all(&buffer[..size])?;
+        }
+    }));
+    let limit = Limit::Time(Duration::from_millis(2500));
+    let mut plan = Plan::new(target, Shape::Echo, connections(8), limit);
+    plan.pace = pace;
+    load::run(&plan, &Live::default(), &*stall).unwrap()
+}
+
+#[test]
+fn an_open_loop_shows_a_stall_and_a_closed_loop_hides_it() {
+    let open = with_a_stall(Pace::Open(1000.0));
+    let closed = with_a_stall(Pace::Closed);
+
+    // Of 2 500 who came at a fixed rate, the 1 000 who came meanwhile waited
+    // for what was left of the second: it is in the 99th percentile.
+    let stalled = Duration::from_millis(900);
+    assert_eq!(open.completed, 2500);
+    assert_eq!(open.unfinished, 0);
+    assert!(open.latency.max() >= 900_000_000);
+    assert!(percentile(&open, 99.0) >= stalled, "{open:?}");
+    assert!(percentile(&open, 75.0) >= Duration::from_millis(200));
+
+    // In a closed loop it hit one operation of each connection: only the
+    // maximum still knows, one of eight among thousands.
+    assert!(closed.latency.max() >= 900_000_000);
+    assert!(percentile(&closed, 99.0) < Duration::from_millis(500));
+}
+
+#[test]
+fn a_server_that_never_answers_leaves_nothing_unsaid() {
+    // Answers the two messages that open the connections, nothing later.
+    let target = serve(Arc::new(|client: &mut TcpStream| {
+        let mut buffer = [0; 64];
+        loop {
+            client.read_exact(&mut buffer)?;
+            if buffer[0] <= 2 {
+                client.write_all(&buffer)?;
+            }
+        }
+    }));
+    let mut plan = quick(target, Shape::Echo, 2);
+    plan.pace = Pace::Open(20.0);
+    plan.limit = Limit::Time(Duration::from_secs(1));
+    plan.timeout = Duration::from_millis(300);
+    let outcome = run(&plan);
+    assert_eq!(outcome.completed, 0);
+    assert_eq!(outcome.errors.total() + outcome.unfinished, 20);
+    assert!(outcome.errors.0.contains_key(&ErrorKind::TimedOut));
+    assert!(outcome.unfinished > 0);
+}
+
+#[test]
+fn faults_are_counted_by_kind() {
+    let answer = |reply: &'static [u8]| {
+        serve(Arc::new(move |client: &mut TcpStream| {
+            let mut buffer = [0; 64];
+            client.read_exact(&mut buffer)?;
+            // The first exchange is right, so that the run begins.
+            if buffer[0] == 1 {
+                return client.write_all(&buffer);
+            }
+            client.write_all(reply)
+        }))
+    };
+    let exchange = Shape::Exchange(Ending::Server);
+    for (reply, kind) in [
+        (&[0x55; 64][..], ErrorKind::Wrong),
+        (&[0x55; 65][..], ErrorKind::Excess),
+        (&[][..], ErrorKind::Truncated),
+    ] {
+        for count in [1, 3] {
+            let mut plan = quick(answer(reply), exchange, count);
+            plan.limit = Limit::Count(20);
+            let outcome = run(&plan);
+            assert_eq!(outcome.completed, 0, "{kind}");
+            let counted = outcome.errors.0.get(&kind);
+            assert_eq!(counted, Some(&20), "{count}: {}", outcome.errors);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_does_not_close_is_named() {
+    let target = serve(Arc::new(echo_until_eof));
+    for count in [1, 2] {
+        let exchange = Shape::Exchange(Ending::Server);
+        let mut plan = quick(target, exchange, count);
+        plan.timeout = Duration::from_secs(1);
+        let error = load::run(&plan, &Live::default(), &()).unwrap_err();
+        assert!(error.to_string().contains("did not close"), "{error}");
+    }
+}
+
+#[test]
+fn nobody_there_is_an_error_at_once() {
+    // Bound but not listening: nobody else can have this port meanwhile.
+    let socket = socket2::Socket::new(
+        socket2::Domain::IPV4,
+        socket2::Type::STREAM,
+        None,
+    )
+    .unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    socket.bind(&any.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let target = Target::new(address).unwrap();
+    for count in [1, 2] {
+        let plan = quick(target, Shape::Echo, count);
+        let error = load::run(&plan, &Live::default(), &()).unwrap_err();
+        assert!(error.to_string().contains("refused"), "{error}");
+    }
+}
+
+#[test]
+fn one_second_of_echo_has_the_rate_of_its_open_loop() {
+    let target = serve(Arc::new(echo_until_eof));
+    let mut plan = quick(target, Shape::Echo, 4);
+    plan.pace = Pace::Open(500.0);
+    plan.limit = Limit::Time(Duration::from_secs(1));
+    let outcome = run(&plan);
+    assert_eq!(outcome.completed, 500);
+    // The last ones of a busy machine may come late, never early.
+    assert!(outcome.elapsed >= Duration::from_millis(990));
+    assert!(outcome.rate() < 506.0, "{}", outcome.rate());
+}
+
+#[test]
+fn a_stream_is_compared_byte_by_byte() {
+    let target = serve(Arc::new(echo_until_eof));
+    let bytes = 10_000_019;
+    let live = Live::default();
+    let took = load::stream::run(target, bytes, &live, &()).unwrap();
+    assert!(took > Duration::ZERO);
+
+    let target = serve(Arc::new(|client: &mut TcpStream| {
+        let mut buffer = [0; 1024];
+        let mut total = 0;
+        loop {
+            let size = client.read(&mut buffer)?;
+            if size == 0 {
+                return Ok(());
+            }
+            total += size;
+            if total > 500_000 {
+                buffer[0] ^= 1;
+            }
+            client.write_all(&buffer[..size])?;
+        }
+    }));
+    let error = load::stream::run(target, bytes, &live, &()).unwrap_err();
+    assert!(error.to_string().contains("differs"), "{error}");
+}
+
+#[test]
+fn idle_connections_are_answered_once_and_stay() {
+    let target = serve(Arc::new(echo_until_eof));
+    let mut idle = Idle::open(target, 100).unwrap();
+    idle.open_more(target, 30).unwrap();
+    assert_eq!(idle.len(), 130);
+    assert!(!idle.is_empty());
+}
