@@ -6,5 +6,8 @@
 //! prints, and what /proc knows of it.
 
 pub mod harness;
+pub mod hostile;
+pub mod interleavings;
 pub mod limits;
 pub mod matrix;
+pub mod soak;
