@@ -1,0 +1,262 @@
+//! A client that knows exactly what it has sent and what has come back.
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpMaxSeg;
+use socket2::{Domain, Socket, Type};
+
+use crate::harness::{LIMIT, Outcome, demand};
+
+/// How long a write that must not be waited for any longer takes.
+const FULL: Duration = Duration::from_millis(200);
+
+/// More than any buffers on the way can hold.
+const FLOOD: u64 = 32 << 20;
+
+/// The size of the buffers of a narrow connection.
+const NARROW: usize = 8 * 1024;
+
+/// One connection and its account.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+    /// Its own address, as the server prints it.
+    pub address: SocketAddr,
+    /// Bytes sent.
+    pub sent: u64,
+    /// Bytes of replies that have come back, all as they should.
+    pub got: u64,
+    /// Messages that were answered.
+    pub answered: u64,
+    /// What the connection broke of, if it did.
+    pub hit: Option<String>,
+    /// Whether it has been closed by both sides.
+    pub left: bool,
+    /// Whether the server was stopped while it was sending: what was still
+    /// on its way then may have been answered or not.
+    pub cut: bool,
+}
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot within the limit.
+    pub fn connect(port: u16) -> Outcome<Self> {
+        Self::connect_through(port, None)
+    }
+
+    /// Connects with small buffers and small segments, so that little data
+    /// is enough to fill all that lies between it and the server.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot within the limit.
+    pub fn connect_narrow(port: u16) -> Outcome<Self> {
+        Self::connect_through(port, Some(NARROW))
+    }
+
+    /// Connects, with buffers and segments of this size.
+    fn connect_through(port: u16, size: Option<usize>) -> Outcome<Self> {
+        let connect = || {
+            let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+            if let Some(size) = size {
+                socket.set_recv_buffer_size(size)?;
+                socket.set_send_buffer_size(size)?;
+                setsockopt(&socket, TcpMaxSeg, &1000)?;
+            }
+            socket.connect_timeout(&server.into(), LIMIT)?;
+            let stream = TcpStream::from(socket);
+            stream.set_read_timeout(Some(LIMIT))?;
+            stream.set_write_timeout(Some(LIMIT))?;
+            stream.set_nodelay(true)?;
+            let address = stream.local_addr()?;
+            Ok((stream, address))
+        };
+        let (stream, address) = connect()
+            .map_err(|error: io::Error| format!("connect: {error}"))?;
+        Ok(Self {
+            stream,
+            address,
+            sent: 0,
+            got: 0,
+            answered: 0,
+            hit: None,
+            left: false,
+            cut: false,
+        })
+    }
+
+    /// Sends a message and reads its echo, unless the connection is broken.
+    ///
+    /// # Errors
+    ///
+    /// When nothing comes for too long, or something else than the echo.
+    pub fn talk(&mut self, message: &[u8]) -> Outcome {
+        self.send(message)?;
+        self.receive(message)
+    }
+
+    /// Sends a message, unless the connection is broken.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not take it.
+    pub fn send(&mut self, message: &[u8]) -> Outcome {
+        if self.hit.is_some() {
+            return Ok(());
+        }
+        self.sent += message.len() as u64;
+        let result = self.stream.write_all(message);
+        self.judge(result, "room")
+    }
+
+    /// Reads the echo of a message, unless the connection is broken.
+    ///
+    /// # Errors
+    ///
+    /// When nothing comes for too long, or something else than the echo.
+    pub fn receive(&mut self, message: &[u8]) -> Outcome {
+        if self.hit.is_some() {
+            return Ok(());
+        }
+        let mut echo = vec![0; message.len()];
+        let result = self.stream.read_exact(&mut echo);
+        self.judge(result, "a reply")?;
+        if self.hit.is_none() {
+            demand(echo == message, || {
+                format!("{} got something else than its echo", self.address)
+            })?;
+            self.got += echo.len() as u64;
+            self.answered += 1;
+        }
+        Ok(())
+    }
+
+    /// Reads the server's end of file.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come, or something else comes before it.
+    pub fn expect_end(&mut self) -> Outcome {
+        if self.hit.is_some() {
+            return Ok(());
+        }
+        let mut rest = Vec::new();
+        let result = self.stream.read_to_end(&mut rest).map(drop);
+        self.judge(result, "the end of file")?;
+        if !rest.is_empty() {
+            let (number, address) = (rest.len(), self.address);
+            return Err(format!("{address} got {number} bytes too many"));
+        }
+        self.left = true;
+        Ok(())
+    }
+
+    /// Ends its side, and reads the server's end of file.
+    ///
+    /// # Errors
+    ///
+    /// As `expect_end`.
+    pub fn leave(&mut self) -> Outcome {
+        if !self.left && self.hit.is_none() {
+            let result = self.stream.shutdown(Shutdown::Write);
+            self.judge(result, "its half-close")?;
+            self.expect_end()?;
+        }
+        Ok(())
+    }
+
+    /// As a client of `--serve once`: one message, its echo, the server's end
+    /// of file, and then its own.
+    ///
+    /// # Errors
+    ///
+    /// As `talk` and `expect_end`.
+    pub fn serve_once(&mut self, message: &[u8]) -> Outcome {
+        self.talk(message)?;
+        self.expect_end()?;
+        if self.hit.is_none() {
+            let result = self.stream.shutdown(Shutdown::Write);
+            self.judge(result, "its half-close")?;
+        }
+        Ok(())
+    }
+
+    /// Sends until nothing more can be sent, for the server waits with a
+    /// reply that is not read.
+    ///
+    /// # Errors
+    ///
+    /// When it could go on sending for ever.
+    pub fn fill(&mut self) -> Outcome {
+        let result = self.stream.set_write_timeout(Some(FULL));
+        let result = result.and_then(|()| {
+            while self.sent < FLOOD {
+                let count = self.stream.write(&[b'f'; 1024])?;
+                self.sent += count as u64;
+            }
+            Ok(())
+        });
+        match result {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            Ok(()) => Err("the server takes whatever is sent".to_owned()),
+            Err(error) => self.judge(Err(error), "room"),
+        }
+    }
+
+    /// Reads all the replies that are due.
+    ///
+    /// # Errors
+    ///
+    /// As `talk`.
+    pub fn empty(&mut self) -> Outcome {
+        let due = usize::try_from(self.sent - self.got).unwrap_or(0);
+        let mut echo = vec![b'f'; due.min(1024)];
+        while self.hit.is_none() && self.got < self.sent {
+            let result = match self.stream.read(&mut echo) {
+                Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => {
+                    self.got += count as u64;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+            self.judge(result, "its replies")?;
+        }
+        demand(echo.iter().all(|&byte| byte == b'f'), || {
+            format!("{} got something else", self.address)
+        })
+    }
+
+    /// Reads, slowly at last, what a server that stops still sends.
+    ///
+    /// # Errors
+    ///
+    /// As `expect_end`.
+    pub fn be_cut(&mut self) -> Outcome {
+        let mut rest = Vec::new();
+        let result = self.stream.read_to_end(&mut rest).map(drop);
+        self.got += rest.len() as u64;
+        self.cut = true;
+        self.left = true;
+        self.judge(result, "the end of file")
+    }
+
+    /// Notes an error of the connection; fails if it is the silence of a
+    /// server that hangs.
+    fn judge(&mut self, result: io::Result<()>, what: &str) -> Outcome {
+        let Err(error) = result else { return Ok(()) };
+        if error.kind() == ErrorKind::WouldBlock {
+            let address = self.address;
+            return Err(format!("{address} waits for {what} in vain"));
+        }
+        self.hit = Some(error.to_string());
+        Ok(())
+    }
+}

@@ -1,0 +1,602 @@
+//! Signals and the ends of children, at the moments where they might hurt:
+//! see `torture::interleavings` for how such a moment is made to last.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use torture::harness::client::Client;
+use torture::harness::form::Form;
+use torture::harness::server::Server;
+use torture::harness::strace::{Target, version};
+use torture::harness::{Outcome, demand, proc};
+use torture::hostile::{be_polite, stalled};
+use torture::interleavings::{
+    ACCEPT, CLONE, CLOSE, Call, Orphans, POLL, PRCTL, Side, catch, childless,
+    client, each, ended, exchange, force, held, hold, leave, pool,
+    press_ctrl_c, real_time_signal, signal, sockets, soon, start, state, stop,
+    stopped,
+};
+
+/// Whether strace is there; says loudly that it is not.
+fn traced(case: &str) -> bool {
+    if version().is_none() {
+        eprintln!("SKIPPED, for want of a usable strace: {case}");
+    }
+    version().is_some()
+}
+
+// What happens between a check and a wait.
+
+/// A child ends while the server is held at this call, on its way from the
+/// check for ended children to the wait for the next event.
+fn end_while_held(call: Call, side: Side, full: bool) -> Outcome {
+    force(|time| {
+        let most = if full { "2" } else { "9" };
+        let mut server = start(each(), &["--max-clients", most])?;
+        let pid = server.pid;
+        let (mut first, child) = client(&server)?;
+        let strace = hold(Target::Thread(pid), call, side, time, false)?;
+        let (mut second, _) = client(&server)?;
+        let caught = catch(|| held(pid, call));
+        leave(&mut first)?;
+        soon("the child is a zombie", || ended(child))?;
+        let in_time = caught && held(pid, call) && state(child) == Some('Z');
+        soon("it is reaped", || state(child).is_none())?;
+        strace.detach()?;
+        // It is noticed that there is room: a third one is served.
+        let (mut third, _) = client(&server)?;
+        leave(&mut second)?;
+        leave(&mut third)?;
+        childless(&server)?;
+        stop(&mut server, 3, 15)?;
+        Ok(in_time.into())
+    })
+}
+
+#[test]
+fn a_child_that_ends_between_the_check_and_the_wait_is_reaped() -> Outcome {
+    if !traced("a child that ends between the check and the wait") {
+        return Ok(());
+    }
+    // The check is over, and the signal comes before the wait.
+    end_while_held(ACCEPT, Side::Before, false)?;
+    end_while_held(ACCEPT, Side::Behind, false)?;
+    // The wait has been called, and the kernel has not begun.
+    end_while_held(POLL, Side::Before, false)
+}
+
+#[test]
+fn a_full_house_notices_who_leaves_between_the_check_and_the_wait() -> Outcome {
+    if !traced("a full house") {
+        return Ok(());
+    }
+    end_while_held(POLL, Side::Before, true)
+}
+
+// Many at once.
+
+/// So many clients in service, each with its process.
+fn crowd(server: &Server, number: usize) -> Outcome<Vec<(Client, i32)>> {
+    (0..number).map(|_| client(server)).collect()
+}
+
+#[test]
+fn two_hundred_children_that_end_at_once_are_all_reaped() -> Outcome {
+    let mut server = start(each(), &[])?;
+    let mut crowd = crowd(&server, 200)?;
+    server.signal(Signal::SIGSTOP);
+    soon("the server is stopped", || state(server.pid) == Some('T'))?;
+    for (client, _) in &mut crowd {
+        leave(client)?;
+    }
+    // 200 signals of one kind are one signal: it is all that the server gets.
+    soon("all are zombies", || {
+        crowd.iter().all(|&(_, child)| state(child) == Some('Z'))
+    })?;
+    server.signal(Signal::SIGCONT);
+    childless(&server)?;
+    be_polite(server.port, b"12345")?;
+    stop(&mut server, 201, 201 * 5)
+}
+
+#[test]
+fn children_that_end_at_once_in_many_ways_are_all_reaped() -> Outcome {
+    const EACH: usize = 12;
+    let mut server = start(each(), &[])?;
+    let mut crowd = crowd(&server, 4 * EACH)?;
+    server.signal(Signal::SIGSTOP);
+    soon("the server is stopped", || state(server.pid) == Some('T'))?;
+    for (number, (client, child)) in crowd.iter_mut().enumerate() {
+        match number % 4 {
+            0 => leave(client)?,
+            1 => signal(*child, Signal::SIGKILL)?,
+            2 => real_time_signal(*child)?,
+            _ => signal(*child, Signal::SIGTERM)?,
+        }
+    }
+    soon("all are zombies", || {
+        crowd.iter().all(|&(_, child)| state(child) == Some('Z'))
+    })?;
+    server.signal(Signal::SIGCONT);
+    childless(&server)?;
+    // Half of them could not report: those bytes are not counted.
+    stop(&mut server, 4 * EACH as u64, 2 * EACH as u64 * 5)?;
+    let lines = server.output.complete().unwrap_or_default();
+    let died = lines.iter().filter(|line| line.contains("  died: "));
+    demand(died.count() == 2 * EACH, || {
+        "not all deaths are told".into()
+    })
+}
+
+#[test]
+fn a_hundred_children_that_end_in_the_middle_of_a_stop_are_counted() -> Outcome
+{
+    let mut server = start(each(), &[])?;
+    let mut crowd = crowd(&server, 100)?;
+    server.signal(Signal::SIGSTOP);
+    for (client, _) in &mut crowd[..50] {
+        leave(client)?;
+    }
+    // Both signals are there when it goes on, in whatever order.
+    server.signal(Signal::SIGTERM);
+    server.signal(Signal::SIGCONT);
+    for (client, _) in &mut crowd[50..] {
+        client.expect_end()?;
+    }
+    stopped(&mut server, 100, 500)
+}
+
+// A fork in progress.
+
+/// How a stop can be asked for.
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    Terminate,
+    CtrlC,
+}
+
+impl Ask {
+    fn send(self, server: &Server) -> Outcome {
+        match self {
+            Self::Terminate => signal(server.pid, Signal::SIGTERM),
+            Self::CtrlC => press_ctrl_c(server),
+        }
+    }
+}
+
+fn stop_while_forking(side: Side, ask: Ask) -> Outcome {
+    force(|time| {
+        let mut server = start(each(), &[])?;
+        let (pid, port) = (server.pid, server.port);
+        let strace = hold(Target::Thread(pid), CLONE, side, time, false)?;
+        let in_time = thread::scope(|scope| {
+            // What it has sent by then is answered.
+            let talk = scope.spawn(move || {
+                let mut client = Client::connect(port)?;
+                exchange(&mut client, b"hello")?;
+                client.expect_end()
+            });
+            let caught = catch(|| held(pid, CLONE));
+            // Its message must have arrived before the stop.
+            thread::sleep(time / 4);
+            ask.send(&server)?;
+            let in_time = caught && held(pid, CLONE);
+            talk.join().unwrap_or(Err("the client panicked".into()))?;
+            Outcome::Ok(in_time)
+        })?;
+        stopped(&mut server, 1, 5)?;
+        strace.detach()?;
+        Ok(in_time.into())
+    })
+}
+
+#[test]
+fn a_stop_while_a_fork_is_in_progress_reaches_the_child() -> Outcome {
+    if !traced("a stop while a fork is in progress") {
+        return Ok(());
+    }
+    stop_while_forking(Side::Before, Ask::Terminate)?;
+    stop_while_forking(Side::Behind, Ask::Terminate)?;
+    stop_while_forking(Side::Before, Ask::CtrlC)?;
+    stop_while_forking(Side::Behind, Ask::CtrlC)
+}
+
+#[test]
+fn a_stop_while_a_worker_is_being_replaced_reaches_it() -> Outcome {
+    if !traced("a stop while a worker is being replaced") {
+        return Ok(());
+    }
+    for side in [Side::Before, Side::Behind] {
+        force(|time| {
+            let mut server = start(pool(), &[])?;
+            let pid = server.pid;
+            be_polite(server.port, b"hello")?;
+            let strace = hold(Target::Thread(pid), CLONE, side, time, false)?;
+            signal(proc::children(pid)[0], Signal::SIGKILL)?;
+            let caught = catch(|| held(pid, CLONE));
+            server.signal(Signal::SIGTERM);
+            let in_time = caught && held(pid, CLONE);
+            stopped(&mut server, 1, 5)?;
+            strace.detach()?;
+            Ok(in_time.into())
+        })?;
+    }
+    Ok(())
+}
+
+// A child that has hardly begun.
+
+/// A signal comes when the child exists and has not done anything yet.
+fn signal_a_newborn(
+    send: impl Fn(&Server, i32) -> Outcome,
+    goes_on: bool,
+) -> Outcome {
+    force(|time| {
+        let mut server = start(each(), &[])?;
+        let (pid, port) = (server.pid, server.port);
+        let target = Target::Processes(&[pid]);
+        let strace = hold(target, CLOSE, Side::Before, time, true)?;
+        let in_time = thread::scope(|scope| {
+            let talk = scope.spawn(move || {
+                let mut client = Client::connect(port)?;
+                exchange(&mut client, b"hello")?;
+                client.expect_end()
+            });
+            let newborn = || proc::children(pid).first().copied();
+            let caught =
+                catch(|| newborn().is_some_and(|child| held(child, CLOSE)));
+            let child = newborn().ok_or("the child is gone")?;
+            thread::sleep(time / 4);
+            send(&server, child)?;
+            let in_time = caught && held(child, CLOSE);
+            talk.join().unwrap_or(Err("the client panicked".into()))?;
+            Outcome::Ok(in_time)
+        })?;
+        if goes_on {
+            childless(&server)?;
+            strace.detach()?;
+            be_polite(server.port, b"hello")?;
+            stop(&mut server, 2, 10)?;
+        } else {
+            stopped(&mut server, 1, 5)?;
+            strace.detach()?;
+        }
+        Ok(in_time.into())
+    })
+}
+
+#[test]
+fn a_signal_between_the_fork_and_the_first_line_is_not_lost() -> Outcome {
+    if !traced("a signal between the fork and the first line of the child") {
+        return Ok(());
+    }
+    // To the child alone: the server goes on.
+    signal_a_newborn(|_, child| signal(child, Signal::SIGTERM), true)?;
+    // To the server, which hands it on; and to both.
+    signal_a_newborn(|server, _| signal(server.pid, Signal::SIGTERM), false)?;
+    signal_a_newborn(|server, _| press_ctrl_c(server), false)
+}
+
+// One child alone.
+
+#[test]
+fn a_sigterm_to_one_child_ends_its_client_and_no_other() -> Outcome {
+    for form in [each(), pool()] {
+        let mut server = start(form, &[])?;
+        let before = proc::children(server.pid).len();
+        let (mut first, child) = client(&server)?;
+        let (mut second, _) = client(&server)?;
+        signal(child, Signal::SIGTERM)?;
+        first.expect_end()?;
+        soon("it is reaped", || state(child).is_none())?;
+        exchange(&mut second, b"still")?;
+        leave(&mut second)?;
+        for _ in 0..6 {
+            be_polite(server.port, b"12345")?;
+        }
+        soon("there are as many children as before", || {
+            proc::children(server.pid).len() == before
+        })?;
+        stop(&mut server, 8, 5 * 9)?;
+    }
+    Ok(())
+}
+
+/// Signals that mean nothing to whom they are sent.
+fn nothing_happens(form: &Form) -> Outcome {
+    let mut server = start(form, &[])?;
+    let (mut one, child) = client(&server)?;
+    for stray in [
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+        Signal::SIGCHLD,
+        Signal::SIGCONT,
+        Signal::SIGWINCH,
+        Signal::SIGPIPE,
+        Signal::SIGURG,
+    ] {
+        for _ in 0..20 {
+            signal(server.pid, stray)?;
+        }
+        exchange(&mut one, b"as ever")?;
+        be_polite(server.port, b"12345")?;
+    }
+    for stray in [Signal::SIGCHLD, Signal::SIGCONT, Signal::SIGPIPE] {
+        signal(child, stray)?;
+        exchange(&mut one, b"as ever")?;
+    }
+    leave(&mut one)?;
+    stop(&mut server, 8, 5 + 10 * 7 + 7 * 5)
+}
+
+#[test]
+fn a_stray_signal_to_the_server_changes_nothing() -> Outcome {
+    nothing_happens(each())?;
+    nothing_happens(pool())
+}
+
+#[test]
+fn a_child_that_a_real_time_signal_kills_is_reaped_and_reported() -> Outcome {
+    for form in [each(), pool()] {
+        let mut server = start(form, &[])?;
+        let (mut first, child) = client(&server)?;
+        let (mut second, _) = client(&server)?;
+        real_time_signal(child)?;
+        let died = format!("process {child} ");
+        server
+            .output
+            .wait(|line| {
+                let own = line.starts_with(&died);
+                (own && line.contains("  died: SIG")).then_some(())
+            })
+            .ok_or("its death is not told")?;
+        first.expect_end()?;
+        exchange(&mut second, b"still")?;
+        leave(&mut second)?;
+        be_polite(server.port, b"12345")?;
+        stop(&mut server, 3, 15)?;
+    }
+    Ok(())
+}
+
+// Ctrl-C, and again.
+
+#[test]
+fn ctrl_c_and_the_sigterm_of_the_server_are_one_stop() -> Outcome {
+    for form in [each(), pool()] {
+        let mut server = start(form, &[])?;
+        let mut crowd = crowd(&server, 3)?;
+        let begin = Instant::now();
+        press_ctrl_c(&server)?;
+        for (client, _) in &mut crowd {
+            client.expect_end()?;
+        }
+        stopped(&mut server, 3, 15)?;
+        let took = begin.elapsed();
+        demand(took < Duration::from_secs(2), || {
+            format!("it took {took:?} to stop")
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_second_signal_ends_all_children_that_hold_on() -> Outcome {
+    for form in [each(), pool()] {
+        for ask in [Ask::Terminate, Ask::CtrlC] {
+            let mut server = start(form, &["--grace", "60"])?;
+            let hold_on = stalled(server.port).map_err(|e| e.to_string())?;
+            let (_client, child) = client(&server)?;
+            // Not even this one can be waited for.
+            signal(child, Signal::SIGSTOP)?;
+            let children = proc::children(server.pid);
+            press_ctrl_c(&server)?;
+            soon("the server no longer listens", || {
+                sockets(server.pid).is_empty()
+            })?;
+            ask.send(&server)?;
+            server.wait_for(130)?;
+            demand(children.iter().all(|&child| ended(child)), || {
+                "it has left children behind".into()
+            })?;
+            drop(hold_on);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_child_that_is_stopped_cannot_hold_up_a_stop() -> Outcome {
+    for form in [each(), pool()] {
+        let mut server = start(form, &["--grace", "0"])?;
+        let (_client, child) = client(&server)?;
+        signal(child, Signal::SIGSTOP)?;
+        soon("it is stopped", || state(child) == Some('T'))?;
+        server.signal(Signal::SIGTERM);
+        server.wait_for(0)?;
+        demand(ended(child), || "it has left the child behind".into())?;
+    }
+    Ok(())
+}
+
+// Workers that are killed.
+
+#[test]
+fn a_worker_killed_while_idle_is_replaced() -> Outcome {
+    let mut server = start(pool(), &[])?;
+    for _ in 0..5 {
+        let before = proc::children(server.pid);
+        // All at once: nobody is left to take a client meanwhile.
+        for &worker in &before {
+            signal(worker, Signal::SIGKILL)?;
+        }
+        for worker in &before {
+            let died = format!("process {worker} ");
+            server
+                .output
+                .wait(|line| {
+                    let own = line.starts_with(&died);
+                    (own && line.ends_with("  died: SIGKILL")).then_some(())
+                })
+                .ok_or("its death is not told")?;
+        }
+        soon("there are new ones", || {
+            let now = proc::children(server.pid);
+            now.len() == before.len()
+                && now.iter().all(|worker| !before.contains(worker))
+        })?;
+        be_polite(server.port, b"12345")?;
+    }
+    proc::at_rest(server.pid)?;
+    stop(&mut server, 5, 25)
+}
+
+#[test]
+fn a_worker_killed_while_it_serves_takes_nobody_else_along() -> Outcome {
+    let mut server = start(pool(), &[])?;
+    // Each worker has served somebody, and that stays counted.
+    for _ in 0..9 {
+        be_polite(server.port, b"12345")?;
+    }
+    let (mut first, child) = client(&server)?;
+    let (mut second, _) = client(&server)?;
+    signal(child, Signal::SIGKILL)?;
+    first.expect_end()?;
+    exchange(&mut second, b"still")?;
+    leave(&mut second)?;
+    soon("it is replaced", || {
+        let now = proc::children(server.pid);
+        now.len() == 3 && !now.contains(&child)
+    })?;
+    be_polite(server.port, b"12345")?;
+    stop(&mut server, 12, 9 * 5 + 10 + 5)
+}
+
+// What a child inherits.
+
+#[test]
+fn a_child_holds_the_socket_of_its_client_and_no_other() -> Outcome {
+    let mut server = start(each(), &[])?;
+    // Nobody is there yet: this is the listening socket.
+    let door = sockets(server.pid);
+    demand(door.len() == 1, || format!("at the start: {door:?}"))?;
+    let mut crowd = crowd(&server, 12)?;
+    let mut seen = door.clone();
+    for (client, child) in &crowd {
+        // It has one, through which it has answered: that of its client. And
+        // nobody else has that one.
+        let held = sockets(*child);
+        demand(held.len() == 1 && !seen.contains(&held[0]), || {
+            format!("{} is served with {held:?}", client.address)
+        })?;
+        seen.extend(held);
+    }
+    // The server itself has kept none of them.
+    let held = sockets(server.pid);
+    demand(held == door, || format!("the server holds {held:?}"))?;
+    for (client, _) in &mut crowd {
+        leave(client)?;
+    }
+    stop(&mut server, 12, 60)
+}
+
+#[test]
+fn a_worker_holds_the_door_and_the_socket_of_its_client() -> Outcome {
+    let mut server = start(pool(), &[])?;
+    let door = sockets(server.pid);
+    demand(door.len() == 1, || format!("at the start: {door:?}"))?;
+    let mut crowd = crowd(&server, 3)?;
+    let mut seen = door.clone();
+    for (client, child) in &crowd {
+        let mut held = sockets(*child);
+        let number = held.len();
+        held.retain(|one| *one != door[0]);
+        demand(
+            number == 2 && held.len() == 1 && !seen.contains(&held[0]),
+            || format!("{} is served with {held:?}", client.address),
+        )?;
+        seen.extend(held);
+    }
+    for (client, _) in &mut crowd[1..] {
+        leave(client)?;
+    }
+    // One that is replaced while others serve inherits nothing of theirs.
+    let idle = crowd[1].1;
+    soon("it is idle", || sockets(idle) == door)?;
+    signal(idle, Signal::SIGKILL)?;
+    soon("it is replaced, by one with the door alone", || {
+        let now = proc::children(server.pid);
+        now.len() == 3
+            && !now.contains(&idle)
+            && now.iter().filter(|&&pid| sockets(pid) == door).count() == 2
+    })?;
+    leave(&mut crowd[0].0)?;
+    stop(&mut server, 3, 15)
+}
+
+// Without a parent.
+
+#[test]
+fn children_outlive_a_killed_server_with_their_clients_only() -> Outcome {
+    let mut server = start(each(), &[])?;
+    let mut crowd = crowd(&server, 4)?;
+    let orphans = Orphans::of(&mut server)?;
+    // The port is free: no child has kept the listening socket.
+    let port = (Ipv4Addr::LOCALHOST, server.port);
+    TcpListener::bind(port)
+        .map_err(|error| format!("its port is not free: {error}"))?;
+    for (client, _) in &mut crowd {
+        exchange(client, b"still served")?;
+        leave(client)?;
+    }
+    orphans.end()
+}
+
+#[test]
+fn workers_outlive_a_killed_server_with_their_clients_only() -> Outcome {
+    let mut server = start(pool(), &[])?;
+    let (mut client, child) = client(&server)?;
+    let idle: Vec<_> = proc::children(server.pid)
+        .into_iter()
+        .filter(|&worker| worker != child)
+        .collect();
+    let orphans = Orphans::of(&mut server)?;
+    let begin = Instant::now();
+    soon("the idle ones have ended", || {
+        idle.iter().all(|&worker| ended(worker))
+    })?;
+    let took = begin.elapsed();
+    demand(took < Duration::from_secs(3), || format!("{took:?}"))?;
+    exchange(&mut client, b"still served")?;
+    leave(&mut client)?;
+    orphans.end()
+}
+
+#[test]
+fn a_newborn_worker_whose_server_is_killed_ends() -> Outcome {
+    if !traced("a worker whose server dies before it can ask to be told") {
+        return Ok(());
+    }
+    force(|time| {
+        let mut server = start(pool(), &[])?;
+        let pid = server.pid;
+        let before = proc::children(pid);
+        let target = Target::Processes(&[pid]);
+        let strace = hold(target, PRCTL, Side::Before, time, false)?;
+        signal(before[0], Signal::SIGKILL)?;
+        let newborn = || {
+            let now = proc::children(pid).into_iter();
+            now.filter(|child| !before.contains(child)).next_back()
+        };
+        let caught =
+            catch(|| newborn().is_some_and(|child| held(child, PRCTL)));
+        let child = newborn().ok_or("the worker is gone")?;
+        let orphans = Orphans::of(&mut server)?;
+        let in_time = caught && held(child, PRCTL);
+        orphans.end()?;
+        strace.detach()?;
+        Ok(in_time.into())
+    })
+}
