@@ -199,7 +199,9 @@ impl<'a> Coverage<'a> {
         matches!(kind, Kind::Field | Kind::Variant | Kind::Arm | Kind::Else)
             && self.source.head(index).any(|line| {
                 let line = self.source.line(line);
-                line.is_some_and(|line| line.comment.is_some())
+                line.is_some_and(|line| {
+                    line.kind == LineKind::Code && line.comment.is_some()
+                })
             })
     }
 

@@ -186,8 +186,8 @@ impl Kind {
 /// A comment and the code that it explains: one row of a page.
 #[derive(Debug)]
 pub struct Block {
-    /// The lines of code above the comment: those of a Python function whose
-    /// documentation stands inside. Mostly none.
+    /// The lines of code above the comment, mostly none: attributes, if it
+    /// stands among them; the head of a Python function, if it stands inside.
     pub head_lines: Range<usize>,
     /// The lines of the comment, none if nothing is said of this code.
     pub note_lines: Range<usize>,
@@ -455,7 +455,8 @@ impl Source {
             && self.units.iter().any(|unit| {
                 unit.kind.is_item()
                     && unit.top == block.code_lines.start
-                    && unit.is_first_inside(comment)
+                    && (unit.is_first_inside(comment)
+                        || (unit.top..=unit.line).contains(&comment.lines.end))
             })
     }
 
@@ -474,7 +475,7 @@ impl Source {
             });
             unit.kind.is_item()
                 && !runs_on
-                && self.comments_of(unit).next().is_none()
+                && self.comments_of(unit).all(|c| c.lines.start > number)
         })
     }
 }

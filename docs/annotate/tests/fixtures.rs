@@ -26,6 +26,7 @@ const TABLES: Tables<'_> = Tables {
             &[("1", "Accept"), ("2", "Create a thread")],
         ),
         ("red/banners-missing.rs", STEPS),
+        ("red/branches.rs", &[("1", "Forget")]),
         ("red/banners-order.rs", STEPS),
         ("red/banners-again.rs", STEPS),
         ("red/length.rs", &[("1", "Send")]),
@@ -277,6 +278,24 @@ fn a_block_is_a_banner_a_note_and_its_code() {
         "A server that greets whoever connects.\n\nEvery comment in here is \
          needed: without it something goes unexplained."
     );
+    let of = |source: &Source, note: &str| {
+        let mut blocks = source.blocks.iter();
+        let found = blocks.find(|block| block.note() == note);
+        source.code(found.unwrap()).trim().to_owned()
+    };
+    let imports = of(
+        &source,
+        "Sockets block; that is what makes this program so short.",
+    );
+    assert_eq!(imports.lines().count(), 3);
+    let constant = of(
+        &read("green/forms.rs"),
+        "An ordinary comment on a constant, which no documentation shows.",
+    );
+    assert_eq!(constant, "#[cfg(unix)]\nconst LIMIT: usize = 3;");
+    // A comment among the attributes stands beside all of them.
+    let among = of(&read("green/forms.rs"), "A comment among the attributes.");
+    assert!(among.starts_with("#[derive(Debug)]\n#[must_use]\nstruct"));
     // Nothing is said of it, and it does not belong to what is before.
     let head = source
         .blocks
