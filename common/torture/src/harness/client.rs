@@ -2,8 +2,22 @@
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
-use crate::harness::{LIMIT, Outcome};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpMaxSeg;
+use socket2::{Domain, Socket, Type};
+
+use crate::harness::{LIMIT, Outcome, demand};
+
+/// How long a write that must not be waited for any longer takes.
+const FULL: Duration = Duration::from_millis(200);
+
+/// More than any buffers on the way can hold.
+const FLOOD: u64 = 32 << 20;
+
+/// The size of the buffers of a narrow connection.
+const NARROW: usize = 8 * 1024;
 
 /// One connection and its account.
 #[derive(Debug)]
@@ -21,6 +35,9 @@ pub struct Client {
     pub hit: Option<String>,
     /// Whether it has been closed by both sides.
     pub left: bool,
+    /// Whether the server was stopped while it was sending: what was still
+    /// on its way then may have been answered or not.
+    pub cut: bool,
 }
 
 impl Client {
@@ -30,9 +47,31 @@ impl Client {
     ///
     /// When it cannot within the limit.
     pub fn connect(port: u16) -> Outcome<Self> {
+        Self::connect_through(port, None)
+    }
+
+    /// Connects with small buffers and small segments, so that little data
+    /// is enough to fill all that lies between it and the server.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot within the limit.
+    pub fn connect_narrow(port: u16) -> Outcome<Self> {
+        Self::connect_through(port, Some(NARROW))
+    }
+
+    /// Connects, with buffers and segments of this size.
+    fn connect_through(port: u16, size: Option<usize>) -> Outcome<Self> {
         let connect = || {
             let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let stream = TcpStream::connect_timeout(&server, LIMIT)?;
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+            if let Some(size) = size {
+                socket.set_recv_buffer_size(size)?;
+                socket.set_send_buffer_size(size)?;
+                setsockopt(&socket, TcpMaxSeg, &1000)?;
+            }
+            socket.connect_timeout(&server.into(), LIMIT)?;
+            let stream = TcpStream::from(socket);
             stream.set_read_timeout(Some(LIMIT))?;
             stream.set_write_timeout(Some(LIMIT))?;
             stream.set_nodelay(true)?;
@@ -49,6 +88,7 @@ impl Client {
             answered: 0,
             hit: None,
             left: false,
+            cut: false,
         })
     }
 
@@ -112,6 +152,82 @@ impl Client {
             self.expect_end()?;
         }
         Ok(())
+    }
+
+    /// As a client of `--serve once`: one message, its echo, the server's end
+    /// of file, and then its own.
+    ///
+    /// # Errors
+    ///
+    /// As `talk` and `expect_end`.
+    pub fn serve_once(&mut self, message: &[u8]) -> Outcome {
+        self.talk(message)?;
+        self.expect_end()?;
+        if self.hit.is_none() {
+            let result = self.stream.shutdown(Shutdown::Write);
+            self.judge(result, "its half-close")?;
+        }
+        Ok(())
+    }
+
+    /// Sends until nothing more can be sent, for the server waits with a
+    /// reply that is not read.
+    ///
+    /// # Errors
+    ///
+    /// When it could go on sending for ever.
+    pub fn fill(&mut self) -> Outcome {
+        let result = self.stream.set_write_timeout(Some(FULL));
+        let result = result.and_then(|()| {
+            while self.sent < FLOOD {
+                let count = self.stream.write(&[b'f'; 1024])?;
+                self.sent += count as u64;
+            }
+            Ok(())
+        });
+        match result {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            Ok(()) => Err("the server takes whatever is sent".to_owned()),
+            Err(error) => self.judge(Err(error), "room"),
+        }
+    }
+
+    /// Reads all the replies that are due.
+    ///
+    /// # Errors
+    ///
+    /// As `talk`.
+    pub fn empty(&mut self) -> Outcome {
+        let due = usize::try_from(self.sent - self.got).unwrap_or(0);
+        let mut echo = vec![b'f'; due.min(1024)];
+        while self.hit.is_none() && self.got < self.sent {
+            let result = match self.stream.read(&mut echo) {
+                Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => {
+                    self.got += count as u64;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+            self.judge(result, "its replies")?;
+        }
+        demand(echo.iter().all(|&byte| byte == b'f'), || {
+            format!("{} got something else", self.address)
+        })
+    }
+
+    /// Reads, slowly at last, what a server that stops still sends.
+    ///
+    /// # Errors
+    ///
+    /// As `expect_end`.
+    pub fn be_cut(&mut self) -> Outcome {
+        let mut rest = Vec::new();
+        let result = self.stream.read_to_end(&mut rest).map(drop);
+        self.got += rest.len() as u64;
+        self.cut = true;
+        self.left = true;
+        self.judge(result, "the end of file")
     }
 
     /// Notes an error of the connection; fails if it is the silence of a

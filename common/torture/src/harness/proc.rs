@@ -67,6 +67,12 @@ pub fn thread_named(pid: i32, name: &str) -> Option<i32> {
     })
 }
 
+/// Whether a process has ended; a zombie has.
+#[must_use]
+pub fn is_gone(pid: i32) -> bool {
+    stat(&format!("/proc/{pid}/stat")).is_none_or(|stat| stat[0] == "Z")
+}
+
 /// What descriptors of a process refer to, by their numbers.
 #[must_use]
 pub fn descriptors(pid: i32) -> Vec<(i32, String)> {
@@ -141,6 +147,19 @@ fn every_thread(pid: i32) -> Vec<(i32, String)> {
             tasks.map(move |task| (task, format!("/proc/{pid}/task/{task}")))
         })
         .collect()
+}
+
+/// How often a thread was given a processor, if it sleeps now.
+#[must_use]
+pub fn blocked(task: i32) -> Option<u64> {
+    let path = format!("/proc/{task}/task/{task}/schedstat");
+    let switches = || {
+        let text = fs::read_to_string(&path).ok()?;
+        text.split_whitespace().nth(2)?.parse().ok()
+    };
+    let before: u64 = switches()?;
+    let stat = stat(&format!("/proc/{task}/task/{task}/stat"))?;
+    (stat[0] == "S" && switches()? == before).then_some(before)
 }
 
 /// How often each thread was given a processor.

@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::harness::lines::Lines;
-use crate::harness::{LIMIT, Outcome, until};
+use crate::harness::{LIMIT, Outcome, proc, until};
 
 /// The version of strace, if it is installed and may be used here.
 #[must_use]
@@ -70,6 +70,10 @@ impl Strace {
         for pid in pids {
             command.args(["-p", &pid.to_string()]);
         }
+        // What the target is blocked in is interrupted and begun once more;
+        // only then is the next call surely a call that strace sees.
+        let before: Vec<_> =
+            pids.iter().map(|&pid| proc::blocked(pid)).collect();
         let mut child = command
             .args(options)
             .stdin(Stdio::null())
@@ -88,6 +92,17 @@ impl Strace {
         attached.ok_or_else(|| {
             format!("strace cannot attach: {:?}", strace.lines.all())
         })?;
+        for (&pid, before) in pids.iter().zip(before) {
+            until(|| {
+                // The very first call may have been the end of it.
+                if proc::is_gone(pid) {
+                    return Some(());
+                }
+                let now = proc::blocked(pid)?;
+                before.is_none_or(|before| now > before).then_some(())
+            })
+            .ok_or("what strace is attached to does not go on")?;
+        }
         Ok(strace)
     }
 
