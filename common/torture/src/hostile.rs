@@ -16,9 +16,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, connect, send,
-    setsockopt, socket, sockopt,
+    AddressFamily, SockFlag, SockType, SockaddrIn, connect, setsockopt, socket,
+    sockopt,
 };
+use socket2::SockRef;
 
 use crate::harness::client::Client;
 use crate::harness::form::{FORMS, Form};
@@ -56,7 +57,7 @@ impl Dice {
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut number = self.0;
         number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -71,13 +72,15 @@ impl Dice {
     /// On a machine whose `usize` has fewer than 64 bits, perhaps.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound).expect("usize has 64 bits at most");
-        let number = self.next() % bound.max(1);
+        let number = self.number() % bound.max(1);
         usize::try_from(number).expect("it is below a usize")
     }
 
     /// So many bytes.
     pub fn bytes(&mut self, number: usize) -> Vec<u8> {
-        (0..number).map(|_| self.next().to_le_bytes()[0]).collect()
+        (0..number)
+            .map(|_| self.number().to_le_bytes()[0])
+            .collect()
     }
 
     /// One of these.
@@ -153,12 +156,7 @@ impl Visit {
 
     /// Closes such that TCP sends a reset, when the socket is dropped.
     fn reset(&mut self) -> io::Result<()> {
-        let linger = libc::linger {
-            l_onoff: 1,
-            l_linger: 0,
-        };
-        setsockopt(&self.stream, sockopt::Linger, &linger)?;
-        Ok(())
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
     }
 
     /// Waits for a moment of its own choice.
@@ -223,7 +221,7 @@ impl Visit {
 
     /// Sends byte after byte, and may read some in between.
     fn trickle(&mut self) -> io::Result<()> {
-        for _ in 0..1 + self.dice.below(20) {
+        for _ in 0..=self.dice.below(20) {
             self.send_garbage(1)?;
             match self.dice.below(3) {
                 0 => thread::yield_now(),
@@ -243,7 +241,7 @@ impl Visit {
     fn flood(&mut self) -> io::Result<()> {
         self.stream.set_nonblocking(true)?;
         let chunk = self.dice.bytes(4096);
-        for _ in 0..1 + self.dice.below(24) {
+        for _ in 0..=self.dice.below(24) {
             match self.stream.write(&chunk) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.ponder();
@@ -257,7 +255,7 @@ impl Visit {
     /// Sends what a terminal would obey, among other things, and goes away in
     /// one of several ways.
     fn garbage(&mut self) -> io::Result<()> {
-        for _ in 0..1 + self.dice.below(4) {
+        for _ in 0..=self.dice.below(4) {
             let command = self.dice.one_of(&COMMANDS);
             self.send(command.as_bytes())?;
             let length = self.dice.below(1500);
@@ -273,9 +271,8 @@ impl Visit {
     /// Sends out-of-band data, which nobody has asked for and which select(2)
     /// would report as an exception.
     fn urgent(&mut self) -> io::Result<()> {
-        let socket = self.stream.as_raw_fd();
-        for _ in 0..1 + self.dice.below(3) {
-            send(socket, b"!", MsgFlags::MSG_OOB)?;
+        for _ in 0..=self.dice.below(3) {
+            SockRef::from(&self.stream).send_out_of_band(b"!")?;
             self.ponder();
         }
         Ok(())
@@ -451,7 +448,7 @@ pub fn memory(pid: i32) -> u64 {
 fn attack(port: u16, mut dice: Dice, once: bool, visits: u64) -> Outcome<u64> {
     let mut clients = 0;
     for number in 0..visits {
-        let own = Dice::new(dice.next());
+        let own = Dice::new(dice.number());
         let (name, deed) = dice.one_of(&DEEDS);
         let blame = |error: &dyn Display| format!("one that {name}: {error}");
         let mut visit =
@@ -509,7 +506,7 @@ fn audit(output: &Lines, clients: u64, received: u64) -> Outcome {
     demand(harmful.is_none(), || format!("a harmful line: {harmful:?}"))?;
     let events = |begin: &str| {
         let event = |line: &&String| {
-            line.splitn(2, "  ").nth(1).is_some_and(|rest| {
+            line.split_once("  ").is_some_and(|(_, rest)| {
                 let rest = rest.trim_start().split_once("  ");
                 rest.is_some_and(|(_, event)| event.starts_with(begin))
             })

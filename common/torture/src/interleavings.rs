@@ -20,6 +20,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -58,7 +59,13 @@ pub fn pool() -> &'static Form {
     form("process-workers")
 }
 
-fn form(name: &str) -> &'static Form {
+/// The form of this name.
+///
+/// # Panics
+///
+/// When there is none.
+#[must_use]
+pub fn form(name: &str) -> &'static Form {
     let mut forms = FORMS.iter();
     forms
         .find(|form| form.name == name)
@@ -75,6 +82,19 @@ pub fn start(form: &Form, options: &[&str]) -> Outcome<Server> {
     command.args(form.options).process_group(0);
     command.args(["--serve", "until-eof"]);
     Server::start_by(command, options)
+}
+
+/// Starts it by way of another program, which becomes the server: it runs
+/// with these words, and the server's own come behind them.
+///
+/// # Errors
+///
+/// When it does not say that it listens.
+pub fn start_by(form: &Form, words: &[&str]) -> Outcome<Server> {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).arg(program(form.program));
+    command.args(form.options).args(["--serve", "until-eof"]);
+    Server::start_by(command, &[])
 }
 
 /// Sends a signal to one process.
@@ -276,6 +296,12 @@ pub const CLOSE: Call = Call {
     number: libc::SYS_close,
 };
 
+/// What reaps a child.
+pub const WAIT: Call = Call {
+    name: "wait4",
+    number: libc::SYS_wait4,
+};
+
 /// By which a worker asks to be told of the server's death.
 pub const PRCTL: Call = Call {
     name: "prctl",
@@ -366,6 +392,12 @@ impl Orphans {
         server.signal(Signal::SIGKILL);
         server.wait()?;
         Ok(orphans)
+    }
+
+    /// Minds these, should their server leave them behind.
+    #[must_use]
+    pub fn expected(children: Vec<i32>) -> Self {
+        Self(children)
     }
 
     /// Waits until all have ended, at most for three seconds.

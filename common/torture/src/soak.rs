@@ -127,13 +127,13 @@ pub fn soak(form: &Form, plan: Plan) -> Outcome<Figures> {
     let pid = server.pid;
     let before = balance(pid)?;
     let tree = proc::tree(pid);
-    let count = |of: &dyn Fn(i32) -> usize| tree.iter().map(|p| of(*p)).sum();
+    let total = |of: &dyn Fn(i32) -> usize| tree.iter().map(|p| of(*p)).sum();
     let mut figures = Figures {
         command: form.command(),
         connections: plan.connections,
         time: Duration::ZERO,
-        descriptors: count(&|pid| proc::descriptors(pid).len()),
-        threads: count(&|pid| proc::threads(pid).len()),
+        descriptors: total(&|pid| proc::descriptors(pid).len()),
+        threads: total(&|pid| proc::threads(pid).len()),
         children: tree.len() - 1,
         memory: Vec::new(),
     };
@@ -150,11 +150,11 @@ pub fn soak(form: &Form, plan: Plan) -> Outcome<Figures> {
     server.signal(Signal::SIGTERM);
     server.wait_for(0)?;
     let summary = server.summary().ok_or("there is no last line")?;
-    let served = plan.rounds * LANES * each;
-    let bytes = (0..served).map(length).sum::<u64>() + 12;
-    let counted = (summary.clients, summary.received, summary.sent);
-    demand(counted == (served + 1, bytes, bytes), || {
-        format!("{summary:?}, not {} clients, {bytes} bytes", served + 1)
+    let all = plan.rounds * LANES * each;
+    let bytes = (0..all).map(length).sum::<u64>() + 12;
+    let printed = (summary.clients, summary.received, summary.sent);
+    demand(printed == (all + 1, bytes, bytes), || {
+        format!("{summary:?}, not {} clients, {bytes} bytes", all + 1)
     })?;
     figures.judge()?;
     Ok(figures)
@@ -195,7 +195,7 @@ fn exchange(port: u16, number: u64) -> io::Result<()> {
     let message: Vec<u8> = first.into_iter().cycle().take(length).collect();
     stream.write_all(&message)?;
     let mut echo = vec![0; length];
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         stream.shutdown(Shutdown::Write)?;
         stream.read_exact(&mut echo)?;
     } else {

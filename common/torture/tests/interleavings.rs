@@ -13,10 +13,10 @@ use torture::harness::strace::{Target, version};
 use torture::harness::{Outcome, demand, proc};
 use torture::hostile::{be_polite, stalled};
 use torture::interleavings::{
-    ACCEPT, CLONE, CLOSE, Call, Orphans, POLL, PRCTL, Side, catch, childless,
-    client, each, ended, exchange, force, held, hold, leave, pool,
-    press_ctrl_c, real_time_signal, signal, sockets, soon, start, state, stop,
-    stopped,
+    ACCEPT, CLONE, CLOSE, Call, Orphans, POLL, PRCTL, Side, WAIT, catch,
+    childless, client, each, ended, exchange, force, form, held, hold, leave,
+    pool, press_ctrl_c, real_time_signal, signal, sockets, soon, start,
+    start_by, state, stop, stopped,
 };
 
 /// Whether strace is there; says loudly that it is not.
@@ -226,6 +226,43 @@ fn a_stop_while_a_worker_is_being_replaced_reaches_it() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn a_stop_between_accept_and_the_first_line_still_answers() -> Outcome {
+    if !traced("a stop behind accept") {
+        return Ok(());
+    }
+    for form in [pool(), form("threads-workers")] {
+        force(|time| {
+            let mut server = start(form, &[])?;
+            let (pid, port) = (server.pid, server.port);
+            // Those who accept: processes, or threads.
+            let mut workers = proc::children(pid);
+            workers.extend(proc::threads(pid));
+            let processes = proc::tree(pid);
+            let target = Target::Processes(&processes);
+            let strace = hold(target, ACCEPT, Side::Behind, time, false)?;
+            let in_time = thread::scope(|scope| {
+                let talk = scope.spawn(move || {
+                    let mut client = Client::connect(port)?;
+                    exchange(&mut client, b"hello")?;
+                    client.expect_end()
+                });
+                let one = || workers.iter().any(|&one| held(one, ACCEPT));
+                let caught = catch(one);
+                thread::sleep(time / 4);
+                server.signal(Signal::SIGTERM);
+                let in_time = caught && one();
+                talk.join().unwrap_or(Err("the client panicked".into()))?;
+                Outcome::Ok(in_time)
+            })?;
+            stopped(&mut server, 1, 5)?;
+            strace.detach()?;
+            Ok(in_time.into())
+        })?;
+    }
+    Ok(())
+}
+
 // A child that has hardly begun.
 
 /// A signal comes when the child exists and has not done anything yet.
@@ -338,6 +375,19 @@ fn a_stray_signal_to_the_server_changes_nothing() -> Outcome {
 }
 
 #[test]
+#[ignore = "such a worker cuts every later client: it should take none"]
+fn a_worker_that_got_the_signal_of_a_cut_harms_nobody_else() -> Outcome {
+    let mut server = start(pool(), &[])?;
+    for worker in proc::children(server.pid) {
+        signal(worker, Signal::SIGUSR1)?;
+    }
+    for _ in 0..12 {
+        be_polite(server.port, b"12345")?;
+    }
+    stop(&mut server, 12, 60)
+}
+
+#[test]
 fn a_child_that_a_real_time_signal_kills_is_reaped_and_reported() -> Outcome {
     for form in [each(), pool()] {
         let mut server = start(form, &[])?;
@@ -417,6 +467,83 @@ fn a_child_that_is_stopped_cannot_hold_up_a_stop() -> Outcome {
         server.signal(Signal::SIGTERM);
         server.wait_for(0)?;
         demand(ended(child), || "it has left the child behind".into())?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "the third ends the server before it has killed all"]
+fn a_third_signal_leaves_no_child_behind() -> Outcome {
+    if !traced("a third signal") {
+        return Ok(());
+    }
+    force(|time| {
+        let mut server = start(each(), &["--grace", "60"])?;
+        let pid = server.pid;
+        // Each of them would wait for its client for a minute.
+        let crowd: Vec<_> = thread::scope(|scope| {
+            let stall = || scope.spawn(|| stalled(server.port));
+            let all: Vec<_> = (0..5).map(|_| stall()).collect();
+            all.into_iter()
+                .map(thread::ScopedJoinHandle::join)
+                .collect()
+        });
+        let children = proc::children(pid);
+        server.signal(Signal::SIGTERM);
+        soon("the server no longer listens", || sockets(pid).is_empty())?;
+        // It is held where it reaps the first of those that it kills.
+        let strace =
+            hold(Target::Thread(pid), WAIT, Side::Before, time, false)?;
+        server.signal(Signal::SIGTERM);
+        let caught = catch(|| held(pid, WAIT));
+        server.signal(Signal::SIGTERM);
+        let in_time = caught && held(pid, WAIT);
+        let orphans = Orphans::expected(children.clone());
+        server.wait_for(130)?;
+        strace.detach()?;
+        let killed = || children.iter().all(|&child| ended(child));
+        soon("all children are killed", killed)?;
+        drop((crowd, orphans));
+        Ok(in_time.into())
+    })
+}
+
+// What a server inherits.
+
+#[test]
+fn a_child_that_is_not_its_own_is_reaped_and_changes_nothing() -> Outcome {
+    for form in [each(), pool()] {
+        // Status 1 is what a worker ends with that met a mistake.
+        let shell =
+            "(sleep 0.2; exit 1) & (sleep 0.2; kill -9 $$) & exec \"$@\"";
+        let shell = shell.replace("kill -9 $$", "exit 101");
+        let mut server = start_by(form, &["sh", "-c", &shell, "sh"])?;
+        let own = match form.options {
+            [] => 0,
+            _ => 3,
+        };
+        soon("the others are reaped", || {
+            proc::children(server.pid).len() == own
+        })?;
+        be_polite(server.port, b"12345")?;
+        stop(&mut server, 1, 5)?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "with SIGCHLD blocked, children stay zombies"]
+fn blocked_signals_that_it_inherits_block_nothing() -> Outcome {
+    let block = "--block-signal=CHLD,TERM,USR1,USR2";
+    for form in [each(), pool()] {
+        let mut server = start_by(form, &["env", block])?;
+        for _ in 0..4 {
+            be_polite(server.port, b"12345")?;
+        }
+        if form.options.is_empty() {
+            childless(&server)?;
+        }
+        stop(&mut server, 4, 20)?;
     }
     Ok(())
 }
@@ -587,8 +714,8 @@ fn a_newborn_worker_whose_server_is_killed_ends() -> Outcome {
         let strace = hold(target, PRCTL, Side::Before, time, false)?;
         signal(before[0], Signal::SIGKILL)?;
         let newborn = || {
-            let now = proc::children(pid).into_iter();
-            now.filter(|child| !before.contains(child)).next_back()
+            let mut now = proc::children(pid).into_iter();
+            now.rfind(|child| !before.contains(child))
         };
         let caught =
             catch(|| newborn().is_some_and(|child| held(child, PRCTL)));
