@@ -24,7 +24,7 @@ use crate::Server;
 use crate::constants::{BACKLOG, RETRY_PAUSE};
 use crate::failure::{Failure, Trouble};
 use crate::options::Options;
-use crate::stop::Stop;
+use crate::stop::{self, Stop};
 
 /// What a server's loop has to deal with next.
 #[derive(Debug)]
@@ -265,6 +265,11 @@ impl Listener {
     ///
     /// Those of accept(2) that only a mistake in the program can cause.
     pub fn accept(&mut self) -> Result<Accepted, Failure> {
+        // Not even in the moment before this loop learns of the stop: another
+        // may have made room by then.
+        if stop::requested() {
+            return Ok(Accepted::Nobody);
+        }
         // After a stop there is nobody to be accepted from.
         let Some(socket) = &self.socket else {
             return Ok(Accepted::Nobody);
