@@ -8,6 +8,7 @@ pub mod proc;
 pub mod server;
 pub mod strace;
 
+use std::io::{self, Write as _};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,17 @@ pub fn until<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
         }
         sleep(Duration::from_millis(2));
     }
+}
+
+/// Says that something is not tried, for want of something: so that nobody
+/// takes the silence for success, past the test harness, which would keep it
+/// to itself.
+pub fn skip(want: &str, what: &str) {
+    writeln!(
+        io::stderr(),
+        "\nSKIPPED, for want of a usable {want}: {what}"
+    )
+    .ok();
 }
 
 /// Fails with this text unless the condition holds.

@@ -98,22 +98,40 @@ impl Client {
     ///
     /// When nothing comes for too long, or something else than the echo.
     pub fn talk(&mut self, message: &[u8]) -> Outcome {
+        self.send(message)?;
+        self.receive(message)
+    }
+
+    /// Sends a message, unless the connection is broken.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not take it.
+    pub fn send(&mut self, message: &[u8]) -> Outcome {
+        if self.hit.is_some() {
+            return Ok(());
+        }
+        self.sent += message.len() as u64;
+        let result = self.stream.write_all(message);
+        self.judge(result, "room")
+    }
+
+    /// Reads the echo of a message, unless the connection is broken.
+    ///
+    /// # Errors
+    ///
+    /// When nothing comes for too long, or something else than the echo.
+    pub fn receive(&mut self, message: &[u8]) -> Outcome {
         if self.hit.is_some() {
             return Ok(());
         }
         let mut echo = vec![0; message.len()];
-        let result = self.stream.write_all(message).and_then(|()| {
-            self.sent += message.len() as u64;
-            self.stream.read_exact(&mut echo)
-        });
+        let result = self.stream.read_exact(&mut echo);
         self.judge(result, "a reply")?;
         if self.hit.is_none() {
-            if echo != message {
-                return Err(format!(
-                    "{} got something else than its echo",
-                    self.address
-                ));
-            }
+            demand(echo == message, || {
+                format!("{} got something else than its echo", self.address)
+            })?;
             self.got += echo.len() as u64;
             self.answered += 1;
         }

@@ -73,6 +73,12 @@ pub fn is_gone(pid: i32) -> bool {
     stat(&format!("/proc/{pid}/stat")).is_none_or(|stat| stat[0] == "Z")
 }
 
+/// Whether a child of a server has ended and was not reaped yet.
+#[must_use]
+pub fn has_zombies(pid: i32) -> bool {
+    tree(pid)[1..].iter().any(|&child| is_gone(child))
+}
+
 /// What descriptors of a process refer to, by their numbers.
 #[must_use]
 pub fn descriptors(pid: i32) -> Vec<(i32, String)> {

@@ -1,6 +1,7 @@
 //! One case: a server, clients in service, one call that fails, and the
 //! balance sheet afterwards.
 
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -23,6 +24,18 @@ const FLOOD_TIME: Duration = Duration::from_secs(5);
 
 /// What a stop may take that has to wait for nobody; the grace of 4 s is longer.
 const STOP_TIME: Duration = Duration::from_secs(2);
+
+/// How many clients are served at a time: so few that one place that a fault
+/// has taken for ever is missed.
+const PLACES: usize = 12;
+
+/// How long a spell of trouble lasts, and the calls that may fail meanwhile:
+/// a server that pauses between them makes one each tenth of a second.
+const SPELL: Duration = Duration::from_millis(500);
+const SPELL_CALLS: usize = 12;
+
+/// What a client says who comes during it.
+const WAITING: &[u8] = b"I can wait\n";
 
 /// The most rounds of anything: whatever has not happened by then never will.
 const ROUNDS: usize = 400;
@@ -49,7 +62,8 @@ pub struct Scene<'a> {
 /// What was expected, and what came.
 pub fn run(case: &Case) -> Outcome {
     let serve = if case.once() { "once" } else { "until-eof" };
-    let options = ["--serve", serve, "--grace", "4"];
+    let most = PLACES.to_string();
+    let options = ["--serve", serve, "--grace", "4", "--max-clients", &most];
     let server = Server::start(case.form, &options)?;
     let baseline = proc::settled(server.pid)?;
     let before = proc::processor_time(server.pid);
@@ -82,8 +96,11 @@ pub fn run(case: &Case) -> Outcome {
         return scene.balance();
     }
     strace.detach()?;
-    scene.afterwards()?;
+    // Nobody else has to come for the dead to be buried.
     let pid = scene.server.pid;
+    until(|| (!proc::has_zombies(pid)).then_some(()))
+        .ok_or("a zombie stays")?;
+    scene.afterwards()?;
     let mut holdings = Vec::new();
     until(|| {
         holdings = proc::holdings(pid);
@@ -194,8 +211,9 @@ impl Scene<'_> {
             row, errno, when, ..
         } = self.case;
         let call = row.call;
+        let more = if row.drive == Drive::Spell { "+" } else { "" };
         let mut options = vec![
-            format!("--inject={call}:error={errno}:when={when}"),
+            format!("--inject={call}:error={errno}:when={when}{more}"),
             format!("--trace={call},accept4"),
         ];
         if row.drive == Drive::Complain {
@@ -251,6 +269,10 @@ impl Scene<'_> {
                     };
                     victim.talk(b"and what do you say?\n")?;
                 }
+                Drive::Spell => {
+                    self.sit_out(strace)?;
+                    break;
+                }
                 Drive::Leave => {
                     let Some(victim) = &mut self.victim else {
                         break;
@@ -293,12 +315,41 @@ impl Scene<'_> {
         Ok(())
     }
 
+    /// A client comes; or several at once where there are several loops, of
+    /// which the kernel may wake always the same unless that is busy.
+    fn arrive(&self) -> Outcome<Vec<Client>> {
+        let loops = self.case.form.approach() == Approach::Loops;
+        let number = if loops { 8 } else { 1 };
+        let clients = 0..number;
+        clients.map(|_| Client::connect(self.server.port)).collect()
+    }
+
     /// A client comes, talks and leaves.
     fn visit(&mut self) -> Outcome {
-        let mut client = Client::connect(self.server.port)?;
-        let result = client.talk(b"hola\n").and_then(|()| client.leave());
-        self.others.push(client);
+        let mut clients = self.arrive()?;
+        let mut result = Ok(());
+        for client in &mut clients {
+            let served = client.talk(b"hola\n").and_then(|()| client.leave());
+            result = result.and(served);
+        }
+        self.others.append(&mut clients);
         result
+    }
+
+    /// A client comes while the call fails again and again, and is served
+    /// when it does so no longer.
+    fn sit_out(&mut self, strace: &Strace) -> Outcome {
+        let mut clients = self.arrive()?;
+        for client in &mut clients {
+            client.send(WAITING)?;
+        }
+        self.others.append(&mut clients);
+        strace.wait_for_hit()?;
+        sleep(SPELL);
+        let calls = strace.hits();
+        demand(calls <= SPELL_CALLS, || {
+            format!("it spins: {calls} calls in {SPELL:?}")
+        })
     }
 
     /// Kills a worker without a client, and waits until it is replaced.
@@ -326,15 +377,27 @@ impl Scene<'_> {
     /// client who comes only now, and those who were there all the time.
     fn afterwards(&mut self) -> Outcome {
         for client in &mut self.others {
+            if self.case.row.drive == Drive::Spell && !client.left {
+                client.receive(WAITING)?;
+            }
             client.leave()?;
         }
         if let Some(mut victim) = self.victim.take() {
             self.finish(&mut victim)?;
             self.others.push(victim);
         }
-        let mut polite = Client::connect(self.server.port)?;
-        self.finish(&mut polite)?;
-        self.others.push(polite);
+        // As many as there are places, if each of them has its own.
+        let places = match self.case.form.approach() {
+            Approach::Pool => 1,
+            _ => PLACES - self.bystanders.len(),
+        };
+        let mut polite = (0..places)
+            .map(|_| self.connect())
+            .collect::<Outcome<Vec<_>>>()?;
+        for client in &mut polite {
+            self.finish(client)?;
+        }
+        self.others.append(&mut polite);
         let mut bystanders = std::mem::take(&mut self.bystanders);
         for client in &mut bystanders {
             self.finish(client)?;

@@ -22,6 +22,8 @@ pub enum Drive {
     Visit,
     /// Clients come and stay.
     Crowd,
+    /// The call fails not once but for a while, and a client comes meanwhile.
+    Spell,
     /// The victim sends one message after the other.
     Talk,
     /// The victim says goodbye.
@@ -297,6 +299,18 @@ const WRITE: &[&str] = &[
 /// Every call on the path of service that can fail by no fault of ours.
 pub const TABLE: &[Row] = &[
     row("accept4", "accept4", Whom::Door, Drive::Visit, ALL, ACCEPT),
+    // Resources that stay away for a while: each spell is one line, and no
+    // reason to spin.
+    spell("accept4-spell", "accept4", ALL, SHORTAGE),
+    spell("clone3-spell", "clone3", &["threads"], NO_ROOM),
+    spell("clone-spell", "clone", &["process"], NO_ROOM),
+    spell(
+        "poll-spell",
+        "poll",
+        &["threads", "process", "mux-poll", "mux-poll-workers"],
+        NO_MEMORY,
+    ),
+    spell("pselect6-spell", "pselect6", &["mux-select"], NO_MEMORY),
     // Receiving. In the blocking servers EAGAIN is how the idle limit ends
     // a call; in the loops it means that the socket was not ready after all.
     row(
@@ -618,12 +632,17 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         pipe: Some(Pipe::Signal),
+        ..row("read-signal", "read", Whom::Main, Drive::Visit, EACH, AGAIN)
+    },
+    Row {
+        pipe: Some(Pipe::Signal),
+        whens: &[1],
         ..row(
-            "read-signal",
+            "read-signal-stop",
             "read",
             Whom::Main,
-            Drive::Visit,
-            &["process"],
+            Drive::SlowStop,
+            ALL,
             AGAIN,
         )
     },
@@ -634,6 +653,27 @@ pub const TABLE: &[Row] = &[
     },
 ];
 
+/// A row whose call fails from its first time on.
+const fn spell(
+    name: &'static str,
+    call: &'static str,
+    forms: &'static [&'static str],
+    faults: &'static [Fault],
+) -> Row {
+    Row {
+        whens: &[1],
+        ..row(name, call, Whom::Door, Drive::Spell, forms, faults)
+    }
+}
+
+const SHORTAGE: &[Fault] = &[fault(
+    Harm::Nobody,
+    Words::One,
+    &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"],
+)];
+const NO_ROOM: &[Fault] =
+    &[fault(Harm::Nobody, Words::One, &["EAGAIN", "ENOMEM"])];
+const NO_MEMORY: &[Fault] = &[fault(Harm::Nobody, Words::One, &["ENOMEM"])];
 const DRAIN: &[Fault] = &[
     fault(Harm::Nobody, Words::None, &["EINTR", "EAGAIN"]),
     fault(Harm::Nobody, Words::None, RECEIVE),
