@@ -21,8 +21,6 @@ pub enum Failure {
     /// A system call has failed that can fail only by a mistake of ours, or
     /// before there was anything to serve.
     System(io::Error),
-    /// A worker process has met such an error, and has reported it already.
-    Reported,
     /// A second Ctrl-C or SIGTERM came while the server was stopping.
     Interrupted,
 }
@@ -55,8 +53,8 @@ impl Failure {
         }
     }
 
-    /// One line that says what failed, why, and what to try; nothing for what
-    /// was said already, and for an interruption, whose author knows.
+    /// One line that says what failed, why, and what to try; nothing for an
+    /// interruption, whose author knows.
     #[must_use]
     pub fn message(&self, language: Language) -> Option<String> {
         // Both become a `String`, beside others that are made.
@@ -86,7 +84,7 @@ impl Failure {
                 (pick("cannot go on", "no se puede continuar"), error)
             }
             // Nothing to add.
-            Self::Reported | Self::Interrupted => return None,
+            Self::Interrupted => return None,
         };
         // The reason.
         let why = match self {
@@ -118,7 +116,7 @@ impl Failure {
             // Both come from the system.
             Self::Listen(_, error) | Self::System(error) => error,
             // Nobody asks.
-            Self::Reported | Self::Interrupted => return None,
+            Self::Interrupted => return None,
         };
         // 0 is no error at all, and so matches none of the arms.
         let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));

@@ -132,13 +132,17 @@ pub struct Children {
     report: OwnedFd,
     /// The sum of what was read from it.
     totals: Totals,
+    /// The error that only a mistake in the program can cause, if a worker
+    /// has met one.
+    mistake: Option<io::Error>,
 }
 
 /// A report is five numbers of eight bytes: so short that pipe(7) takes it
 /// whole or not at all, whoever else writes.
 type Report = [[u8; 8]; 5];
 
-/// The troubles that a worker may meet, by their numbers in a report.
+/// The troubles that a worker may meet, by their numbers in a report. The
+/// number after the last is a mistake in the program, and not to be mended.
 const TROUBLES: [Trouble; 2] = [Trouble::Accept, Trouble::Network];
 
 impl Children {
@@ -175,6 +179,7 @@ impl Children {
             reports: Arc::new(reports),
             report,
             totals: Totals::default(),
+            mistake: None,
         })
     }
 
@@ -263,9 +268,15 @@ impl Children {
     pub fn complain(&self, trouble: Trouble, error: &io::Error) {
         // Both are numbers, and 0 stands for neither.
         let known = TROUBLES.iter().position(|known| *known == trouble);
+        self.write_error(known.unwrap_or(TROUBLES.len()), error);
+    }
+
+    /// In a child: writes a report of an error, by its kind and its number.
+    fn write_error(&self, kind: usize, error: &io::Error) {
+        // Errors of the kernel are small, and above 0.
         let errno = error.raw_os_error().unwrap_or(0).unsigned_abs();
         // Nothing was served meanwhile.
-        self.write([0, 0, 0, known.unwrap_or(0) as u64, errno.into()]);
+        self.write([0, 0, 0, kind as u64, errno.into()]);
     }
 
     /// In a child: writes one report.
@@ -292,10 +303,13 @@ impl Children {
         let status = match result {
             // As everywhere, 0 is success.
             Ok(Ok(())) => 0,
-            // A mistake in the program, in words here, in a number there.
+            // A mistake in the program: the server will say so, and end.
             Ok(Err(failure)) => {
-                self.server.complain(&failure);
-                // The server reads it, and ends.
+                // The only kind that a worker can meet.
+                if let Failure::System(error) = &failure {
+                    self.write_error(TROUBLES.len(), error);
+                }
+                // The same as the server's, which it becomes.
                 failure.status()
             }
             // What a Rust program ends with after a panic.
@@ -331,21 +345,17 @@ impl Children {
     ///
     /// # Errors
     ///
-    /// `Failure::Reported` when a worker has met an error that only a mistake
-    /// in the program can cause: another one in its place would meet it too.
+    /// The error that a worker has met if only a mistake in the program can
+    /// cause it: another one in its place would meet it too.
     pub fn reap(&mut self) -> Result<(), Failure> {
-        // Unless one of them says otherwise.
-        let mut result = Ok(());
         // One SIGCHLD may stand for many children: signals do not queue.
         loop {
             // Any child, without waiting for one: until somebody asks like
             // this, a child that has ended stays in the table as a zombie.
             match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                // Only a worker ends so, and it has said why.
+                // Only a worker ends so, and it has reported why.
                 Ok(WaitStatus::Exited(child, 1)) if self.is_worker(child) => {
                     self.live.remove(&child);
-                    // The next one would fare the same.
-                    result = Err(Failure::Reported);
                 }
                 // By itself: after its work, or after a panic.
                 Ok(WaitStatus::Exited(child, status)) => {
@@ -374,7 +384,12 @@ impl Children {
         // Each of them has reported before it ended.
         self.read_reports();
         // Only now: the others must not stay zombies because of one.
-        result
+        match self.mistake.take() {
+            // All would fare the same.
+            Some(error) => Err(error.into()),
+            // The ordinary case.
+            None => Ok(()),
+        }
     }
 
     /// Whether this child is a worker: it was not created for one client.
@@ -422,7 +437,7 @@ impl Children {
                 // The same five.
                 let numbers = report.map(u64::from_ne_bytes);
                 // In the order in which they were written.
-                let [clients, received, sent, trouble, errno] = numbers;
+                let [clients, received, sent, kind, errno] = numbers;
                 // One loop, one owner: no lock.
                 self.totals += Totals {
                     clients,
@@ -431,7 +446,7 @@ impl Children {
                 };
                 // 0 is no error at all.
                 if errno != 0 {
-                    self.relay(trouble, errno);
+                    self.relay(kind, errno);
                 }
             }
             // The pipe is empty; asking again would only confirm it.
@@ -441,16 +456,20 @@ impl Children {
         }
     }
 
-    /// Prints what trouble a worker has met, once for each spell of it.
-    fn relay(&self, trouble: u64, errno: u64) {
-        // What `complain` has made numbers of.
-        let trouble = usize::try_from(trouble).unwrap_or(0);
+    /// Prints what trouble a worker has met, once for each spell of it; keeps
+    /// what is worse.
+    fn relay(&mut self, kind: u64, errno: u64) {
+        // What `write_error` has made numbers of.
+        let kind = usize::try_from(kind).unwrap_or(TROUBLES.len());
         let errno = i32::try_from(errno).unwrap_or(0);
+        // The number of an error is all there is to know of it.
+        let error = io::Error::from_raw_os_error(errno);
         // The lists are the same, since the program is.
-        if let Some(trouble) = TROUBLES.get(trouble) {
-            let error = io::Error::from_raw_os_error(errno);
+        match TROUBLES.get(kind) {
             // The spell is the server's, and so one for all workers.
-            self.server.transcript.trouble(*trouble, &error);
+            Some(trouble) => self.server.transcript.trouble(*trouble, &error),
+            // `reap` returns it.
+            None => self.mistake = Some(error),
         }
     }
 

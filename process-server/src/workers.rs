@@ -6,6 +6,7 @@
 
 // From the standard library, which has no fork.
 use std::net::TcpListener;
+use std::os::fd::AsRawFd as _;
 use std::process::id;
 use std::sync::Arc;
 use std::thread::sleep;
@@ -20,6 +21,7 @@ use common::stop;
 use common::totals::Totals;
 use common::transcript::Worker;
 use nix::errno::Errno;
+use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::{ForkResult, fork, pipe, read};
 
 // The same table of children as without `--workers`.
@@ -96,11 +98,14 @@ pub fn serve(
             Some(Event::Wake) => children.reap()?,
             // 3. Stop
             Some(Event::Stop(side)) => {
-                // Nobody is replaced any more; and when the last copy of the
-                // socket is closed, the clients in its queue are reset.
-                socket = None;
                 // Each worker finishes with its client, and ends.
                 children.shutdown(side);
+                // `None`: nobody is replaced any more. And all copies of the
+                // socket are one to the kernel, which now resets its queue.
+                if let Some(socket) = socket.take() {
+                    // After the signals, which explain the end to the workers.
+                    shutdown(socket.as_raw_fd(), Shutdown::Both).ok();
+                }
             }
             // The listening socket is no longer the listener's.
             Some(Event::Client(..)) => {}

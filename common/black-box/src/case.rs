@@ -96,6 +96,12 @@ pub fn creates_for_each(subject: &Subject) -> bool {
     subject.kind != Kind::Loop && subject.variant.workers.is_none()
 }
 
+/// For [`Case::only`]: those of which no accept waits for a client with a
+/// descriptor set aside for it already, as that of a worker does.
+pub fn accepts_when_ready(subject: &Subject) -> bool {
+    subject.kind == Kind::Loop || subject.variant.workers.is_none()
+}
+
 /// For [`Case::only`]: the loop in the form that uses `select`.
 pub fn select(subject: &Subject) -> bool {
     subject.variant.options.contains("select")

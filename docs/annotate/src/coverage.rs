@@ -47,7 +47,7 @@ pub fn pointless(source: &Source) -> Vec<usize> {
         let before = source.line(comment.lines.start - 1);
         before.is_some_and(|line| {
             line.kind == LineKind::Code
-                && line.tokens.last().is_some_and(|token| token == "{")
+                && line.tokens.last().is_some_and(|token| "{:".contains(token))
         })
     };
     let mut comments: Vec<&Comment> = source.comments.iter().collect();
@@ -65,7 +65,13 @@ pub fn pointless(source: &Source) -> Vec<usize> {
 pub fn unit_of(source: &Source, comment: &Comment) -> Option<usize> {
     let end = comment.lines.end;
     let mut units = source.units.iter();
-    units.position(|unit| (unit.top..=unit.line).contains(&end))
+    units.position(|unit| {
+        let documents = comment.doc_lines > 0
+            && unit.kind.is_item()
+            && unit.is_first_inside(comment);
+        let is_above = (unit.top..=unit.line).contains(&end);
+        documents || is_above
+    })
 }
 
 fn name(kind: Kind) -> &'static str {
@@ -145,8 +151,11 @@ impl<'a> Coverage<'a> {
     fn cover(&self, index: usize) -> Cover {
         let unit = &self.source.units[index];
         let mut above = self.source.comments_of(unit);
-        if above.any(|comment| comment.note_lines() > 0)
-            || self.has_trailing(index)
+        let item = unit.kind != Kind::Statement;
+        if above.any(|comment| {
+            // What documents an item is not about its first statement.
+            comment.plain_lines() > 0 || (item && comment.doc_lines > 0)
+        }) || self.has_trailing(index)
             || self.is_explained_inside(unit)
         {
             return Cover::Own;
@@ -190,17 +199,21 @@ impl<'a> Coverage<'a> {
         matches!(kind, Kind::Field | Kind::Variant | Kind::Arm | Kind::Else)
             && self.source.head(index).any(|line| {
                 let line = self.source.line(line);
-                line.is_some_and(|line| line.comment.is_some())
+                line.is_some_and(|line| {
+                    line.kind == LineKind::Code && line.comment.is_some()
+                })
             })
     }
 
     /// Whether a comment is the first thing inside its block.
     fn is_explained_inside(&self, unit: &Unit) -> bool {
         self.source.comments.iter().any(|comment| {
-            comment.note_lines() > 0
-                && unit
-                    .open
-                    .is_some_and(|open| open + 1 == comment.lines.start)
+            let lines = if unit.kind.is_item() {
+                comment.doc_lines
+            } else {
+                comment.plain_lines()
+            };
+            lines > 0 && unit.is_first_inside(comment)
         })
     }
 

@@ -1,7 +1,7 @@
 //! Reads a source file as a class does, and checks that nothing in it goes
 //! unexplained.
 //!
-//! - [`rust`] reads a file into a [`source::Source`]: its lines, its
+//! - [`rust`] and [`python`] read a file into a [`source::Source`]: its lines, its
 //!   comments, and the code that each of them explains. Pages are made from
 //!   its blocks, to which every line belongs exactly once.
 //! - [`rules`] are what must hold for such a file, and [`coverage`] is the
@@ -12,6 +12,7 @@
 pub mod banners;
 pub mod coverage;
 pub mod project;
+pub mod python;
 pub mod rules;
 pub mod rust;
 pub mod source;

@@ -5,8 +5,8 @@ use std::{fs, io};
 
 use crate::banners::Entry;
 use crate::rules::{self, Exemption, Finding, Rule, Tables};
-use crate::rust;
 use crate::source::Source;
+use crate::{python, rust};
 
 /// The folders whose files are checked, with all that is below them.
 pub const FOLDERS: &[&str] = &[
@@ -15,6 +15,7 @@ pub const FOLDERS: &[&str] = &[
     "mux-server/src",
     "common/src",
     "common/examples",
+    "docs/python",
 ];
 
 /// What is said of single files.
@@ -104,6 +105,45 @@ const BANNERS: &[(&str, &[Entry<'_>])] = &[
             ("4.3", "Send the reply"),
         ],
     ),
+    (
+        "docs/python/threads_server.py",
+        &[
+            ("1", "Accept a client"),
+            ("2", "A new socket for the connection"),
+            ("3", "Create a thread"),
+            ("4", "From the new thread"),
+            ("4.1", "Receive"),
+            ("4.2", "Print"),
+            ("4.3", "Send"),
+            ("4.4", "Close"),
+        ],
+    ),
+    (
+        "docs/python/process_server.py",
+        &[
+            ("1", "Accept a client"),
+            ("2", "A new socket for the connection"),
+            ("3", "Create a process"),
+            ("4", "From the new process"),
+            ("4.1", "Receive"),
+            ("4.2", "Print"),
+            ("4.3", "Send"),
+            ("4.4", "Close"),
+        ],
+    ),
+    (
+        "docs/python/mux_server.py",
+        &[
+            ("1", "Initialise the list"),
+            ("2", "Wait for one or more connections"),
+            ("3", "Iterate over those that are ready"),
+            ("4", "For each of them"),
+            ("4.1", "A new socket for the connection"),
+            ("4.2", "Add the socket to the list"),
+            ("4.3", "If there is data"),
+            ("4.4", "If there is none"),
+        ],
+    ),
 ];
 
 /// All that is allowed although a rule forbids it.
@@ -143,7 +183,10 @@ fn walk(root: &Path, folder: &str, files: &mut Vec<String>) -> io::Result<()> {
         let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
         if entry.file_type()?.is_dir() {
             walk(root, &path, files)?;
-        } else if Path::new(&path).extension().is_some_and(|e| e == "rs") {
+        } else if Path::new(&path)
+            .extension()
+            .is_some_and(|e| e == "rs" || e == "py")
+        {
             files.push(path);
         }
     }
@@ -154,11 +197,30 @@ fn walk(root: &Path, folder: &str, files: &mut Vec<String>) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// Where there is no such file. What is not Rust is a finding.
+/// Where there is no such file, or no Python to read it.
 pub fn read(root: &Path, path: &str) -> io::Result<Result<Source, Finding>> {
     let text = fs::read_to_string(root.join(path))
         .map_err(|error| io::Error::other(format!("{path}: {error}")))?;
-    Ok(rust::read(path, &text).map_err(|error| Finding {
+    read_text(path, &text)
+}
+
+/// Reads the text of a file, in the language that its name tells. If it is not
+/// in that language, that is a finding.
+///
+/// # Errors
+///
+/// Where there is no Python to read it.
+pub fn read_text(
+    path: &str,
+    text: &str,
+) -> io::Result<Result<Source, Finding>> {
+    let extension = Path::new(path).extension();
+    let read = if extension.is_some_and(|extension| extension == "py") {
+        python::read(path, text)?
+    } else {
+        rust::read(path, text)
+    };
+    Ok(read.map_err(|error| Finding {
         path: path.to_owned(),
         line: error.line,
         rule: Rule::Readable,
@@ -170,7 +232,7 @@ pub fn read(root: &Path, path: &str) -> io::Result<Result<Source, Finding>> {
 ///
 /// # Errors
 ///
-/// Where there is no such file.
+/// Where there is no such file, or no Python to read it.
 pub fn check(root: &Path, path: &str) -> io::Result<Vec<Finding>> {
     Ok(match read(root, path)? {
         Ok(source) => rules::check(&source, &TABLES),

@@ -182,10 +182,8 @@ impl Report<'_> {
 
     fn lengths(&mut self) {
         for comment in &self.source.comments {
-            let item = self.source.units.iter().any(|unit| {
-                let range = unit.top..=unit.line;
-                unit.kind.is_item() && range.contains(&comment.lines.end)
-            });
+            let item = coverage::unit_of(self.source, comment)
+                .is_some_and(|index| self.source.units[index].kind.is_item());
             let header = comment.lines.start == 1;
             let lines = if item || header {
                 comment.plain_lines()
@@ -214,7 +212,7 @@ impl Report<'_> {
         for comment in &source.comments {
             let code = coverage.explained(comment);
             if words::repeats(&comment.note, &code) {
-                self.repetition(comment.lines.start);
+                self.repetition(comment.lines.start, &comment.note);
             }
         }
         for (index, line) in source.lines.iter().enumerate() {
@@ -223,13 +221,14 @@ impl Report<'_> {
                 && let Some(comment) = &line.comment
                 && words::repeats(comment, &code)
             {
-                self.repetition(index + 1);
+                self.repetition(index + 1, comment);
             }
         }
     }
 
-    fn repetition(&mut self, line: usize) {
-        let message = "the comment only repeats the words of its line";
+    fn repetition(&mut self, line: usize, note: &str) {
+        let note = note.trim().lines().next().unwrap_or_default();
+        let message = format!("only repeats the words of its line: {note}");
         self.add(line, Rule::Repetition, message);
     }
 

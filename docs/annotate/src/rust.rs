@@ -9,16 +9,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Block, Expr, Item, Stmt};
 
-use crate::source::{Kind, Parts, Piece, Source, Token, Unit};
-
-/// Why a file cannot be read, and where.
-#[derive(Debug)]
-pub struct Unreadable {
-    /// The line that is not understood.
-    pub line: usize,
-    /// What is wrong with it.
-    pub message: String,
-}
+use crate::source::{Kind, Parts, Piece, Source, Token, Unit, Unreadable};
 
 impl From<LexError> for Unreadable {
     fn from(error: LexError) -> Self {
@@ -167,6 +158,7 @@ impl Reader<'_> {
                 line: first + index,
                 text: line.to_owned(),
                 doc,
+                apart: false,
             });
         }
     }

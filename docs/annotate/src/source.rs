@@ -134,10 +134,20 @@ pub struct Unit {
     pub line: usize,
     /// Its last line.
     pub last: usize,
-    /// The line that opens its block, if a comment inside may explain it.
+    /// The line that opens its block, if a comment inside may explain it: an
+    /// arm, a branch, or an item whose documentation stands inside.
     pub open: Option<usize>,
     /// Whether it is all that there is in a function, or in an `impl`.
     pub sole: bool,
+}
+
+impl Unit {
+    /// Whether a comment is the first thing inside its block.
+    #[must_use]
+    pub fn is_first_inside(&self, comment: &Comment) -> bool {
+        self.open
+            .is_some_and(|open| open + 1 == comment.lines.start)
+    }
 }
 
 /// What a unit is.
@@ -176,6 +186,9 @@ impl Kind {
 /// A comment and the code that it explains: one row of a page.
 #[derive(Debug)]
 pub struct Block {
+    /// The lines of code above the comment, mostly none: attributes, if it
+    /// stands among them; the head of a Python function, if it stands inside.
+    pub head_lines: Range<usize>,
     /// The lines of the comment, none if nothing is said of this code.
     pub note_lines: Range<usize>,
     /// The lines of the code, which begin where the comment ends.
@@ -190,7 +203,7 @@ impl Block {
     /// All its lines.
     #[must_use]
     pub fn lines(&self) -> Range<usize> {
-        self.note_lines.start..self.code_lines.end
+        self.head_lines.start..self.code_lines.end
     }
 
     /// The banner that it begins with.
@@ -202,7 +215,9 @@ impl Block {
     /// The note, as Markdown.
     #[must_use]
     pub fn note(&self) -> &str {
-        self.comment.as_ref().map_or("", |comment| &comment.note)
+        self.comment
+            .as_ref()
+            .map_or("", |comment| comment.note.trim())
     }
 }
 
@@ -237,6 +252,17 @@ pub struct Piece {
     pub text: String,
     /// Whether it is documentation.
     pub doc: bool,
+    /// Whether it does not go on where the line above it has ended.
+    pub apart: bool,
+}
+
+/// Why a file cannot be read, and where.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The line that is not understood.
+    pub line: usize,
+    /// What is wrong with it.
+    pub message: String,
 }
 
 impl Source {
@@ -269,7 +295,9 @@ impl Source {
             let banner = Banner::parse(&piece.text);
             match comments.last_mut() {
                 Some(last)
-                    if last.lines.end == piece.line && banner.is_none() =>
+                    if last.lines.end == piece.line
+                        && banner.is_none()
+                        && !piece.apart =>
                 {
                     last.extend(&piece);
                 }
@@ -316,6 +344,13 @@ impl Source {
             .filter_map(|line| self.line(line))
             .map(|line| line.text.as_str())
             .collect()
+    }
+
+    /// The code of a block, as it stands in the file.
+    #[must_use]
+    pub fn code(&self, block: &Block) -> String {
+        self.text(block.head_lines.clone())
+            + &self.text(block.code_lines.clone())
     }
 
     /// How many lines have code on them, tests left out.
@@ -386,12 +421,22 @@ impl Source {
             let begins = comment.is_some() || self.begins_uncommented(number);
             match blocks.last_mut() {
                 Some(last) if number < last.code_lines.end => {}
+                Some(last)
+                    if comment.is_some_and(|c| self.documents(c, last)) =>
+                {
+                    last.head_lines = last.code_lines.clone();
+                    last.comment = comment.cloned();
+                    let end = comment.map_or(number, |c| c.lines.end);
+                    last.note_lines = number..end;
+                    last.code_lines = end..end;
+                }
                 Some(last) if last.test == test && !begins => {
                     last.code_lines.end = number + 1;
                 }
                 _ => {
                     let code = comment.map_or(number, |c| c.lines.end);
                     blocks.push(Block {
+                        head_lines: number..number,
                         note_lines: number..code,
                         code_lines: code..code.max(number + 1),
                         comment: comment.cloned(),
@@ -401,6 +446,18 @@ impl Source {
             }
         }
         blocks
+    }
+
+    /// Whether a comment documents what a block has begun with: nothing else
+    /// is said of that.
+    fn documents(&self, comment: &Comment, block: &Block) -> bool {
+        block.comment.is_none()
+            && self.units.iter().any(|unit| {
+                unit.kind.is_item()
+                    && unit.top == block.code_lines.start
+                    && (unit.is_first_inside(comment)
+                        || (unit.top..=unit.line).contains(&comment.lines.end))
+            })
     }
 
     /// Whether an item begins here of which nothing is said, which is not
@@ -418,7 +475,7 @@ impl Source {
             });
             unit.kind.is_item()
                 && !runs_on
-                && self.comments_of(unit).next().is_none()
+                && self.comments_of(unit).all(|c| c.lines.start > number)
         })
     }
 }

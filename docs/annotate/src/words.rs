@@ -42,7 +42,7 @@ pub fn repeats(comment: &str, code: &[&str]) -> bool {
         }
         said.insert(word);
     }
-    !said.is_empty() && repeated.len() * 100 > said.len() * MOST_REPEATED
+    repeated.len() * 100 > said.len() * MOST_REPEATED
 }
 
 /// The names in a token that somebody has given: itself, unless every program

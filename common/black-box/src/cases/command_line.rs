@@ -161,7 +161,8 @@ fn the_backend_asked_for_is_used(subject: &Subject) {
         drop(client);
         traced.server.stop();
     };
-    check(subject.variant.options, "", subject.variant.name);
+    let asked = subject.variant.options;
+    check(asked, "", asked.trim_start_matches("--backend "));
     check("", "", "poll");
     for backend in ["select", "poll", "epoll"] {
         check("", backend, backend);

@@ -66,7 +66,8 @@ fn a_spell_of_failing_accepts_has_one_diagnostic(subject: &Subject) {
         let mut client = traced.server.client();
         client.exchange(b"hola\n");
         drop(client);
-        assert_eq!(traced.injected(), 3);
+        // Each worker, if there are several, has its own count of calls.
+        assert!(traced.injected() >= 3, "nothing was injected");
         let (transcript, diagnostics) = traced.server.stop_after_faults();
         assert_eq!(transcript.totals.clients, 1);
         assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
@@ -139,12 +140,16 @@ fn a_failed_transfer_closes_that_client_with_its_reason(subject: &Subject) {
             assert_eq!(text, reason, "{error}");
         }
         // The service goes on. (Each thread and process has its own count of
-        // calls, so there the next client has the same fate.)
+        // calls, so there the next client may have the same fate.)
         let mut next = server.client();
         next.send(b"hola\n");
-        if subject.kind == Kind::Loop {
-            next.expect(b"hola\n");
+        let reply = next.receive(5).unwrap_or_default();
+        if !reply.is_empty() {
+            assert_eq!(reply, b"hola\n");
             next.half_close();
+        }
+        if subject.kind == Kind::Loop && subject.variant.workers.is_none() {
+            assert!(!reply.is_empty(), "the loop does not go on");
         }
         next.expect_any_end();
         server.wait_closed(next.address);
@@ -188,14 +193,17 @@ fn a_mistake_in_the_program_ends_it(subject: &Subject) {
         until("it has ended", || {
             if let Ok(mut client) = Client::try_connect(server.address) {
                 let _ = client.try_send(b"hola\n");
-                client.half_close();
-                client.expect_any_end();
+                let _ = client.receive(5);
             }
             (!server.is_running()).then_some(())
         });
         let status = server.wait_status();
         let told = server.stderr.all();
         assert_eq!(status, 1, "{calls} {error}: {told:?}");
-        assert_eq!(told.len(), 1, "{calls} {error}: {told:?}");
+        // Worker processes, in each of which it happens, tell it each.
+        let workers = subject.variant.workers;
+        let most = workers.filter(|_| subject.kind == Kind::Processes);
+        let lines = 1..=most.unwrap_or(1);
+        assert!(lines.contains(&told.len()), "{calls} {error}: {told:?}");
     }
 }

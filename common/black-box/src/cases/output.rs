@@ -2,12 +2,14 @@
 //! missing from the start.
 
 use std::fs::File;
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crate::Subject;
 use crate::case::{Case, case};
+use crate::harness::client::Client;
 use crate::harness::lines::Reading;
 use crate::harness::proc;
 use crate::harness::server::Server;
@@ -20,6 +22,11 @@ pub const CASES: &[Case] = &[
     case!(it_runs_with_its_standard_streams_closed),
     case!(output_that_is_not_read_pauses_and_loses_nothing).slow(),
 ];
+
+/// Whether somebody takes connections there.
+fn listens_at(own: Ipv4Addr) -> bool {
+    Client::try_connect((own, 20_001).into()).is_ok()
+}
 
 /// Has several clients served, and gets nothing but their echo.
 fn assert_serves(server: &Server) {
@@ -54,7 +61,7 @@ fn the_service_goes_on_when_the_disk_is_full(subject: &Subject) {
         .start("--serve until-eof")
         .on(own, 20_001)
         .stdout(Output::File(full.expect("Linux has /dev/full")))
-        .run_unseen((own, 20_001).into());
+        .run_unseen((own, 20_001).into(), || listens_at(own));
     assert_serves(&server);
     proc::assert_idle(server.group(), "a full disk");
     server.stop_unchecked();
@@ -67,7 +74,7 @@ fn it_runs_with_its_standard_streams_closed(subject: &Subject) {
             .start("--serve until-eof")
             .on(own, 20_001)
             .under_words(["sh", "-c", &format!("exec \"$0\" \"$@\" {closed}")])
-            .run_unseen((own, 20_001).into());
+            .run_unseen((own, 20_001).into(), || listens_at(own));
         assert_serves(&server);
         if closed.contains(">&- ") || closed.ends_with(">&-") {
             server.stop_unchecked();

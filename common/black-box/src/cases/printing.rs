@@ -255,7 +255,9 @@ fn a_line_comes_at_once_into_a_file(subject: &Subject) {
         .start("--serve until-eof")
         .on(own, 20_001)
         .stdout(Output::File(File::create(&path).expect("a new file")))
-        .run_unseen(address);
+        .run_unseen(address, || {
+            fs::metadata(&path).is_ok_and(|file| file.len() > 0)
+        });
     let lines = || -> Vec<String> {
         let text = fs::read_to_string(&path).unwrap_or_default();
         text.lines().map(str::to_owned).collect()

@@ -4,22 +4,26 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Subject;
-use crate::case::{Case, Need, case, creates_for_each};
+use crate::case::{Case, Need, accepts_when_ready, case, creates_for_each};
 use crate::harness::proc;
 use crate::harness::server::Server;
 use crate::harness::wait::{stays, until};
 
 pub const CASES: &[Case] = &[
     case!(clients_wait_while_descriptors_are_short)
+        .only(accepts_when_ready)
         .needs(&[Need::Prlimit])
         .slow(),
     case!(a_diagnostic_that_cannot_be_written_stops_nothing)
+        .only(accepts_when_ready)
         .needs(&[Need::Prlimit]),
     case!(a_client_waits_while_none_can_be_created_for_it)
         .only(creates_for_each)
         .needs(&[Need::Prlimit, Need::OrdinaryUser])
         .slow(),
-    case!(a_shortage_is_told_in_spanish_too).needs(&[Need::Prlimit]),
+    case!(a_shortage_is_told_in_spanish_too)
+        .only(accepts_when_ready)
+        .needs(&[Need::Prlimit]),
     case!(idle_clients_cost_nothing),
 ];
 

@@ -99,10 +99,14 @@ pub fn descriptors(pid: Pid) -> Vec<u32> {
     numbers
 }
 
-/// The lowest descriptor number that a process has free: as a limit, it lets
-/// it open nothing more.
+/// The lowest descriptor number that a process has free, once it has stopped
+/// opening and closing: as a limit, it lets it open nothing more.
 pub fn lowest_free_descriptor(pid: Pid) -> u32 {
-    let used = descriptors(pid);
+    let used = super::wait::until("its descriptors stay the same", || {
+        let before = descriptors(pid);
+        thread::sleep(Duration::from_millis(50));
+        (descriptors(pid) == before).then_some(before)
+    });
     let free = (0..u32::MAX).find(|fd| !used.contains(fd));
     free.expect("nobody has so many open")
 }

@@ -14,6 +14,7 @@ use nix::unistd::Uid;
 
 use super::lines::Reading;
 use super::server::{Ended, Server};
+use super::wait::until;
 use crate::{Kind, Subject};
 
 /// A server about to be started.
@@ -155,11 +156,16 @@ impl<'a> Start<'a> {
         self.spawn().ended()
     }
 
-    /// Starts it where it listens is known beforehand: its first line may not
-    /// be readable. Waits until it takes connections there.
-    pub fn run_unseen(self, address: SocketAddr) -> Server {
+    /// Starts it where it listens is known beforehand, since its first line
+    /// cannot be read; waits until it is `ready`.
+    pub fn run_unseen(
+        self,
+        address: SocketAddr,
+        ready: impl Fn() -> bool,
+    ) -> Server {
         let mut server = self.spawn();
-        server.wait_until_reachable(address);
+        until("the server is ready", || ready().then_some(()));
+        server.address = address;
         server
     }
 

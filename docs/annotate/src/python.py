@@ -1,0 +1,160 @@
+"""Reads a Python file from standard input, and prints its parts.
+
+One line for each part, its fields separated by tabs: tokens (T), lines of
+comments (C), what needs comments (U), or what is wrong (E). `ast` is the
+language's own parser, and `tokenize` knows its comments.
+"""
+
+import ast
+import io
+import sys
+import tokenize
+
+SKIPPED = {
+    tokenize.COMMENT,
+    tokenize.DEDENT,
+    tokenize.ENCODING,
+    tokenize.ENDMARKER,
+    tokenize.INDENT,
+    tokenize.NEWLINE,
+    tokenize.NL,
+}
+DOCUMENTED = (
+    ast.Module,
+    ast.ClassDef,
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+)
+
+
+def emit(*fields):
+    """Prints one part."""
+    print(*(str(field).replace("\t", " ") for field in fields), sep="\t")
+
+
+def flat(text):
+    """A text on one line."""
+    return " ".join(text.splitlines())
+
+
+def docstring(node):
+    """The statement that documents a module, a class or a function."""
+    if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+        return node.body[0]
+    return None
+
+
+def docstrings(tree):
+    """The lines of each docstring, by the place where it begins."""
+    found = (docstring(node) for node in ast.walk(tree))
+    return {
+        (node.lineno, node.col_offset): node.end_lineno
+        for node in found
+        if node is not None
+    }
+
+
+def comments_and_tokens(text, docs):
+    """Prints the comments, docstrings among them, and all other tokens."""
+    lines = text.splitlines()
+    ended = 0
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        line, column = token.start
+        place = line, len(lines[line - 1][:column].encode()) if column else 0
+        if place in docs:
+            ended = docs[place]
+            for number in range(line, ended + 1):
+                words = lines[number - 1].strip()
+                if number == line:
+                    words = words.lstrip("rR").removeprefix('"""')
+                words = words.removesuffix('"""')
+                emit("C", number, 1, int(number == line), words)
+        elif token.type == tokenize.COMMENT:
+            words = token.string.lstrip("#").removeprefix(" ")
+            emit("C", line, 0, int(line == ended + 1), words)
+        elif token.type not in SKIPPED:
+            emit("T", line, token.end[0] + 1, flat(token.string))
+
+
+def word_before(words, text, line):
+    """The line of the last word like this at or before a line."""
+    return max(at for at, word in words if word == text and at <= line)
+
+
+def units(tree, text):
+    """Prints what needs a comment."""
+    readline = io.StringIO(text).readline
+    words = [
+        (token.start[0], token.string)
+        for token in tokenize.generate_tokens(readline)
+        if token.type == tokenize.NAME
+        and not token.line[: token.start[1]].strip()
+    ]
+    elifs = {line for line, word in words if word == "elif"}
+
+    def unit(kind, node, first, top=None, body=None, sole=False):
+        # The line with the colon: comments may come before the first
+        # statement, but the documentation is that statement.
+        opens = 0
+        if kind == "Item":
+            opens = body[0].lineno - 1
+        elif kind in ("Arm", "Else"):
+            opens = first
+        last = body[-1].end_lineno if body else node.end_lineno
+        emit("U", kind, top or first, first, last, opens, int(sole))
+
+    def branch(word, body):
+        if body and body[0].lineno not in elifs:
+            first = word_before(words, word, body[0].lineno)
+            if first < body[-1].end_lineno:
+                unit("Else", None, first, body=body)
+
+    def visit(node, sole=False):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            unit("Use", node, node.lineno)
+        elif isinstance(node, DOCUMENTED[1:]):
+            above = [mark.lineno for mark in node.decorator_list]
+            top = min([node.lineno, *above])
+            unit("Item", node, node.lineno, top=top, body=node.body)
+        elif isinstance(node, ast.ExceptHandler):
+            unit("Else", node, node.lineno, body=node.body)
+        elif isinstance(node, getattr(ast, "match_case", ())):
+            unit("Arm", node, node.pattern.lineno, body=node.body)
+        elif isinstance(node, ast.If) and node.lineno in elifs:
+            unit("Else", node, node.lineno, body=node.body)
+        elif isinstance(node, ast.stmt):
+            unit("Statement", node, node.lineno, sole=sole)
+        branch("else", getattr(node, "orelse", None) if is_block(node) else [])
+        branch("finally", getattr(node, "finalbody", []))
+        doc = docstring(node)
+        body = getattr(node, "body", [])
+        is_sole = isinstance(node, DOCUMENTED[2:]) and (
+            len(body) - (doc is not None) == 1
+        )
+        for child in ast.iter_child_nodes(node):
+            if child is not doc:
+                visit(child, sole=is_sole and isinstance(child, ast.stmt))
+
+    visit(tree)
+
+
+def is_block(node):
+    """Whether a node has branches of statements."""
+    return isinstance(node, ast.stmt)
+
+
+def main():
+    """Reads, parses, prints."""
+    sys.stdin.reconfigure(encoding="utf-8")
+    sys.stdout.reconfigure(encoding="utf-8")
+    text = sys.stdin.read()
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        emit("E", error.lineno or 1, flat(error.msg))
+        return
+    comments_and_tokens(text, docstrings(tree))
+    units(tree, text)
+
+
+main()
