@@ -79,6 +79,7 @@ def listen(options):
     # The kernel knows which port it gave; with `--port 0` nobody else does.
     program = os.path.basename(sys.argv[0])
     write_line(f"{program} listening on {name(listener.getsockname())}")
+    # Whoever gets it has only to accept.
     return listener
 
 
