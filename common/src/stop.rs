@@ -116,7 +116,7 @@ pub fn restore(signals: &[Signal]) -> io::Result<()> {
     install(signals, SigHandler::SigDfl)
 }
 
-/// Calls sigaction(2) for each of these signals.
+/// Calls sigaction(2) for each of these signals, and lets them through.
 fn install(signals: &[Signal], handler: SigHandler) -> io::Result<()> {
     // SA_RESTART: system calls that a handler interrupts go on by themselves
     // wherever the kernel can do that (not with a time limit on the socket).
@@ -128,8 +128,11 @@ fn install(signals: &[Signal], handler: SigHandler) -> io::Result<()> {
         #[expect(unsafe_code, reason = "a handler could do anything")]
         unsafe { sigaction(signal, &action) }?;
     }
-    // What they did before is of no interest.
-    Ok(())
+    // Whoever has started this program may have blocked some of them, and a
+    // blocked signal waits for ever.
+    let all: SigSet = signals.iter().copied().collect();
+    // For this thread, and for those that it will create.
+    Ok(all.thread_unblock()?)
 }
 
 /// How far the stop has got.

@@ -21,7 +21,7 @@ use common::totals::Totals;
 use common::transcript::{Event, Worker};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid, getppid, pipe, read, write};
 
@@ -54,8 +54,9 @@ extern "C" fn on_signal(signal: c_int) {
     match signal {
         // The kernel sends it when a child ends: `reap` will see to it.
         libc::SIGCHLD if in_server => stop::wake(),
-        // The grace is over: cut the client off.
-        libc::SIGUSR1 if !in_server => {
+        // The grace is over: cut the client off. Without a stop before it, it
+        // is a stray, for the server's SIGTERM always comes first.
+        libc::SIGUSR1 if !in_server && stop::requested() => {
             // For a client that is just being accepted; see `take`.
             CUT.store(true, Ordering::SeqCst);
             // For the one that is being served.
@@ -63,7 +64,7 @@ extern "C" fn on_signal(signal: c_int) {
         }
         // The server has died; its worker may finish with its client.
         libc::SIGUSR2 if !in_server => dismiss(),
-        // Somebody's mistake: these mean something to children only.
+        // Somebody's mistake: these mean nothing here, or not now.
         libc::SIGUSR1 | libc::SIGUSR2 | libc::SIGCHLD => {}
         // SIGINT or SIGTERM: the loop has to know, and no more.
         _ if in_server => stop::request(),
@@ -485,13 +486,23 @@ impl Children {
 
     /// Kills the children that are left, and reaps them.
     fn kill(&mut self) {
-        // Emptied, so that a second call finds nobody.
-        for (child, _) in self.live.drain() {
+        // An impatient third signal must not end the server half-way.
+        let impatience = [Signal::SIGINT, Signal::SIGTERM];
+        let impatience: SigSet = impatience.into_iter().collect();
+        // It cannot fail: these signals exist.
+        let _ = impatience.thread_block();
+        // All of them before the first is waited for.
+        for &child in self.live.keys() {
             // It exists until it is reaped, so this cannot fail.
             let _ = kill(child, Signal::SIGKILL);
+        }
+        // Emptied, so that a second call finds nobody.
+        for (child, _) in self.live.drain() {
             // SIGKILL cannot be refused, so this wait is short.
             while waitpid(child, None) == Err(Errno::EINTR) {}
         }
+        // What has come meanwhile has its effect now.
+        let _ = impatience.thread_unblock();
     }
 }
 

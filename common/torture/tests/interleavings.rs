@@ -375,7 +375,6 @@ fn a_stray_signal_to_the_server_changes_nothing() -> Outcome {
 }
 
 #[test]
-#[ignore = "such a worker cuts every later client: it should take none"]
 fn a_worker_that_got_the_signal_of_a_cut_harms_nobody_else() -> Outcome {
     let mut server = start(pool(), &[])?;
     for worker in proc::children(server.pid) {
@@ -472,7 +471,6 @@ fn a_child_that_is_stopped_cannot_hold_up_a_stop() -> Outcome {
 }
 
 #[test]
-#[ignore = "the third ends the server before it has killed all"]
 fn a_third_signal_leaves_no_child_behind() -> Outcome {
     if !traced("a third signal") {
         return Ok(());
@@ -532,7 +530,6 @@ fn a_child_that_is_not_its_own_is_reaped_and_changes_nothing() -> Outcome {
 }
 
 #[test]
-#[ignore = "with SIGCHLD blocked, children stay zombies"]
 fn blocked_signals_that_it_inherits_block_nothing() -> Outcome {
     let block = "--block-signal=CHLD,TERM,USR1,USR2";
     for form in [each(), pool()] {
