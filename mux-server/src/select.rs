@@ -5,7 +5,7 @@
 
 // Descriptors, and the directory that lists those that are open.
 use std::fs;
-use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+use std::os::fd::{AsFd as _, RawFd};
 
 // The kernel's call, in types that borrow.
 use nix::errno::Errno;
@@ -64,8 +64,8 @@ impl Readiness for Select {
         self.list.forget(socket);
     }
 
-    /// One system call, and a walk over all 1024 bits before and after it, in
-    /// here as in the kernel.
+    /// One system call, and a walk over the whole list before it, over all its
+    /// bits in the kernel, and over the list again after it.
     fn wait(
         &mut self,
         ready: &mut Vec<RawFd>,
@@ -74,8 +74,12 @@ impl Readiness for Select {
         // Both are filled anew each time: the last answer has replaced them.
         let mut receive = FdSet::new();
         let mut send = FdSet::new();
+        // The kernel looks at no bit from this one on.
+        let mut end = 0;
         // The set borrows each socket, so that none is closed meanwhile.
         for (socket, interest) in self.list.entries() {
+            end = end.max(number(socket) + 1);
+            // Into one of the sets, not into both.
             match interest {
                 // A client at the door makes a listening socket readable.
                 Interest::Receive | Interest::Accept => {
@@ -91,12 +95,17 @@ impl Readiness for Select {
             (milliseconds >= 0).then(|| TimeVal::milliseconds(milliseconds));
         // The third set is for out-of-band data, which nobody here sends. A
         // socket that has failed is both readable and writable.
-        select(None, &mut receive, &mut send, None, &mut timeout)?;
-        // What is left in the sets is ready.
-        for set in [&receive, &send] {
-            ready.extend(set.fds(None).map(|fd| fd.as_raw_fd()));
+        select(end, &mut receive, &mut send, None, &mut timeout)?;
+        // The kernel has left those in the sets that are ready, and does not
+        // say which they are: the list must be searched.
+        for (socket, _) in self.list.entries() {
+            let fd = socket.as_fd();
+            // The caller finds out what for.
+            if receive.contains(fd) || send.contains(fd) {
+                ready.push(number(socket));
+            }
         }
-        // The caller finds out what for.
+        // Perhaps nobody: then the time was up.
         Ok(())
     }
 
