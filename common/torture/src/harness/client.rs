@@ -245,7 +245,11 @@ impl Client {
         self.got += rest.len() as u64;
         self.cut = true;
         self.left = true;
-        self.judge(result, "the end of file")
+        match result {
+            // What was still on its way to the server when it had closed.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
+            result => self.judge(result, "the end of file"),
+        }
     }
 
     /// Notes an error of the connection; fails if it is the silence of a

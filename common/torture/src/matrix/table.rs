@@ -176,6 +176,18 @@ const ALL: &[&str] = &[
     "mux-poll-workers",
     "mux-epoll-workers",
 ];
+/// Those that complain where they accept; a worker process leaves it to the
+/// server, and its report is a row of its own.
+const COMPLAINING: &[&str] = &[
+    "threads",
+    "threads-workers",
+    "process",
+    "mux-select",
+    "mux-poll",
+    "mux-epoll",
+    "mux-poll-workers",
+    "mux-epoll-workers",
+];
 const EACH: &[&str] = &["threads", "process"];
 const BLOCKING: &[&str] =
     &["threads", "threads-workers", "process", "process-workers"];
@@ -307,7 +319,8 @@ pub const TABLE: &[Row] = &[
     spell(
         "poll-spell",
         "poll",
-        &["threads", "process", "mux-poll", "mux-poll-workers"],
+        // The others accept without waiting first, and serve meanwhile.
+        &["mux-poll"],
         NO_MEMORY,
     ),
     spell("pselect6-spell", "pselect6", &["mux-select"], NO_MEMORY),
@@ -589,7 +602,7 @@ pub const TABLE: &[Row] = &[
             "write",
             Whom::Door,
             Drive::Complain,
-            ALL,
+            COMPLAINING,
             &[
                 fault(Harm::Nobody, Words::One, &["EINTR", "EAGAIN"]),
                 fault(Harm::Nobody, Words::None, WRITE),
@@ -632,7 +645,15 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         pipe: Some(Pipe::Signal),
-        ..row("read-signal", "read", Whom::Main, Drive::Visit, EACH, AGAIN)
+        // Only children that end write to it; threads wake nobody who has room.
+        ..row(
+            "read-signal",
+            "read",
+            Whom::Main,
+            Drive::Visit,
+            &["process"],
+            AGAIN,
+        )
     },
     Row {
         pipe: Some(Pipe::Signal),
