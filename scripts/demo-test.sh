@@ -7,6 +7,15 @@
 # A netcat that is not installed is skipped, loudly; with CI=true it fails.
 
 set -uo pipefail
+
+# Where this was started in the background, SIGINT is ignored, and neither this
+# shell nor one that it starts could change that; env(1) can.
+if [ -z "${DEMO_SIGNALS:-}" ] && env --default-signal=INT true 2>/dev/null
+then
+  export DEMO_SIGNALS=default
+  exec env --default-signal=INT,TERM,HUP bash "${BASH_SOURCE[0]}" "$@"
+fi
+
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null || exit
 demo=$PWD/scripts/demo.sh
 
