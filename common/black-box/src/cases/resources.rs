@@ -55,11 +55,21 @@ fn wait_for_descriptors(server: &Server, base: &[u32]) {
     });
 }
 
+/// What the server has open once it opens nothing more: of several loops one
+/// may still be about to open what it asks the kernel with.
+fn settled_descriptors(server: &Server) -> Vec<u32> {
+    until("nothing more is opened", || {
+        let before = proc::descriptors(server.pid);
+        thread::sleep(Duration::from_millis(500));
+        (proc::descriptors(server.pid) == before).then_some(before)
+    })
+}
+
 fn clients_wait_while_descriptors_are_short(subject: &Subject) {
     let server = subject.start("--serve until-eof").room_for(4).run();
     let mut inside = server.accepted();
     inside.exchange(b"before\n");
-    let base = proc::descriptors(server.pid);
+    let base = settled_descriptors(&server);
     for spell in 0..2 {
         let enough = 1024;
         wait_for_descriptors(&server, &base);
