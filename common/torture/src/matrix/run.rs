@@ -30,7 +30,7 @@ const PLACES: usize = 12;
 
 /// How often the call fails in a spell of trouble, and how long this takes a
 /// server that pauses for a tenth of a second in between.
-const SPELL_CALLS: u32 = 5;
+const SPELL_CALLS: usize = 5;
 const SPELL: Duration = Duration::from_millis(300);
 
 /// What a client says who comes during it.
@@ -271,7 +271,14 @@ impl Scene<'_> {
         let end = Instant::now() + LIMIT;
         for _ in 0..ROUNDS {
             match drive {
-                Drive::Visit | Drive::Complain => self.visit()?,
+                Drive::Visit | Drive::Complain => {
+                    self.visit()?;
+                    if self.case.row.whom == Whom::Main {
+                        // What it does when a child has ended it must do
+                        // without another one.
+                        proc::settled(self.server.pid)?;
+                    }
+                }
                 Drive::Crowd => {
                     let client = self.connect()?;
                     self.others.push(client);
@@ -353,6 +360,9 @@ impl Scene<'_> {
         strace.wait_for_hit()?;
         let start = Instant::now();
         client.receive(WAITING)?;
+        // Where waiting comes after accepting it may be served before.
+        until(|| (strace.hits() >= SPELL_CALLS).then_some(()))
+            .ok_or("the call is not tried again")?;
         let time = start.elapsed();
         self.others.push(client);
         demand(time >= SPELL, || {

@@ -319,8 +319,7 @@ pub const TABLE: &[Row] = &[
     spell(
         "poll-spell",
         "poll",
-        // The others accept without waiting first, and serve meanwhile.
-        &["mux-poll"],
+        &["threads", "process", "mux-poll"],
         NO_MEMORY,
     ),
     spell("pselect6-spell", "pselect6", &["mux-select"], NO_MEMORY),
