@@ -7,7 +7,7 @@ use crate::case::{Case, Need, case, select};
 use crate::harness::client::Client;
 use crate::harness::proc;
 use crate::harness::wait::{stays, until};
-use crate::{Kind, Subject};
+use crate::{Approach, Subject};
 
 pub const CASES: &[Case] = &[
     case!(beyond_the_limit_clients_wait_and_are_served_later),
@@ -17,7 +17,7 @@ pub const CASES: &[Case] = &[
     case!(a_thousand_clients_wait_in_the_queue).slow(),
     case!(by_default_1024_are_served_at_a_time)
         .only(|s| {
-            let pool = s.variant.workers.is_some() && s.kind != Kind::Loop;
+            let pool = s.form.approach() == Approach::Pool;
             !select(s) && !pool
         })
         .needs(&[Need::Descriptors])
@@ -74,7 +74,7 @@ fn a_full_house_does_not_spin(subject: &Subject) {
     let server = subject.start("--serve until-eof").at_most(1).run();
     let first = server.accepted();
     let waiting = [server.client(), server.client()];
-    proc::assert_idle(server.group(), "a full house with clients waiting");
+    proc::assert_idle(server.pid, "a full house with clients waiting");
     drop((first, waiting));
     server.stop();
 }
@@ -155,7 +155,7 @@ fn select_serves_no_more_than_it_can_hold(subject: &Subject) {
     clients[CLIENTS - 1].send(b"the last one\n");
     clients[CLIENTS - 1].expect_silence();
     stays("no more than fit", || server.count("  connected") < 1024);
-    proc::assert_idle(server.group(), "as many clients as select can hold");
+    proc::assert_idle(server.pid, "as many clients as select can hold");
     clients.drain(..CLIENTS - 900);
     let last = clients.last_mut().expect("there are 900");
     last.expect(b"the last one\n");
@@ -184,7 +184,7 @@ fn nothing_is_left_of_500_clients(subject: &Subject) {
             server.children().len(),
         )
     };
-    let pool = subject.variant.workers.is_some();
+    let pool = subject.form.workers.is_some();
     let base = until("the first clients are gone", || {
         let now = used();
         (pool || (now.1 == 1 && now.2 == 0)).then_some(now)
