@@ -103,6 +103,27 @@ pub fn accepts_when_ready(subject: &Subject) -> bool {
     subject.form.approach() != Approach::Pool
 }
 
+/// For [`Case::only`]: those whose threads or processes block in a call for
+/// their client.
+pub fn blocks(subject: &Subject) -> bool {
+    subject.form.kind != Kind::Loop
+}
+
+/// For [`Case::only`]: those with workers that exist before the first client.
+pub fn has_workers(subject: &Subject) -> bool {
+    subject.form.workers.is_some()
+}
+
+/// For [`Case::only`]: several loops.
+pub fn loops(subject: &Subject) -> bool {
+    subject.form.approach() == Approach::Loops
+}
+
+/// For [`Case::only`]: workers of this kind.
+pub fn pool_of(subject: &Subject, kind: Kind) -> bool {
+    has_workers(subject) && subject.form.kind == kind
+}
+
 /// For [`Case::only`]: the loop in the form that uses `select`.
 pub fn select(subject: &Subject) -> bool {
     subject.form.options.contains("select")

@@ -65,6 +65,9 @@ fn help_names_every_option_and_its_default(subject: &Subject) {
         says("--grace", &["5"]);
         says("--language", &["en", "es"]);
         says("--quiet", &[]);
+        says("--workers", &["threads", "processes", "loops"]);
+        says("--cpu-work", &["default: 0"]);
+        says("--trace", &["Perfetto"]);
         if subject.form.kind == Kind::Loop {
             let names = ["select", "poll", "epoll", "default: poll"];
             says("--backend", &names);

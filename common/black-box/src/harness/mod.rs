@@ -11,6 +11,7 @@ pub mod proc;
 pub mod server;
 pub mod start;
 pub mod strace;
+pub mod trace;
 pub mod transcript;
 pub mod wait;
 

@@ -1,6 +1,6 @@
 //! How a server is started: options, environment, streams, user.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
@@ -62,6 +62,19 @@ impl Start {
     pub fn options(mut self, options: &str) -> Self {
         self.options
             .extend(options.split_whitespace().map(OsString::from));
+        self
+    }
+
+    /// Adds one option whose value may contain spaces.
+    pub fn option(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.options.push(name.into());
+        self.options.push(value.as_ref().to_owned());
+        self
+    }
+
+    /// Has so many workers exist before the first client.
+    pub fn workers(mut self, number: usize) -> Self {
+        self.workers = Some(number);
         self
     }
 
