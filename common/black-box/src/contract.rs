@@ -445,6 +445,7 @@ pub const CONTRACT: &[Section] = &[
                 "the first line comes when clients are accepted, with the \
                  real port",
                 &[
+                    "nobody_is_served_before_the_first_line",
                     "by_default_only_this_machine_is_served",
                     "an_exchange_is_printed_word_for_word",
                 ],

@@ -65,7 +65,7 @@ fn help_names_every_option_and_its_default(subject: &Subject) {
         says("--grace", &["5"]);
         says("--language", &["en", "es"]);
         says("--quiet", &[]);
-        says("--workers", &["threads", "processes", "loops"]);
+        says("--workers", &["before the first client"]);
         says("--cpu-work", &["default: 0"]);
         says("--trace", &["Perfetto"]);
         if subject.form.kind == Kind::Loop {

@@ -2,6 +2,7 @@
 //! client; and what becomes of one that dies.
 
 use std::collections::BTreeSet;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal::SIGKILL;
@@ -11,13 +12,17 @@ use crate::case::{Case, Need, blocks, case, has_workers, loops, pool_of};
 use crate::harness::client::Client;
 use crate::harness::proc;
 use crate::harness::server::Server;
-use crate::harness::strace::{Strace, Target};
+use crate::harness::strace::{ACCEPT, Strace, Target, Traced};
+use crate::harness::transcript::Line;
 use crate::harness::wait::until;
 use crate::{Form, Kind, Subject};
 
 pub const CASES: &[Case] = &[
     case!(no_workers_at_all_are_a_usage_error),
     case!(the_workers_exist_before_the_first_client).only(has_workers),
+    case!(nobody_is_served_before_the_first_line)
+        .only(has_workers)
+        .needs(&[Need::Strace]),
     case!(the_workers_serve_in_turn_and_no_others_come).only(has_workers),
     case!(as_many_are_served_as_there_are_workers).only(pool),
     case!(the_limit_holds_for_all_loops_together).only(loops),
@@ -35,8 +40,17 @@ fn pool(subject: &Subject) -> bool {
     pool_of(subject, Kind::Threads) || pool_of(subject, Kind::Processes)
 }
 
-/// The ids of the workers of a server: of threads by their names.
+/// The ids of the workers of a server: of threads by their names, which each
+/// gives itself when it begins.
 fn workers(server: &Server, kind: Kind, number: usize) -> BTreeSet<Pid> {
+    until("each worker has begun", || {
+        let found = workers_so_far(server, kind, number);
+        (found.len() == number).then_some(found)
+    })
+}
+
+/// Those of them that there are.
+fn workers_so_far(server: &Server, kind: Kind, number: usize) -> BTreeSet<Pid> {
     let name = match kind {
         Kind::Processes => {
             return proc::children(server.pid).into_iter().collect();
@@ -72,10 +86,51 @@ fn the_workers_exist_before_the_first_client(subject: &Subject) {
     for number in [1, 5] {
         let server = subject.start("").workers(number).run();
         // The first line has just come, and nobody else.
-        let found = workers(&server, subject.form.kind, number);
-        assert_eq!(found.len(), number, "{found:?}");
+        match subject.form.kind {
+            Kind::Processes => assert_eq!(server.children().len(), number),
+            // And the one that waits for signals.
+            _ => assert_eq!(server.threads(), number + 1),
+        }
         server.stop();
     }
+}
+
+fn nobody_is_served_before_the_first_line(subject: &Subject) {
+    let own = proc::own_address();
+    // The first write of all is held for a while, that of the first line. By
+    // then the socket listens; what matters is who accepts meanwhile.
+    let hold = "inject=write:delay_enter=400ms:when=1";
+    let start = subject.start("--serve until-eof").on(own, 20_001);
+    let traced = thread::scope(|scope| {
+        let eager = scope.spawn(|| {
+            let mut client = until("somebody listens", || {
+                Client::try_connect((own, 20_001).into()).ok()
+            });
+            client.exchange(b"hola\n");
+        });
+        let calls = format!("write,{ACCEPT}");
+        let traced = Traced::with(start, &calls, &["-e", hold]);
+        eager.join().expect("the client is served");
+        traced
+    });
+    let calls = traced.calls();
+    let lines: Vec<&str> = calls.lines().collect();
+    let place = |what: &dyn Fn(&str) -> bool| {
+        let found = lines.iter().position(|line| what(line));
+        found.unwrap_or_else(|| panic!("never: {calls}"))
+    };
+    let mut written = place(&|line| line.contains(" listening on "));
+    if lines[written].contains("unfinished") {
+        // Others have done something before the kernel was done with it.
+        let (pid, _) = lines[written].split_once(' ').unwrap_or_default();
+        written = place(&|line| {
+            line.starts_with(pid) && line.contains("write resumed")
+        });
+    }
+    let accepted = place(&|line| line.contains(" accept"));
+    assert!(written < accepted, "{calls}");
+    // Not the diagnostics: strace adds its own when calls are held.
+    traced.server.stop_unchecked();
 }
 
 fn the_workers_serve_in_turn_and_no_others_come(subject: &Subject) {
@@ -163,8 +218,7 @@ fn the_number_of_workers_has_its_variable(subject: &Subject) {
         ..subject.clone()
     };
     let server = plain.start("").env("ECHO_WORKERS", "3").run();
-    let found = workers(&server, subject.form.kind, 3);
-    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(workers(&server, subject.form.kind, 3).len(), 3);
     server.stop();
 }
 
@@ -180,6 +234,8 @@ fn a_dead_worker_is_replaced_and_what_it_served_stays(subject: &Subject) {
             assert_eq!(server.wait_closed(client.address), "");
         }
         let worker = server.children()[0].pid;
+        // The last thing that it does for a client is to tell what it was.
+        proc::settled(server.pid).expect("it waits for the next client");
         proc::kill_and_wait(worker, SIGKILL);
         server.wait_count("  died: SIGKILL", round);
         until("there is another one", || {
@@ -191,8 +247,6 @@ fn a_dead_worker_is_replaced_and_what_it_served_stays(subject: &Subject) {
     let transcript = server.stop();
     let totals = transcript.totals;
     assert_eq!(totals.clients, 13);
-    // What a worker has done for a client it has told before it serves the
-    // next one, or dies of something that comes later.
     assert_eq!(totals.received, 12 * 5 + 13, "{totals:?}");
     assert_eq!(totals.sent, 12 * 5 + 13, "{totals:?}");
 }
@@ -241,17 +295,14 @@ fn a_panic_is_told_and_harms_nobody_else(subject: &Subject) {
     let strace = Strace::attach(Target::Thread(task), &fault);
     let strace = strace.unwrap_or_else(|text| panic!("{text}"));
     client.expect_any_end();
-    let line = if subject.form.kind == Kind::Processes {
-        server.wait_count("  died: exit status 101", 1);
-        format!("{worker:<12}  {}  died: exit status 101", client.address)
-    } else {
-        let reason = server.wait_closed(client.address);
-        assert_eq!(reason, ": its thread panicked");
-        let end = "closed: its thread panicked";
-        format!("{worker:<12}  {}  {end}", client.address)
+    let end = match subject.form.kind {
+        Kind::Processes => "  died: exit status 101",
+        _ => "  closed: its thread panicked",
     };
+    server.wait_count(end, 1);
     let lines = server.stdout.so_far();
-    assert!(lines.contains(&line), "no {line:?} in {lines:#?}");
+    let own = |line: &&String| line.starts_with(&worker) && line.ends_with(end);
+    assert_eq!(lines.iter().filter(own).count(), 1, "{worker}: {lines:#?}");
     strace.detach().unwrap_or_else(|text| panic!("{text}"));
     other.exchange(b"after\n");
     // As many as before are served at a time, those of a pool too.
@@ -261,11 +312,23 @@ fn a_panic_is_told_and_harms_nobody_else(subject: &Subject) {
         client.exchange(b"and the next\n");
     }
     drop((other, next));
-    let (transcript, diagnostics) = server.stop_after_faults();
-    assert_eq!(transcript.totals.clients, 2 + more as u64);
+    let ended = server.stop_unchecked();
+    // All that was sent is counted; and of what it received at least that.
+    // (The lie was believed by whoever counted it.)
+    let last = ended.stdout.last().map(String::as_str).unwrap_or_default();
+    let Some(Line::Stopped(totals)) = Line::parse(subject.form.kind, last)
+    else {
+        panic!("{ended:?}")
+    };
+    assert_eq!(totals.clients, 2 + more as u64);
+    let others = 7 + 6 + 13 * more as u64;
+    // Of the one that died, what it could still tell.
+    assert!((others..=others + 5).contains(&totals.sent), "{totals:?}");
+    assert!(totals.received >= others, "{totals:?}");
     // The message of the panic, and nothing about anybody else.
-    let panics = diagnostics
+    let panics = ended
+        .stderr
         .iter()
         .filter(|line| line.contains(" panicked "));
-    assert_eq!(panics.count(), 1, "{diagnostics:?}");
+    assert_eq!(panics.count(), 1, "{ended:?}");
 }

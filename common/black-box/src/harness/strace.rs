@@ -51,7 +51,9 @@ impl Traced {
         Self::with(start, calls, &[])
     }
 
-    fn with(start: Start, calls: &str, more: &[&str]) -> Self {
+    /// Starts a server of which these system calls are noted, with more
+    /// options for strace.
+    pub fn with(start: Start, calls: &str, more: &[&str]) -> Self {
         let folder = Folder::new();
         let path = folder.path.join("calls").display().to_string();
         let trace = format!("trace={calls}");
