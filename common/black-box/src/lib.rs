@@ -24,13 +24,16 @@ pub mod contract;
 )]
 pub mod harness;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use case::Case;
 use harness::start::Start;
 
 /// How a server serves many clients at a time.
@@ -163,6 +166,10 @@ impl Subject {
 ///
 /// A case for which this machine lacks something is reported as ignored, with
 /// the reason; with `BLACK_BOX_SKIP=never` in the environment it fails.
+///
+/// For many runs, as of cargo-mutants: `BLACK_BOX_FORMS=poll,epoll` leaves the
+/// other forms out, and `BLACK_BOX_FAIL_FAST=yes` all that has not begun when
+/// a case fails.
 #[must_use]
 pub fn run(program: &str, forms: &[Form]) -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -174,7 +181,12 @@ pub fn run(program: &str, forms: &[Form]) -> ExitCode {
     raise_descriptor_limit();
     let mut slow = Vec::new();
     let mut quick = Vec::new();
-    for form in forms {
+    let chosen = std::env::var("BLACK_BOX_FORMS").ok();
+    let chosen = |form: &&Form| {
+        let mut names = chosen.iter().flat_map(|names| names.split(','));
+        chosen.is_none() || names.any(|name| name == form.name)
+    };
+    for form in forms.iter().filter(chosen) {
         let subject = Arc::new(Subject {
             program: Path::new(program).to_path_buf(),
             form: *form,
@@ -185,7 +197,9 @@ pub fn run(program: &str, forms: &[Form]) -> ExitCode {
             }
             let name = format!("{}::{}", form.name, case.name);
             let subject = Arc::clone(&subject);
-            let trial = Trial::ignorable_test(name, move || case.run(&subject));
+            let trial = Trial::ignorable_test(name, move || {
+                unless_over(case, &subject)
+            });
             if case.is_slow() {
                 slow.push(trial);
             } else {
@@ -195,6 +209,20 @@ pub fn run(program: &str, forms: &[Form]) -> ExitCode {
     }
     slow.append(&mut quick);
     libtest_mimic::run(&arguments, slow).exit_code()
+}
+
+/// Runs a case, unless one has failed already and that is enough.
+fn unless_over(case: Case, subject: &Subject) -> Result<Completion, Failed> {
+    static OVER: AtomicBool = AtomicBool::new(false);
+    if OVER.load(Ordering::Relaxed) {
+        return Ok(Completion::ignored_with("another case has failed"));
+    }
+    let result = catch_unwind(AssertUnwindSafe(|| case.run(subject)));
+    if !matches!(result, Ok(Ok(_))) {
+        let enough = std::env::var_os("BLACK_BOX_FAIL_FAST").is_some();
+        OVER.store(enough, Ordering::Relaxed);
+    }
+    result.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// Cases with a thousand clients need as many descriptors in this process.

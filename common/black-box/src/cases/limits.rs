@@ -6,7 +6,7 @@ use std::thread;
 use crate::case::{Case, Need, case, select};
 use crate::harness::client::Client;
 use crate::harness::proc;
-use crate::harness::wait::{stays, until};
+use crate::harness::wait::stays;
 use crate::{Approach, Subject};
 
 pub const CASES: &[Case] = &[
@@ -176,26 +176,15 @@ fn nothing_is_left_of_500_clients(subject: &Subject) {
         visit();
     }
     server.wait_count("  closed", 5);
-    // Descriptors, threads, children. (The last of them may be on its way.)
-    let used = || {
-        (
-            proc::descriptors(server.pid).len(),
-            server.threads(),
-            server.children().len(),
-        )
-    };
-    let pool = subject.form.workers.is_some();
-    let base = until("the first clients are gone", || {
-        let now = used();
-        (pool || (now.1 == 1 && now.2 == 0)).then_some(now)
-    });
+    // Descriptors, threads, children, once all have come to rest: the last
+    // client may be on its way out, and a loop on its way in.
+    let held = proc::settled(server.pid).expect("nobody is there");
     for _ in 0..500 {
         visit();
     }
     server.wait_count("  closed", 505);
-    until("nothing is left of 500 clients", || {
-        let now = used();
-        (now.0 <= base.0 && now.1 <= base.1 && now.2 <= base.2).then_some(())
-    });
+    if let Err(text) = proc::balanced(server.pid, &held) {
+        panic!("something is left of 500 clients: {text}");
+    }
     assert_eq!(server.stop().totals.clients, 505);
 }
