@@ -1,0 +1,44 @@
+//! Builds the book of this repository, and checks it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+mod annotated;
+mod build;
+mod directives;
+mod verdicts;
+mod words;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("book: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let root = annotate::project::root();
+    let output = output(&root);
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["build"] => build::both(&root, &output),
+        ["messages", folder] => {
+            let file = build::messages(&root, Path::new(folder))?;
+            println!("{}", file.display());
+            Ok(())
+        }
+        _ => bail!("usage: book build | messages FOLDER"),
+    }
+}
+
+/// Where the book is built: `target/book`.
+fn output(root: &Path) -> PathBuf {
+    root.join("target/book")
+}
