@@ -4,11 +4,15 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
+use check::Book;
 
 mod annotated;
 mod build;
+mod check;
 mod directives;
+mod html;
+mod translation;
 mod verdicts;
 mod words;
 
@@ -34,7 +38,15 @@ fn run() -> Result<()> {
             println!("{}", file.display());
             Ok(())
         }
-        _ => bail!("usage: book build | messages FOLDER"),
+        ["check"] => check::run(&Book { root, output }, check::ALL),
+        ["check", name] => {
+            let named = |check: &&check::Check| check.0 == name;
+            let checks: Vec<_> =
+                check::ALL.iter().filter(named).copied().collect();
+            ensure!(!checks.is_empty(), "there is no check {name}");
+            check::run(&Book { root, output }, &checks)
+        }
+        _ => bail!("usage: book build | messages FOLDER | check [NAME]"),
     }
 }
 

@@ -1,5 +1,5 @@
-// Keeps the place when the language changes, and unfolds everything for
-// printing.
+// Keeps the place when the language changes, unfolds everything for printing,
+// and lets the keyboard open the table of contents.
 (() => {
     'use strict';
 
@@ -39,4 +39,15 @@
     if (/\/print\.html$/.test(window.location.pathname)) {
         unfold();
     }
+
+    // mdBook's is a label, which the keyboard passes by.
+    const toggle = document.getElementById('mdbook-sidebar-toggle');
+    toggle.tabIndex = 0;
+    toggle.setAttribute('role', 'button');
+    toggle.addEventListener('keydown', (event) => {
+        if (event.key === 'Enter' || event.key === ' ') {
+            event.preventDefault();
+            toggle.click();
+        }
+    });
 })();
