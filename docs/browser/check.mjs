@@ -78,9 +78,13 @@ async function tab(browser, origin, { width = 1280, theme = 'light' } = {}) {
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   page.on('pageerror', (error) => wrong.push(`${page.url()}: ${error}`));
-  page.on('requestfailed', (request) =>
-    wrong.push(`${page.url()}: cannot fetch ${request.url()}`),
-  );
+  page.on('requestfailed', (request) => {
+    const { errorText } = request.failure();
+    // Aborted: the reader has gone on to the next page.
+    if (errorText !== 'net::ERR_ABORTED') {
+      wrong.push(`${page.url()}: ${errorText} ${request.url()}`);
+    }
+  });
   page.on('response', (response) => {
     if (response.status() >= 400) {
       wrong.push(`${page.url()}: ${response.status()} ${response.url()}`);
@@ -195,10 +199,10 @@ async function accessible(browser, origin) {
           await page.addScriptTag({ path: axePath });
           const { violations } = await page.evaluate(() => window.axe.run());
           for (const { id, help, nodes } of violations) {
-            const where = nodes[0].target.join(' ');
+            const where = nodes.map(({ target }) => target.join(' '));
             wrong.push(
               `${name} (${theme}, ${width} px): ${id}: ${help}: ` +
-                `${nodes.length} times, first ${where}`,
+                where.slice(0, 5).join('; '),
             );
           }
         }
@@ -256,7 +260,7 @@ async function search(browser, origin) {
     const page = await tab(browser, origin);
     await page.goto(start);
     await page.keyboard.press('s');
-    await page.locator('#mdbook-searchbar').fill(word);
+    await page.locator('#mdbook-searchbar').pressSequentially(word);
     const first = page.locator('#mdbook-searchresults a').first();
     try {
       await first.waitFor();
@@ -290,23 +294,25 @@ async function print(browser, origin) {
           details.open = true;
         }
       });
-      const lines = await page.locator('main').innerText();
-      wanted.push([name, lines.split('\n')]);
+      wanted.push([name, await textLines(page)]);
     }
     await page.goto(`/${join(language, 'print.html')}`);
     await page.emulateMedia({ media: 'print' });
-    const all = await page.locator('main').innerText();
-    const there = new Set(all.split('\n').map((line) => line.trim()));
+    const there = new Set(await textLines(page));
     for (const [name, lines] of wanted) {
-      const missing = lines
-        .map((line) => line.trim())
-        .find((line) => !there.has(line));
+      const missing = lines.find((line) => !there.has(line));
       if (missing !== undefined) {
         wrong.push(`print view: of ${name} there is no: ${missing}`);
       }
     }
     await page.context().close();
   }
+}
+
+// The lines that one sees.
+async function textLines(page) {
+  const text = await page.locator('main').innerText();
+  return text.split('\n').map((line) => line.trim().replace(/\s+/g, ' '));
 }
 
 // All can be done without a mouse.

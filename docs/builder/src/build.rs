@@ -187,11 +187,9 @@ fn polish(language: Language, output: &Path) -> Result<()> {
                 text = text.replace(english, spanish);
             }
         }
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "html")
-        {
-            text = with_language_link(&text, language, relative);
+        // The others are carried by a page, or lead to one.
+        if text.contains("<div id=\"mdbook-menu-bar\"") {
+            text = mended(&text, language, relative)?;
         }
         fs::write(&path, text)?;
     }
@@ -203,9 +201,9 @@ fn polish(language: Language, output: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A page with a link to itself in the other language.
-fn with_language_link(text: &str, language: Language, page: &Path) -> String {
-    let mark = "<div class=\"right-buttons\">";
+/// A page with a link to itself in the other language, and with what its
+/// template lacks for those who do not see it or have no mouse.
+fn mended(text: &str, language: Language, page: &Path) -> Result<String> {
     let up = "../".repeat(page.components().count() - 1);
     let page = page.display();
     let other = language.other();
@@ -215,11 +213,31 @@ fn with_language_link(text: &str, language: Language, page: &Path) -> String {
     };
     let code = other.code();
     let name = other.name();
-    text.replace(
-        mark,
-        &format!(
-            "{mark}\n<a id=\"language\" class=\"language\" href=\"{url}\" \
-             lang=\"{code}\" hreflang=\"{code}\" rel=\"alternate\">{name}</a>"
+    let link = format!(
+        "<div class=\"right-buttons\">\n<a id=\"language\" class=\"language\" \
+         href=\"{url}\" lang=\"{code}\" hreflang=\"{code}\" \
+         rel=\"alternate\">{name}</a>"
+    );
+    let mends = [
+        ("<div class=\"right-buttons\">", link.as_str()),
+        // The keyboard passes labels by.
+        (
+            "<label id=\"mdbook-sidebar-toggle\" class=\"icon-button\" \
+             for=\"mdbook-sidebar-toggle-anchor\"",
+            "<button id=\"mdbook-sidebar-toggle\" class=\"icon-button\" \
+             type=\"button\"",
         ),
-    )
+        ("</label>", "</button>"),
+        // Landmarks.
+        (
+            "<div id=\"mdbook-menu-bar\"",
+            "<div id=\"mdbook-menu-bar\" role=\"banner\"",
+        ),
+    ];
+    let mut text = text.to_owned();
+    for (from, to) in mends {
+        ensure!(text.contains(from), "{page}: mdBook no longer has {from}");
+        text = text.replacen(from, to, 1);
+    }
+    Ok(text)
 }
