@@ -57,12 +57,21 @@ pub fn run(book: &Book, checks: &[Check]) -> Result<()> {
     Ok(())
 }
 
-fn build_it(book: &Book) -> Result<()> {
+/// Builds it.
+///
+/// # Errors
+///
+/// Where it cannot be built.
+pub fn build_it(book: &Book) -> Result<()> {
     build::both(&book.root, &book.output)
 }
 
 /// A second build of the same sources gives the same bytes.
-fn same_again(book: &Book) -> Result<()> {
+///
+/// # Errors
+///
+/// Where it does not.
+pub fn same_again(book: &Book) -> Result<()> {
     let folder = TempDir::new()?;
     build::both(&book.root, folder.path())?;
     must_equal(&book.output, folder.path(), |bytes| bytes)

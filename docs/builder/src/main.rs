@@ -12,6 +12,7 @@ mod build;
 mod check;
 mod directives;
 mod html;
+mod self_test;
 mod translation;
 mod verdicts;
 mod words;
@@ -39,6 +40,7 @@ fn run() -> Result<()> {
             Ok(())
         }
         ["check"] => check::run(&Book { root, output }, check::ALL),
+        ["check", "--self-test"] => self_test::run(&root),
         ["check", name] => {
             let named = |check: &&check::Check| check.0 == name;
             let checks: Vec<_> =
@@ -46,7 +48,9 @@ fn run() -> Result<()> {
             ensure!(!checks.is_empty(), "there is no check {name}");
             check::run(&Book { root, output }, &checks)
         }
-        _ => bail!("usage: book build | messages FOLDER | check [NAME]"),
+        _ => bail!(
+            "usage: book build | messages FOLDER | check [NAME | --self-test]"
+        ),
     }
 }
 
