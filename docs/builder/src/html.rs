@@ -57,6 +57,13 @@ fn compare(
     for element in page.select(&selector("main [id]")) {
         *ids.entry(element.attr("id").unwrap_or("")).or_default() += 1;
     }
+    let mut codes = HashMap::new();
+    let inside = selector("code");
+    for line in page.select(&selector("main .line[id]")) {
+        let code: String =
+            line.select(&inside).flat_map(|code| code.text()).collect();
+        codes.insert(line.attr("id").unwrap_or("").to_owned(), code);
+    }
     let mut numbers = HashSet::new();
     for (index, line) in source.lines().enumerate() {
         let id = format!("L{}", index + 1);
@@ -65,12 +72,8 @@ fn compare(
             None => wrong(format!("line {} is missing", index + 1)),
             Some(_) => wrong(format!("line {} is twice there", index + 1)),
         }
-        let element = page
-            .select(&selector(&format!("main .line[id={id}] code")))
-            .next();
-        if let Some(element) = element {
-            let code: String = element.text().collect();
-            let rest = line.strip_prefix(&code).map(str::trim);
+        if let Some(code) = codes.get(&id) {
+            let rest = line.strip_prefix(code.as_str()).map(str::trim);
             let is_said = rest.is_some_and(|rest| {
                 rest.is_empty() || rest.starts_with(['/', '#'])
             });

@@ -346,7 +346,7 @@ const FAULTS: &[Fault] = &[
     },
 ];
 
-const CLAIM: &str = r#"{ "claims": [{
+const CLAIM: &str = r#"{ "complete": true, "claims": [{
     "id": "T1", "approach": "threads", "verdict": "surely",
     "claim": { "en": "a", "es": "a" }, "figure": { "en": "1", "es": "1" },
     "spread": "0", "command": "true"

@@ -20,6 +20,8 @@ const COMMAND: &str = "cargo run --release -p lab -- evaluate";
 /// All claims, tested.
 #[derive(Debug, Deserialize)]
 pub struct Evaluation {
+    /// False when the lab was stopped early.
+    complete: bool,
     claims: Vec<Claim>,
 }
 
@@ -60,7 +62,9 @@ impl Evaluation {
         let text = fs::read_to_string(root.join(FILE)).with_context(|| {
             format!("{FILE} is missing: {COMMAND} makes it")
         })?;
-        serde_json::from_str(&text).context(FILE)
+        let evaluation: Self = serde_json::from_str(&text).context(FILE)?;
+        ensure!(evaluation.complete, "{FILE} is not complete: {COMMAND}");
+        Ok(evaluation)
     }
 
     /// The claims of an approach, or all, as a table.
