@@ -53,6 +53,7 @@ impl Stream for &TcpStream {
     }
 }
 
+// What the kernel can be asked, under a name of its own.
 #[cfg(target_os = "linux")]
 mod kernel {
     // nix makes a function of the number of a request and of its type.
@@ -71,6 +72,7 @@ mod kernel {
 pub fn unacknowledged(stream: &TcpStream) -> usize {
     // The request takes a descriptor, and a place for its answer.
     use std::os::fd::AsRawFd as _;
+    // To be overwritten.
     let mut bytes = 0;
     // SAFETY: the descriptor is open as long as `stream` is borrowed, and the
     // answer is one `c_int`, for which there is room.

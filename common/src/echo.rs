@@ -121,7 +121,9 @@ impl Conversation {
         self.sent += count;
         // The length of the reply does not depend on what is in it.
         let length = match self.reply {
+            // As long as the message.
             Reply::Echo => self.received,
+            // Always the same.
             Reply::Greeting => GREETING.len(),
         };
         // Then there is another round with the rest.
@@ -253,6 +255,7 @@ fn converse(
 pub fn work(server: &Server, observer: &mut Observer) {
     // Off, it costs this one look.
     let time = server.options.cpu_work;
+    // As in every server that is not an experiment.
     if time.is_zero() {
         return;
     }

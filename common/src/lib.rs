@@ -7,6 +7,7 @@
 // One file each; the order of the alphabet, not that of reading.
 pub mod closing;
 pub mod constants;
+pub mod crash;
 pub mod echo;
 pub mod failure;
 pub mod language;
@@ -60,6 +61,7 @@ impl Server {
             Trace::open(program.name, path)
                 .map_err(|error| Failure::Trace(path.clone(), error))
         });
+        // Put together, to be shared and never changed.
         Ok(Self {
             trace: trace.transpose()?,
             transcript,
@@ -103,6 +105,8 @@ fn start(
     options: Options,
     serve: impl FnOnce(&Arc<Server>, Listener) -> Result<Totals, Failure>,
 ) -> Result<(), Failure> {
+    // Before the first thread, and the first child.
+    crash::restore()?;
     // `Arc`: threads share it, and none can know which is the last.
     let server = Arc::new(Server::new(program, options)?);
     // Without a listening socket there is nothing to serve.
@@ -111,5 +115,6 @@ fn start(
     let totals = serve(&server, listener)?;
     // The last line.
     server.transcript.stopped(totals);
+    // Everything has gone as it should.
     Ok(())
 }

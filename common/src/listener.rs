@@ -337,19 +337,17 @@ impl Listener {
     fn wait(&mut self, accepting: bool) -> Result<bool, Failure> {
         // For ever, mostly: an idle server costs no processor time.
         let timeout = timeout(self.deadline());
-        // What poll(2) is asked of each descriptor.
-        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        // Signals first: their pipe is always among them.
-        let mut waited = vec![readable(self.stop.pipe().as_fd())];
-        // Then what the caller has added.
-        let also = self.also.as_ref().map(|fd| readable(fd.as_fd()));
-        // Where that ends.
-        let others = waited.len() + usize::from(also.is_some());
-        waited.extend(also);
+        // Signals first: their pipe is always there.
+        let signals = self.stop.pipe().as_fd();
+        // Then what the caller has added; or else the pipe once more.
+        let also = self.also.as_ref().map_or(signals, |fd| fd.as_fd());
         // A full house does not look at its queue: it could not help it.
-        if let (true, Some(socket)) = (accepting, &self.socket) {
-            waited.push(readable(socket.as_fd()));
-        }
+        let socket = self.socket.as_ref().filter(|_| accepting);
+        let socket = socket.map_or(signals, |socket| socket.as_fd());
+        // An array needs no memory from the heap, of which each page that is
+        // written to costs a forking server a copy.
+        let mut waited = [signals, also, socket]
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         // No wake-up can be lost: what came since the last look has made its
         // descriptor readable, and poll(2) returns at once.
         match poll(&mut waited, timeout) {
@@ -357,8 +355,8 @@ impl Listener {
             // it is, the next round finds out.
             Ok(_) => {
                 // But not what the caller waits for: that is told.
-                let news = &waited[1..others];
-                let news = news.iter().any(|fd| fd.any() != Some(false));
+                let news =
+                    self.also.is_some() && waited[1].any() != Some(false);
                 // Or else the next wait would end at once.
                 if waited[0].any() != Some(false) {
                     self.stop.hush();

@@ -52,11 +52,13 @@ impl Observer {
             stage: Stage::Waiting,
             since: 0,
         };
+        // The first line, and the first moment of the trace.
         observer.tell(server, &Event::Connected);
+        // For the handler, which goes on from here.
         observer
     }
 
-    /// Tells of an event.
+    /// Writes down what has happened to the client, wherever that is wanted.
     pub fn tell(&mut self, server: &Server, event: &Event) {
         // For the trace the message has come now, and printing it takes time.
         if let Event::Received(_) = event {
@@ -88,11 +90,17 @@ impl Observer {
         // What its worker does for one client stands in the worker's lane.
         // What it only waits for may overlap with other clients.
         match self.stage {
+            // A thread waits as well, but shows it in the same way.
             Stage::Waiting => trace.pair("waiting", time, client),
+            // Three that keep a worker busy: this one prints,
             Stage::Receiving => trace.slice("receiving", time, client),
+            // this one computes,
             Stage::Working => trace.slice("working", time, client),
+            // and this one may wait for a client that does not read.
             Stage::Sending => trace.slice("sending", time, client),
+            // Its worker has others to look after meanwhile.
             Stage::Delayed => trace.pair("sending", time, client),
+            // For a second at most.
             Stage::Closing => trace.pair("closing", time, client),
         }
         // No gap: the next one begins where this one has ended.
@@ -111,12 +119,15 @@ impl Observer {
         let Some(trace) = &server.trace else {
             return;
         };
+        // Only these two are moments, and not the end of a stage alone.
         match event {
             // The lane is named once more for each client: who opens the file
             // in the middle finds the name as well.
             Event::Connected => {
                 trace.name(&self.worker.name());
+                // Here its first wait begins.
                 self.since = now();
+                // No reason: it has just come.
                 trace.instant("connected", self.since, self.client, None);
             }
             // Whatever it was waiting for.
@@ -125,6 +136,7 @@ impl Observer {
                 // The same words as in the transcript.
                 let reason = server.transcript.reason(ending);
                 let reason = reason.as_deref();
+                // Where its last stage has just ended.
                 trace.instant("closed", self.since, self.client, reason);
             }
             // Others happen in between, or elsewhere.

@@ -1,7 +1,8 @@
 //! The trace: which worker did what, from when to when; see `--trace`.
 //!
 //! One line for each thing that has ended, in the Trace Event Format, which
-//! Perfetto and Chrome's `about:tracing` open. Next: `observer.rs`, which writes it.
+//! Perfetto and Chrome's `about:tracing` open. Next: `observer.rs`, which
+//! decides what is written.
 
 // Files, and the address of a client.
 use std::fmt::Write as _;
@@ -57,6 +58,7 @@ impl Trace {
         if trace.file.metadata()?.len() == 0 {
             trace.write("[\n");
         }
+        // Whoever shares it appends.
         Ok(trace)
     }
 
@@ -74,9 +76,11 @@ impl Trace {
         // Both in one write.
         let lines = names.map(|(kind, name)| {
             format!(
-                r#"{{"name":"{kind}","ph":"M",{lane},"args":{{"name":"{name}"}}}},"#
-            ) + "\n"
+                "{{\"name\":\"{kind}\",\"ph\":\"M\",{lane},\
+                 \"args\":{{\"name\":\"{name}\"}}}},\n"
+            )
         });
+        // M is metadata, and has no time.
         self.write(&lines.concat());
     }
 
@@ -154,6 +158,7 @@ fn lane() -> String {
     let thread = nix::unistd::gettid();
     #[cfg(not(target_os = "linux"))]
     let thread = process;
+    // As two of the fields that every event has.
     format!("\"pid\":{process},\"tid\":{thread}")
 }
 
@@ -220,26 +225,30 @@ mod tests {
         trace.pair("waiting", (1_000, 2_000), client);
         trace.instant("closed", 4_000, client, Some("a \"b\""));
         let text = fs::read_to_string(&scratch.0).unwrap();
-        let lane = lane();
+        // Every line has the same fields, with other words in them.
+        let line = |start: &str, end: &str| {
+            let lane = lane();
+            format!(r#"{{"name":{start},{lane}{end}}},"#)
+        };
+        let client = r#""client":"127.0.0.1:1""#;
+        let id = r#""cat":"client","ph":"b","id":"127.0.0.1:1""#;
         let expected = [
             "[".to_owned(),
-            format!(
-                r#"{{"name":"process_name","ph":"M",{lane},"args":{{"name":"test"}}}},"#
+            line(r#""process_name","ph":"M""#, r#","args":{"name":"test"}"#),
+            line(
+                r#""thread_name","ph":"M""#,
+                r#","args":{"name":"thread 1"}"#,
             ),
-            format!(
-                r#"{{"name":"thread_name","ph":"M",{lane},"args":{{"name":"thread 1"}}}},"#
+            line(
+                r#""sending","cat":"stage","ph":"X","ts":1.000,"dur":2.500"#,
+                &format!(r#","args":{{{client}}}"#),
             ),
-            format!(
-                r#"{{"name":"sending","cat":"stage","ph":"X","ts":1.000,"dur":2.500,{lane},"args":{{"client":"127.0.0.1:1"}}}},"#
-            ),
-            format!(
-                r#"{{"name":"waiting","cat":"client","ph":"b","id":"127.0.0.1:1","ts":1.000,{lane}}},"#
-            ),
-            format!(
-                r#"{{"name":"waiting","cat":"client","ph":"e","id":"127.0.0.1:1","ts":2.000,{lane}}},"#
-            ),
-            format!(
-                r#"{{"name":"closed","cat":"client","ph":"i","s":"t","ts":4.000,{lane},"args":{{"client":"127.0.0.1:1","reason":"a 'b'"}}}},"#
+            line(&format!(r#""waiting",{id},"ts":1.000"#), ""),
+            line(&format!(r#""waiting",{id},"ts":2.000"#), "")
+                .replace(r#""ph":"b""#, r#""ph":"e""#),
+            line(
+                r#""closed","cat":"client","ph":"i","s":"t","ts":4.000"#,
+                &format!(r#","args":{{{client},"reason":"a 'b'"}}"#),
             ),
         ];
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);

@@ -118,14 +118,18 @@ impl Client {
     /// When it is time to look after this client, unless it does something
     /// before.
     pub fn deadline(&self, server: &Server) -> Option<Instant> {
+        // What it is given in each phase.
         let time = match self.phase {
             // Without an idle limit it has all the time in the world.
             Phase::Talking => server.options.idle_timeout?,
+            // As in a thread.
             Phase::Draining => DRAIN_LIMIT,
+            // Then it is looked at, and maybe given as much again.
             Phase::Settling => SETTLE_PAUSE,
             // At once.
             Phase::Cut => Duration::ZERO,
         };
+        // From when the phase began, or from its last sign of life.
         Some(self.since + time)
     }
 
@@ -220,6 +224,7 @@ impl Client {
             let count = match stream.write(self.conversation.unsent(buffer)) {
                 // It keeps what it had; one that was kept before just waits on.
                 Err(error) if must_wait(&error) && self.kept.is_empty() => 0,
+                // A number of bytes, or the end of this client.
                 result => result?,
             };
             // Maybe a part only; the rest is sent when there is room again.
@@ -251,6 +256,7 @@ impl Client {
             }
             // The wait of the lossless close is one more state.
             self.observer.rename(Stage::Closing);
+            // Until its end of file, or until the limit.
             Phase::Draining
         } else if stop::requested() && unacknowledged(stream) > 0 {
             // The end of file is that of the stop, and the client is slow.
@@ -275,6 +281,7 @@ impl Client {
             // Not all of it has arrived: some more time.
             Phase::Settling if unacknowledged(&self.stream) > 0 => {
                 self.since = Instant::now();
+                // Not closed yet.
                 None
             }
             // It has, or never will.

@@ -26,6 +26,11 @@ use crate::poll::Poll;
 use crate::readiness::{Interest, Readiness, Socket, number};
 use crate::select::Select;
 
+/// For how many clients the table has room from the start. The kernel gives
+/// memory only to those parts of it that are used; a table that grew step by
+/// step would leave its old parts behind.
+const ROOM: usize = 65_536;
+
 /// The clients being served, and what the kernel is asked to watch.
 pub struct Clients {
     /// The options and the transcript.
@@ -69,17 +74,18 @@ impl Clients {
         // A share of the share: the list takes anything with a descriptor.
         let pipe: Socket = Rc::new(Arc::clone(listener.stop.pipe()));
         readiness.watch(&pipe, Interest::Receive)?;
+        // select(2) may have room for fewer than the user allows.
+        let most = server.options.max_clients.min(readiness.room());
         // No clients, and the door still shut: `wait` will open it.
         Ok(Self {
-            // select(2) may have room for fewer than the user allows.
-            most: server.options.max_clients.min(readiness.room()),
+            most,
             server,
             readiness,
             door: None,
             pipe,
             worker,
             taken: Arc::clone(&listener.taken),
-            live: Vec::new(),
+            live: Vec::with_capacity(most.min(ROOM)),
             count: 0,
             earliest: None,
         })
@@ -179,7 +185,7 @@ impl Clients {
         }
     }
 
-    /// Adds a client.
+    /// Adds a client; returns the number of its socket.
     ///
     /// # Errors
     ///
@@ -188,7 +194,7 @@ impl Clients {
         &mut self,
         stream: TcpStream,
         address: SocketAddr,
-    ) -> Result<(), Failure> {
+    ) -> Result<RawFd, Failure> {
         // Its state, and its first line.
         let client = Client::new(stream, address, &self.server, self.worker)?;
         // By which the kernel will name it.
@@ -197,6 +203,7 @@ impl Clients {
         let watched = self.readiness.watch(&client.socket(), client.interest());
         // It may have the highest number so far.
         let place = place(fd);
+        // Then the table grows, by gaps.
         if place >= self.live.len() {
             self.live.resize_with(place + 1, || None);
         }
@@ -205,12 +212,13 @@ impl Clients {
         self.count += 1;
         // The kernel cannot watch it: better to say so than to leave it there.
         match watched {
+            // ENOMEM, or more descriptors than select(2) can hold.
             Err(errno) => self.close(fd, Ending::Failed(errno.into())),
             // It may be silent from the start.
             Ok(()) => self.note_deadline(fd),
         }
         // Whatever became of it, the loop goes on.
-        Ok(())
+        Ok(fd)
     }
 
     /// The client of this socket.
@@ -241,9 +249,11 @@ impl Clients {
     pub fn close(&mut self, fd: RawFd, ending: Ending) {
         // Out of the table; from here on this function owns it.
         let client = self.live.get_mut(place(fd)).and_then(Option::take);
+        // It may have been closed on the way here.
         let Some(mut client) = client else {
             return;
         };
+        // A stop waits until there is nobody left.
         self.count -= 1;
         // Out of the list, before the number of its socket becomes another's.
         self.readiness.forget(&client.socket());
@@ -265,11 +275,13 @@ impl Clients {
     pub fn close_overdue(&mut self) {
         // Mostly nobody's has: then this is one look at the clock.
         let now = Instant::now();
+        // Not even the earliest.
         if self.earliest.is_none_or(|earliest| earliest > now) {
             return;
         }
         // To be found anew, of all that are left.
         self.earliest = None;
+        // By its place, since who is closed leaves the table meanwhile.
         for place in 0..self.live.len() {
             // A gap.
             let Some(client) = &mut self.live[place] else {
@@ -280,7 +292,9 @@ impl Clients {
             // It may have been active since the deadline was noted.
             let deadline = client.deadline(&self.server);
             let overdue = deadline.is_some_and(|deadline| deadline <= now);
+            // Only then it is asked why it should be closed.
             let ending = overdue.then(|| client.overdue(&self.server));
+            // Not overdue, or overdue and spared: both are nothing.
             match ending.flatten() {
                 // Its time is over.
                 Some(ending) => self.close(fd, ending),
@@ -295,6 +309,7 @@ impl Clients {
         // Both may be missing: then the other one is the earliest.
         let client = self.live[place(fd)].as_ref();
         let deadline = client.and_then(|it| it.deadline(&self.server));
+        // Of the two, where there are two.
         self.earliest = self.earliest.into_iter().chain(deadline).min();
     }
 }

@@ -65,6 +65,7 @@ impl Readiness for Epoll {
             // Even without a flag the kernel would report a hang-up.
             Interest::Nothing => {
                 self.forget(socket);
+                // A list without it cannot fail.
                 return Ok(());
             }
         };

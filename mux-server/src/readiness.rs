@@ -108,7 +108,9 @@ impl List {
 
     /// All of them.
     pub fn entries(&self) -> impl Iterator<Item = (&Socket, Interest)> {
+        // Without the gaps.
         let entries = self.entries.iter().flatten();
+        // A reference to each, and a copy of what it is watched for.
         entries.map(|(socket, interest)| (socket, *interest))
     }
 }

@@ -4,7 +4,6 @@
 //! that the kernel offers here: its exit status, a signal, and a pipe.
 
 // Atomics are all the memory that a signal handler may share.
-use std::collections::HashMap;
 use std::ffi::c_int;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -48,26 +47,25 @@ static CUT: AtomicBool = AtomicBool::new(false);
 /// fork(2) copies the handlers, so one function must serve both sides; in
 /// return no signal can ever meet a child that is not ready for it.
 extern "C" fn on_signal(signal: c_int) {
-    // A child has all of the server's memory, but not its process id.
-    let in_server = getpid().as_raw() == SERVER.load(Ordering::SeqCst);
     // Signals are numbers; which ones come here was said to `handle`.
     match signal {
-        // The kernel sends it when a child ends: `reap` will see to it.
-        libc::SIGCHLD if in_server => stop::wake(),
+        // The kernel sends it when a child ends: `reap` will see to it. A child
+        // has none of its own; it would wake the server in vain, and no more.
+        libc::SIGCHLD => stop::wake(),
         // The grace is over: cut the client off. Without a stop before it, it
         // is a stray, for the server's SIGTERM always comes first.
-        libc::SIGUSR1 if !in_server && stop::requested() => {
+        libc::SIGUSR1 if !in_server() && stop::requested() => {
             // For a client that is just being accepted; see `take`.
             CUT.store(true, Ordering::SeqCst);
             // For the one that is being served.
             shut_down(libc::SHUT_RDWR);
         }
         // The server has died; its worker may finish with its client.
-        libc::SIGUSR2 if !in_server => dismiss(),
+        libc::SIGUSR2 if !in_server() => dismiss(),
         // Somebody's mistake: these mean nothing here, or not now.
-        libc::SIGUSR1 | libc::SIGUSR2 | libc::SIGCHLD => {}
+        libc::SIGUSR1 | libc::SIGUSR2 => {}
         // SIGINT or SIGTERM: the loop has to know, and no more.
-        _ if in_server => stop::request(),
+        _ if in_server() => stop::request(),
         // Ctrl-C reaches the whole process group, and then the server's
         // SIGTERM comes as well: twice the same is still one stop.
         _ => {
@@ -78,6 +76,12 @@ extern "C" fn on_signal(signal: c_int) {
             shut_down(libc::SHUT_RD);
         }
     }
+}
+
+/// Whether this process is the server itself.
+fn in_server() -> bool {
+    // A child has all of the server's memory, but not its process id.
+    getpid().as_raw() == SERVER.load(Ordering::SeqCst)
 }
 
 /// Sees to it that this worker accepts nobody any more.
@@ -125,8 +129,10 @@ fn shut_down(side: c_int) {
 pub struct Children {
     /// The options and the transcript.
     server: Arc<Server>,
-    /// Each child, with its client unless it is a worker, which has many.
-    live: HashMap<Pid, Option<SocketAddr>>,
+    /// Each child, with its client unless it is a worker, which has many. A
+    /// plain list: after a fork, each page that the server writes to is copied,
+    /// and adding at the end writes to one. Searching costs less than that.
+    live: Vec<(Pid, Option<SocketAddr>)>,
     /// The pipe by which the children report: the server reads, they write.
     reports: Arc<OwnedFd>,
     /// The end that each child inherits.
@@ -166,17 +172,13 @@ impl Children {
             ],
             on_signal,
         )?;
-        // Rust's own handlers of these look for an overflow of the stack, and
-        // would swallow the first signal that somebody else has sent. Here a
-        // crash shall be a crash: it is the server that reports it.
-        stop::restore(&[Signal::SIGSEGV, Signal::SIGBUS])?;
         // What is written to the second comes out of the first.
         let (reports, report) = pipe()?;
         // The server reads what is there, and never waits for more.
         fcntl(&reports, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         Ok(Self {
             server,
-            live: HashMap::new(),
+            live: Vec::new(),
             reports: Arc::new(reports),
             report,
             totals: Totals::default(),
@@ -253,7 +255,7 @@ impl Children {
 
     /// Notes a new child, and its client if it was created for one.
     pub fn enter(&mut self, child: Pid, client: impl Into<Option<SocketAddr>>) {
-        self.live.insert(child, client.into());
+        self.live.push((child, client.into()));
     }
 
     /// In a child: tells the server what was done since the last report.
@@ -335,7 +337,7 @@ impl Children {
             _ => Signal::SIGTERM,
         };
         // The sockets are theirs; only they can shut them down.
-        for &child in self.live.keys() {
+        for &(child, _) in &self.live {
             // It cannot fail: a child that has ended stays a zombie, and keeps
             // its process id, until `reap` removes it from the table.
             let _ = kill(child, signal);
@@ -356,7 +358,7 @@ impl Children {
             match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
                 // Only a worker ends so, and it has reported why.
                 Ok(WaitStatus::Exited(child, 1)) if self.is_worker(child) => {
-                    self.live.remove(&child);
+                    self.remove(child);
                 }
                 // By itself: after its work, or after a panic.
                 Ok(WaitStatus::Exited(child, status)) => {
@@ -395,13 +397,13 @@ impl Children {
 
     /// Whether this child is a worker: it was not created for one client.
     fn is_worker(&self, child: Pid) -> bool {
-        self.live.get(&child).is_some_and(Option::is_none)
+        self.live.contains(&(child, None))
     }
 
     /// Removes a child, and says of what it died if it died.
     fn leave(&mut self, child: Pid, died: Option<String>) {
         // From here on its process id may become another's.
-        let client = self.live.remove(&child);
+        let client = self.remove(child);
         // An orderly end was printed by the child itself.
         if let (Some(client), Some(died)) = (client, died) {
             let worker = Worker::Process(child.as_raw().unsigned_abs());
@@ -411,10 +413,18 @@ impl Children {
         }
     }
 
+    /// Removes a child, and returns its client if it was here.
+    fn remove(&mut self, child: Pid) -> Option<SocketAddr> {
+        // By its number, which nobody else has until it is reaped.
+        let place = self.live.iter().position(|(pid, _)| *pid == child)?;
+        // The last one takes its place: nobody else has to move.
+        self.live.swap_remove(place).1
+    }
+
     /// Removes the children that no longer exist.
     fn leave_unnamed(&mut self) {
         // Copied, since the table is about to change.
-        let children = self.live.keys().copied();
+        let children = self.live.iter().map(|(child, _)| *child);
         // Signal 0 asks only whether there is such a process.
         let gone = |&child: &Pid| kill(child, None) == Err(Errno::ESRCH);
         let gone: Vec<_> = children.filter(gone).collect();
@@ -492,12 +502,12 @@ impl Children {
         // It cannot fail: these signals exist.
         let _ = impatience.thread_block();
         // All of them before the first is waited for.
-        for &child in self.live.keys() {
+        for &(child, _) in &self.live {
             // It exists until it is reaped, so this cannot fail.
             let _ = kill(child, Signal::SIGKILL);
         }
         // Emptied, so that a second call finds nobody.
-        for (child, _) in self.live.drain() {
+        for (child, _) in self.live.drain(..) {
             // SIGKILL cannot be refused, so this wait is short.
             while waitpid(child, None) == Err(Errno::EINTR) {}
         }

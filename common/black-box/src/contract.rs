@@ -570,7 +570,10 @@ pub const CONTRACT: &[Section] = &[
             ),
             promise(
                 "replies that a client is slow to take are waited for",
-                &["a_slow_reader_within_the_grace_gets_everything"],
+                &[
+                    "a_slow_reader_within_the_grace_gets_everything",
+                    "a_client_that_sends_on_and_reads_slowly_loses_nothing",
+                ],
             ),
             promise(
                 "but no longer than the grace",

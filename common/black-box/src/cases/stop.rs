@@ -27,6 +27,7 @@ pub const CASES: &[Case] = &[
     case!(a_stop_accepts_no_more),
     case!(clients_in_the_queue_are_reset_at_a_stop),
     case!(the_port_can_be_bound_again_at_once),
+    case!(a_client_that_sends_on_and_reads_slowly_loses_nothing),
     case!(a_second_signal_ends_it_with_130),
     case!(one_signal_to_the_whole_group_is_one_stop),
     case!(ctrl_c_at_a_terminal_is_an_orderly_stop).needs(&[Need::Setsid]),
@@ -145,6 +146,25 @@ fn a_slow_reader_within_the_grace_gets_everything(subject: &Subject) {
     slow.expect(&pattern(sent));
     slow.expect_end();
     assert_eq!(server.transcript().totals.sent, sent as u64);
+}
+
+fn a_client_that_sends_on_and_reads_slowly_loses_nothing(subject: &Subject) {
+    let mut server = subject.start("--serve until-eof --grace 15").run();
+    let (mut slow, sent) = server.stalled();
+    server.signal(SIGTERM);
+    wait_until_refused(&server);
+    // It reads piece by piece, and sends one more byte for each. Whatever the
+    // server does with those, it must not be a reset that comes too early.
+    let mut replies = Vec::new();
+    loop {
+        let _ = slow.try_send(b"x");
+        match slow.receive(512) {
+            Ok(bytes) if !bytes.is_empty() => replies.extend(bytes),
+            _ => break,
+        }
+    }
+    assert!(replies.starts_with(&pattern(sent)), "{}", replies.len());
+    assert_eq!(server.transcript().totals.sent, replies.len() as u64);
 }
 
 fn a_slow_reader_is_cut_after_the_grace(subject: &Subject) {
