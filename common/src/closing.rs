@@ -242,7 +242,7 @@ mod tests {
         // More than the client's machine has room for.
         stream.set_nonblocking(true).unwrap();
         let mut sent = 0;
-        while let Ok(count) = stream.write(&[0; 65536]) {
+        while let Ok(count) = stream.write(&[0; 4096]) {
             sent += count;
         }
         assert!(unacknowledged(&stream) > 0);

@@ -259,8 +259,9 @@ pub fn work(server: &Server, observer: &mut Observer) {
     if time.is_zero() {
         return;
     }
-    // A stage of its own in the trace.
-    observer.enter(server, Stage::Working);
+    // A stage of its own in the trace, in place of the sending that would have
+    // begun with the end of the receiving.
+    observer.rename(Stage::Working);
     // Counted in the processor time of this thread, which stands still while
     // others have the processor: so the work is the same under any load.
     let spent = || {

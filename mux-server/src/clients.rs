@@ -185,7 +185,7 @@ impl Clients {
         }
     }
 
-    /// Adds a client; returns the number of its socket.
+    /// Adds a client.
     ///
     /// # Errors
     ///
@@ -194,7 +194,7 @@ impl Clients {
         &mut self,
         stream: TcpStream,
         address: SocketAddr,
-    ) -> Result<RawFd, Failure> {
+    ) -> Result<(), Failure> {
         // Its state, and its first line.
         let client = Client::new(stream, address, &self.server, self.worker)?;
         // By which the kernel will name it.
@@ -218,7 +218,7 @@ impl Clients {
             Ok(()) => self.note_deadline(fd),
         }
         // Whatever became of it, the loop goes on.
-        Ok(fd)
+        Ok(())
     }
 
     /// The client of this socket.

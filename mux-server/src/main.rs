@@ -80,24 +80,18 @@ fn serve(
         for fd in ready.drain(..) {
             // 4. For each of them
             // The listening socket is one of them, like any other.
-            let fd = if clients.is_door(fd) {
+            if clients.is_door(fd) {
                 // 4.1 A new socket for the connection
                 // One client each time; if more wait, the next wait ends at
                 // once. Nobody, if it was gone again or another loop's.
-                let Some((stream, address)) = clients.accept(&mut listener)?
-                else {
-                    continue;
-                };
-                // 4.2 Add the socket to the list
-                // From here on it can make the wait end. But mostly its first
-                // message is here by now, so it has a turn at once.
-                clients.enter(stream, address)?
-            } else {
-                // A client, or the pipe.
-                fd
-            };
-            // Whoever it is, it is found by its number.
-            if let Some(client) = clients.get(fd) {
+                if let Some((stream, address)) =
+                    clients.accept(&mut listener)?
+                {
+                    // 4.2 Add the socket to the list
+                    // From here on it can make the wait end.
+                    clients.enter(stream, address)?;
+                }
+            } else if let Some(client) = clients.get(fd) {
                 // It does all it can without waiting, and says whether that
                 // was its end.
                 match client.proceed(server, &mut totals, &mut buffer) {

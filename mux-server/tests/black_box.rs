@@ -3,17 +3,17 @@
 
 use std::process::ExitCode;
 
-use black_box::{Kind, Variant};
+use black_box::{Form, Kind::Loop};
 
 fn main() -> ExitCode {
     let program = env!("CARGO_BIN_EXE_mux-server");
-    let variants = [
-        Variant::new("select", "--backend select"),
-        Variant::new("poll", "--backend poll"),
-        Variant::new("epoll", "--backend epoll"),
-        Variant::new("select-loops", "--backend select").workers(2),
-        Variant::new("poll-loops", "--backend poll").workers(2),
-        Variant::new("epoll-loops", "--backend epoll").workers(2),
+    let forms = [
+        Form::new("select", Loop, "--backend select"),
+        Form::new("poll", Loop, "--backend poll"),
+        Form::new("epoll", Loop, "--backend epoll"),
+        Form::new("select-loops", Loop, "--backend select").workers(2),
+        Form::new("poll-loops", Loop, "--backend poll").workers(2),
+        Form::new("epoll-loops", Loop, "--backend epoll").workers(2),
     ];
-    black_box::run(program, Kind::Loop, &variants)
+    black_box::run(program, &forms)
 }

@@ -124,15 +124,24 @@ fn shut_down(side: c_int) {
     Errno::set_raw(errno);
 }
 
+/// One child.
+#[derive(Clone, Copy, Debug)]
+struct Child {
+    /// By which the kernel knows it until it is reaped.
+    process: Pid,
+    /// Whom it serves; `None` for a worker, which serves many.
+    client: Option<SocketAddr>,
+}
+
 /// The children that serve a client now.
 #[derive(Debug)]
 pub struct Children {
     /// The options and the transcript.
     server: Arc<Server>,
-    /// Each child, with its client unless it is a worker, which has many. A
-    /// plain list: after a fork, each page that the server writes to is copied,
-    /// and adding at the end writes to one. Searching costs less than that.
-    live: Vec<(Pid, Option<SocketAddr>)>,
+    /// Each of them, in a plain list: after a fork, each page that the server
+    /// writes to is copied, and adding at the end writes to one page. To search
+    /// the list costs less than that.
+    live: Vec<Child>,
     /// The pipe by which the children report: the server reads, they write.
     reports: Arc<OwnedFd>,
     /// The end that each child inherits.
@@ -254,8 +263,15 @@ impl Children {
     }
 
     /// Notes a new child, and its client if it was created for one.
-    pub fn enter(&mut self, child: Pid, client: impl Into<Option<SocketAddr>>) {
-        self.live.push((child, client.into()));
+    pub fn enter(
+        &mut self,
+        process: Pid,
+        client: impl Into<Option<SocketAddr>>,
+    ) {
+        // Whichever of the two it was given as.
+        let client = client.into();
+        // From here on it is told of a stop, and waited for.
+        self.live.push(Child { process, client });
     }
 
     /// In a child: tells the server what was done since the last report.
@@ -337,10 +353,10 @@ impl Children {
             _ => Signal::SIGTERM,
         };
         // The sockets are theirs; only they can shut them down.
-        for &(child, _) in &self.live {
+        for child in &self.live {
             // It cannot fail: a child that has ended stays a zombie, and keeps
             // its process id, until `reap` removes it from the table.
-            let _ = kill(child, signal);
+            let _ = kill(child.process, signal);
         }
     }
 
@@ -397,15 +413,17 @@ impl Children {
 
     /// Whether this child is a worker: it was not created for one client.
     fn is_worker(&self, child: Pid) -> bool {
-        self.live.contains(&(child, None))
+        self.live
+            .iter()
+            .any(|it| it.process == child && it.client.is_none())
     }
 
     /// Removes a child, and says of what it died if it died.
     fn leave(&mut self, child: Pid, died: Option<String>) {
         // From here on its process id may become another's.
-        let client = self.remove(child);
+        let removed = self.remove(child);
         // An orderly end was printed by the child itself.
-        if let (Some(client), Some(died)) = (client, died) {
+        if let (Some(Child { client, .. }), Some(died)) = (removed, died) {
             let worker = Worker::Process(child.as_raw().unsigned_abs());
             // The line that the child can no longer print.
             let event = Event::Died(died);
@@ -413,18 +431,18 @@ impl Children {
         }
     }
 
-    /// Removes a child, and returns its client if it was here.
-    fn remove(&mut self, child: Pid) -> Option<SocketAddr> {
+    /// Removes a child, and returns it if it was here.
+    fn remove(&mut self, child: Pid) -> Option<Child> {
         // By its number, which nobody else has until it is reaped.
-        let place = self.live.iter().position(|(pid, _)| *pid == child)?;
+        let place = self.live.iter().position(|it| it.process == child)?;
         // The last one takes its place: nobody else has to move.
-        self.live.swap_remove(place).1
+        Some(self.live.swap_remove(place))
     }
 
     /// Removes the children that no longer exist.
     fn leave_unnamed(&mut self) {
         // Copied, since the table is about to change.
-        let children = self.live.iter().map(|(child, _)| *child);
+        let children = self.live.iter().map(|child| child.process);
         // Signal 0 asks only whether there is such a process.
         let gone = |&child: &Pid| kill(child, None) == Err(Errno::ESRCH);
         let gone: Vec<_> = children.filter(gone).collect();
@@ -502,14 +520,14 @@ impl Children {
         // It cannot fail: these signals exist.
         let _ = impatience.thread_block();
         // All of them before the first is waited for.
-        for &(child, _) in &self.live {
+        for child in &self.live {
             // It exists until it is reaped, so this cannot fail.
-            let _ = kill(child, Signal::SIGKILL);
+            let _ = kill(child.process, Signal::SIGKILL);
         }
         // Emptied, so that a second call finds nobody.
-        for (child, _) in self.live.drain(..) {
+        for child in self.live.drain(..) {
             // SIGKILL cannot be refused, so this wait is short.
-            while waitpid(child, None) == Err(Errno::EINTR) {}
+            while waitpid(child.process, None) == Err(Errno::EINTR) {}
         }
         // What has come meanwhile has its effect now.
         let _ = impatience.thread_unblock();

@@ -87,10 +87,13 @@ pub fn serve(
                 Err(errno) => return Err(errno.into()),
             }
         }
-        // Once: all workers exist, and clients may come. `take` closes the end
-        // of the pipe, and leaves `None` behind.
-        if open.take().is_some() {
+        // Once: all workers exist, and clients may come. `take` leaves `None`
+        // behind.
+        if let Some(open) = open.take() {
             server.transcript.listening(address);
+            // Only now: with the condition `open.take().is_some()` it would
+            // have been closed before the block, and clients before the line.
+            drop(open);
         }
         // The socket is the workers', so this yields no clients.
         match listener.next(children.count())? {

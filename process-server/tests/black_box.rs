@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use black_box::{Kind, Variant};
+use black_box::{Form, Kind};
 
 fn main() -> ExitCode {
     let program = env!("CARGO_BIN_EXE_process-server");
-    let variants = [
-        Variant::new("process", ""),
-        Variant::new("workers", "").workers(8),
+    let forms = [
+        Form::new("process", Kind::Processes, ""),
+        Form::new("workers", Kind::Processes, "").workers(8),
     ];
-    black_box::run(program, Kind::Processes, &variants)
+    black_box::run(program, &forms)
 }

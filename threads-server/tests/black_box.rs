@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use black_box::{Kind, Variant};
+use black_box::{Form, Kind};
 
 fn main() -> ExitCode {
     let program = env!("CARGO_BIN_EXE_threads-server");
-    let variants = [
-        Variant::new("threads", ""),
-        Variant::new("workers", "").workers(8),
+    let forms = [
+        Form::new("threads", Kind::Threads, ""),
+        Form::new("workers", Kind::Threads, "").workers(8),
     ];
-    black_box::run(program, Kind::Threads, &variants)
+    black_box::run(program, &forms)
 }

@@ -8,9 +8,10 @@ use libtest_mimic::{Completion, Failed};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::Uid;
 
-use crate::{Kind, Subject};
+use crate::harness::strace;
+use crate::{Approach, Kind, Subject};
 
-/// One test, run against each variant that it concerns.
+/// One test, run against each form that it concerns.
 #[derive(Clone, Copy)]
 pub struct Case {
     /// The name of its function.
@@ -30,7 +31,7 @@ macro_rules! case {
 pub(crate) use case;
 
 impl Case {
-    /// A case for every variant that needs nothing; see [`case!`].
+    /// A case for every form that needs nothing; see [`case!`].
     pub const fn new(name: &'static str, body: fn(&Subject)) -> Self {
         Self {
             name,
@@ -87,24 +88,45 @@ impl Case {
 
 /// For [`Case::only`]: the processes.
 pub fn processes(subject: &Subject) -> bool {
-    subject.kind == Kind::Processes
+    subject.form.kind == Kind::Processes
 }
 
 /// For [`Case::only`]: those that create something for each connection, which
 /// can fail.
 pub fn creates_for_each(subject: &Subject) -> bool {
-    subject.kind != Kind::Loop && subject.variant.workers.is_none()
+    subject.form.approach() == Approach::Each
 }
 
 /// For [`Case::only`]: those of which no accept waits for a client with a
 /// descriptor set aside for it already, as that of a worker does.
 pub fn accepts_when_ready(subject: &Subject) -> bool {
-    subject.kind == Kind::Loop || subject.variant.workers.is_none()
+    subject.form.approach() != Approach::Pool
+}
+
+/// For [`Case::only`]: those whose threads or processes block in a call for
+/// their client.
+pub fn blocks(subject: &Subject) -> bool {
+    subject.form.kind != Kind::Loop
+}
+
+/// For [`Case::only`]: those with workers that exist before the first client.
+pub fn has_workers(subject: &Subject) -> bool {
+    subject.form.workers.is_some()
+}
+
+/// For [`Case::only`]: several loops.
+pub fn loops(subject: &Subject) -> bool {
+    subject.form.approach() == Approach::Loops
+}
+
+/// For [`Case::only`]: workers of this kind.
+pub fn pool_of(subject: &Subject, kind: Kind) -> bool {
+    has_workers(subject) && subject.form.kind == kind
 }
 
 /// For [`Case::only`]: the loop in the form that uses `select`.
 pub fn select(subject: &Subject) -> bool {
-    subject.variant.options.contains("select")
+    subject.form.options.contains("select")
 }
 
 /// What a machine may lack.
@@ -138,11 +160,9 @@ impl Need {
             Self::Ipv6 => TcpListener::bind((Ipv6Addr::LOCALHOST, 0))
                 .map(drop)
                 .map_err(|_| "there is no IPv6 here"),
-            Self::Strace => {
-                static FOUND: OnceLock<bool> = OnceLock::new();
-                works(&FOUND, "strace -f -qq -o /dev/null true")
-                    .ok_or("strace is missing or may not trace")
-            }
+            Self::Strace => strace::version()
+                .map(drop)
+                .ok_or("strace is missing or may not trace"),
             Self::Prlimit => {
                 static FOUND: OnceLock<bool> = OnceLock::new();
                 works(&FOUND, "prlimit --version").ok_or("there is no prlimit")

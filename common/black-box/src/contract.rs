@@ -322,6 +322,103 @@ pub const CONTRACT: &[Section] = &[
         ],
     },
     Section {
+        title: "Workers",
+        promises: &[
+            promise(
+                "--workers N: they exist before the first client",
+                &["the_workers_exist_before_the_first_client"],
+            ),
+            promise(
+                "each accepts and serves in turn; nothing is created for a \
+                 client",
+                &["the_workers_serve_in_turn_and_no_others_come"],
+            ),
+            promise(
+                "N of 0 is refused",
+                &["no_workers_at_all_are_a_usage_error"],
+            ),
+            promise(
+                "ECHO_WORKERS",
+                &["the_number_of_workers_has_its_variable"],
+            ),
+            promise(
+                "threads, processes: N are served at a time, whatever \
+                 --max-clients says",
+                &["as_many_are_served_as_there_are_workers"],
+            ),
+            promise(
+                "loops: --max-clients holds for all together",
+                &["the_limit_holds_for_all_loops_together"],
+            ),
+            promise(
+                "a worker process that dies is replaced, and what it had \
+                 served stays in the totals",
+                &["a_dead_worker_is_replaced_and_what_it_served_stays"],
+            ),
+            promise(
+                "a thread of a pool that panics serves on",
+                &["a_panic_is_told_and_harms_nobody_else"],
+            ),
+            promise(
+                "workers without a client end within 3 s when the \
+                 process-server is killed",
+                &["workers_without_a_client_end_soon_after_a_killed_server"],
+            ),
+        ],
+    },
+    Section {
+        title: "Work and trace",
+        promises: &[
+            promise(
+                "--cpu-work: so much processor time for each message, before \
+                 its reply",
+                &["work_is_done_for_each_message_before_its_reply"],
+            ),
+            promise(
+                "0 is the default, and costs nothing",
+                &["without_work_a_message_costs_next_to_nothing"],
+            ),
+            promise(
+                "ECHO_CPU_WORK and ECHO_TRACE",
+                &["work_has_its_variable", "the_trace_has_its_variable"],
+            ),
+            promise(
+                "what is no number of microseconds is refused",
+                &["impossible_work_is_a_usage_error"],
+            ),
+            promise(
+                "--trace: one [ and then a line of JSON for each event, whole \
+                 from many threads and processes at once",
+                &["lines_of_many_clients_in_a_trace_are_whole"],
+            ),
+            promise(
+                "the stages of each client, in order, by one clock",
+                &[
+                    "the_trace_shows_the_stages_of_each_client_in_order",
+                    "the_work_before_a_reply_is_a_stage_of_the_trace",
+                    "a_reply_that_waits_is_shown_until_it_is_taken",
+                    "the_reason_of_an_end_is_in_the_trace",
+                ],
+            ),
+            promise(
+                "pid and tid are the real ones, and each lane has its name",
+                &["the_lanes_of_a_trace_are_the_real_ones"],
+            ),
+            promise(
+                "a file that exists is appended to",
+                &["a_second_run_goes_on_in_the_same_trace"],
+            ),
+            promise(
+                "a trace that cannot be opened: exit status 1, one line",
+                &["a_trace_that_cannot_be_opened_prevents_the_start"],
+            ),
+            promise(
+                "a trace that cannot be written costs the trace alone",
+                &["a_trace_that_cannot_be_written_stops_nothing"],
+            ),
+        ],
+    },
+    Section {
         title: "What is printed",
         promises: &[
             promise(
@@ -348,6 +445,7 @@ pub const CONTRACT: &[Section] = &[
                 "the first line comes when clients are accepted, with the \
                  real port",
                 &[
+                    "nobody_is_served_before_the_first_line",
                     "by_default_only_this_machine_is_served",
                     "an_exchange_is_printed_word_for_word",
                 ],
@@ -384,6 +482,7 @@ pub const CONTRACT: &[Section] = &[
             promise(
                 "a child that ended with another status than 0 is reported",
                 &[
+                    "a_panic_is_told_and_harms_nobody_else",
                     "unit:transcript::every_event_has_its_line_in_both_languages",
                 ],
             ),
@@ -527,6 +626,7 @@ pub const CONTRACT: &[Section] = &[
             promise(
                 "a fatal signal in a child: reaped, reported, no other harmed",
                 &[
+                    "a_panic_is_told_and_harms_nobody_else",
                     "a_child_that_dies_is_reported_and_harms_nobody",
                     "a_child_that_dies_during_a_stop_is_reported",
                 ],
@@ -538,6 +638,7 @@ pub const CONTRACT: &[Section] = &[
             promise(
                 "a panic in a thread closes that client alone",
                 &[
+                    "a_panic_is_told_and_harms_nobody_else",
                     "unit:threads-server/clients::a_panic_takes_its_own_client_along_and_no_other",
                 ],
             ),

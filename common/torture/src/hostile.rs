@@ -7,28 +7,26 @@
 
 use std::env;
 use std::fmt::Display;
-use std::fs;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
-use std::os::fd::AsRawFd as _;
+use std::net::{Shutdown, TcpStream};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use black_box::Kind;
+use black_box::harness::client::Client as Connection;
+use black_box::harness::lines::Lines;
 use nix::sys::signal::Signal;
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, connect, setsockopt, socket,
-    sockopt,
-};
 use socket2::SockRef;
 
-use crate::harness::client::Client;
-use crate::harness::form::{FORMS, Form};
-use crate::harness::lines::Lines;
-use crate::harness::server::Server;
-use crate::harness::{LIMIT, Outcome, demand, proc, until};
+use crate::harness::client::{Client, here};
+use crate::harness::form::{FORMS, Form, start};
+use crate::harness::{MOMENT, Outcome, demand, proc};
 
 /// The seed unless `ECHO_SEED` says otherwise.
 const SEED: u64 = 20_261_124;
+
+/// More than any buffers on the way can hold.
+const FLOOD: usize = 32 << 20;
 
 /// How many of these clients come at a time.
 const LANES: u64 = 4;
@@ -140,11 +138,7 @@ const DEEDS: [(&str, Deed); 12] = [
 
 impl Visit {
     fn new(port: u16, dice: Dice, once: bool) -> io::Result<Self> {
-        let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let stream = TcpStream::connect_timeout(&server, LIMIT)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        stream.set_write_timeout(Some(LIMIT))?;
-        stream.set_nodelay(true)?;
+        let stream = Connection::try_connect(here(port))?.into_stream();
         Ok(Self {
             stream,
             dice,
@@ -335,12 +329,12 @@ pub fn besiege(form: &Form, seed: u64, visits: u64) -> Outcome {
 }
 
 fn siege(form: &Form, seed: u64, visits: u64) -> Outcome {
-    let mut server = Server::start(form, &[])?;
-    let port = server.port;
+    let server = start(form, "")?;
+    let port = server.port();
     let mut clients = be_polite(port, b"before")?;
-    let held = balance(server.pid)?;
-    let memory = memory(server.pid);
-    let once = form.blocks();
+    let held = proc::settled(server.pid)?;
+    let memory = proc::memory(server.pid);
+    let once = form.kind != Kind::Loop;
     let lanes: Vec<Outcome<u64>> = thread::scope(|scope| {
         let lanes: Vec<_> = (0..LANES)
             .map(|lane| {
@@ -357,92 +351,26 @@ fn siege(form: &Form, seed: u64, visits: u64) -> Outcome {
         clients += lane?;
     }
     clients += be_polite(port, b"afterwards")?;
-    balanced(server.pid, &held)?;
-    let grown = self::memory(server.pid).saturating_sub(memory);
+    proc::balanced(server.pid, &held)?;
+    let grown = proc::memory(server.pid).saturating_sub(memory);
     demand(grown <= GROWTH, || {
         format!("it has grown by {} KiB", grown / 1024)
     })?;
-    proc::at_rest(server.pid)?;
+    proc::at_rest(server.pid, MOMENT)?;
     server.signal(Signal::SIGTERM);
-    server.wait_for(0)?;
-    let summary = server.summary().ok_or("it has printed no last line")?;
+    server.ends_with(0)?;
+    let summary = server.summary()?;
     demand(summary.clients == clients, || {
         format!("{} clients served, not {clients}", summary.clients)
     })?;
-    let errors = server.errors.complete().unwrap_or_default();
+    let errors = server.stderr.try_all()?;
     demand(errors.is_empty(), || format!("it complains: {errors:?}"))?;
-    audit(&server.output, summary.clients, summary.received)
-}
-
-/// What a server holds when none of its threads has anything to do.
-///
-/// # Errors
-///
-/// When it does not come to rest.
-pub fn balance(pid: i32) -> Outcome<Vec<String>> {
-    let look = || {
-        // Whoever sleeps after the first look, and has not been given the
-        // processor until the last, has slept all the time in between.
-        let begin = proc::nanoseconds(pid);
-        if !asleep(pid) {
-            return None;
-        }
-        let held = proc::holdings(pid);
-        (proc::nanoseconds(pid) == begin).then_some(held)
-    };
-    until(look).ok_or_else(|| "the server does not come to rest".to_owned())
-}
-
-/// Waits until a server holds again what it held before.
-///
-/// # Errors
-///
-/// When that does not come.
-pub fn balanced(pid: i32, before: &[String]) -> Outcome {
-    let mut last = Vec::new();
-    let same = until(|| {
-        last = balance(pid).ok()?;
-        (last == before).then_some(())
-    });
-    same.ok_or_else(|| {
-        format!("it held {before:#?} before, and holds {last:#?} afterwards")
-    })
-}
-
-/// Whether all threads of all processes of a server sleep.
-fn asleep(pid: i32) -> bool {
-    let tasks = proc::tree(pid).into_iter().flat_map(|pid| {
-        let stat = move |task| format!("/proc/{pid}/task/{task}/stat");
-        proc::threads(pid).into_iter().map(stat)
-    });
-    tasks
-        .filter_map(|path| fs::read_to_string(path).ok())
-        .all(|stat| stat.rsplit_once(") ").is_some_and(sleeping))
-}
-
-/// Whether the part of a line of /proc that begins with the state says so.
-fn sleeping((_, fields): (&str, &str)) -> bool {
-    fields.starts_with('S')
+    audit(&server.stdout, summary.clients, summary.received)
 }
 
 /// By how much the memory of a server may differ between two moments: stacks
 /// and tables that are kept for the next clients.
 const GROWTH: u64 = 8 << 20;
-
-/// The memory of a server and its children in bytes, each shared page divided
-/// among those who share it.
-#[must_use]
-pub fn memory(pid: i32) -> u64 {
-    let tree = proc::tree(pid).into_iter();
-    tree.filter_map(|pid| {
-        let path = format!("/proc/{pid}/smaps_rollup");
-        let text = fs::read_to_string(path).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-        line.split_whitespace().next()?.parse::<u64>().ok()
-    })
-    .sum::<u64>()
-        * 1024
-}
 
 /// Visits so often; returns how many connections that took.
 fn attack(port: u16, mut dice: Dice, once: bool, visits: u64) -> Outcome<u64> {
@@ -494,7 +422,7 @@ pub fn be_polite(port: u16, message: &[u8]) -> Outcome<u64> {
 /// Reads a transcript: every line harmless, every client opened and closed
 /// once, the figures of the last line those of the others.
 fn audit(output: &Lines, clients: u64, received: u64) -> Outcome {
-    let lines = output.complete().ok_or("its output does not end")?;
+    let lines = output.try_all()?;
     let harmful = lines.iter().find(|line| {
         line.len() > 4095
             || line.chars().any(|character| {
@@ -535,33 +463,8 @@ fn audit(output: &Lines, clients: u64, received: u64) -> Outcome {
 ///
 /// When it cannot connect.
 pub fn stalled(port: u16) -> io::Result<TcpStream> {
-    // Small segments and a small window: else the kernel would take megabytes
-    // on the loopback before it said no.
-    let stream = socket(
-        AddressFamily::Inet,
-        SockType::Stream,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
-    setsockopt(&stream, sockopt::TcpMaxSeg, &536)?;
-    setsockopt(&stream, sockopt::RcvBuf, &4096)?;
-    let server = SockaddrIn::new(127, 0, 0, 1, port);
-    connect(stream.as_raw_fd(), &server)?;
-    let mut stream = TcpStream::from(stream);
-    stream.set_nonblocking(true)?;
-    let chunk = [b'z'; 4096];
-    let mut moved = Instant::now();
-    // What moves nothing for so long has filled every buffer on its way.
-    while moved.elapsed() < Duration::from_millis(300) {
-        match stream.write(&chunk) {
-            Ok(_) => moved = Instant::now(),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                thread::sleep(Duration::from_millis(5));
-            }
-            // A server that serves once has closed already.
-            Err(_) => break,
-        }
-    }
-    stream.set_nonblocking(false)?;
-    Ok(stream)
+    let mut client = Connection::try_connect_narrow(here(port))?;
+    // A server that serves once may have closed already.
+    client.try_flood(FLOOD);
+    Ok(client.into_stream())
 }

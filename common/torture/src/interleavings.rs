@@ -16,7 +16,6 @@
 //! share no memory, but signals reach them between any two instructions.
 
 use std::fs;
-use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -25,10 +24,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::harness::client::Client;
-use crate::harness::form::{FORMS, Form, program};
+use crate::harness::form::{FORMS, Form, subject};
+use crate::harness::proc::{self, is_gone, state};
 use crate::harness::server::Server;
 use crate::harness::strace::{Strace, Target};
-use crate::harness::{Outcome, demand, proc, until};
+use crate::harness::{Outcome, demand, until};
 
 /// How long a process is held at a call: first short, then longer where the
 /// machine was too busy for what should have happened meanwhile.
@@ -72,16 +72,13 @@ pub fn form(name: &str) -> &'static Form {
         .expect("it is one of the nine")
 }
 
-/// Starts a server as a terminal does: in a process group of its own.
+/// Starts a server that serves until the end of its clients.
 ///
 /// # Errors
 ///
 /// When it does not say that it listens.
-pub fn start(form: &Form, options: &[&str]) -> Outcome<Server> {
-    let mut command = Command::new(program(form.program));
-    command.args(form.options).process_group(0);
-    command.args(["--serve", "until-eof"]);
-    Server::start_by(command, options)
+pub fn start(form: &Form, options: &str) -> Outcome<Server> {
+    start_by(form, &[], options)
 }
 
 /// Starts it by way of another program, which becomes the server: it runs
@@ -90,11 +87,12 @@ pub fn start(form: &Form, options: &[&str]) -> Outcome<Server> {
 /// # Errors
 ///
 /// When it does not say that it listens.
-pub fn start_by(form: &Form, words: &[&str]) -> Outcome<Server> {
-    let mut command = Command::new(words[0]);
-    command.args(&words[1..]).arg(program(form.program));
-    command.args(form.options).args(["--serve", "until-eof"]);
-    Server::start_by(command, &[])
+pub fn start_by(form: &Form, words: &[&str], options: &str) -> Outcome<Server> {
+    subject(form)
+        .start("--serve until-eof")
+        .options(options)
+        .under_words(words)
+        .try_run()
 }
 
 /// Sends a signal to one process.
@@ -102,18 +100,8 @@ pub fn start_by(form: &Form, words: &[&str]) -> Outcome<Server> {
 /// # Errors
 ///
 /// When there is no such process.
-pub fn signal(pid: i32, signal: Signal) -> Outcome {
-    kill(Pid::from_raw(pid), signal)
-        .map_err(|errno| format!("{signal} to {pid}: {errno}"))
-}
-
-/// Does what Ctrl-C does: sends SIGINT to the server and all its children.
-///
-/// # Errors
-///
-/// When there is no such process group.
-pub fn press_ctrl_c(server: &Server) -> Outcome {
-    signal(-server.pid, Signal::SIGINT)
+pub fn signal(pid: Pid, signal: Signal) -> Outcome {
+    kill(pid, signal).map_err(|errno| format!("{signal} to {pid}: {errno}"))
 }
 
 /// Sends a real-time signal, for which the libraries have no name.
@@ -121,7 +109,7 @@ pub fn press_ctrl_c(server: &Server) -> Outcome {
 /// # Errors
 ///
 /// When there is no such process.
-pub fn real_time_signal(pid: i32) -> Outcome {
+pub fn real_time_signal(pid: Pid) -> Outcome {
     // Those from 34 to 64 are left to programs, signal(7).
     let status = Command::new("sh")
         .args(["-c", "kill -37 \"$0\"", &pid.to_string()])
@@ -135,15 +123,15 @@ pub fn real_time_signal(pid: i32) -> Outcome {
 /// # Errors
 ///
 /// When it gets no echo.
-pub fn client(server: &Server) -> Outcome<(Client, i32)> {
-    let mut client = Client::connect(server.port)?;
+pub fn client(server: &Server) -> Outcome<(Client, Pid)> {
+    let mut client = Client::connect(server.port())?;
     exchange(&mut client, b"hello")?;
     let address = format!("  {}  connected", client.address);
-    let pid = server.output.wait(|line| {
+    let pid = server.stdout.find("who serves the client", |line| {
         let who = line.strip_suffix(&address)?.strip_prefix("process ")?;
         who.trim_end().parse().ok()
-    });
-    Ok((client, pid.ok_or("nobody says that it serves the client")?))
+    })?;
+    Ok((client, Pid::from_raw(pid)))
 }
 
 /// Sends a message, whose echo must come.
@@ -172,20 +160,6 @@ pub fn leave(client: &mut Client) -> Outcome {
     }
 }
 
-/// The state of a process, as ps(1) shows it; `None` once it is gone.
-#[must_use]
-pub fn state(pid: i32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.chars().next()
-}
-
-/// Whether a process does nothing any more: it is gone, or a zombie that
-/// somebody else has to reap.
-#[must_use]
-pub fn ended(pid: i32) -> bool {
-    matches!(state(pid), None | Some('Z' | 'X'))
-}
-
 /// Waits for this; fails with this text otherwise.
 ///
 /// # Errors
@@ -211,7 +185,7 @@ pub fn childless(server: &Server) -> Outcome {
 /// # Errors
 ///
 /// When it is not.
-pub fn stop(server: &mut Server, clients: u64, bytes: u64) -> Outcome {
+pub fn stop(server: &Server, clients: u64, bytes: u64) -> Outcome {
     server.signal(Signal::SIGTERM);
     stopped(server, clients, bytes)
 }
@@ -221,16 +195,16 @@ pub fn stop(server: &mut Server, clients: u64, bytes: u64) -> Outcome {
 /// # Errors
 ///
 /// When it is not orderly, or not exact.
-pub fn stopped(server: &mut Server, clients: u64, bytes: u64) -> Outcome {
+pub fn stopped(server: &Server, clients: u64, bytes: u64) -> Outcome {
     let children = proc::children(server.pid);
-    server.wait_for(0)?;
-    let summary = server.summary().ok_or("there is no last line")?;
+    server.ends_with(0)?;
+    let summary = server.summary()?;
     let counted = (summary.clients, summary.received, summary.sent);
     demand(counted == (clients, bytes, bytes), || {
         format!("{summary:?}, not {clients} clients and {bytes} bytes")
     })?;
     soon("its children have ended", || {
-        children.iter().all(|&child| ended(child))
+        children.iter().all(|&child| is_gone(child))
     })
 }
 
@@ -245,7 +219,7 @@ pub enum Side {
 
 /// Whether a process is held at this system call now.
 #[must_use]
-pub fn held(pid: i32, call: Call) -> bool {
+pub fn held(pid: Pid, call: Call) -> bool {
     let path = format!("/proc/{pid}/syscall");
     let at = fs::read_to_string(path).unwrap_or_default();
     let number = at.split(' ').next().and_then(|word| word.parse().ok());
@@ -365,66 +339,30 @@ pub fn force(mut case: impl FnMut(Duration) -> Outcome<Forced>) -> Outcome {
     Err("the machine is too busy to force this order".to_owned())
 }
 
-/// The sockets that a process has a descriptor of, by their inodes: the same
-/// socket has the same in every process.
-#[must_use]
-pub fn sockets(pid: i32) -> Vec<String> {
-    let descriptors = proc::descriptors(pid).into_iter();
-    descriptors
-        .map(|(_, target)| target)
-        .filter(|target| target.starts_with("socket:"))
-        .collect()
+/// Kills the server, whose children are orphans from then on; returns them.
+///
+/// # Errors
+///
+/// When it does not die.
+pub fn orphans_of(server: &Server) -> Outcome<Vec<Pid>> {
+    let orphans = proc::children(server.pid);
+    server.signal(Signal::SIGKILL);
+    server.ends_with(128 + 9)?;
+    Ok(orphans)
 }
 
-/// Processes that have lost their parent: nobody else ends them if a case
-/// fails.
-#[derive(Debug)]
-pub struct Orphans(Vec<i32>);
-
-impl Orphans {
-    /// Kills the server, and minds its children from then on.
-    ///
-    /// # Errors
-    ///
-    /// When it does not die.
-    pub fn of(server: &mut Server) -> Outcome<Self> {
-        let orphans = Self(proc::children(server.pid));
-        server.signal(Signal::SIGKILL);
-        server.wait()?;
-        Ok(orphans)
-    }
-
-    /// Minds these, should their server leave them behind.
-    #[must_use]
-    pub fn expected(children: Vec<i32>) -> Self {
-        Self(children)
-    }
-
-    /// Waits until all have ended, at most for three seconds.
-    ///
-    /// # Errors
-    ///
-    /// When they have not.
-    pub fn end(&self) -> Outcome {
-        let begin = Instant::now();
-        soon("the orphans have ended", || {
-            self.0.iter().all(|&orphan| ended(orphan))
-        })?;
-        let took = begin.elapsed();
-        demand(took < Duration::from_secs(3), || {
-            format!("the orphans took {took:?}")
-        })
-    }
-}
-
-impl Drop for Orphans {
-    fn drop(&mut self) {
-        for &orphan in &self.0 {
-            let path = format!("/proc/{orphan}/comm");
-            let name = fs::read_to_string(path).unwrap_or_default();
-            if name.trim_end() == "process-server" {
-                signal(orphan, Signal::SIGKILL).ok();
-            }
-        }
-    }
+/// Waits until all of these have ended, at most for three seconds.
+///
+/// # Errors
+///
+/// When they have not.
+pub fn orphans_end(orphans: &[Pid]) -> Outcome {
+    let begin = Instant::now();
+    soon("the orphans have ended", || {
+        orphans.iter().all(|&orphan| is_gone(orphan))
+    })?;
+    let took = begin.elapsed();
+    demand(took < Duration::from_secs(3), || {
+        format!("the orphans took {took:?}")
+    })
 }

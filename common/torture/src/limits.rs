@@ -4,18 +4,20 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::process::{self, Command};
+use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use black_box::Kind;
+use black_box::harness::transcript::Totals;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::harness::client::Client;
-use crate::harness::form::{Approach, FORMS, Form, program};
-use crate::harness::server::{Server, Summary};
+use crate::harness::form::{Approach, FORMS, Form, start, subject};
+use crate::harness::server::Server;
 use crate::harness::strace::{self, Strace, Target};
-use crate::harness::{Outcome, demand, proc, skip, until};
+use crate::harness::{MOMENT, Outcome, demand, proc, skip, until};
 
 /// How many clients come.
 const CLIENTS: usize = 200;
@@ -89,35 +91,33 @@ impl Case {
 /// Too few descriptors.
 fn descriptors(form: &Form) -> Outcome {
     // How many it needs for itself shows one that has enough.
-    let server = Server::start(form, &[])?;
+    let server = start(form, "")?;
     proc::settled(server.pid)?;
     let tree = proc::tree(server.pid).into_iter();
     let own = tree.map(|pid| proc::descriptors(pid).len()).max();
     drop(server);
     let limit = own.unwrap_or(0) + SPARE;
-    let mut command = Command::new("prlimit");
-    command
-        .arg(format!("--nofile={limit}"))
-        .arg(program(form.program))
-        .args(form.options);
-    let server = Server::start_by(command, &["--serve", "until-eof"])?;
+    let server = subject(form)
+        .start("--serve until-eof")
+        .under(&format!("prlimit --nofile={limit}"))
+        .try_run()?;
     // A process for each client, and a worker, holds one client's descriptor:
     // these never run out.
     let runs_out =
-        form.approach() != Approach::Pool && form.program != "process-server";
-    siege(server, runs_out)
+        form.approach() != Approach::Pool && form.kind != Kind::Processes;
+    siege(&server, runs_out)
 }
 
 /// Too few threads or processes.
 fn tasks(form: &Form) -> Outcome {
-    let server = Server::start(form, &["--serve", "until-eof"])?;
+    let server = start(form, "--serve until-eof")?;
     proc::settled(server.pid)?;
     let Some(group) = Group::new(server.pid) else {
         if strace::version().is_none() {
             skip("control group or strace", "too few threads or processes");
             return Ok(());
         }
-        let call = if form.program == "process-server" {
+        let call = if form.kind == Kind::Processes {
             "clone"
         } else {
             "clone3"
@@ -126,29 +126,28 @@ fn tasks(form: &Form) -> Outcome {
         let trace = format!("--trace={call}");
         let target = Target::Thread(server.pid);
         let strace = Strace::attach(target, &[inject, trace])?;
-        siege(server, true)?;
+        siege(&server, true)?;
         return strace.detach().map(drop);
     };
     group.limit(group.current()? + SPARE)?;
-    siege(server, true)
+    siege(&server, true)
 }
 
 /// Two hundred clients at once.
-fn siege(mut server: Server, runs_out: bool) -> Outcome {
+fn siege(server: &Server, runs_out: bool) -> Outcome {
     let baseline = proc::settled(server.pid)?;
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
-        let mut client = Client::connect(server.port)?;
+        let mut client = Client::connect(server.port())?;
         client.send(b"me too\n")?;
         clients.push(client);
     }
     if runs_out {
-        let said = server.errors.wait(|line| Some(line.to_owned()));
-        said.ok_or("nothing has run out")?;
+        server.stderr.find("something to run out", |_| Some(()))?;
     }
     // The rest waits in the queue, and the server for better times.
     proc::settled(server.pid)?;
-    proc::at_rest(server.pid)?;
+    proc::at_rest(server.pid, MOMENT)?;
     // They are served in the order in which they came: each who leaves makes
     // room for one other.
     for client in &mut clients {
@@ -158,13 +157,13 @@ fn siege(mut server: Server, runs_out: bool) -> Outcome {
             format!("{} was dropped: {:?}", client.address, client.hit)
         })?;
     }
-    afterwards(&mut server, &baseline, &clients, usize::from(runs_out))
+    afterwards(server, &baseline, &clients, usize::from(runs_out))
 }
 
 /// Everything is as it was before, everybody was counted, and the trouble was
 /// reported once.
 fn afterwards(
-    server: &mut Server,
+    server: &Server,
     baseline: &[String],
     clients: &[Client],
     lines: usize,
@@ -175,33 +174,31 @@ fn afterwards(
         (holdings == baseline).then_some(())
     })
     .ok_or_else(|| format!("it held {baseline:#?} and holds {holdings:#?}"))?;
-    proc::at_rest(server.pid)?;
+    proc::at_rest(server.pid, MOMENT)?;
     let used = proc::processor_time(server.pid);
     demand(used <= PROCESSOR_TIME, || {
         format!("it has used {used:?} of processor time")
     })?;
     server.signal(Signal::SIGTERM);
-    server.wait_for(0)?;
-    let errors = server.errors.complete().unwrap_or_default();
+    server.ends_with(0)?;
+    let errors = server.stderr.try_all()?;
     demand(errors.len() == lines, || {
         format!("{lines} diagnostics are due, came: {errors:#?}")
     })?;
     let bytes = clients.iter().map(|client| client.sent).sum();
-    let due = Summary {
+    let due = Totals {
         clients: clients.len() as u64,
         received: bytes,
         sent: bytes,
     };
-    let came = server.summary();
-    demand(came == Some(due), || {
-        format!("due: {due:?}, came: {came:?}")
-    })
+    let came = server.summary()?;
+    demand(came == due, || format!("due: {due:?}, came: {came:?}"))
 }
 
 /// A worker dies while no process can be created in its place: the others go
 /// on, and it is replaced as soon as that is possible.
 fn replacement(form: &Form) -> Outcome {
-    let mut server = Server::start(form, &["--serve", "until-eof"])?;
+    let server = start(form, "--serve until-eof")?;
     let baseline = proc::settled(server.pid)?;
     let Some(group) = Group::new(server.pid) else {
         skip("control group", "a worker that cannot be replaced");
@@ -209,14 +206,15 @@ fn replacement(form: &Form) -> Outcome {
     };
     group.limit(1)?;
     let doomed = proc::children(server.pid)[0];
-    kill(Pid::from_raw(doomed), Signal::SIGKILL)
+    kill(doomed, Signal::SIGKILL)
         .map_err(|errno| format!("kill {doomed}: {errno}"))?;
-    let said = server.errors.wait(|line| Some(line.to_owned()));
-    said.ok_or("it says nothing of a worker that cannot be replaced")?;
-    proc::at_rest(server.pid)?;
+    server
+        .stderr
+        .find("a word of a worker that cannot be replaced", |_| Some(()))?;
+    proc::at_rest(server.pid, MOMENT)?;
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
-        let mut client = Client::connect(server.port)?;
+        let mut client = Client::connect(server.port())?;
         client.talk(b"hola\n")?;
         client.leave()?;
         clients.push(client);
@@ -224,7 +222,7 @@ fn replacement(form: &Form) -> Outcome {
     group.limit(100)?;
     until(|| (proc::children(server.pid).len() == 3).then_some(()))
         .ok_or("the worker is not replaced")?;
-    afterwards(&mut server, &baseline, &clients, 1)
+    afterwards(&server, &baseline, &clients, 1)
 }
 
 /// A control group with nobody in it but one server.
@@ -236,7 +234,7 @@ struct Group {
 
 impl Group {
     /// A group for a server and its children, if one may be made here.
-    fn new(pid: i32) -> Option<Self> {
+    fn new(pid: Pid) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         // The hierarchy of its own of version 1, or that of version 2.
         for parent in ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"] {
@@ -257,7 +255,7 @@ impl Group {
     }
 
     /// Moves a server here, with its children.
-    fn enter(&self, pid: i32) -> io::Result<()> {
+    fn enter(&self, pid: Pid) -> io::Result<()> {
         let path = self.directory.join("cgroup.procs");
         let mut tree = proc::tree(pid).into_iter();
         tree.try_for_each(|pid| fs::write(&path, pid.to_string()))

@@ -26,11 +26,11 @@ use nix::sys::socket::{
     socket, sockopt,
 };
 use nix::sys::time::TimeVal;
+use nix::unistd::Pid;
 
-use crate::harness::form::{FORMS, Form};
-use crate::harness::server::Server;
+use crate::harness::form::{FORMS, Form, start};
 use crate::harness::{LIMIT, Outcome, demand, proc};
-use crate::hostile::{balance, balanced, be_polite, memory};
+use crate::hostile::be_polite;
 
 /// How much is done.
 #[derive(Clone, Copy, Debug)]
@@ -123,11 +123,11 @@ impl Figures {
 ///
 /// When a client is not served exactly, or the server holds more afterwards.
 pub fn soak(form: &Form, plan: Plan) -> Outcome<Figures> {
-    let mut server = Server::start(form, &["--quiet"])?;
+    let server = start(form, "--quiet")?;
     let pid = server.pid;
-    let before = balance(pid)?;
+    let before = proc::settled(pid)?;
     let tree = proc::tree(pid);
-    let total = |of: &dyn Fn(i32) -> usize| tree.iter().map(|p| of(*p)).sum();
+    let total = |of: &dyn Fn(Pid) -> usize| tree.iter().map(|p| of(*p)).sum();
     let mut figures = Figures {
         command: form.command(),
         connections: plan.connections,
@@ -141,15 +141,15 @@ pub fn soak(form: &Form, plan: Plan) -> Outcome<Figures> {
     for round in 0..plan.rounds {
         let begin = Instant::now();
         let first = round * LANES * each;
-        run_lanes(server.port, first, each)?;
+        run_lanes(server.port(), first, each)?;
         figures.time += begin.elapsed();
-        balanced(pid, &before)?;
-        figures.memory.push(memory(pid));
+        proc::balanced(pid, &before)?;
+        figures.memory.push(proc::memory(pid));
     }
-    be_polite(server.port, b"the last one")?;
+    be_polite(server.port(), b"the last one")?;
     server.signal(Signal::SIGTERM);
-    server.wait_for(0)?;
-    let summary = server.summary().ok_or("there is no last line")?;
+    server.ends_with(0)?;
+    let summary = server.summary()?;
     let all = plan.rounds * LANES * each;
     let bytes = (0..all).map(length).sum::<u64>() + 12;
     let printed = (summary.clients, summary.received, summary.sent);

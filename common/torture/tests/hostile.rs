@@ -12,13 +12,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use torture::harness::client::Client;
-use torture::harness::form::Approach;
-use torture::harness::server::Server;
+use torture::harness::form::{Approach, start};
 use torture::harness::strace::{Strace, Target, version};
-use torture::harness::{Outcome, demand, proc, until};
+use torture::harness::{MOMENT, Outcome, demand, proc, skip, until};
 use torture::hostile::{
-    Dice, balance, balanced, be_polite, besiege, for_each_form, memory, seed,
-    stalled,
+    Dice, be_polite, besiege, for_each_form, seed, stalled,
 };
 
 #[test]
@@ -42,9 +40,9 @@ fn many_hostile_clients_leave_a_server_as_it_was() -> Outcome {
 #[test]
 fn a_stop_is_not_held_up_by_hostile_clients() -> Outcome {
     for_each_form(|form| {
-        let options = ["--quiet", "--serve", "until-eof", "--grace", "1"];
-        let mut server = Server::start(form, &options)?;
-        let port = server.port;
+        let options = "--quiet --serve until-eof --grace 1";
+        let server = start(form, options)?;
+        let port = server.port();
         let floods: Vec<_> = (0..2).map(|_| stalled(port)).collect();
         demand(floods.iter().all(Result::is_ok), || format!("{floods:?}"))?;
         let silent: Vec<_> = (0..4)
@@ -59,7 +57,7 @@ fn a_stop_is_not_held_up_by_hostile_clients() -> Outcome {
             thread::sleep(Duration::from_millis(100));
             let begin = Instant::now();
             server.signal(Signal::SIGTERM);
-            let result = server.wait_for(0);
+            let result = server.ends_with(0);
             over.store(true, Ordering::SeqCst);
             result?;
             let took = begin.elapsed();
@@ -78,19 +76,19 @@ fn a_stop_is_not_held_up_by_hostile_clients() -> Outcome {
 #[test]
 fn a_stop_that_waits_for_a_slow_client_does_not_spin() -> Outcome {
     for_each_form(|form| {
-        let options = ["--quiet", "--serve", "until-eof", "--grace", "60"];
-        let mut server = Server::start(form, &options)?;
-        let flood = stalled(server.port).map_err(|e| e.to_string())?;
+        let options = "--quiet --serve until-eof --grace 60";
+        let server = start(form, options)?;
+        let flood = stalled(server.port()).map_err(|e| e.to_string())?;
         // Read by nobody, and ended: what is ready for ever must not spin.
-        let ended = stalled(server.port).map_err(|e| e.to_string())?;
+        let ended = stalled(server.port()).map_err(|e| e.to_string())?;
         ended.shutdown(Shutdown::Write).map_err(|e| e.to_string())?;
-        proc::at_rest(server.pid)?;
+        proc::at_rest(server.pid, MOMENT)?;
         server.signal(Signal::SIGTERM);
-        let door = || listening("/proc/net/tcp", server.port).is_empty();
+        let door = || listening("/proc/net/tcp", server.port()).is_empty();
         until(|| door().then_some(())).ok_or("it still listens")?;
-        proc::at_rest(server.pid)?;
+        proc::at_rest(server.pid, MOMENT)?;
         drop((flood, ended));
-        server.wait_for(0)
+        server.ends_with(0)
     })
 }
 
@@ -111,22 +109,21 @@ fn talk_until(port: u16, over: &AtomicBool) {
 fn silent_clients_hold_no_more_than_their_places_and_their_time() -> Outcome {
     const MOST: usize = 4;
     for_each_form(|form| {
-        let most = MOST.to_string();
-        let options = ["--max-clients", &most, "--idle-timeout", "1"];
-        let mut server = Server::start(form, &options)?;
-        let before = balance(server.pid)?;
+        let options = format!("--max-clients {MOST} --idle-timeout 1");
+        let server = start(form, &options)?;
+        let before = proc::settled(server.pid)?;
         let mut silent: Vec<_> = (0..2 * MOST)
-            .map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)))
+            .map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())))
             .collect::<Result<_, _>>()
             .map_err(|error| error.to_string())?;
         let places = match form.approach() {
             Approach::Pool => 3,
             _ => MOST,
         };
-        until(|| (at_a_time(&server.output.all()) >= places).then_some(()))
+        until(|| (at_a_time(&server.stdout.so_far()) >= places).then_some(()))
             .ok_or("they are not accepted")?;
         // One who waits behind them is served, in the end.
-        be_polite(server.port, b"patience")?;
+        be_polite(server.port(), b"patience")?;
         for stream in &mut silent {
             let mut rest = Vec::new();
             stream.set_read_timeout(Some(Duration::from_secs(10))).ok();
@@ -136,10 +133,10 @@ fn silent_clients_hold_no_more_than_their_places_and_their_time() -> Outcome {
             demand(rest.is_empty(), || format!("{rest:?} for silence"))?;
         }
         drop(silent);
-        balanced(server.pid, &before)?;
+        proc::balanced(server.pid, &before)?;
         server.signal(Signal::SIGTERM);
-        server.wait_for(0)?;
-        let lines = server.output.complete().unwrap_or_default();
+        server.ends_with(0)?;
+        let lines = server.stdout.try_all()?;
         let most = at_a_time(&lines);
         demand(most == places, || format!("{most} were served at a time"))?;
         let idle = lines
@@ -172,33 +169,33 @@ fn a_flood_is_not_kept_in_memory() -> Outcome {
     // than what each of them has sent.
     const EACH: u64 = 400 << 10;
     for_each_form(|form| {
-        let options = ["--quiet", "--serve", "until-eof"];
-        let mut server = Server::start(form, &options)?;
-        be_polite(server.port, b"warm")?;
-        let before = memory(server.pid);
+        let options = "--quiet --serve until-eof";
+        let server = start(form, options)?;
+        be_polite(server.port(), b"warm")?;
+        let before = proc::memory(server.pid);
         let floods: Vec<_> = thread::scope(|scope| {
-            let flood = || scope.spawn(|| stalled(server.port));
+            let flood = || scope.spawn(|| stalled(server.port()));
             let all: Vec<_> = (0..FLOODS).map(|_| flood()).collect();
             all.into_iter().filter_map(|one| one.join().ok()).collect()
         });
-        let grown = memory(server.pid).saturating_sub(before);
+        let grown = proc::memory(server.pid).saturating_sub(before);
         demand(grown < EACH * FLOODS as u64, || {
             format!("{} KiB for {FLOODS} floods", grown / 1024)
         })?;
         // Neither is the processor kept busy by what cannot be sent.
-        proc::at_rest(server.pid)?;
+        proc::at_rest(server.pid, MOMENT)?;
         drop(floods);
         server.signal(Signal::SIGTERM);
-        server.wait_for(0)
+        server.ends_with(0)
     })
 }
 
 #[test]
 fn each_client_gets_its_own_bytes_back_and_no_others() -> Outcome {
     for_each_form(|form| {
-        let options = ["--quiet", "--serve", "until-eof"];
-        let mut server = Server::start(form, &options)?;
-        let port = server.port;
+        let options = "--quiet --serve until-eof";
+        let server = start(form, options)?;
+        let port = server.port();
         thread::scope(|scope| {
             let talks: Vec<_> = (0..3)
                 .map(|number| scope.spawn(move || talk(port, number)))
@@ -208,7 +205,7 @@ fn each_client_gets_its_own_bytes_back_and_no_others() -> Outcome {
             })
         })?;
         server.signal(Signal::SIGTERM);
-        server.wait_for(0)
+        server.ends_with(0)
     })
 }
 
@@ -229,10 +226,10 @@ fn talk(port: u16, number: u64) -> Outcome {
 #[test]
 fn nobody_listens_on_more_than_loopback_unless_told_to() -> Outcome {
     for_each_form(|form| {
-        let server = Server::start(form, &[])?;
-        let found = listening("/proc/net/tcp", server.port);
+        let server = start(form, "")?;
+        let found = listening("/proc/net/tcp", server.port());
         demand(found == ["0100007F"], || format!("{found:?}"))?;
-        let found = listening("/proc/net/tcp6", server.port);
+        let found = listening("/proc/net/tcp6", server.port());
         demand(found.is_empty(), || format!("{found:?}"))
     })
 }
@@ -261,8 +258,8 @@ fn listening(file: &str, port: u16) -> Vec<String> {
 #[test]
 fn a_client_that_never_ends_its_side_gets_its_reply_and_a_second() -> Outcome {
     for_each_form(|form| {
-        let mut server = Server::start(form, &["--serve", "once"])?;
-        let mut client = Client::connect(server.port)?;
+        let server = start(form, "--serve once")?;
+        let mut client = Client::connect(server.port())?;
         let begin = Instant::now();
         client.talk(b"once")?;
         client.expect_end()?;
@@ -271,11 +268,11 @@ fn a_client_that_never_ends_its_side_gets_its_reply_and_a_second() -> Outcome {
             let own = line.contains(&address);
             (own && line.ends_with("  closed")).then_some(())
         };
-        server.output.wait(closed).ok_or("it is not closed")?;
+        server.stdout.find("its end", closed)?;
         let took = begin.elapsed();
         demand(took < Duration::from_secs(3), || format!("{took:?}"))?;
         server.signal(Signal::SIGTERM);
-        server.wait_for(0)?;
+        server.ends_with(0)?;
         drop(client);
         Ok(())
     })
@@ -284,12 +281,12 @@ fn a_client_that_never_ends_its_side_gets_its_reply_and_a_second() -> Outcome {
 #[test]
 fn what_a_half_closed_client_had_sent_comes_back() -> Outcome {
     for_each_form(|form| {
-        let options = ["--quiet", "--serve", "until-eof"];
-        let server = Server::start(form, &options)?;
+        let options = "--quiet --serve until-eof";
+        let server = start(form, options)?;
         let mut dice = Dice::new(seed());
         for length in [0, 1, 1023, 1024, 1025, 4096, 100_000] {
             let message = dice.bytes(length);
-            let server = (Ipv4Addr::LOCALHOST, server.port);
+            let server = (Ipv4Addr::LOCALHOST, server.port());
             let mut stream =
                 TcpStream::connect(server).map_err(|e| e.to_string())?;
             let mut echo = Vec::new();
@@ -356,18 +353,18 @@ fn every_test_that_the_security_page_names_exists() -> Outcome {
 #[test]
 fn serving_opens_no_file_and_starts_no_program() -> Outcome {
     if version().is_none() {
-        eprintln!("SKIPPED, for want of a usable strace: no file is opened");
+        skip("strace", "no file is opened");
         return Ok(());
     }
     for_each_form(|form| {
-        let server = Server::start(form, &["--quiet"])?;
+        let server = start(form, "--quiet")?;
         let calls = "trace=/^open,creat,mkdir,rename,/^unlink,/^exec";
         let options = ["-e".to_owned(), calls.to_owned()];
         let processes = proc::tree(server.pid);
         let strace = Strace::attach(Target::Processes(&processes), &options)?;
         for message in ["../../etc/passwd", "$(id)", "`id`;id|id\n", "\0"] {
             for _ in 0..4 {
-                be_polite(server.port, message.as_bytes())?;
+                be_polite(server.port(), message.as_bytes())?;
             }
         }
         let seen = strace.detach()?;
@@ -386,8 +383,11 @@ fn of_the_allocator(line: &str) -> bool {
 
 #[test]
 fn unsafe_code_stands_only_where_it_is_needed() -> Outcome {
-    // The handlers, the fork, and the end of a forked process.
-    const PLACES: [&str; 4] = [
+    // The handlers, the fork, the end of a forked process, and a question
+    // that the kernel answers through ioctl(2) alone.
+    const PLACES: [&str; 6] = [
+        "common/src/closing.rs",
+        "common/src/crash.rs",
         "common/src/stop.rs",
         "process-server/src/children.rs",
         "process-server/src/main.rs",

@@ -6,23 +6,25 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use torture::harness::client::Client;
 use torture::harness::form::Form;
+use torture::harness::proc::{self, is_gone, sockets, state};
 use torture::harness::server::Server;
 use torture::harness::strace::{Target, version};
-use torture::harness::{Outcome, demand, proc};
+use torture::harness::{MOMENT, Outcome, demand, skip};
 use torture::hostile::{be_polite, stalled};
 use torture::interleavings::{
-    ACCEPT, CLONE, CLOSE, Call, Orphans, POLL, PRCTL, Side, WAIT, catch,
-    childless, client, each, ended, exchange, force, form, held, hold, leave,
-    pool, press_ctrl_c, real_time_signal, signal, sockets, soon, start,
-    start_by, state, stop, stopped,
+    ACCEPT, CLONE, CLOSE, Call, POLL, PRCTL, Side, WAIT, catch, childless,
+    client, each, exchange, force, form, held, hold, leave, orphans_end,
+    orphans_of, pool, real_time_signal, signal, soon, start, start_by, stop,
+    stopped,
 };
 
 /// Whether strace is there; says loudly that it is not.
 fn traced(case: &str) -> bool {
     if version().is_none() {
-        eprintln!("SKIPPED, for want of a usable strace: {case}");
+        skip("strace", case);
     }
     version().is_some()
 }
@@ -33,15 +35,15 @@ fn traced(case: &str) -> bool {
 /// check for ended children to the wait for the next event.
 fn end_while_held(call: Call, side: Side, full: bool) -> Outcome {
     force(|time| {
-        let most = if full { "2" } else { "9" };
-        let mut server = start(each(), &["--max-clients", most])?;
+        let most = if full { 2 } else { 9 };
+        let server = start(each(), &format!("--max-clients {most}"))?;
         let pid = server.pid;
         let (mut first, child) = client(&server)?;
         let strace = hold(Target::Thread(pid), call, side, time, false)?;
         let (mut second, _) = client(&server)?;
         let caught = catch(|| held(pid, call));
         leave(&mut first)?;
-        soon("the child is a zombie", || ended(child))?;
+        soon("the child is a zombie", || is_gone(child))?;
         let in_time = caught && held(pid, call) && state(child) == Some('Z');
         soon("it is reaped", || state(child).is_none())?;
         strace.detach()?;
@@ -50,7 +52,7 @@ fn end_while_held(call: Call, side: Side, full: bool) -> Outcome {
         leave(&mut second)?;
         leave(&mut third)?;
         childless(&server)?;
-        stop(&mut server, 3, 15)?;
+        stop(&server, 3, 15)?;
         Ok(in_time.into())
     })
 }
@@ -78,13 +80,13 @@ fn a_full_house_notices_who_leaves_between_the_check_and_the_wait() -> Outcome {
 // Many at once.
 
 /// So many clients in service, each with its process.
-fn crowd(server: &Server, number: usize) -> Outcome<Vec<(Client, i32)>> {
+fn crowd(server: &Server, number: usize) -> Outcome<Vec<(Client, Pid)>> {
     (0..number).map(|_| client(server)).collect()
 }
 
 #[test]
 fn two_hundred_children_that_end_at_once_are_all_reaped() -> Outcome {
-    let mut server = start(each(), &[])?;
+    let server = start(each(), "")?;
     let mut crowd = crowd(&server, 200)?;
     server.signal(Signal::SIGSTOP);
     soon("the server is stopped", || state(server.pid) == Some('T'))?;
@@ -97,14 +99,14 @@ fn two_hundred_children_that_end_at_once_are_all_reaped() -> Outcome {
     })?;
     server.signal(Signal::SIGCONT);
     childless(&server)?;
-    be_polite(server.port, b"12345")?;
-    stop(&mut server, 201, 201 * 5)
+    be_polite(server.port(), b"12345")?;
+    stop(&server, 201, 201 * 5)
 }
 
 #[test]
 fn children_that_end_at_once_in_many_ways_are_all_reaped() -> Outcome {
     const EACH: usize = 12;
-    let mut server = start(each(), &[])?;
+    let server = start(each(), "")?;
     let mut crowd = crowd(&server, 4 * EACH)?;
     server.signal(Signal::SIGSTOP);
     soon("the server is stopped", || state(server.pid) == Some('T'))?;
@@ -122,8 +124,8 @@ fn children_that_end_at_once_in_many_ways_are_all_reaped() -> Outcome {
     server.signal(Signal::SIGCONT);
     childless(&server)?;
     // Half of them could not report: those bytes are not counted.
-    stop(&mut server, 4 * EACH as u64, 2 * EACH as u64 * 5)?;
-    let lines = server.output.complete().unwrap_or_default();
+    stop(&server, 4 * EACH as u64, 2 * EACH as u64 * 5)?;
+    let lines = server.stdout.try_all()?;
     let died = lines.iter().filter(|line| line.contains("  died: "));
     demand(died.count() == 2 * EACH, || {
         "not all deaths are told".into()
@@ -133,7 +135,7 @@ fn children_that_end_at_once_in_many_ways_are_all_reaped() -> Outcome {
 #[test]
 fn a_hundred_children_that_end_in_the_middle_of_a_stop_are_counted() -> Outcome
 {
-    let mut server = start(each(), &[])?;
+    let server = start(each(), "")?;
     let mut crowd = crowd(&server, 100)?;
     server.signal(Signal::SIGSTOP);
     for (client, _) in &mut crowd[..50] {
@@ -145,7 +147,7 @@ fn a_hundred_children_that_end_in_the_middle_of_a_stop_are_counted() -> Outcome
     for (client, _) in &mut crowd[50..] {
         client.expect_end()?;
     }
-    stopped(&mut server, 100, 500)
+    stopped(&server, 100, 500)
 }
 
 // A fork in progress.
@@ -161,15 +163,18 @@ impl Ask {
     fn send(self, server: &Server) -> Outcome {
         match self {
             Self::Terminate => signal(server.pid, Signal::SIGTERM),
-            Self::CtrlC => press_ctrl_c(server),
+            Self::CtrlC => {
+                server.signal_group(Signal::SIGINT);
+                Ok(())
+            }
         }
     }
 }
 
 fn stop_while_forking(side: Side, ask: Ask) -> Outcome {
     force(|time| {
-        let mut server = start(each(), &[])?;
-        let (pid, port) = (server.pid, server.port);
+        let server = start(each(), "")?;
+        let (pid, port) = (server.pid, server.port());
         let strace = hold(Target::Thread(pid), CLONE, side, time, false)?;
         let in_time = thread::scope(|scope| {
             // What it has sent by then is answered.
@@ -186,7 +191,7 @@ fn stop_while_forking(side: Side, ask: Ask) -> Outcome {
             talk.join().unwrap_or(Err("the client panicked".into()))?;
             Outcome::Ok(in_time)
         })?;
-        stopped(&mut server, 1, 5)?;
+        stopped(&server, 1, 5)?;
         strace.detach()?;
         Ok(in_time.into())
     })
@@ -210,15 +215,15 @@ fn a_stop_while_a_worker_is_being_replaced_reaches_it() -> Outcome {
     }
     for side in [Side::Before, Side::Behind] {
         force(|time| {
-            let mut server = start(pool(), &[])?;
+            let server = start(pool(), "")?;
             let pid = server.pid;
-            be_polite(server.port, b"hello")?;
+            be_polite(server.port(), b"hello")?;
             let strace = hold(Target::Thread(pid), CLONE, side, time, false)?;
             signal(proc::children(pid)[0], Signal::SIGKILL)?;
             let caught = catch(|| held(pid, CLONE));
             server.signal(Signal::SIGTERM);
             let in_time = caught && held(pid, CLONE);
-            stopped(&mut server, 1, 5)?;
+            stopped(&server, 1, 5)?;
             strace.detach()?;
             Ok(in_time.into())
         })?;
@@ -233,8 +238,8 @@ fn a_stop_between_accept_and_the_first_line_still_answers() -> Outcome {
     }
     for form in [pool(), form("threads-workers")] {
         force(|time| {
-            let mut server = start(form, &[])?;
-            let (pid, port) = (server.pid, server.port);
+            let server = start(form, "")?;
+            let (pid, port) = (server.pid, server.port());
             // Those who accept: processes, or threads.
             let mut workers = proc::children(pid);
             workers.extend(proc::threads(pid));
@@ -255,7 +260,7 @@ fn a_stop_between_accept_and_the_first_line_still_answers() -> Outcome {
                 talk.join().unwrap_or(Err("the client panicked".into()))?;
                 Outcome::Ok(in_time)
             })?;
-            stopped(&mut server, 1, 5)?;
+            stopped(&server, 1, 5)?;
             strace.detach()?;
             Ok(in_time.into())
         })?;
@@ -267,12 +272,12 @@ fn a_stop_between_accept_and_the_first_line_still_answers() -> Outcome {
 
 /// A signal comes when the child exists and has not done anything yet.
 fn signal_a_newborn(
-    send: impl Fn(&Server, i32) -> Outcome,
+    send: impl Fn(&Server, Pid) -> Outcome,
     goes_on: bool,
 ) -> Outcome {
     force(|time| {
-        let mut server = start(each(), &[])?;
-        let (pid, port) = (server.pid, server.port);
+        let server = start(each(), "")?;
+        let (pid, port) = (server.pid, server.port());
         let target = Target::Processes(&[pid]);
         let strace = hold(target, CLOSE, Side::Before, time, true)?;
         let in_time = thread::scope(|scope| {
@@ -294,10 +299,10 @@ fn signal_a_newborn(
         if goes_on {
             childless(&server)?;
             strace.detach()?;
-            be_polite(server.port, b"hello")?;
-            stop(&mut server, 2, 10)?;
+            be_polite(server.port(), b"hello")?;
+            stop(&server, 2, 10)?;
         } else {
-            stopped(&mut server, 1, 5)?;
+            stopped(&server, 1, 5)?;
             strace.detach()?;
         }
         Ok(in_time.into())
@@ -313,7 +318,13 @@ fn a_signal_between_the_fork_and_the_first_line_is_not_lost() -> Outcome {
     signal_a_newborn(|_, child| signal(child, Signal::SIGTERM), true)?;
     // To the server, which hands it on; and to both.
     signal_a_newborn(|server, _| signal(server.pid, Signal::SIGTERM), false)?;
-    signal_a_newborn(|server, _| press_ctrl_c(server), false)
+    signal_a_newborn(
+        |server, _| {
+            server.signal_group(Signal::SIGINT);
+            Ok(())
+        },
+        false,
+    )
 }
 
 // One child alone.
@@ -321,7 +332,7 @@ fn a_signal_between_the_fork_and_the_first_line_is_not_lost() -> Outcome {
 #[test]
 fn a_sigterm_to_one_child_ends_its_client_and_no_other() -> Outcome {
     for form in [each(), pool()] {
-        let mut server = start(form, &[])?;
+        let server = start(form, "")?;
         let before = proc::children(server.pid).len();
         let (mut first, child) = client(&server)?;
         let (mut second, _) = client(&server)?;
@@ -331,19 +342,19 @@ fn a_sigterm_to_one_child_ends_its_client_and_no_other() -> Outcome {
         exchange(&mut second, b"still")?;
         leave(&mut second)?;
         for _ in 0..6 {
-            be_polite(server.port, b"12345")?;
+            be_polite(server.port(), b"12345")?;
         }
         soon("there are as many children as before", || {
             proc::children(server.pid).len() == before
         })?;
-        stop(&mut server, 8, 5 * 9)?;
+        stop(&server, 8, 5 * 9)?;
     }
     Ok(())
 }
 
 /// Signals that mean nothing to whom they are sent.
 fn nothing_happens(form: &Form) -> Outcome {
-    let mut server = start(form, &[])?;
+    let server = start(form, "")?;
     let (mut one, child) = client(&server)?;
     for stray in [
         Signal::SIGUSR1,
@@ -358,14 +369,14 @@ fn nothing_happens(form: &Form) -> Outcome {
             signal(server.pid, stray)?;
         }
         exchange(&mut one, b"as ever")?;
-        be_polite(server.port, b"12345")?;
+        be_polite(server.port(), b"12345")?;
     }
     for stray in [Signal::SIGCHLD, Signal::SIGCONT, Signal::SIGPIPE] {
         signal(child, stray)?;
         exchange(&mut one, b"as ever")?;
     }
     leave(&mut one)?;
-    stop(&mut server, 8, 5 + 10 * 7 + 7 * 5)
+    stop(&server, 8, 5 + 10 * 7 + 7 * 5)
 }
 
 #[test]
@@ -376,36 +387,33 @@ fn a_stray_signal_to_the_server_changes_nothing() -> Outcome {
 
 #[test]
 fn a_worker_that_got_the_signal_of_a_cut_harms_nobody_else() -> Outcome {
-    let mut server = start(pool(), &[])?;
+    let server = start(pool(), "")?;
     for worker in proc::children(server.pid) {
         signal(worker, Signal::SIGUSR1)?;
     }
     for _ in 0..12 {
-        be_polite(server.port, b"12345")?;
+        be_polite(server.port(), b"12345")?;
     }
-    stop(&mut server, 12, 60)
+    stop(&server, 12, 60)
 }
 
 #[test]
 fn a_child_that_a_real_time_signal_kills_is_reaped_and_reported() -> Outcome {
     for form in [each(), pool()] {
-        let mut server = start(form, &[])?;
+        let server = start(form, "")?;
         let (mut first, child) = client(&server)?;
         let (mut second, _) = client(&server)?;
         real_time_signal(child)?;
         let died = format!("process {child} ");
-        server
-            .output
-            .wait(|line| {
-                let own = line.starts_with(&died);
-                (own && line.contains("  died: SIG")).then_some(())
-            })
-            .ok_or("its death is not told")?;
+        server.stdout.find("its death", |line| {
+            let own = line.starts_with(&died);
+            (own && line.contains("  died: SIG")).then_some(())
+        })?;
         first.expect_end()?;
         exchange(&mut second, b"still")?;
         leave(&mut second)?;
-        be_polite(server.port, b"12345")?;
-        stop(&mut server, 3, 15)?;
+        be_polite(server.port(), b"12345")?;
+        stop(&server, 3, 15)?;
     }
     Ok(())
 }
@@ -415,14 +423,14 @@ fn a_child_that_a_real_time_signal_kills_is_reaped_and_reported() -> Outcome {
 #[test]
 fn ctrl_c_and_the_sigterm_of_the_server_are_one_stop() -> Outcome {
     for form in [each(), pool()] {
-        let mut server = start(form, &[])?;
+        let server = start(form, "")?;
         let mut crowd = crowd(&server, 3)?;
         let begin = Instant::now();
-        press_ctrl_c(&server)?;
+        server.signal_group(Signal::SIGINT);
         for (client, _) in &mut crowd {
             client.expect_end()?;
         }
-        stopped(&mut server, 3, 15)?;
+        stopped(&server, 3, 15)?;
         let took = begin.elapsed();
         demand(took < Duration::from_secs(2), || {
             format!("it took {took:?} to stop")
@@ -435,19 +443,19 @@ fn ctrl_c_and_the_sigterm_of_the_server_are_one_stop() -> Outcome {
 fn the_second_signal_ends_all_children_that_hold_on() -> Outcome {
     for form in [each(), pool()] {
         for ask in [Ask::Terminate, Ask::CtrlC] {
-            let mut server = start(form, &["--grace", "60"])?;
-            let hold_on = stalled(server.port).map_err(|e| e.to_string())?;
+            let server = start(form, "--grace 60")?;
+            let hold_on = stalled(server.port()).map_err(|e| e.to_string())?;
             let (_client, child) = client(&server)?;
             // Not even this one can be waited for.
             signal(child, Signal::SIGSTOP)?;
             let children = proc::children(server.pid);
-            press_ctrl_c(&server)?;
+            server.signal_group(Signal::SIGINT);
             soon("the server no longer listens", || {
                 sockets(server.pid).is_empty()
             })?;
             ask.send(&server)?;
-            server.wait_for(130)?;
-            demand(children.iter().all(|&child| ended(child)), || {
+            server.ends_with(130)?;
+            demand(children.iter().all(|&child| is_gone(child)), || {
                 "it has left children behind".into()
             })?;
             drop(hold_on);
@@ -459,13 +467,13 @@ fn the_second_signal_ends_all_children_that_hold_on() -> Outcome {
 #[test]
 fn a_child_that_is_stopped_cannot_hold_up_a_stop() -> Outcome {
     for form in [each(), pool()] {
-        let mut server = start(form, &["--grace", "0"])?;
+        let server = start(form, "--grace 0")?;
         let (_client, child) = client(&server)?;
         signal(child, Signal::SIGSTOP)?;
         soon("it is stopped", || state(child) == Some('T'))?;
         server.signal(Signal::SIGTERM);
-        server.wait_for(0)?;
-        demand(ended(child), || "it has left the child behind".into())?;
+        server.ends_with(0)?;
+        demand(is_gone(child), || "it has left the child behind".into())?;
     }
     Ok(())
 }
@@ -476,11 +484,11 @@ fn a_third_signal_leaves_no_child_behind() -> Outcome {
         return Ok(());
     }
     force(|time| {
-        let mut server = start(each(), &["--grace", "60"])?;
+        let server = start(each(), "--grace 60")?;
         let pid = server.pid;
         // Each of them would wait for its client for a minute.
         let crowd: Vec<_> = thread::scope(|scope| {
-            let stall = || scope.spawn(|| stalled(server.port));
+            let stall = || scope.spawn(|| stalled(server.port()));
             let all: Vec<_> = (0..5).map(|_| stall()).collect();
             all.into_iter()
                 .map(thread::ScopedJoinHandle::join)
@@ -496,12 +504,11 @@ fn a_third_signal_leaves_no_child_behind() -> Outcome {
         let caught = catch(|| held(pid, WAIT));
         server.signal(Signal::SIGTERM);
         let in_time = caught && held(pid, WAIT);
-        let orphans = Orphans::expected(children.clone());
-        server.wait_for(130)?;
+        server.ends_with(130)?;
         strace.detach()?;
-        let killed = || children.iter().all(|&child| ended(child));
+        let killed = || children.iter().all(|&child| is_gone(child));
         soon("all children are killed", killed)?;
-        drop((crowd, orphans));
+        drop(crowd);
         Ok(in_time.into())
     })
 }
@@ -515,16 +522,13 @@ fn a_child_that_is_not_its_own_is_reaped_and_changes_nothing() -> Outcome {
         let shell =
             "(sleep 0.2; exit 1) & (sleep 0.2; kill -9 $$) & exec \"$@\"";
         let shell = shell.replace("kill -9 $$", "exit 101");
-        let mut server = start_by(form, &["sh", "-c", &shell, "sh"])?;
-        let own = match form.options {
-            [] => 0,
-            _ => 3,
-        };
+        let server = start_by(form, &["sh", "-c", &shell, "sh"], "")?;
+        let own = form.workers.unwrap_or(0);
         soon("the others are reaped", || {
             proc::children(server.pid).len() == own
         })?;
-        be_polite(server.port, b"12345")?;
-        stop(&mut server, 1, 5)?;
+        be_polite(server.port(), b"12345")?;
+        stop(&server, 1, 5)?;
     }
     Ok(())
 }
@@ -533,14 +537,14 @@ fn a_child_that_is_not_its_own_is_reaped_and_changes_nothing() -> Outcome {
 fn blocked_signals_that_it_inherits_block_nothing() -> Outcome {
     let block = "--block-signal=CHLD,TERM,USR1,USR2";
     for form in [each(), pool()] {
-        let mut server = start_by(form, &["env", block])?;
+        let server = start_by(form, &["env", block], "")?;
         for _ in 0..4 {
-            be_polite(server.port, b"12345")?;
+            be_polite(server.port(), b"12345")?;
         }
-        if form.options.is_empty() {
+        if form.workers.is_none() {
             childless(&server)?;
         }
-        stop(&mut server, 4, 20)?;
+        stop(&server, 4, 20)?;
     }
     Ok(())
 }
@@ -549,7 +553,7 @@ fn blocked_signals_that_it_inherits_block_nothing() -> Outcome {
 
 #[test]
 fn a_worker_killed_while_idle_is_replaced() -> Outcome {
-    let mut server = start(pool(), &[])?;
+    let server = start(pool(), "")?;
     for _ in 0..5 {
         let before = proc::children(server.pid);
         // All at once: nobody is left to take a client meanwhile.
@@ -558,31 +562,28 @@ fn a_worker_killed_while_idle_is_replaced() -> Outcome {
         }
         for worker in &before {
             let died = format!("process {worker} ");
-            server
-                .output
-                .wait(|line| {
-                    let own = line.starts_with(&died);
-                    (own && line.ends_with("  died: SIGKILL")).then_some(())
-                })
-                .ok_or("its death is not told")?;
+            server.stdout.find("its death", |line| {
+                let own = line.starts_with(&died);
+                (own && line.ends_with("  died: SIGKILL")).then_some(())
+            })?;
         }
         soon("there are new ones", || {
             let now = proc::children(server.pid);
             now.len() == before.len()
                 && now.iter().all(|worker| !before.contains(worker))
         })?;
-        be_polite(server.port, b"12345")?;
+        be_polite(server.port(), b"12345")?;
     }
-    proc::at_rest(server.pid)?;
-    stop(&mut server, 5, 25)
+    proc::at_rest(server.pid, MOMENT)?;
+    stop(&server, 5, 25)
 }
 
 #[test]
 fn a_worker_killed_while_it_serves_takes_nobody_else_along() -> Outcome {
-    let mut server = start(pool(), &[])?;
+    let server = start(pool(), "")?;
     // Each worker has served somebody, and that stays counted.
     for _ in 0..9 {
-        be_polite(server.port, b"12345")?;
+        be_polite(server.port(), b"12345")?;
     }
     let (mut first, child) = client(&server)?;
     let (mut second, _) = client(&server)?;
@@ -594,15 +595,15 @@ fn a_worker_killed_while_it_serves_takes_nobody_else_along() -> Outcome {
         let now = proc::children(server.pid);
         now.len() == 3 && !now.contains(&child)
     })?;
-    be_polite(server.port, b"12345")?;
-    stop(&mut server, 12, 9 * 5 + 10 + 5)
+    be_polite(server.port(), b"12345")?;
+    stop(&server, 12, 9 * 5 + 10 + 5)
 }
 
 // What a child inherits.
 
 #[test]
 fn a_child_holds_the_socket_of_its_client_and_no_other() -> Outcome {
-    let mut server = start(each(), &[])?;
+    let server = start(each(), "")?;
     // Nobody is there yet: this is the listening socket.
     let door = sockets(server.pid);
     demand(door.len() == 1, || format!("at the start: {door:?}"))?;
@@ -623,12 +624,12 @@ fn a_child_holds_the_socket_of_its_client_and_no_other() -> Outcome {
     for (client, _) in &mut crowd {
         leave(client)?;
     }
-    stop(&mut server, 12, 60)
+    stop(&server, 12, 60)
 }
 
 #[test]
 fn a_worker_holds_the_door_and_the_socket_of_its_client() -> Outcome {
-    let mut server = start(pool(), &[])?;
+    let server = start(pool(), "")?;
     let door = sockets(server.pid);
     demand(door.len() == 1, || format!("at the start: {door:?}"))?;
     let mut crowd = crowd(&server, 3)?;
@@ -657,45 +658,45 @@ fn a_worker_holds_the_door_and_the_socket_of_its_client() -> Outcome {
             && now.iter().filter(|&&pid| sockets(pid) == door).count() == 2
     })?;
     leave(&mut crowd[0].0)?;
-    stop(&mut server, 3, 15)
+    stop(&server, 3, 15)
 }
 
 // Without a parent.
 
 #[test]
 fn children_outlive_a_killed_server_with_their_clients_only() -> Outcome {
-    let mut server = start(each(), &[])?;
+    let server = start(each(), "")?;
     let mut crowd = crowd(&server, 4)?;
-    let orphans = Orphans::of(&mut server)?;
+    let orphans = orphans_of(&server)?;
     // The port is free: no child has kept the listening socket.
-    let port = (Ipv4Addr::LOCALHOST, server.port);
+    let port = (Ipv4Addr::LOCALHOST, server.port());
     TcpListener::bind(port)
         .map_err(|error| format!("its port is not free: {error}"))?;
     for (client, _) in &mut crowd {
         exchange(client, b"still served")?;
         leave(client)?;
     }
-    orphans.end()
+    orphans_end(&orphans)
 }
 
 #[test]
 fn workers_outlive_a_killed_server_with_their_clients_only() -> Outcome {
-    let mut server = start(pool(), &[])?;
+    let server = start(pool(), "")?;
     let (mut client, child) = client(&server)?;
     let idle: Vec<_> = proc::children(server.pid)
         .into_iter()
         .filter(|&worker| worker != child)
         .collect();
-    let orphans = Orphans::of(&mut server)?;
+    let orphans = orphans_of(&server)?;
     let begin = Instant::now();
     soon("the idle ones have ended", || {
-        idle.iter().all(|&worker| ended(worker))
+        idle.iter().all(|&worker| is_gone(worker))
     })?;
     let took = begin.elapsed();
     demand(took < Duration::from_secs(3), || format!("{took:?}"))?;
     exchange(&mut client, b"still served")?;
     leave(&mut client)?;
-    orphans.end()
+    orphans_end(&orphans)
 }
 
 #[test]
@@ -704,7 +705,7 @@ fn a_newborn_worker_whose_server_is_killed_ends() -> Outcome {
         return Ok(());
     }
     force(|time| {
-        let mut server = start(pool(), &[])?;
+        let server = start(pool(), "")?;
         let pid = server.pid;
         let before = proc::children(pid);
         let target = Target::Processes(&[pid]);
@@ -717,9 +718,9 @@ fn a_newborn_worker_whose_server_is_killed_ends() -> Outcome {
         let caught =
             catch(|| newborn().is_some_and(|child| held(child, PRCTL)));
         let child = newborn().ok_or("the worker is gone")?;
-        let orphans = Orphans::of(&mut server)?;
+        let orphans = orphans_of(&server)?;
         let in_time = caught && held(child, PRCTL);
-        orphans.end()?;
+        orphans_end(&orphans)?;
         strace.detach()?;
         Ok(in_time.into())
     })

@@ -93,7 +93,7 @@ fn children_are_reaped_at_once(subject: &Subject) {
     // Without any further client that could remind the parent of it.
     until("no zombie is left", || {
         let children = server.children();
-        let pool = subject.variant.workers.unwrap_or(0);
+        let pool = subject.form.workers.unwrap_or(0);
         let zombie = children.iter().any(|child| child.state == 'Z');
         (!zombie && children.len() <= pool).then_some(())
     });
@@ -181,7 +181,7 @@ fn a_killed_server_leaves_its_port(subject: &Subject) {
     client.exchange(b"before\n");
     first.signal(SIGKILL);
     first.wait_status();
-    if subject.variant.workers.is_some() {
+    if subject.form.workers.is_some() {
         // Workers without a client have the listening socket until they end.
         let serving = first.process_of(&client);
         until("the other workers are gone", || {

@@ -8,7 +8,7 @@ use crate::harness::proc;
 use crate::harness::strace::{Traced, WAIT};
 use crate::harness::transcript::Line;
 use crate::harness::wait::until;
-use crate::{Kind, Subject, Variant};
+use crate::{Form, Kind, Subject};
 
 pub const CASES: &[Case] = &[
     case!(help_names_every_option_and_its_default),
@@ -16,7 +16,7 @@ pub const CASES: &[Case] = &[
     case!(what_it_cannot_take_is_a_usage_error),
     case!(the_backend_is_of_multiplexing_alone),
     case!(the_backend_asked_for_is_used)
-        .only(|s| s.kind == Kind::Loop)
+        .only(|s| s.form.kind == Kind::Loop)
         .needs(&[Need::Strace]),
     case!(by_default_only_this_machine_is_served),
     case!(the_default_port_is_8080),
@@ -28,7 +28,7 @@ pub const CASES: &[Case] = &[
 ];
 
 fn help_names_every_option_and_its_default(subject: &Subject) {
-    let serve = if subject.kind == Kind::Loop {
+    let serve = if subject.form.kind == Kind::Loop {
         "until-eof"
     } else {
         "once"
@@ -65,7 +65,10 @@ fn help_names_every_option_and_its_default(subject: &Subject) {
         says("--grace", &["5"]);
         says("--language", &["en", "es"]);
         says("--quiet", &[]);
-        if subject.kind == Kind::Loop {
+        says("--workers", &["before the first client"]);
+        says("--cpu-work", &["default: 0"]);
+        says("--trace", &["Perfetto"]);
+        if subject.form.kind == Kind::Loop {
             let names = ["select", "poll", "epoll", "default: poll"];
             says("--backend", &names);
         } else {
@@ -78,7 +81,7 @@ fn version_is_told(subject: &Subject) {
     let ended = subject.start("--version").end();
     assert_eq!(ended.status, 0, "{ended:?}");
     assert!(ended.stderr.is_empty(), "{ended:?}");
-    let name = format!("{} ", subject.kind.program());
+    let name = format!("{} ", subject.form.kind.program());
     assert_eq!(ended.stdout.len(), 1);
     assert!(ended.stdout[0].starts_with(&name), "{ended:?}");
 }
@@ -117,10 +120,10 @@ fn what_it_cannot_take_is_a_usage_error(subject: &Subject) {
 fn the_backend_is_of_multiplexing_alone(subject: &Subject) {
     for backend in ["select", "poll", "epoll"] {
         let options = format!("--backend {backend}");
-        if subject.kind == Kind::Loop {
+        if subject.form.kind == Kind::Loop {
             // The last one counts, or only one is taken: here there is one.
             let alone = Subject {
-                variant: Variant::new("alone", ""),
+                form: Form::new("alone", subject.form.kind, ""),
                 ..subject.clone()
             };
             let server = alone.run(&options);
@@ -139,7 +142,7 @@ fn the_backend_is_of_multiplexing_alone(subject: &Subject) {
 fn the_backend_asked_for_is_used(subject: &Subject) {
     let check = |options: &'static str, variable: &str, expected: &str| {
         let subject = Subject {
-            variant: Variant::new("alone", options),
+            form: Form::new("alone", subject.form.kind, options),
             ..subject.clone()
         };
         let mut start = subject.start("");
@@ -161,7 +164,7 @@ fn the_backend_asked_for_is_used(subject: &Subject) {
         drop(client);
         traced.server.stop();
     };
-    let asked = subject.variant.options;
+    let asked = subject.form.options;
     check(asked, "", asked.trim_start_matches("--backend "));
     check("", "", "poll");
     for backend in ["select", "poll", "epoll"] {
@@ -173,7 +176,7 @@ fn by_default_only_this_machine_is_served(subject: &Subject) {
     let server = subject.run("");
     assert_eq!(server.address.ip(), Ipv4Addr::LOCALHOST);
     let first = server.stdout.so_far().remove(0);
-    let line = Line::parse(subject.kind, &first);
+    let line = Line::parse(subject.form.kind, &first);
     assert_eq!(line, Some(Line::Listening(server.address)));
     let other = SocketAddr::from(([127, 0, 0, 2], server.address.port()));
     Client::try_connect(other).expect_err("this is another address");

@@ -36,7 +36,7 @@ fn every_option_has_its_variable(subject: &Subject) {
     client.half_close();
     client.expect_end();
     let ended = server.stop_unchecked();
-    let name = subject.kind.program();
+    let name = subject.form.kind.program();
     assert_eq!(
         ended.stdout,
         [
@@ -86,7 +86,7 @@ fn timeouts_and_limits_have_their_variables(subject: &Subject) {
     drop(server);
 
     // Of a pool of threads or processes the number of workers counts.
-    if subject.variant.workers.is_none() || subject.kind == Kind::Loop {
+    if subject.form.workers.is_none() || subject.form.kind == Kind::Loop {
         let server = subject
             .start("--serve until-eof")
             .env("ECHO_MAX_CLIENTS", "1")

@@ -66,7 +66,7 @@ fn the_default_of_serve_is_the_originals(subject: &Subject) {
     let server = subject.run("");
     let mut client = server.client();
     client.exchange(b"one");
-    if subject.kind == Kind::Loop {
+    if subject.form.kind == Kind::Loop {
         client.exchange(b"two");
         client.half_close();
     }
@@ -157,26 +157,19 @@ fn a_client_that_does_not_read_is_not_read_from(subject: &Subject) {
     let server = subject.start("--serve until-eof --quiet").room_for(3).run();
     let mut other = server.client();
     other.exchange(b"before\n");
-    let memory = || -> u64 {
-        let members = proc::living(server.group());
-        members
-            .iter()
-            .map(|process| proc::own_memory(process.pid))
-            .sum()
-    };
     let mut flooding = server.client();
     flooding.exchange(b"x");
-    let before = memory();
+    let before = proc::memory(server.pid);
     let sent = flooding.flood(LIMIT);
     // What the kernel's buffers hold is all that it may be rid of.
     assert!(sent < LIMIT, "the server took {sent} bytes without an end");
-    let grown = memory().saturating_sub(before);
+    let grown = proc::memory(server.pid).saturating_sub(before) / 1024;
     assert!(grown < 2048, "the server has grown by {grown} KiB");
     // Nobody else waits for it.
     other.exchange(b"meanwhile\n");
     let mut third = server.client();
     third.exchange(b"and a new one\n");
-    proc::assert_idle(server.group(), "a client that does not read");
+    proc::assert_idle(server.pid, "a client that does not read");
     // And nothing was lost.
     flooding.half_close();
     assert!(flooding.receive_all() == pattern(sent), "another reply");
@@ -199,8 +192,8 @@ fn each_connection_gets_what_the_approach_creates(subject: &Subject) {
     let mut distinct = workers.clone();
     distinct.sort();
     distinct.dedup();
-    let pool = subject.variant.workers.is_some();
-    match subject.kind {
+    let pool = subject.form.workers.is_some();
+    match subject.form.kind {
         Kind::Threads => {
             assert_eq!(distinct.len(), 4, "{workers:?}");
             assert_eq!(server.children().len(), 0);

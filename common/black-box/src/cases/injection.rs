@@ -148,7 +148,7 @@ fn a_failed_transfer_closes_that_client_with_its_reason(subject: &Subject) {
             assert_eq!(reply, b"hola\n");
             next.half_close();
         }
-        if subject.kind == Kind::Loop && subject.variant.workers.is_none() {
+        if subject.form.kind == Kind::Loop && subject.form.workers.is_none() {
             assert!(!reply.is_empty(), "the loop does not go on");
         }
         next.expect_any_end();

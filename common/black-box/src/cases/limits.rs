@@ -6,8 +6,8 @@ use std::thread;
 use crate::case::{Case, Need, case, select};
 use crate::harness::client::Client;
 use crate::harness::proc;
-use crate::harness::wait::{stays, until};
-use crate::{Kind, Subject};
+use crate::harness::wait::stays;
+use crate::{Approach, Subject};
 
 pub const CASES: &[Case] = &[
     case!(beyond_the_limit_clients_wait_and_are_served_later),
@@ -17,7 +17,7 @@ pub const CASES: &[Case] = &[
     case!(a_thousand_clients_wait_in_the_queue).slow(),
     case!(by_default_1024_are_served_at_a_time)
         .only(|s| {
-            let pool = s.variant.workers.is_some() && s.kind != Kind::Loop;
+            let pool = s.form.approach() == Approach::Pool;
             !select(s) && !pool
         })
         .needs(&[Need::Descriptors])
@@ -74,7 +74,7 @@ fn a_full_house_does_not_spin(subject: &Subject) {
     let server = subject.start("--serve until-eof").at_most(1).run();
     let first = server.accepted();
     let waiting = [server.client(), server.client()];
-    proc::assert_idle(server.group(), "a full house with clients waiting");
+    proc::assert_idle(server.pid, "a full house with clients waiting");
     drop((first, waiting));
     server.stop();
 }
@@ -155,7 +155,7 @@ fn select_serves_no_more_than_it_can_hold(subject: &Subject) {
     clients[CLIENTS - 1].send(b"the last one\n");
     clients[CLIENTS - 1].expect_silence();
     stays("no more than fit", || server.count("  connected") < 1024);
-    proc::assert_idle(server.group(), "as many clients as select can hold");
+    proc::assert_idle(server.pid, "as many clients as select can hold");
     clients.drain(..CLIENTS - 900);
     let last = clients.last_mut().expect("there are 900");
     last.expect(b"the last one\n");
@@ -176,26 +176,15 @@ fn nothing_is_left_of_500_clients(subject: &Subject) {
         visit();
     }
     server.wait_count("  closed", 5);
-    // Descriptors, threads, children. (The last of them may be on its way.)
-    let used = || {
-        (
-            proc::descriptors(server.pid).len(),
-            server.threads(),
-            server.children().len(),
-        )
-    };
-    let pool = subject.variant.workers.is_some();
-    let base = until("the first clients are gone", || {
-        let now = used();
-        (pool || (now.1 == 1 && now.2 == 0)).then_some(now)
-    });
+    // Descriptors, threads, children, once all have come to rest: the last
+    // client may be on its way out, and a loop on its way in.
+    let held = proc::settled(server.pid).expect("nobody is there");
     for _ in 0..500 {
         visit();
     }
     server.wait_count("  closed", 505);
-    until("nothing is left of 500 clients", || {
-        let now = used();
-        (now.0 <= base.0 && now.1 <= base.1 && now.2 <= base.2).then_some(())
-    });
+    if let Err(text) = proc::balanced(server.pid, &held) {
+        panic!("something is left of 500 clients: {text}");
+    }
     assert_eq!(server.stop().totals.clients, 505);
 }

@@ -16,6 +16,9 @@ mod printing;
 mod resources;
 mod startup;
 mod stop;
+mod trace;
+mod work;
+mod workers;
 
 use crate::case::Case;
 
@@ -37,6 +40,9 @@ pub fn all() -> impl Iterator<Item = Case> {
         children::CASES,
         resources::CASES,
         injection::CASES,
+        workers::CASES,
+        work::CASES,
+        trace::CASES,
     ]
     .into_iter()
     .flatten()

@@ -49,7 +49,7 @@ fn the_service_goes_on_when_nobody_reads_any_more(subject: &Subject) {
         (server.stdout.all().len() == 1).then_some(())
     });
     assert_serves(&server);
-    proc::assert_idle(server.group(), "output that nobody reads");
+    proc::assert_idle(server.pid, "output that nobody reads");
     let ended = server.stop_unchecked();
     assert_eq!(ended.stdout.len(), 1, "{ended:?}");
 }
@@ -63,7 +63,7 @@ fn the_service_goes_on_when_the_disk_is_full(subject: &Subject) {
         .stdout(Output::File(full.expect("Linux has /dev/full")))
         .run_unseen((own, 20_001).into(), || listens_at(own));
     assert_serves(&server);
-    proc::assert_idle(server.group(), "a full disk");
+    proc::assert_idle(server.pid, "a full disk");
     server.stop_unchecked();
 }
 
@@ -113,7 +113,7 @@ fn output_that_is_not_read_pauses_and_loses_nothing(subject: &Subject) {
             thread::sleep(Duration::from_millis(200));
             (done.load(Ordering::Relaxed) == before).then_some(())
         });
-        proc::assert_idle(server.group(), "output that is not read");
+        proc::assert_idle(server.pid, "output that is not read");
         server.stdout.resume();
     });
     let totals = server.stop().totals;

@@ -42,7 +42,7 @@ fn an_exchange_is_printed_word_for_word(subject: &Subject) {
     client.exchange("¡hola\n".as_bytes());
     client.expect_end();
     let (listening, address) = (server.address, client.address);
-    let worker = match subject.kind {
+    let worker = match subject.form.kind {
         Kind::Threads => "thread",
         Kind::Processes => "process",
         Kind::Loop => "loop",
@@ -50,7 +50,7 @@ fn an_exchange_is_printed_word_for_word(subject: &Subject) {
     let who = column(&server, &client, [worker, "connected"]);
     drop(client);
     let ended = server.stop_unchecked();
-    let name = subject.kind.program();
+    let name = subject.form.kind.program();
     assert_eq!(
         ended.stdout,
         [
@@ -73,7 +73,7 @@ fn an_exchange_is_printed_in_spanish(subject: &Subject) {
     client.exchange("¡hola\n".as_bytes());
     client.expect_end();
     let (listening, address) = (server.address, client.address);
-    let worker = match subject.kind {
+    let worker = match subject.form.kind {
         Kind::Threads => "hilo",
         Kind::Processes => "proceso",
         Kind::Loop => "bucle",
@@ -81,7 +81,7 @@ fn an_exchange_is_printed_in_spanish(subject: &Subject) {
     let who = column(&server, &client, [worker, "conectado"]);
     drop(client);
     let ended = server.stop_unchecked();
-    let name = subject.kind.program();
+    let name = subject.form.kind.program();
     assert_eq!(
         ended.stdout,
         [
@@ -150,8 +150,8 @@ fn the_first_column_says_who_served(subject: &Subject) {
         workers.push(server.worker_of(&client));
     }
     server.stop();
-    let pool = subject.variant.workers;
-    match (subject.kind, pool) {
+    let pool = subject.form.workers;
+    match (subject.form.kind, pool) {
         (Kind::Threads, None) => {
             assert_eq!(workers, ["thread 1", "thread 2", "thread 3"]);
         }
@@ -231,7 +231,7 @@ fn quiet_prints_the_first_and_the_last_line(subject: &Subject) {
     }
     let client = server.client();
     client.reset();
-    let name = subject.kind.program();
+    let name = subject.form.kind.program();
     let first = format!("{name} listening on {}", server.address);
     let ended = server.stop_unchecked();
     assert_eq!(ended.stdout.len(), 2, "{ended:?}");
@@ -282,7 +282,7 @@ fn a_line_comes_at_once_into_a_file(subject: &Subject) {
     server.stop_unchecked();
     let lines = lines();
     for line in &lines {
-        assert!(Line::parse(subject.kind, line).is_some(), "{line:?}");
+        assert!(Line::parse(subject.form.kind, line).is_some(), "{line:?}");
     }
     assert!(lines[0].ends_with(&format!(" listening on {address}")));
     assert!(lines[lines.len() - 1].contains(" stopped: "), "{lines:?}");

@@ -37,7 +37,7 @@ fn assert_one_more(server: &Server, before: usize, situation: &str) {
     server
         .stderr
         .wait(situation, |lines| (lines.len() > before).then_some(()));
-    proc::assert_idle(server.group(), situation);
+    proc::assert_idle(server.pid, situation);
     stays("one diagnostic for a spell", || {
         diagnostics(server) == before + 1
     });
@@ -49,27 +49,17 @@ fn let_the_spell_end() {
 }
 
 /// Waits until the server has just these descriptors open again.
-fn wait_for_descriptors(server: &Server, base: &[u32]) {
+fn wait_for_descriptors(server: &Server, base: &[(u32, String)]) {
     until("the last clients' descriptors are closed", || {
         (proc::descriptors(server.pid) == base).then_some(())
     });
-}
-
-/// What the server has open once it opens nothing more: of several loops one
-/// may still be about to open what it asks the kernel with.
-fn settled_descriptors(server: &Server) -> Vec<u32> {
-    until("nothing more is opened", || {
-        let before = proc::descriptors(server.pid);
-        thread::sleep(Duration::from_millis(500));
-        (proc::descriptors(server.pid) == before).then_some(before)
-    })
 }
 
 fn clients_wait_while_descriptors_are_short(subject: &Subject) {
     let server = subject.start("--serve until-eof").room_for(4).run();
     let mut inside = server.accepted();
     inside.exchange(b"before\n");
-    let base = settled_descriptors(&server);
+    let base = proc::settled_descriptors(server.pid);
     for spell in 0..2 {
         let enough = 1024;
         wait_for_descriptors(&server, &base);
@@ -162,7 +152,7 @@ fn a_shortage_is_told_in_spanish_too(subject: &Subject) {
         line
     };
     let (english, spanish) = (told("en"), told("es"));
-    let name = format!("{}: ", subject.kind.program());
+    let name = format!("{}: ", subject.form.kind.program());
     for line in [&english, &spanish] {
         assert!(line.starts_with(&name), "{line}");
     }
@@ -180,7 +170,7 @@ fn idle_clients_cost_nothing(subject: &Subject) {
         client.exchange(b"hola\n");
     }
     let (stalled, _) = server.stalled();
-    proc::assert_idle(server.group(), "clients that do nothing");
+    proc::assert_idle(server.pid, "clients that do nothing");
     drop((clients, stalled));
     server.stop();
 }

@@ -48,18 +48,32 @@ impl Client {
 
     /// Connects with so small buffers that replies of some tens of kilobytes
     /// stop on the way when it does not read (IPv4).
+    ///
+    /// # Panics
+    ///
+    /// When it cannot.
     pub fn connect_narrow(server: SocketAddr) -> Self {
-        let narrow = || -> io::Result<Socket> {
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-            // The size of the segments bounds what the kernel lends the
-            // server's end for sending: on the loopback it is megabytes else.
-            socket.set_tcp_mss(536)?;
-            socket.set_recv_buffer_size(4096)?;
-            socket.connect_timeout(&SockAddr::from(server), LIMIT)?;
-            Ok(socket)
-        };
-        let socket = narrow().expect("the server takes a connection");
-        Self::with(socket.into()).expect("a socket has an address")
+        Self::try_connect_narrow(server).expect("the server takes a connection")
+    }
+
+    /// The same, with the error.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot connect.
+    pub fn try_connect_narrow(server: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        // The size of the segments bounds what the kernel lends the server's
+        // end for sending: on the loopback it is megabytes else.
+        socket.set_tcp_mss(536)?;
+        socket.set_recv_buffer_size(4096)?;
+        socket.connect_timeout(&SockAddr::from(server), LIMIT)?;
+        Self::with(socket.into())
+    }
+
+    /// The connection itself, for whoever has other things in mind.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
     }
 
     fn with(stream: TcpStream) -> io::Result<Self> {
@@ -181,9 +195,23 @@ impl Client {
 
     /// Sends the pattern without reading, until nothing has been taken for a
     /// moment, but no more than `at_most`; gives the length sent.
+    ///
+    /// # Panics
+    ///
+    /// When the connection is broken.
     pub fn flood(&mut self, at_most: usize) -> usize {
+        let (sent, error) = self.try_flood(at_most);
+        if let Some(error) = error {
+            panic!("{}: flooding failed: {error}", self.address);
+        }
+        sent
+    }
+
+    /// The same, with the error that has ended it.
+    pub fn try_flood(&mut self, at_most: usize) -> (usize, Option<io::Error>) {
         self.nonblocking(true);
         let mut sent = 0;
+        let mut broken = None;
         let mut progress = Instant::now();
         while sent < at_most && progress.elapsed() < Duration::from_millis(500)
         {
@@ -197,11 +225,14 @@ impl Client {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     thread::sleep(Duration::from_millis(5));
                 }
-                Err(e) => panic!("{}: flooding failed: {e}", self.address),
+                Err(e) => {
+                    broken = Some(e);
+                    break;
+                }
             }
         }
         self.nonblocking(false);
-        sent
+        (sent, broken)
     }
 
     /// Waits until all that was sent has arrived in the server's kernel.

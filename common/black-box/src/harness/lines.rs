@@ -3,18 +3,18 @@
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
 
+use super::Outcome;
 use super::wait::LIMIT;
 
 /// The lines of one stream so far, and whether more can come.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Lines {
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     lines: Vec<String>,
     /// Set when a line was not UTF-8 or had no end.
@@ -118,61 +118,92 @@ impl Lines {
 
     /// Waits until `look` finds something in the lines so far.
     ///
+    /// # Errors
+    ///
+    /// After the limit, or when the stream ends without it.
+    pub fn try_wait<T>(
+        &self,
+        what: &str,
+        mut look: impl FnMut(&[String]) -> Option<T>,
+    ) -> Outcome<T> {
+        let mut found = None;
+        let state = self.lock();
+        let (state, wait) = self
+            .changed
+            .wait_timeout_while(state, LIMIT, |state| {
+                found = look(&state.lines);
+                found.is_none() && !state.ended
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        // The rest is nobody else's business.
+        drop(state);
+        found.ok_or_else(|| {
+            if wait.timed_out() {
+                format!("waited {LIMIT:?} in vain for {what}")
+            } else {
+                format!("the output ended without {what}")
+            }
+        })
+    }
+
+    /// The same.
+    ///
     /// # Panics
     ///
     /// After the limit, or when the stream ends without it.
     pub fn wait<T>(
         &self,
         what: &str,
-        mut look: impl FnMut(&[String]) -> Option<T>,
+        look: impl FnMut(&[String]) -> Option<T>,
     ) -> T {
-        let begin = Instant::now();
-        let mut state = self.lock();
-        loop {
-            if let Some(found) = look(&state.lines) {
-                return found;
-            }
-            let left = LIMIT.saturating_sub(begin.elapsed());
-            if left.is_zero() || state.ended {
-                let ended = state.ended;
-                drop(state);
-                assert!(!ended, "the output ended without {what}");
-                panic!("waited {LIMIT:?} in vain for {what}");
-            }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
+        self.try_wait(what, look)
+            .unwrap_or_else(|text| panic!("{text}"))
+    }
+
+    /// Waits for a line that this is looking for.
+    ///
+    /// # Errors
+    ///
+    /// After the limit, or when the stream ends without it.
+    pub fn find<T>(
+        &self,
+        what: &str,
+        mut look: impl FnMut(&str) -> Option<T>,
+    ) -> Outcome<T> {
+        let mut seen = 0;
+        self.try_wait(what, |lines| {
+            let news = &lines[seen..];
+            seen = lines.len();
+            news.iter().find_map(|line| look(line))
+        })
     }
 
     /// Waits until the stream has ended and gives all its lines.
+    ///
+    /// # Errors
+    ///
+    /// After the limit; or if a line was not UTF-8 or had no end.
+    pub fn try_all(&self) -> Outcome<Vec<String>> {
+        let state = self.lock();
+        let (state, wait) = self
+            .changed
+            .wait_timeout_while(state, LIMIT, |state| !state.ended)
+            .unwrap_or_else(PoisonError::into_inner);
+        match &state.broken {
+            _ if wait.timed_out() => {
+                Err(format!("the output has not ended in {LIMIT:?}"))
+            }
+            Some(broken) => Err(broken.clone()),
+            None => Ok(state.lines.clone()),
+        }
+    }
+
+    /// The same.
     ///
     /// # Panics
     ///
     /// After the limit; or if a line was not UTF-8 or had no end.
     pub fn all(&self) -> Vec<String> {
-        let begin = Instant::now();
-        let mut state = self.lock();
-        while !state.ended {
-            let left = LIMIT.saturating_sub(begin.elapsed());
-            if left.is_zero() {
-                drop(state);
-                panic!("the output has not ended in {LIMIT:?}");
-            }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        let broken = state.broken.clone();
-        let lines = state.lines.clone();
-        drop(state);
-        if let Some(broken) = broken {
-            panic!("{broken}");
-        }
-        lines
+        self.try_all().unwrap_or_else(|text| panic!("{text}"))
     }
 }

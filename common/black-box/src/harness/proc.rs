@@ -1,153 +1,363 @@
-//! What the kernel tells about processes and sockets, in `proc(5)`.
+//! What the kernel knows of a server, in `proc(5)`: its processes, threads,
+//! descriptors and memory, and the processor time that they have used.
 
+use std::collections::HashMap;
 use std::fs;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::thread::sleep;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::wait::{LIMIT, until, within};
+use super::{Outcome, demand};
+
 /// One line of `/proc/PID/stat`, as far as the cases ask for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Process {
     /// Its id.
     pub pid: Pid,
     /// `R`, `S`, `Z` (a zombie: dead and not yet reaped)…
     pub state: char,
-    /// The process group it belongs to.
-    pub group: Pid,
     /// Who is told of its end.
     pub parent: Pid,
+    /// The process group it belongs to.
+    pub group: Pid,
     /// How many threads it has.
     pub threads: usize,
-    /// CPU time used, in clock ticks, with that of its reaped children.
-    pub ticks: u64,
+    /// Its processor time in clock ticks: of the user and of the system.
+    own_ticks: u64,
+    /// The same of its children that were reaped.
+    reaped_ticks: u64,
 }
 
 impl Process {
     /// The process with this id, if there is one.
     pub fn find(pid: Pid) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        Self::read(pid, &format!("/proc/{pid}/stat"))
+    }
+
+    /// The process or thread that a file of `/proc` is about.
+    fn read(pid: Pid, path: &str) -> Option<Self> {
+        let stat = fs::read_to_string(path).ok()?;
         // The name, in brackets, may contain anything; what follows is fixed.
         let (_, rest) = stat.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_whitespace().collect();
         let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
-        let id =
-            |index: usize| Some(Pid::from_raw(fields[index].parse().ok()?));
+        let id = |index: usize| {
+            Some(Pid::from_raw(fields.get(index)?.parse().ok()?))
+        };
         Some(Self {
             pid,
             state: fields.first()?.chars().next()?,
             parent: id(1)?,
             group: id(2)?,
+            own_ticks: number(11)? + number(12)?,
+            reaped_ticks: number(13)? + number(14)?,
             threads: usize::try_from(number(17)?).ok()?,
-            ticks: (11..=14).filter_map(number).sum(),
         })
     }
+}
 
-    /// Every process that there is.
-    pub fn all() -> Vec<Self> {
-        fs::read_dir("/proc")
-            .expect("there is a /proc on Linux")
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter_map(|pid| Self::find(Pid::from_raw(pid)))
-            .collect()
-    }
+/// The numbers in a directory of `/proc`.
+fn numbers<T: FromStr>(directory: &str) -> Vec<T> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 /// The children of a process, zombies included.
-pub fn children(pid: Pid) -> Vec<Process> {
-    let mut all = Process::all();
-    all.retain(|process| process.parent == pid);
-    all
+pub fn children(pid: Pid) -> Vec<Pid> {
+    let mut all: Vec<i32> = Vec::new();
+    for thread in threads(pid) {
+        let path = format!("/proc/{pid}/task/{thread}/children");
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let numbers = text.split_whitespace();
+        all.extend(numbers.filter_map(|number| number.parse::<i32>().ok()));
+    }
+    all.into_iter().map(Pid::from_raw).collect()
 }
 
-/// The members of a process group that are not dead.
+/// A process, its children, and so on.
+pub fn tree(pid: Pid) -> Vec<Pid> {
+    let mut tree = vec![pid];
+    let mut next = 0;
+    while let Some(&parent) = tree.get(next) {
+        tree.extend(children(parent));
+        next += 1;
+    }
+    tree
+}
+
+/// The members of a process group that are not dead, whoever is their parent.
 pub fn living(group: Pid) -> Vec<Process> {
-    let mut all = Process::all();
-    all.retain(|process| process.group == group && process.state != 'Z');
-    all
+    let all = numbers("/proc").into_iter().map(Pid::from_raw);
+    all.filter_map(Process::find)
+        .filter(|process| process.group == group && process.state != 'Z')
+        .collect()
 }
 
-/// Whether every thread of a process group waits for something.
-pub fn is_asleep(group: Pid) -> bool {
-    living(group).iter().all(|process| {
-        let tasks = format!("/proc/{}/task", process.pid);
-        let threads = fs::read_dir(tasks).into_iter().flatten().flatten();
-        threads
-            .filter_map(|thread| {
-                fs::read_to_string(thread.path().join("stat")).ok()
-            })
-            .filter_map(|stat| Some(stat.rsplit_once(") ")?.1.starts_with('S')))
-            .all(|asleep| asleep)
+/// The state of a process, as ps(1) shows it; `None` once it is gone.
+pub fn state(pid: Pid) -> Option<char> {
+    Process::find(pid).map(|process| process.state)
+}
+
+/// Whether a process does nothing any more: it is gone, or a zombie that
+/// somebody else has to reap.
+pub fn is_gone(pid: Pid) -> bool {
+    matches!(state(pid), None | Some('Z' | 'X'))
+}
+
+/// Whether a child of a server has ended and was not reaped yet.
+pub fn has_zombies(pid: Pid) -> bool {
+    tree(pid)[1..].iter().any(|&child| is_gone(child))
+}
+
+/// Sends a deadly signal to a process that somebody else will reap, and waits
+/// until it is dead.
+///
+/// # Panics
+///
+/// When there is no such process, or it does not die.
+pub fn kill_and_wait(pid: Pid, signal: Signal) {
+    kill(pid, signal).expect("the server's child can be signalled");
+    until("it is dead", || is_gone(pid).then_some(()));
+}
+
+/// The threads of a process.
+pub fn threads(pid: Pid) -> Vec<Pid> {
+    let all = numbers(&format!("/proc/{pid}/task"));
+    all.into_iter().map(Pid::from_raw).collect()
+}
+
+/// The thread of this name.
+pub fn thread_named(pid: Pid, name: &str) -> Option<Pid> {
+    threads(pid).into_iter().find(|task| {
+        let path = format!("/proc/{pid}/task/{task}/comm");
+        fs::read_to_string(path).is_ok_and(|comm| comm.trim_end() == name)
     })
 }
 
-/// The numbers of the descriptors that a process has open, in order.
-pub fn descriptors(pid: Pid) -> Vec<u32> {
-    let mut numbers: Vec<u32> = fs::read_dir(format!("/proc/{pid}/fd"))
-        .map(|entries| {
-            entries
-                .filter_map(|entry| {
-                    entry.ok()?.file_name().to_str()?.parse().ok()
-                })
-                .collect()
+/// What the descriptors of a process refer to, by their numbers.
+pub fn descriptors(pid: Pid) -> Vec<(u32, String)> {
+    let directory = format!("/proc/{pid}/fd");
+    let mut all: Vec<_> = numbers(&directory)
+        .into_iter()
+        .filter_map(|fd| {
+            let target = fs::read_link(format!("{directory}/{fd}")).ok()?;
+            Some((fd, target.to_string_lossy().into_owned()))
         })
-        .unwrap_or_default();
-    numbers.sort_unstable();
-    numbers
+        .collect();
+    all.sort();
+    all
+}
+
+/// The sockets that a process has a descriptor of, by their inodes: the same
+/// socket has the same in every process.
+pub fn sockets(pid: Pid) -> Vec<String> {
+    let targets = descriptors(pid).into_iter().map(|(_, target)| target);
+    targets
+        .filter(|target| target.starts_with("socket:"))
+        .collect()
+}
+
+/// The descriptors of a process, once it has stopped opening and closing: of
+/// several loops one may still be about to open what it asks the kernel with.
+///
+/// # Panics
+///
+/// When it does not stop.
+pub fn settled_descriptors(pid: Pid) -> Vec<(u32, String)> {
+    until("its descriptors stay the same", || {
+        let before = descriptors(pid);
+        sleep(Duration::from_millis(500));
+        (descriptors(pid) == before).then_some(before)
+    })
 }
 
 /// The lowest descriptor number that a process has free, once it has stopped
 /// opening and closing: as a limit, it lets it open nothing more.
+///
+/// # Panics
+///
+/// When it does not stop.
 pub fn lowest_free_descriptor(pid: Pid) -> u32 {
-    let used = super::wait::until("its descriptors stay the same", || {
-        let before = descriptors(pid);
-        thread::sleep(Duration::from_millis(50));
-        (descriptors(pid) == before).then_some(before)
-    });
-    let free = (0..u32::MAX).find(|fd| !used.contains(fd));
+    let used = settled_descriptors(pid);
+    let free = (0..u32::MAX).find(|fd| used.iter().all(|(one, _)| one != fd));
     free.expect("nobody has so many open")
 }
 
-/// The memory that belongs to a process alone, in KiB.
-pub fn own_memory(pid: Pid) -> u64 {
-    fs::read_to_string(format!("/proc/{pid}/status"))
-        .unwrap_or_default()
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"))
-        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0)
+/// What a server holds, a line for each process: its threads, and its
+/// descriptors by their kind. Process ids and numbers are left out, so that
+/// two that hold the same are equal.
+pub fn holdings(pid: Pid) -> Vec<String> {
+    let mut all: Vec<_> = tree(pid)
+        .into_iter()
+        .map(|pid| {
+            let zombie = state(pid) == Some('Z');
+            let threads = threads(pid).len();
+            let mut kinds: Vec<_> = descriptors(pid)
+                .into_iter()
+                .map(|(_, target)| match target.split_once(":[") {
+                    Some((kind, _)) => kind.to_owned(),
+                    None => target,
+                })
+                .collect();
+            kinds.sort();
+            let what = if zombie { "a zombie" } else { "a process" };
+            format!("{what}, {threads} threads: {}", kinds.join(" "))
+        })
+        .collect();
+    // The server itself stays the first.
+    all[1..].sort();
+    all
 }
 
-/// Measures for a second how much CPU time a process group uses, and asserts
-/// that it is next to nothing: it waits, it does not spin.
+/// What a server holds once nothing moves in it any more.
 ///
-/// A loop that spins uses the whole second, on a machine that is fully loaded
-/// at least a good part of it.
-pub fn assert_idle(group: Pid, situation: &str) {
-    let ticks = || -> u64 {
-        let members = living(group);
-        members.iter().map(|process| process.ticks).sum()
-    };
+/// # Errors
+///
+/// When it does not come to rest.
+pub fn settled(pid: Pid) -> Outcome<Vec<String>> {
+    within(LIMIT, || {
+        let before = (holdings(pid), switches(pid));
+        sleep(Duration::from_millis(5));
+        ((holdings(pid), switches(pid)) == before && is_asleep(pid))
+            .then_some(before.0)
+    })
+    .ok_or_else(|| "the server does not come to rest".to_owned())
+}
+
+/// Waits until a server holds again what it held before.
+///
+/// # Errors
+///
+/// When that does not come.
+pub fn balanced(pid: Pid, before: &[String]) -> Outcome {
+    let mut last = Vec::new();
+    let same = within(LIMIT, || {
+        last = settled(pid).ok()?;
+        (last == before).then_some(())
+    });
+    same.ok_or_else(|| {
+        format!("it held {before:#?} before, and holds {last:#?} afterwards")
+    })
+}
+
+/// The memory of a server and its children in bytes, each shared page divided
+/// among those who share it (PSS).
+pub fn memory(pid: Pid) -> u64 {
+    tree(pid)
+        .into_iter()
+        .filter_map(|pid| {
+            let path = format!("/proc/{pid}/smaps_rollup");
+            let text = fs::read_to_string(path).ok()?;
+            let mut lines = text.lines();
+            let line = lines.find_map(|line| line.strip_prefix("Pss:"))?;
+            line.split_whitespace().next()?.parse::<u64>().ok()
+        })
+        .sum::<u64>()
+        * 1024
+}
+
+/// Each thread of each process of a server, and its directory.
+fn every_thread(pid: Pid) -> Vec<(Pid, String)> {
+    let processes = tree(pid).into_iter();
+    processes
+        .flat_map(|pid| {
+            let tasks = threads(pid).into_iter();
+            tasks.map(move |task| (task, format!("/proc/{pid}/task/{task}")))
+        })
+        .collect()
+}
+
+/// Whether every thread of a server sleeps.
+pub fn is_asleep(pid: Pid) -> bool {
+    every_thread(pid).iter().all(|(task, path)| {
+        Process::read(*task, &format!("{path}/stat"))
+            .is_some_and(|thread| thread.state == 'S')
+    })
+}
+
+/// How often a thread was given a processor, if it sleeps now.
+pub fn blocked(task: Pid) -> Option<u64> {
+    let path = format!("/proc/{task}/task/{task}");
+    let switches = || schedule(&path, SWITCHES);
+    let before: u64 = switches()?;
+    let thread = Process::read(task, &format!("{path}/stat"))?;
+    (thread.state == 'S' && switches()? == before).then_some(before)
+}
+
+/// The fields of `/proc/PID/task/TID/schedstat`.
+const NANOSECONDS: usize = 0;
+const SWITCHES: usize = 2;
+
+/// One of them.
+fn schedule(directory: &str, field: usize) -> Option<u64> {
+    let text = fs::read_to_string(format!("{directory}/schedstat")).ok()?;
+    text.split_whitespace().nth(field)?.parse().ok()
+}
+
+/// One of them for each thread of a server.
+fn schedules(pid: Pid, field: usize) -> HashMap<Pid, u64> {
+    let threads = every_thread(pid).into_iter();
+    threads
+        .filter_map(|(task, path)| Some((task, schedule(&path, field)?)))
+        .collect()
+}
+
+/// How often each thread was given a processor.
+fn switches(pid: Pid) -> HashMap<Pid, u64> {
+    schedules(pid, SWITCHES)
+}
+
+/// The processor time of a server so far, with all its children, those that
+/// have ended included.
+pub fn processor_time(pid: Pid) -> Duration {
+    let tree = tree(pid).into_iter().filter_map(Process::find);
+    let ticks = tree.map(|process| process.own_ticks + process.reaped_ticks);
+    // Linux counts 100 in a second.
+    Duration::from_millis(ticks.sum::<u64>() * 10)
+}
+
+/// Fails if the server uses a tenth of a processor although nobody wants
+/// anything.
+///
+/// A server that spins would fill at least a good part of this time, on
+/// however busy a machine; one that waits uses nothing at all.
+///
+/// # Errors
+///
+/// When it does.
+pub fn at_rest(pid: Pid, time: Duration) -> Outcome {
+    let before = schedules(pid, NANOSECONDS);
+    sleep(time);
+    let used: u64 = schedules(pid, NANOSECONDS)
+        .into_iter()
+        .map(|(task, after)| after - before.get(&task).copied().unwrap_or(0))
+        .sum();
+    let used = Duration::from_nanos(used);
+    demand(used < time / 10, || {
+        format!("it spins: {used:?} of processor time in {time:?}")
+    })
+}
+
+/// Asserts that a server, once it has come to rest, uses next to no processor
+/// time for a second: it waits, it does not spin.
+///
+/// # Panics
+///
+/// When it does use it.
+pub fn assert_idle(pid: Pid, situation: &str) {
     // What came before, the last client's end for example, may still run.
-    let settled = || {
-        let before = ticks();
-        thread::sleep(Duration::from_millis(50));
-        ticks() == before
-    };
-    super::wait::within(Duration::from_secs(2), || settled().then_some(()));
-    let before = ticks();
-    let begin = Instant::now();
-    thread::sleep(Duration::from_secs(1));
-    let used = ticks().saturating_sub(before);
-    // Of Linux's 100 ticks in a second.
-    assert!(
-        used < 10,
-        "{situation}: {used} ticks of CPU time in {:?}",
-        begin.elapsed()
-    );
+    within(Duration::from_secs(2), || is_asleep(pid).then_some(()));
+    if let Err(text) = at_rest(pid, Duration::from_secs(1)) {
+        panic!("{situation}: {text}");
+    }
 }
 
 /// An address of this machine that no other case uses, so that a port can be
@@ -157,14 +367,4 @@ pub fn own_address() -> Ipv4Addr {
     let [_, _, high, low] = std::process::id().to_be_bytes();
     let last = NEXT.fetch_add(1, Ordering::Relaxed);
     Ipv4Addr::new(127, high | 0x80, low, last)
-}
-
-/// Sends a deadly signal to a process that somebody else will reap, and waits
-/// until it is dead.
-pub fn kill_and_wait(pid: Pid, signal: Signal) {
-    kill(pid, signal).expect("the server's child can be signalled");
-    super::wait::until("it is dead", || {
-        let found = Process::find(pid);
-        found.is_none_or(|found| found.state == 'Z').then_some(())
-    });
 }

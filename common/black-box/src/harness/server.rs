@@ -14,11 +14,13 @@ use super::client::{Client, part_of_pattern, reachable};
 use super::lines::{Lines, Reading};
 use super::proc::{self, Process};
 use super::start::Copy;
-use super::transcript::Transcript;
-use super::wait::{LIMIT, until};
+use super::transcript::{Line, Totals, Transcript};
+use super::wait::{LIMIT, until, within};
+use super::{Outcome, demand};
 use crate::Kind;
 
 /// A server process. When dropped it is killed, with all that it created.
+#[derive(Debug)]
 pub struct Server {
     kind: Kind,
     child: Child,
@@ -79,26 +81,37 @@ impl Server {
     }
 
     /// Waits for the first line, in either language, and notes the address.
-    pub fn wait_until_listening(&mut self) {
+    ///
+    /// # Errors
+    ///
+    /// When it does not come, or is another.
+    pub fn wait_until_listening(&mut self) -> Outcome {
         let name = self.kind.program();
         let first = self
             .stdout
-            .wait("the first line", |lines| lines.first().cloned());
+            .try_wait("the first line", |lines| lines.first().cloned())
+            .map_err(|text| format!("{text}: {:?}", self.stderr.so_far()))?;
         let address = [" listening on ", " escuchando en "]
             .iter()
             .find_map(|words| first.strip_prefix(&format!("{name}{words}")))
-            .and_then(|address| address.parse().ok());
-        let address: SocketAddr =
-            address.unwrap_or_else(|| panic!("the first line: {first:?}"));
-        assert_ne!(address.port(), 0, "the real port in {first:?}");
+            .and_then(|address| address.parse().ok())
+            .filter(|address: &SocketAddr| address.port() != 0);
+        let address =
+            address.ok_or_else(|| format!("the first line: {first:?}"))?;
         self.address = reachable(address);
+        Ok(())
+    }
+
+    /// The port at which it is reached.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Finds the server that was started under a tracer: its only child.
     pub fn find_traced(&mut self) {
         let tracer = self.pid;
         self.pid = until("the tracer has a child, or all is over", || {
-            let child = proc::children(tracer).first().map(|child| child.pid);
+            let child = proc::children(tracer).first().copied();
             child.or_else(|| (!self.is_running()).then_some(tracer))
         });
     }
@@ -139,7 +152,7 @@ impl Server {
                 // Not merely slow: it waits for something that is not here.
                 let stalled = (0..4).all(|_| {
                     thread::sleep(Duration::from_millis(25));
-                    proc::is_asleep(self.leader)
+                    proc::is_asleep(self.pid)
                         && self.received_from(&client) == before
                 });
                 if stalled {
@@ -277,8 +290,39 @@ impl Server {
     }
 
     /// Waits until the server process has ended, and gives its status.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end.
     pub fn wait_status(&self) -> i32 {
         until("the server has ended", || self.status())
+    }
+
+    /// Waits for its end, which must be by this exit status.
+    ///
+    /// # Errors
+    ///
+    /// When it is another, or it does not end.
+    pub fn ends_with(&self, expected: i32) -> Outcome {
+        let status = within(LIMIT, || self.status());
+        demand(status == Some(expected), || {
+            let errors = self.stderr.so_far();
+            format!("its end is {status:?}, not {expected}: {errors:?}")
+        })
+    }
+
+    /// The figures of its last line.
+    ///
+    /// # Errors
+    ///
+    /// When it has printed none.
+    pub fn summary(&self) -> Outcome<Totals> {
+        let lines = self.stdout.try_all()?;
+        let last = lines.last().map(|line| Line::parse(self.kind, line));
+        match last {
+            Some(Some(Line::Stopped(totals))) => Ok(totals),
+            last => Err(format!("its last line is no summary: {last:?}")),
+        }
     }
 
     /// Waits for the end; nothing may then be left of what it created.
@@ -334,7 +378,8 @@ impl Server {
 
     /// The children of the server, zombies included.
     pub fn children(&self) -> Vec<Process> {
-        proc::children(self.pid)
+        let all = proc::children(self.pid).into_iter();
+        all.filter_map(Process::find).collect()
     }
 
     /// How many threads the server process has.

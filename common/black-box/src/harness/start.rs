@@ -1,6 +1,6 @@
 //! How a server is started: options, environment, streams, user.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
@@ -12,14 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::unistd::Uid;
 
+use super::Outcome;
 use super::lines::Reading;
 use super::server::{Ended, Server};
 use super::wait::until;
-use crate::{Kind, Subject};
+use crate::{Approach, Subject};
 
 /// A server about to be started.
-pub struct Start<'a> {
-    subject: &'a Subject,
+pub struct Start {
+    subject: Subject,
     options: Vec<OsString>,
     port: Option<u16>,
     workers: Option<usize>,
@@ -39,14 +40,14 @@ pub enum Output {
     File(File),
 }
 
-impl<'a> Start<'a> {
-    /// A start with the options of the variant, on a free port.
-    pub fn new(subject: &'a Subject) -> Self {
+impl Start {
+    /// A start with the options of its form, on a free port.
+    pub fn new(subject: &Subject) -> Self {
         Self {
-            subject,
+            subject: subject.clone(),
             options: Vec::new(),
             port: Some(0),
-            workers: subject.variant.workers,
+            workers: subject.form.workers,
             environment: Vec::new(),
             before: Vec::new(),
             stdin: Stdio::null(),
@@ -54,13 +55,26 @@ impl<'a> Start<'a> {
             ordinary_user: false,
             terminal: false,
         }
-        .options(subject.variant.options)
+        .options(subject.form.options)
     }
 
     /// Adds options, separated by spaces.
     pub fn options(mut self, options: &str) -> Self {
         self.options
             .extend(options.split_whitespace().map(OsString::from));
+        self
+    }
+
+    /// Adds one option whose value may contain spaces.
+    pub fn option(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.options.push(name.into());
+        self.options.push(value.as_ref().to_owned());
+        self
+    }
+
+    /// Has so many workers exist before the first client.
+    pub fn workers(mut self, number: usize) -> Self {
+        self.workers = Some(number);
         self
     }
 
@@ -101,7 +115,7 @@ impl<'a> Start<'a> {
     }
 
     fn is_pool(&self) -> bool {
-        self.workers.is_some() && self.subject.kind != Kind::Loop
+        self.subject.form.approach() == Approach::Pool
     }
 
     /// Sets an environment variable.
@@ -145,10 +159,23 @@ impl<'a> Start<'a> {
     }
 
     /// Starts it and waits until it listens.
-    pub fn run(self) -> Server {
+    ///
+    /// # Errors
+    ///
+    /// When it does not say that it does.
+    pub fn try_run(self) -> Outcome<Server> {
         let mut server = self.spawn();
-        server.wait_until_listening();
-        server
+        server.wait_until_listening()?;
+        Ok(server)
+    }
+
+    /// The same.
+    ///
+    /// # Panics
+    ///
+    /// When it does not say that it does.
+    pub fn run(self) -> Server {
+        self.try_run().unwrap_or_else(|text| panic!("{text}"))
     }
 
     /// Starts it and waits until it has ended by itself.
@@ -170,7 +197,7 @@ impl<'a> Start<'a> {
     }
 
     fn spawn(self) -> Server {
-        let Subject { kind, program, .. } = self.subject;
+        let Subject { program, form } = &self.subject;
         // A user may not be allowed to look into the build's directory.
         let copy = self.ordinary_user.then(|| Copy::of(program));
         let mut words: Vec<OsString> = Vec::new();
@@ -227,7 +254,7 @@ impl<'a> Start<'a> {
         let child = command.spawn().unwrap_or_else(|e| {
             panic!("cannot start {}: {e}", words[0].display())
         });
-        Server::new(*kind, child, reading, user, copy)
+        Server::new(form.kind, child, reading, user, copy)
     }
 }
 
@@ -252,6 +279,7 @@ fn own_user() -> u32 {
 }
 
 /// A copy of a program in a folder that everybody can read.
+#[derive(Debug)]
 pub struct Copy {
     program: PathBuf,
     _folder: Folder,
@@ -275,6 +303,7 @@ impl Copy {
 }
 
 /// A new temporary folder that everybody can read, removed in the end.
+#[derive(Debug)]
 pub struct Folder {
     /// Where it is.
     pub path: PathBuf,
@@ -282,6 +311,7 @@ pub struct Folder {
 
 impl Folder {
     /// Makes one.
+    #[allow(clippy::new_without_default, reason = "it makes a folder")]
     pub fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let path = std::env::temp_dir().join(format!(

@@ -1,9 +1,36 @@
-//! Faults that only the kernel can produce, made by `strace -e inject`.
+//! Faults that only the kernel can produce, made by `strace -e inject`: of a
+//! server that is started under strace, or of one that runs already.
 
 use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, OnceLock};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::lines::{Lines, Reading};
 use super::server::Server;
 use super::start::{Folder, Start};
+use super::wait::{LIMIT, within};
+use super::{Outcome, proc};
+
+/// The version of strace, if it is installed and may be used here.
+pub fn version() -> Option<&'static str> {
+    static VERSION: OnceLock<Option<String>> = OnceLock::new();
+    let look = || {
+        let try_it = Command::new("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "true"])
+            .stderr(Stdio::null())
+            .status();
+        if !try_it.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        let output = Command::new("strace").arg("--version").output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Some(text.lines().next()?.rsplit(' ').next()?.to_owned())
+    };
+    VERSION.get_or_init(look).as_deref()
+}
 
 /// A server whose system calls fail as asked for.
 pub struct Traced {
@@ -15,16 +42,18 @@ pub struct Traced {
 impl Traced {
     /// Starts a server of which the system calls `calls` (with commas) fail
     /// as `how` says (strace's words after the calls).
-    pub fn run(start: Start<'_>, calls: &str, how: &str) -> Self {
+    pub fn run(start: Start, calls: &str, how: &str) -> Self {
         Self::with(start, calls, &["-e", &format!("inject={calls}:{how}")])
     }
 
     /// Starts a server of which these system calls are noted.
-    pub fn watch(start: Start<'_>, calls: &str) -> Self {
+    pub fn watch(start: Start, calls: &str) -> Self {
         Self::with(start, calls, &[])
     }
 
-    fn with(start: Start<'_>, calls: &str, more: &[&str]) -> Self {
+    /// Starts a server of which these system calls are noted, with more
+    /// options for strace.
+    pub fn with(start: Start, calls: &str, more: &[&str]) -> Self {
         let folder = Folder::new();
         let path = folder.path.join("calls").display().to_string();
         let trace = format!("trace={calls}");
@@ -58,3 +87,133 @@ pub const RECEIVE: &str = "recvfrom,recvmsg";
 pub const SEND: &str = "sendto,sendmsg";
 /// Those that create a thread or a process.
 pub const CREATE: &str = "clone,clone3,fork,vfork";
+
+/// A strace that is attached to a server. It is attached after the first
+/// line, not started with the server: so no call of the start is ever hit, and
+/// the first call of a case is the first call of its service.
+#[derive(Debug)]
+pub struct Strace {
+    child: Child,
+    lines: Arc<Lines>,
+}
+
+/// What to attach to.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// This one thread, or the first thread of this process, and nothing that
+    /// it creates: strace counts the calls of each thread for itself, so only
+    /// a fault in one thread is one fault.
+    Thread(Pid),
+    /// Whatever these processes consist of, now and later.
+    Processes(&'a [Pid]),
+}
+
+impl Strace {
+    /// Attaches, with these options.
+    ///
+    /// # Errors
+    ///
+    /// When strace does not say that it is attached.
+    pub fn attach(target: Target, options: &[String]) -> Outcome<Self> {
+        let mut command = Command::new("strace");
+        let thread;
+        let pids = match target {
+            Target::Thread(id) => {
+                thread = [id];
+                &thread[..]
+            }
+            Target::Processes(pids) => {
+                command.arg("-f");
+                pids
+            }
+        };
+        for pid in pids {
+            command.args(["-p", &pid.to_string()]);
+        }
+        // What the target is blocked in is interrupted and begun once more;
+        // only then is the next call surely a call that strace sees.
+        let before: Vec<_> =
+            pids.iter().map(|&pid| proc::blocked(pid)).collect();
+        let mut child = command
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("strace: {error}"))?;
+        let errors = child.stderr.take().expect("its errors are a pipe");
+        let lines = Lines::of(errors, Reading::All);
+        let strace = Self { child, lines };
+        let mut waiting = pids.len();
+        let attached = strace.lines.find("strace to be attached", |line| {
+            waiting -= usize::from(line.contains(" attached"));
+            (waiting == 0).then_some(())
+        });
+        attached
+            .map_err(|text| format!("{text}: {:?}", strace.lines.so_far()))?;
+        for (&pid, before) in pids.iter().zip(before) {
+            within(LIMIT, || {
+                // The very first call may have been the end of it.
+                if proc::is_gone(pid) {
+                    return Some(());
+                }
+                let now = proc::blocked(pid)?;
+                before.is_none_or(|before| now > before).then_some(())
+            })
+            .ok_or("what strace is attached to does not go on")?;
+        }
+        Ok(strace)
+    }
+
+    /// How many calls have failed by it so far.
+    pub fn hits(&self) -> usize {
+        let lines = self.lines.so_far();
+        lines
+            .iter()
+            .filter(|line| line.contains("(INJECTED)"))
+            .count()
+    }
+
+    /// Waits until a call has failed by it.
+    ///
+    /// # Errors
+    ///
+    /// When none does.
+    pub fn wait_for_hit(&self) -> Outcome {
+        self.lines
+            .find("a call to be reached", |line| {
+                line.contains("(INJECTED)").then_some(())
+            })
+            .map_err(|text| {
+                let lines = self.lines.so_far();
+                let last = lines.len().saturating_sub(8);
+                format!("{text}: {:?}", &lines[last..])
+            })
+    }
+
+    /// Detaches, and returns all that it has seen.
+    ///
+    /// # Errors
+    ///
+    /// When it does not end.
+    pub fn detach(mut self) -> Outcome<Vec<String>> {
+        let pid = i32::try_from(self.child.id()).expect("a process id fits");
+        // It may have ended by itself, with its server.
+        if let Ok(None) = self.child.try_wait() {
+            kill(Pid::from_raw(pid), Signal::SIGTERM).ok();
+        }
+        within(LIMIT, || self.child.try_wait().ok().flatten())
+            .ok_or_else(|| format!("strace stays for {LIMIT:?}"))?;
+        self.lines.try_all()
+    }
+}
+
+impl Drop for Strace {
+    fn drop(&mut self) {
+        // Ended and waited for already, unless the case has failed.
+        if let Ok(None) = self.child.try_wait() {
+            self.child.kill().ok();
+            self.child.wait().ok();
+        }
+    }
+}

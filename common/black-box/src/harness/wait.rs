@@ -30,7 +30,7 @@ pub fn within<T>(
         if begin.elapsed() > limit {
             return None;
         }
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(2));
     }
 }
 

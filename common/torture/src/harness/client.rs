@@ -4,11 +4,9 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::TcpMaxSeg;
-use socket2::{Domain, Socket, Type};
+use black_box::harness::client::Client as Connection;
 
-use crate::harness::{LIMIT, Outcome, demand};
+use crate::harness::{Outcome, demand};
 
 /// How long a write that must not be waited for any longer takes.
 const FULL: Duration = Duration::from_millis(200);
@@ -16,8 +14,11 @@ const FULL: Duration = Duration::from_millis(200);
 /// More than any buffers on the way can hold.
 const FLOOD: u64 = 32 << 20;
 
-/// The size of the buffers of a narrow connection.
-const NARROW: usize = 8 * 1024;
+/// Where a server on this port of this machine is reached.
+#[must_use]
+pub fn here(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
 
 /// One connection and its account.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Client {
     ///
     /// When it cannot within the limit.
     pub fn connect(port: u16) -> Outcome<Self> {
-        Self::connect_through(port, None)
+        Self::of(Connection::try_connect(here(port)))
     }
 
     /// Connects with small buffers and small segments, so that little data
@@ -57,32 +58,15 @@ impl Client {
     ///
     /// When it cannot within the limit.
     pub fn connect_narrow(port: u16) -> Outcome<Self> {
-        Self::connect_through(port, Some(NARROW))
+        Self::of(Connection::try_connect_narrow(here(port)))
     }
 
-    /// Connects, with buffers and segments of this size.
-    fn connect_through(port: u16, size: Option<usize>) -> Outcome<Self> {
-        let connect = || {
-            let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-            if let Some(size) = size {
-                socket.set_recv_buffer_size(size)?;
-                socket.set_send_buffer_size(size)?;
-                setsockopt(&socket, TcpMaxSeg, &1000)?;
-            }
-            socket.connect_timeout(&server.into(), LIMIT)?;
-            let stream = TcpStream::from(socket);
-            stream.set_read_timeout(Some(LIMIT))?;
-            stream.set_write_timeout(Some(LIMIT))?;
-            stream.set_nodelay(true)?;
-            let address = stream.local_addr()?;
-            Ok((stream, address))
-        };
-        let (stream, address) = connect()
-            .map_err(|error: io::Error| format!("connect: {error}"))?;
+    fn of(connection: io::Result<Connection>) -> Outcome<Self> {
+        let connection =
+            connection.map_err(|error| format!("connect: {error}"))?;
         Ok(Self {
-            stream,
-            address,
+            address: connection.address,
+            stream: connection.into_stream(),
             sent: 0,
             got: 0,
             answered: 0,

@@ -5,87 +5,42 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// A server and how it is to serve.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Form {
-    /// The first part of a case's name.
-    pub name: &'static str,
-    /// The program.
-    pub program: &'static str,
-    /// What makes this form of it.
-    pub options: &'static [&'static str],
-}
+use black_box::Kind::{Loop, Processes, Threads};
+use black_box::Subject;
+pub use black_box::{Approach, Form};
 
-/// How a server has divided its work among threads or processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Approach {
-    /// A thread or a process is created for each client.
-    Each,
-    /// Threads or processes wait for clients.
-    Pool,
-    /// One loop serves all.
-    Loop,
-    /// Several loops share all.
-    Loops,
-}
+use crate::harness::Outcome;
+use crate::harness::server::Server;
 
-/// All forms.
+/// All forms: of the pools three workers, so that all can be kept busy.
 pub const FORMS: [Form; 9] = [
-    form("threads", "threads-server", &[]),
-    form("threads-workers", "threads-server", &["--workers", "3"]),
-    form("process", "process-server", &[]),
-    form("process-workers", "process-server", &["--workers", "3"]),
-    form("mux-select", "mux-server", &["--backend", "select"]),
-    form("mux-poll", "mux-server", &["--backend", "poll"]),
-    form("mux-epoll", "mux-server", &["--backend", "epoll"]),
-    form(
-        "mux-poll-workers",
-        "mux-server",
-        &["--backend", "poll", "--workers", "2"],
-    ),
-    form(
-        "mux-epoll-workers",
-        "mux-server",
-        &["--backend", "epoll", "--workers", "2"],
-    ),
+    Form::new("threads", Threads, ""),
+    Form::new("threads-workers", Threads, "").workers(3),
+    Form::new("process", Processes, ""),
+    Form::new("process-workers", Processes, "").workers(3),
+    Form::new("mux-select", Loop, "--backend select"),
+    Form::new("mux-poll", Loop, "--backend poll"),
+    Form::new("mux-epoll", Loop, "--backend epoll"),
+    Form::new("mux-poll-workers", Loop, "--backend poll").workers(2),
+    Form::new("mux-epoll-workers", Loop, "--backend epoll").workers(2),
 ];
 
-const fn form(
-    name: &'static str,
-    program: &'static str,
-    options: &'static [&'static str],
-) -> Form {
-    Form {
-        name,
-        program,
-        options,
+/// A form, as the program that was built here.
+#[must_use]
+pub fn subject(form: &Form) -> Subject {
+    Subject {
+        program: program(form.kind.program()),
+        form: *form,
     }
 }
 
-impl Form {
-    /// How it divides its work.
-    #[must_use]
-    pub fn approach(&self) -> Approach {
-        let pool = self.name.ends_with("-workers");
-        match (self.program, pool) {
-            ("mux-server", false) => Approach::Loop,
-            ("mux-server", true) => Approach::Loops,
-            (_, false) => Approach::Each,
-            (_, true) => Approach::Pool,
-        }
-    }
-
-    /// Whether a thread or process of its blocks in a call for its client.
-    #[must_use]
-    pub fn blocks(&self) -> bool {
-        self.program != "mux-server"
-    }
-
-    /// As one would type it.
-    #[must_use]
-    pub fn command(&self) -> String {
-        [&[self.program], self.options].concat().join(" ")
-    }
+/// Starts a server in this form, with more options, on a free port.
+///
+/// # Errors
+///
+/// When it does not say that it listens.
+pub fn start(form: &Form, options: &str) -> Outcome<Server> {
+    subject(form).start(options).try_run()
 }
 
 /// The servers' programs, built once for each run: cargo names the programs of
@@ -94,8 +49,7 @@ impl Form {
 /// # Panics
 ///
 /// When they cannot be built.
-#[must_use]
-pub fn program(name: &str) -> PathBuf {
+fn program(name: &str) -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(build).join(name)
 }

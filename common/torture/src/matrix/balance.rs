@@ -34,7 +34,7 @@ impl Balance<'_> {
 
     /// Standard error: at most one line, and none that is not due.
     fn words(&self) -> Outcome {
-        let errors = self.server.errors.complete().unwrap_or_default();
+        let errors = self.server.stderr.try_all()?;
         let expected = match self.case.fault.words {
             Words::None | Words::Lost => 0..=0,
             Words::One => 1..=1,
@@ -48,7 +48,7 @@ impl Balance<'_> {
     /// Standard output: every line of every client, but for the one that
     /// could not be written.
     fn transcript(&self) -> Outcome {
-        let output = self.server.output.complete().unwrap_or_default();
+        let output = self.server.stdout.try_all()?;
         let mut missing = 0;
         for client in self.clients {
             let address = format!("  {}  ", client.address);
@@ -108,8 +108,7 @@ impl Balance<'_> {
         {
             return Ok(());
         }
-        let summary =
-            self.server.summary().ok_or("it has printed no summary")?;
+        let summary = self.server.summary()?;
         let clients = self.clients.len() as u64;
         let mut received = 0..=0;
         let mut sent = 0..=0;

@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 use nix::sys::signal::Signal;
 
 use crate::harness::client::Client;
-use crate::harness::form::Form;
-use crate::harness::server::Server;
+use crate::harness::form::{Form, start};
 use crate::harness::strace::{Strace, Target};
 use crate::harness::{Outcome, demand, proc, until};
 use crate::matrix::table::TABLE;
@@ -125,14 +124,14 @@ pub fn check(form: &Form) -> Outcome {
 
 /// The calls of a server from its first client to its end.
 fn serve(form: &Form, serve: &str) -> Outcome<BTreeSet<String>> {
-    let mut server = Server::start(form, &["--serve", serve])?;
+    let server = start(form, &format!("--serve {serve}"))?;
     let tree = proc::tree(server.pid);
     let strace = Strace::attach(Target::Processes(&tree), &[])?;
     for _ in 0..4 {
         // Three at a time: as many as a pool can serve.
         let mut crowd = Vec::new();
         for _ in 0..3 {
-            crowd.push(Client::connect(server.port)?);
+            crowd.push(Client::connect(server.port())?);
         }
         for client in &mut crowd {
             if serve == "once" {
@@ -147,14 +146,14 @@ fn serve(form: &Form, serve: &str) -> Outcome<BTreeSet<String>> {
         }
     }
     if serve != "once" {
-        let mut slow = Client::connect_narrow(server.port)?;
+        let mut slow = Client::connect_narrow(server.port())?;
         slow.fill()?;
         slow.empty()?;
         slow.leave()?;
     }
     // Those of the stop belong to the service, too.
     server.signal(Signal::SIGTERM);
-    server.wait_for(0)?;
+    server.ends_with(0)?;
     until(|| tree.iter().all(|&pid| proc::is_gone(pid)).then_some(()))
         .ok_or("it has left children behind")?;
     let lines = strace.detach()?;

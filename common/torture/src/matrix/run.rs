@@ -7,10 +7,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::harness::client::Client;
-use crate::harness::form::Approach;
+use crate::harness::form::{Approach, start};
 use crate::harness::server::Server;
 use crate::harness::strace::{Strace, Target};
-use crate::harness::{LIMIT, Outcome, demand, proc, until};
+use crate::harness::{LIMIT, MOMENT, Outcome, demand, proc, until};
 use crate::matrix::balance::Balance;
 use crate::matrix::table::{Case, Drive, Harm, Pipe, Whom};
 
@@ -61,9 +61,8 @@ pub struct Scene<'a> {
 /// What was expected, and what came.
 pub fn run(case: &Case) -> Outcome {
     let serve = if case.once() { "once" } else { "until-eof" };
-    let most = PLACES.to_string();
-    let options = ["--serve", serve, "--grace", "4", "--max-clients", &most];
-    let server = Server::start(case.form, &options)?;
+    let options = format!("--serve {serve} --grace 4 --max-clients {PLACES}");
+    let server = start(case.form, &options)?;
     let baseline = proc::settled(server.pid)?;
     let before = proc::processor_time(server.pid);
     let mut scene = Scene {
@@ -117,7 +116,7 @@ pub fn run(case: &Case) -> Outcome {
         (holdings == baseline).then_some(())
     })
     .ok_or_else(|| format!("it held {baseline:#?} and holds {holdings:#?}"))?;
-    proc::at_rest(pid)?;
+    proc::at_rest(pid, MOMENT)?;
     let used = proc::processor_time(pid).saturating_sub(before);
     let bound = match case.row.drive {
         Drive::Flood => FLOOD_TIME,
@@ -147,7 +146,7 @@ impl Scene<'_> {
             ),
         };
         if self.case.row.drive == Drive::SlowStop {
-            let mut client = Client::connect_narrow(self.server.port)?;
+            let mut client = Client::connect_narrow(self.server.port())?;
             client.fill()?;
             self.others.push(client);
         }
@@ -160,9 +159,9 @@ impl Scene<'_> {
     /// A client that is in service.
     fn connect(&mut self) -> Outcome<Client> {
         let mut client = if self.case.row.drive == Drive::Flood {
-            Client::connect_narrow(self.server.port)?
+            Client::connect_narrow(self.server.port())?
         } else {
-            Client::connect(self.server.port)?
+            Client::connect(self.server.port())?
         };
         if self.case.once() {
             // It has one message only, and keeps it for later.
@@ -176,7 +175,7 @@ impl Scene<'_> {
     /// The end of a stop that nobody delays any more.
     fn end(&mut self) -> Outcome {
         let start = Instant::now();
-        self.server.wait_for(0)?;
+        self.server.ends_with(0)?;
         let time = start.elapsed();
         demand(time < STOP_TIME, || format!("the stop takes {time:?}"))
     }
@@ -184,22 +183,21 @@ impl Scene<'_> {
     /// Who serves a client: the first column of its lines.
     fn worker(&self, client: &Client) -> Outcome<String> {
         let address = format!("  {}  connected", client.address);
-        let worker = self.server.output.wait(|line| {
+        self.server.stdout.find(&address, |line| {
             let (worker, _) = line.split_once(&address)?;
             Some(worker.trim_end().to_owned())
-        });
-        worker.ok_or_else(|| format!("{} is not served", client.address))
+        })
     }
 
     /// The thread whose call is to fail.
-    fn target(&mut self) -> Outcome<i32> {
+    fn target(&mut self) -> Outcome<Pid> {
         let pid = self.server.pid;
         let Some(mut victim) = self.victim.take() else {
             return Ok(pid);
         };
         let worker = self.worker(&victim)?;
         let target = match worker.split_once(' ') {
-            Some(("process", id)) => id.parse().ok(),
+            Some(("process", id)) => id.parse().ok().map(Pid::from_raw),
             Some(_) => proc::thread_named(pid, &worker),
             None => Some(pid),
         };
@@ -341,7 +339,7 @@ impl Scene<'_> {
         let loops = self.case.form.approach() == Approach::Loops;
         let number = if loops { 8 } else { 1 };
         let mut clients = (0..number)
-            .map(|_| Client::connect(self.server.port))
+            .map(|_| Client::connect(self.server.port()))
             .collect::<Outcome<Vec<_>>>()?;
         let mut result = Ok(());
         for client in &mut clients {
@@ -355,7 +353,7 @@ impl Scene<'_> {
     /// A client comes while the call fails again and again, and is served
     /// once it does so no longer.
     fn sit_out(&mut self, strace: &Strace) -> Outcome {
-        let mut client = Client::connect(self.server.port)?;
+        let mut client = Client::connect(self.server.port())?;
         client.send(WAITING)?;
         strace.wait_for_hit()?;
         let start = Instant::now();
@@ -381,7 +379,7 @@ impl Scene<'_> {
             .into_iter()
             .find(|id| !busy.contains(&format!("process {id}")))
             .ok_or("there is no worker without a client")?;
-        kill(Pid::from_raw(idle), Signal::SIGKILL)
+        kill(idle, Signal::SIGKILL)
             .map_err(|errno| format!("kill {idle}: {errno}"))?;
         self.kills += 1;
         until(|| {
@@ -448,9 +446,9 @@ impl Scene<'_> {
             }
         }
         strace.wait_for_hit()?;
-        self.server.wait_for(1)?;
+        self.server.ends_with(1)?;
         strace.detach()?;
-        let errors = self.server.errors.complete().unwrap_or_default();
+        let errors = self.server.stderr.try_all()?;
         demand(errors.len() == 1, || {
             format!("not one line on standard error: {errors:#?}")
         })?;
