@@ -505,9 +505,13 @@ def natural(line):
     ]
 
 
+# Ports given to sessions of this run, which may not have bound them yet.
+taken = {PORT}
+
+
 def free_port():
-    """A free port of as many digits as that of the book: columns keep their
-    width."""
+    """A free port of as many digits as that of the book, so that columns keep
+    their width; and below those that the kernel hands out."""
     while True:
         port = random.randint(7001, 9999)
         with socket.socket() as probe:
@@ -515,8 +519,9 @@ def free_port():
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            if port != PORT:
-                return port
+        if port not in taken:
+            taken.add(port)
+            return port
 
 
 def cargo(*words):
