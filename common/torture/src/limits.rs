@@ -36,6 +36,8 @@ pub enum Limit {
     Descriptors,
     /// `pids.max` of a control group; injected where there is none to be had.
     Tasks,
+    /// `RLIMIT_AS`: no room for the stack of one more thread.
+    Memory,
 }
 
 /// A form and what it has too little of.
@@ -48,7 +50,8 @@ pub struct Case {
 }
 
 /// All cases: descriptors run out everywhere, threads and processes where
-/// they are created while clients come.
+/// they are created while clients come, and memory where each of these takes
+/// a stack of megabytes.
 #[must_use]
 pub fn cases() -> Vec<Case> {
     let descriptors = FORMS.iter().map(|form| Case {
@@ -62,7 +65,12 @@ pub fn cases() -> Vec<Case> {
         form,
         limit: Limit::Tasks,
     });
-    descriptors.chain(tasks).collect()
+    let memory = FORMS.iter().filter(|form| form.name == "threads");
+    let memory = memory.map(|form| Case {
+        form,
+        limit: Limit::Memory,
+    });
+    descriptors.chain(tasks).chain(memory).collect()
 }
 
 impl Case {
@@ -84,6 +92,7 @@ impl Case {
                 replacement(self.form)
             }
             Limit::Tasks => tasks(self.form),
+            Limit::Memory => memory(self.form),
         }
     }
 }
@@ -130,6 +139,21 @@ fn tasks(form: &Form) -> Outcome {
         return strace.detach().map(drop);
     };
     group.limit(group.current()? + SPARE)?;
+    siege(&server, true)
+}
+
+/// Too little memory for more than a few threads. Each takes two MiB, so that
+/// about one is left for all else.
+fn memory(form: &Form) -> Outcome {
+    const STACK: u64 = 2 << 20;
+    let server = start(form, "--serve until-eof")?;
+    proc::settled(server.pid)?;
+    let path = format!("/proc/{}/statm", server.pid);
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let pages = text.split(' ').next().and_then(|n| n.parse::<u64>().ok());
+    // Pages of 4 KiB everywhere but on machines that have them larger still.
+    let used = pages.ok_or("statm cannot be read")? * 4096;
+    server.limit("as", used + 4 * STACK + STACK / 2);
     siege(&server, true)
 }
 
