@@ -50,7 +50,8 @@ pub struct Case {
 }
 
 /// All cases: descriptors run out everywhere, threads and processes where
-/// they are created while clients come.
+/// they are created while clients come, and memory where each of these takes
+/// a stack of megabytes.
 #[must_use]
 pub fn cases() -> Vec<Case> {
     let descriptors = FORMS.iter().map(|form| Case {

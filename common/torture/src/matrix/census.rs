@@ -13,7 +13,8 @@ use crate::matrix::table::TABLE;
 
 /// Why only the creator of a thread is tried with too little memory.
 const MEMORY: &str = "the stacks of threads-server are tried where they are \
-    created; elsewhere as brk";
+    created, and those who begin there by a test of their own; elsewhere as \
+    brk";
 
 /// Calls that no case needs, and why.
 pub const EXEMPT: &[(&str, &str)] = &[
