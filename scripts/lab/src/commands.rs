@@ -1,6 +1,7 @@
 //! What the lab can be asked to do.
 
 pub mod compare;
+pub mod evaluate;
 pub mod growth;
 pub mod load;
 pub mod peer;

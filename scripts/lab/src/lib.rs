@@ -12,8 +12,11 @@
 //! compared with stands in `scripts/lab/peers`, what is written in Rust in
 //! [`peer`].
 
+pub mod bars;
 pub mod catalogue;
+pub mod claims;
 pub mod compare;
+pub mod evaluate;
 pub mod growth;
 pub mod load;
 pub mod machine;
@@ -24,5 +27,6 @@ pub mod procfs;
 pub mod program;
 pub mod rows;
 pub mod stats;
+pub mod svg;
 pub mod table;
 pub mod text;

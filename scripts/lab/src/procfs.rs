@@ -34,6 +34,13 @@ pub fn tree(root: Pid) -> Vec<Pid> {
     found
 }
 
+/// Whether a process or thread exists and has not ended yet, reaped or not.
+#[must_use]
+pub fn is_running(pid: Pid) -> bool {
+    let state = status_field(pid, "State:");
+    state.is_some_and(|state| !matches!(state.as_str(), "Z" | "X"))
+}
+
 /// The threads of one process.
 #[must_use]
 pub fn tasks(pid: Pid) -> Vec<Pid> {
@@ -299,9 +306,11 @@ mod tests {
             .unwrap();
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
         assert!(tree(Pid::this()).contains(&pid));
+        assert!(is_running(pid));
         drop(child.stdin.take());
         child.wait().unwrap();
         assert!(!tree(Pid::this()).contains(&pid));
+        assert!(!is_running(pid));
         // Reaped: what it used is now in this process's account.
         let after = cpu_time(Pid::this()).unwrap();
         let used = after.total.saturating_sub(before.total);
