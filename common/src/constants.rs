@@ -51,6 +51,12 @@ pub const GRACE: u64 = 5;
 /// The originals: not at all, which can destroy a reply on its way.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
+/// The pause between two looks, at a stop, at whether a client has got all of
+/// its replies.
+///
+/// The originals: none, since they do not look.
+pub const SETTLE_PAUSE: Duration = Duration::from_millis(10);
+
 /// The pause before the next try when resources have run out.
 ///
 /// The originals: none; there such an error ends the server.

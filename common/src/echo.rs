@@ -2,16 +2,23 @@
 //!
 //! `Conversation` says what to do next and knows nothing of sockets; the loop
 //! of mux-server drives it by readiness. `handle_client` drives it over a
-//! blocking stream: the same function for a thread and for a process.
+//! blocking stream: the same function for a thread and for a process. Next:
+//! `closing.rs`, for the end that loses nothing.
 
-// `Read` and `Write` are what a socket and a test script have in common.
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+// What goes wrong with a socket, and who is at its other end.
+use std::hint::black_box;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
 
-// The numbers, the choices of the user, and the lines to be printed.
+// Processor time has a clock of its own.
+use nix::time::{ClockId, clock_gettime};
+
+// The numbers, the choices of the user, and who is told of what happens.
 use crate::Server;
-use crate::constants::{BUFFER_SIZE, DRAIN_LIMIT, GREETING};
+use crate::closing::{Stream, again, drain, settle};
+use crate::constants::{BUFFER_SIZE, GREETING};
+use crate::observer::{Observer, Stage};
 use crate::options::{Options, Reply, Serve};
 use crate::stop;
 use crate::totals::Totals;
@@ -20,15 +27,18 @@ use crate::transcript::{Ending, Event, Worker};
 /// What a conversation needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// To receive, into `room`.
+    /// To receive, into the buffer.
     Receive,
-    /// To send, what `unsent` holds.
+    /// To send, what `unsent` finds in it.
     Send,
     /// To close: nothing is left to say.
     Close,
 }
 
 /// The state of one conversation, without any input or output of its own.
+///
+/// The bytes are elsewhere: a thread or a process has one buffer for its one
+/// client, and the loop has one for all of them.
 #[derive(Debug)]
 pub struct Conversation {
     /// Whether there is a second message.
@@ -37,9 +47,7 @@ pub struct Conversation {
     reply: Reply,
     /// Where it stands.
     step: Step,
-    /// All the memory that a client can claim: the bytes received last.
-    buffer: [u8; BUFFER_SIZE],
-    /// How many of them there are.
+    /// How many bytes of the buffer are the message received last.
     received: usize,
     /// How many bytes of the reply the kernel has taken.
     sent: usize,
@@ -56,9 +64,6 @@ impl Conversation {
             reply: options.reply,
             // The client speaks first, as in the originals.
             step: Step::Receive,
-            // On the stack of a thread, in the table of the loop: either way
-            // it is allocated once, and a message costs no allocation.
-            buffer: [0; BUFFER_SIZE],
             received: 0,
             sent: 0,
             ended: false,
@@ -71,23 +76,18 @@ impl Conversation {
         self.step
     }
 
-    /// Where to put what is received.
-    pub fn room(&mut self) -> &mut [u8] {
-        &mut self.buffer
-    }
-
-    /// The message received last.
+    /// The message received last, in the buffer that it was received into.
     #[must_use]
-    pub fn message(&self) -> &[u8] {
-        &self.buffer[..self.received]
+    pub fn message<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
+        &buffer[..self.received]
     }
 
     /// The whole reply to it.
     #[must_use]
-    pub fn reply(&self) -> &[u8] {
+    pub fn reply<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
         match self.reply {
             // Echoed from where it was received, without a copy.
-            Reply::Echo => self.message(),
+            Reply::Echo => self.message(buffer),
             // Whatever the message was; a browser's fills many lines.
             Reply::Greeting => GREETING.as_bytes(),
         }
@@ -95,11 +95,11 @@ impl Conversation {
 
     /// The part of the reply that the kernel has not taken yet.
     #[must_use]
-    pub fn unsent(&self) -> &[u8] {
-        &self.reply()[self.sent..]
+    pub fn unsent<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
+        &self.reply(buffer)[self.sent..]
     }
 
-    /// Notes that so many bytes were received into `room`; none is the
+    /// Notes that so many bytes were received into the buffer; none is the
     /// client's end of file.
     pub fn receive(&mut self, count: usize) {
         // TCP has no messages: what one recv(2) returns may be half of what
@@ -119,8 +119,13 @@ impl Conversation {
     pub fn send(&mut self, count: usize) -> bool {
         // send(2) takes what fits into the socket's buffer, maybe not all.
         self.sent += count;
+        // The length of the reply does not depend on what is in it.
+        let length = match self.reply {
+            Reply::Echo => self.received,
+            Reply::Greeting => GREETING.len(),
+        };
         // Then there is another round with the rest.
-        let complete = self.unsent().is_empty();
+        let complete = self.sent == length;
         // Only a complete reply is an exchange.
         if complete {
             // What follows it is the user's choice.
@@ -143,37 +148,6 @@ impl Conversation {
     }
 }
 
-/// What `handle_client` needs of a socket beyond reading and writing; a test
-/// puts something else in its place.
-pub trait Stream: Read + Write {
-    /// Sends our end of file after all that was written; receiving goes on.
-    ///
-    /// # Errors
-    ///
-    /// ENOTCONN when the connection is gone already.
-    fn end_sending(&self) -> io::Result<()>;
-
-    /// Lets no read wait longer than this.
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    fn limit_reading(&self, limit: Duration) -> io::Result<()>;
-}
-
-/// A shared socket is enough: the kernel lets any number of threads use it.
-impl Stream for &TcpStream {
-    /// shutdown(2) with `SHUT_WR`: a half-close.
-    fn end_sending(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
-
-    /// `SO_RCVTIMEO` of socket(7).
-    fn limit_reading(&self, limit: Duration) -> io::Result<()> {
-        self.set_read_timeout(Some(limit))
-    }
-}
-
 /// Serves one client from its first byte to the close, adding to `totals` as
 /// it goes: what was done stays counted even if this panics.
 pub fn handle_client(
@@ -183,38 +157,50 @@ pub fn handle_client(
     server: &Server,
     totals: &mut Totals,
 ) {
-    // A closure that has borrowed who serves whom, so that each line below
-    // names only what is new.
-    let say = |event: &Event| server.transcript.say(worker, client, event);
-    // Only now: before, the client was in the kernel's queue or kept waiting.
-    say(&Event::Connected);
-    // One buffer for all messages of this client.
+    // Only now is it connected: before, it was in the kernel's queue or kept
+    // waiting. The observer prints a line for each thing that happens.
+    let mut observer = Observer::new(server, worker, client);
+    // All the memory that a client can claim. On the stack, so that no message
+    // costs an allocation.
+    let mut buffer = [0; BUFFER_SIZE];
     let mut conversation = Conversation::new(&server.options);
     // An error ends the conversation, not the server: it is a value, and it
     // becomes the reason in the last line.
-    let result = converse(&mut stream, &mut conversation, totals, say);
+    let result = converse(
+        &mut stream,
+        &mut buffer,
+        &mut conversation,
+        totals,
+        server,
+        &mut observer,
+    );
     // 4.4 Close the communication
-    // After an error nothing more will arrive, and after the client's end of
-    // file nothing more can come.
-    if result.is_ok() && !conversation.ended() {
-        // The buffer is free now, and big enough for what is thrown away.
-        drain(&mut stream, conversation.room());
+    // After an error nothing more will arrive.
+    if result.is_ok() {
+        if !conversation.ended() {
+            // The reply is on its way, and the client may still be sending.
+            observer.rename(Stage::Closing);
+            // The buffer is free for what is thrown away.
+            drain(&mut stream, &mut buffer);
+        } else if stop::requested() {
+            // The end of file may be that of the stop, not the client's own.
+            settle(&mut stream, &mut buffer, server.options.grace);
+        }
     }
     // The caller drops the socket, which closes it: this line comes first, so
     // that it is printed before the server can count the client as gone.
-    say(&Event::Closed(ending(
-        result,
-        &conversation,
-        &server.options,
-    )));
+    let ending = ending(result, &conversation, &server.options);
+    observer.tell(server, &Event::Closed(ending));
 }
 
 /// Receives and replies, in turn, until there is nothing left to do.
 fn converse(
     stream: &mut impl Stream,
+    buffer: &mut [u8],
     conversation: &mut Conversation,
     totals: &mut Totals,
-    say: impl Fn(&Event),
+    server: &Server,
+    observer: &mut Observer,
 ) -> io::Result<()> {
     // Each call below may wait, for as long as the client likes.
     loop {
@@ -225,7 +211,7 @@ fn converse(
                 // Waits in the kernel until something comes: this thread, or
                 // process, costs no processor time meanwhile. `?` returns an
                 // error to the caller, a reset by the client for instance.
-                let count = again(|| stream.read(conversation.room()))?;
+                let count = again(|| stream.read(buffer))?;
                 // May be fewer bytes than the client has sent so far.
                 conversation.receive(count);
                 // `usize` has 64 bits wherever this runs; `as` says it aloud.
@@ -234,7 +220,10 @@ fn converse(
                 // The end of file is no message.
                 if !conversation.ended() {
                     // Escaped: the bytes are a stranger's.
-                    say(&Event::Received(conversation.message()));
+                    let message = conversation.message(buffer);
+                    observer.tell(server, &Event::Received(message));
+                    // Nothing, unless the user has asked for it.
+                    work(server, observer);
                 }
             }
             // The server's turn.
@@ -243,13 +232,15 @@ fn converse(
                 // Waits only while the socket's buffer is full, that is, when
                 // the client does not read. No SIGPIPE can end the program:
                 // Rust ignores it at the start, and EPIPE is an error here.
-                let count = again(|| stream.write(conversation.unsent()))?;
+                let unsent = conversation.unsent(buffer);
+                let count = again(|| stream.write(unsent))?;
                 // Taken by the kernel, which is not yet received.
                 totals.sent += count as u64;
                 // Otherwise the next round sends the rest.
                 if conversation.send(count) {
                     // One line for each reply, not for each piece of it.
-                    say(&Event::Sent(conversation.reply().len()));
+                    let length = conversation.reply(buffer).len();
+                    observer.tell(server, &Event::Sent(length));
                 }
             }
             // Nobody's turn any more.
@@ -258,46 +249,32 @@ fn converse(
     }
 }
 
-/// Repeats a call that a signal has interrupted.
-fn again(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    // SA_RESTART makes the kernel do this by itself, but not for a socket
-    // that has a time limit; see signal(7).
-    loop {
-        match call() {
-            // EINTR: nothing was transferred, so nothing is repeated.
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Bytes, the end of file, or an error that means something.
-            result => return result,
-        }
-    }
-}
-
-/// Ends our side, then reads and drops what still comes until the client's
-/// end of file, for at most `DRAIN_LIMIT`.
-///
-/// close(2) with unread input makes TCP send a reset instead of an end of
-/// file (RFC 9293), and a reset can destroy a reply on its way.
-fn drain(stream: &mut impl Stream, scratch: &mut [u8]) {
-    // One limit for all of it: a client that sends a byte now and then must
-    // not be able to stretch it.
-    let end = Instant::now() + DRAIN_LIMIT;
-    // Errors end the draining, no more: the reply is sent, and a connection
-    // that is gone has nothing left to lose.
-    if stream.end_sending().is_err() {
+/// Keeps the processor busy for as long as `--cpu-work` says, before a reply.
+pub fn work(server: &Server, observer: &mut Observer) {
+    // Off, it costs this one look.
+    let time = server.options.cpu_work;
+    if time.is_zero() {
         return;
     }
-    // Before the clock is read for the first time.
-    let mut left = DRAIN_LIMIT;
-    // A limit of zero would mean none at all, socket(7).
-    while !left.is_zero() && stream.limit_reading(left).is_ok() {
-        match again(|| stream.read(scratch)) {
-            // Its end of file: now close(2) harms nobody. Or an error, most
-            // likely that the time is up.
-            Ok(0) | Err(_) => return,
-            // Dropped, and not counted: nobody has asked for it.
-            Ok(_) => left = end.saturating_duration_since(Instant::now()),
+    // A stage of its own in the trace.
+    observer.enter(server, Stage::Working);
+    // Counted in the processor time of this thread, which stands still while
+    // others have the processor: so the work is the same under any load.
+    let spent = || {
+        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
+            .map_or(Duration::MAX, Duration::from)
+    };
+    // What it has spent before does not count.
+    let end = spent().saturating_add(time);
+    while spent() < end {
+        // Some thousand instructions between two looks at the clock;
+        // `black_box` hides from the compiler that they lead to nothing.
+        for number in 0..1000_u32 {
+            black_box(number);
         }
     }
+    // Now the reply.
+    observer.enter(server, Stage::Sending);
 }
 
 /// Why a conversation has come to its end.
@@ -330,10 +307,12 @@ pub fn ending(
 mod tests {
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
+    use std::io::{Read, Write};
 
     use proptest::prelude::*;
 
     use super::*;
+    use crate::constants::DRAIN_LIMIT;
     use crate::language::Language;
     use crate::transcript::Transcript;
 
@@ -344,6 +323,7 @@ mod tests {
         Write(usize),
         EndSending,
         LimitReading(Duration),
+        Unacknowledged,
     }
 
     /// A client made of a script: what each read yields, how much each write
@@ -397,6 +377,11 @@ mod tests {
             self.calls.borrow_mut().push(Call::LimitReading(limit));
             Ok(())
         }
+
+        fn unacknowledged(&self) -> usize {
+            self.calls.borrow_mut().push(Call::Unacknowledged);
+            0
+        }
     }
 
     fn server(serve: Serve, reply: Reply) -> Server {
@@ -413,8 +398,11 @@ mod tests {
                 backend: None,
                 language: Language::English,
                 quiet: true,
+                cpu_work: Duration::ZERO,
+                trace: None,
             },
             transcript: Transcript::new("test", Language::English, true),
+            trace: None,
         }
     }
 
@@ -569,15 +557,37 @@ mod tests {
         let mut conversation = Conversation::new(&options);
         for _ in 0..2 {
             assert_eq!(conversation.step(), Step::Receive);
-            conversation.room()[..3].copy_from_slice(b"abc");
+            let buffer = b"abcdef";
             conversation.receive(3);
+            assert_eq!(conversation.message(buffer), b"abc");
             assert_eq!(conversation.step(), Step::Send);
             assert!(!conversation.send(2));
-            assert_eq!(conversation.unsent(), b"c");
+            assert_eq!(conversation.unsent(buffer), b"c");
             assert_eq!(conversation.step(), Step::Send);
             assert!(conversation.send(1));
         }
         assert_eq!(conversation.step(), Step::Receive);
+    }
+
+    #[test]
+    fn work_costs_its_time_and_no_work_costs_none() {
+        let spent = || {
+            let clock = ClockId::CLOCK_THREAD_CPUTIME_ID;
+            Duration::from(clock_gettime(clock).unwrap())
+        };
+        let mut server = server(Serve::Once, Reply::Echo);
+        let client = "127.0.0.1:1".parse().unwrap();
+        let mut observer = Observer::new(&server, Worker::Loop, client);
+        server.options.cpu_work = Duration::from_millis(20);
+        let start = spent();
+        work(&server, &mut observer);
+        let long = spent().checked_sub(start).unwrap();
+        assert!(long >= Duration::from_millis(20));
+        server.options.cpu_work = Duration::ZERO;
+        let start = spent();
+        work(&server, &mut observer);
+        let short = spent().checked_sub(start).unwrap();
+        assert!(short < Duration::from_millis(10), "{short:?}");
     }
 
     proptest! {

@@ -1,7 +1,9 @@
 //! What ends a server, what only delays it, and how both are worded.
 
 // Errors as the standard library hands them on.
+use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 use std::time::Instant;
 
 // And by the names that the manual pages use.
@@ -18,6 +20,8 @@ pub enum Failure {
     Resolve(String, io::Error),
     /// The address cannot be listened on.
     Listen(String, io::Error),
+    /// The file of the trace cannot be opened.
+    Trace(PathBuf, io::Error),
     /// A system call has failed that can fail only by a mistake of ours, or
     /// before there was anything to serve.
     System(io::Error),
@@ -79,6 +83,14 @@ impl Failure {
                 ),
                 error,
             ),
+            // A slip in its name, most likely.
+            Self::Trace(path, error) => (
+                language.pick(
+                    format!("cannot open the trace {}", path.display()),
+                    format!("no se puede abrir la traza {}", path.display()),
+                ),
+                error,
+            ),
             // Not to be expected at all.
             Self::System(error) => {
                 (pick("cannot go on", "no se puede continuar"), error)
@@ -111,6 +123,13 @@ impl Failure {
                 return Some((
                     "try --host 127.0.0.1",
                     "pruebe con --host 127.0.0.1",
+                ));
+            }
+            // Whatever it is, another file may do.
+            Self::Trace(..) => {
+                return Some((
+                    "try another --trace FILE",
+                    "pruebe con otro --trace ARCHIVO",
                 ));
             }
             // Both come from the system.
@@ -152,7 +171,7 @@ impl Failure {
 }
 
 /// What could not be done for want of resources, and is tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trouble {
     /// accept(2) had no descriptor or no memory for the client.
     Accept,
@@ -200,24 +219,23 @@ impl Trouble {
     }
 }
 
-/// A spell of trouble: reported when it begins, not each time again.
+/// Spells of trouble: each is reported when it begins, not each time again.
 ///
-/// It lasts until a `SPELL_GAP` has passed without it. Success alone does not
-/// end it: where each client that leaves makes room for one other, every
-/// second try succeeds.
+/// A spell lasts until a `SPELL_GAP` has passed without its trouble. Success
+/// alone does not end it: where each client that leaves makes room for one
+/// other, every second try succeeds. Nor does another trouble: two that take
+/// turns are two spells.
 #[derive(Debug, Default)]
-pub struct Spell(Option<(Trouble, Instant)>);
+pub struct Spells(HashMap<Trouble, Instant>);
 
-impl Spell {
+impl Spells {
     /// Notes a trouble that has come at this moment; says whether it is news,
-    /// and does not belong to the spell noted last.
+    /// and does not belong to a spell that still lasts.
     pub fn is_news(&mut self, trouble: Trouble, now: Instant) -> bool {
-        // Each trouble prolongs the spell.
-        let before = self.0.replace((trouble, now));
-        // Another trouble is news at once.
-        !before.is_some_and(|(last, when)| {
-            last == trouble && now.duration_since(when) < SPELL_GAP
-        })
+        // Each time prolongs its spell.
+        let before = self.0.insert(trouble, now);
+        // The first one ever is news as well.
+        before.is_none_or(|when| now.duration_since(when) >= SPELL_GAP)
     }
 }
 
@@ -248,21 +266,40 @@ mod tests {
             "cannot find the address of nowhere: no such name is known; \
              try --host 127.0.0.1"
         );
+        let trace = Failure::Trace("/x/y".into(), Errno::ENOENT.into());
+        assert_eq!(
+            english(trace).unwrap(),
+            "cannot open the trace /x/y: no such file or directory; \
+             try another --trace FILE"
+        );
         assert!(english(Errno::EMFILE.into()).unwrap().contains("ulimit -n"));
         assert_eq!(english(Failure::Interrupted), None);
     }
 
     #[test]
     fn a_spell_lasts_until_it_is_over_for_a_while() {
-        let mut spell = Spell::default();
+        let mut spells = Spells::default();
         let start = Instant::now();
         let half = SPELL_GAP / 2;
-        assert!(spell.is_news(Trouble::Accept, start));
-        assert!(!spell.is_news(Trouble::Accept, start + half));
-        assert!(!spell.is_news(Trouble::Accept, start + 2 * half));
-        assert!(spell.is_news(Trouble::Thread, start + 2 * half));
-        assert!(!spell.is_news(Trouble::Thread, start + 3 * half));
-        assert!(spell.is_news(Trouble::Thread, start + 5 * half));
+        assert!(spells.is_news(Trouble::Accept, start));
+        assert!(!spells.is_news(Trouble::Accept, start + half));
+        assert!(!spells.is_news(Trouble::Accept, start + 2 * half));
+        assert!(spells.is_news(Trouble::Thread, start + 2 * half));
+        assert!(!spells.is_news(Trouble::Thread, start + 3 * half));
+        assert!(spells.is_news(Trouble::Thread, start + 5 * half));
+    }
+
+    #[test]
+    fn troubles_that_take_turns_are_a_spell_each() {
+        let mut spells = Spells::default();
+        let start = Instant::now();
+        assert!(spells.is_news(Trouble::Accept, start));
+        assert!(spells.is_news(Trouble::Thread, start));
+        for turn in 1..4 {
+            let now = start + turn * SPELL_GAP / 2;
+            assert!(!spells.is_news(Trouble::Accept, now));
+            assert!(!spells.is_news(Trouble::Thread, now));
+        }
     }
 
     #[test]

@@ -5,14 +5,17 @@
 //! `listener.rs` and `stop.rs`; the rest is here to be looked up.
 
 // One file each; the order of the alphabet, not that of reading.
+pub mod closing;
 pub mod constants;
 pub mod echo;
 pub mod failure;
 pub mod language;
 pub mod listener;
+pub mod observer;
 pub mod options;
 pub mod stop;
 pub mod totals;
+pub mod trace;
 pub mod transcript;
 
 // What `main` returns, and what threads share.
@@ -24,6 +27,7 @@ use failure::Failure;
 use listener::Listener;
 use options::{Options, Program};
 use totals::Totals;
+use trace::Trace;
 use transcript::Transcript;
 
 // Where there is no fork(2) the build ends here, with one clear sentence.
@@ -37,17 +41,30 @@ pub struct Server {
     pub options: Options,
     /// Where what happens is printed.
     pub transcript: Transcript,
+    /// Where it is drawn from; `None` without `--trace`.
+    pub trace: Option<Trace>,
 }
 
 impl Server {
-    /// Reports a failure on standard error, if it still needs a word.
-    pub fn complain(&self, failure: &Failure) {
-        // One for all that is printed.
-        let language = self.transcript.language();
-        // Some failures have been reported where they happened.
-        if let Some(message) = failure.message(language) {
-            self.transcript.complain(&message);
-        }
+    /// A server that does as the options say.
+    ///
+    /// # Errors
+    ///
+    /// `Failure::Trace` when the file of the trace cannot be opened.
+    pub fn new(program: Program, options: Options) -> Result<Self, Failure> {
+        // Everything is printed by it.
+        let transcript =
+            Transcript::new(program.name, options.language, options.quiet);
+        // `map` and `transpose`: no file is fine, one that fails is not.
+        let trace = options.trace.as_ref().map(|path| {
+            Trace::open(program.name, path)
+                .map_err(|error| Failure::Trace(path.clone(), error))
+        });
+        Ok(Self {
+            trace: trace.transpose()?,
+            transcript,
+            options,
+        })
     }
 }
 
@@ -61,31 +78,38 @@ pub fn run(
     let options = Options::from_environment(program);
     // Copied out, since the options are about to be moved.
     let language = options.language;
-    // From here on everything is printed by it.
-    let transcript = Transcript::new(program.name, language, options.quiet);
-    // `Arc`: threads share it, and none can know which is the last.
-    let server = Arc::new(Server {
-        options,
-        transcript,
-    });
-    // `and_then`: without a listening socket there is nothing to serve.
-    let result = Listener::new(Arc::clone(&server))
-        .and_then(|listener| serve(&server, listener));
     // The only place where a server ends.
-    match result {
-        // An orderly stop.
-        Ok(totals) => {
-            // The last line.
-            server.transcript.stopped(totals);
-            // For whoever has started it: all is well.
-            ExitCode::SUCCESS
-        }
+    match start(program, options, serve) {
+        // For whoever has started it: all is well.
+        Ok(()) => ExitCode::SUCCESS,
         // It could not start, or not go on.
         Err(failure) => {
-            // One line on standard error.
-            server.complain(&failure);
+            // A failure may come before there is a server to print it.
+            let transcript = Transcript::new(program.name, language, true);
+            // Some failures need no word: who has interrupted it knows.
+            if let Some(message) = failure.message(language) {
+                // One line on standard error.
+                transcript.complain(&message);
+            }
             // For whoever has started it: a script, a service manager.
             ExitCode::from(failure.status())
         }
     }
+}
+
+/// Listens and serves until an orderly stop, and prints the last line.
+fn start(
+    program: Program,
+    options: Options,
+    serve: impl FnOnce(&Arc<Server>, Listener) -> Result<Totals, Failure>,
+) -> Result<(), Failure> {
+    // `Arc`: threads share it, and none can know which is the last.
+    let server = Arc::new(Server::new(program, options)?);
+    // Without a listening socket there is nothing to serve.
+    let listener = Listener::new(Arc::clone(&server))?;
+    // The first line is printed in there, when clients may come.
+    let totals = serve(&server, listener)?;
+    // The last line.
+    server.transcript.stopped(totals);
+    Ok(())
 }

@@ -8,6 +8,7 @@
 // Words of the command line, which need not be text.
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
 // clap does the reading, the checking, and the help.
@@ -89,6 +90,10 @@ pub struct Options {
     pub language: Language,
     /// Whether only the first and the last line are printed.
     pub quiet: bool,
+    /// Processor time spent on each message before the reply to it.
+    pub cpu_work: Duration,
+    /// The file that a trace is appended to; `None` for no trace.
+    pub trace: Option<PathBuf>,
 }
 
 impl Options {
@@ -136,6 +141,8 @@ impl Options {
             backend: program.backend.map(|_| value(&found, "backend")),
             language: found.get_one("language").copied().unwrap_or(language),
             quiet: found.get_flag("quiet"),
+            cpu_work: Duration::from_micros(value(&found, "cpu-work")),
+            trace: found.get_one("trace").cloned(),
         })
     }
 }
@@ -204,6 +211,12 @@ fn command(program: Program, language: Language) -> Command {
                 .action(ArgAction::SetTrue)
                 .value_parser(FalseyValueParser::new()),
         )
+        .arg(
+            option("cpu-work")
+                .value_parser(value_parser!(u64).range(..=MOST_WORK))
+                .default_value("0"),
+        )
+        .arg(option("trace").value_parser(value_parser!(PathBuf)))
         .disable_help_flag(true)
         .arg(
             option("help")
@@ -324,6 +337,25 @@ fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
             ("YES", "Print only the first and the last line"),
             ("SÍ", "Imprimir solo la primera línea y la última"),
         ),
+        // For experiments.
+        "cpu-work" => (
+            (
+                "MICROSECONDS",
+                "Processor time to spend on each message before the reply",
+            ),
+            (
+                "MICROSEGUNDOS",
+                "Tiempo de procesador que gastar en cada mensaje antes de \
+                 responder",
+            ),
+        ),
+        "trace" => (
+            ("FILE", "Append what each worker does when, for Perfetto"),
+            (
+                "ARCHIVO",
+                "Añadir qué hace cada trabajador y cuándo, para Perfetto",
+            ),
+        ),
         // What ends the program at once.
         "help" => (("", "Print this help"), ("", "Mostrar esta ayuda")),
         _ => (("", "Print the version"), ("", "Mostrar la versión")),
@@ -335,6 +367,10 @@ fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
 /// The longest time that can be asked for, eleven days: in milliseconds it
 /// still fits the 32-bit number that poll(2) takes.
 const MOST_SECONDS: u64 = 1_000_000;
+
+/// The most processor time that can be asked for each message, a minute: a
+/// stop has to wait for it.
+const MOST_WORK: u64 = 60_000_000;
 
 /// The words of `--serve`.
 const SERVE: &[(&str, Serve)] =
@@ -515,6 +551,8 @@ mod tests {
             backend: None,
             language: Language::English,
             quiet: false,
+            cpu_work: Duration::ZERO,
+            trace: None,
         };
         assert_eq!(parse(THREADS, "").unwrap(), expected);
         let expected = Options {
@@ -529,7 +567,8 @@ mod tests {
     fn every_option_is_read() {
         let line = "--host ::1 -p 0 --serve once --reply greeting \
              --max-clients 70000 --idle-timeout 0 --grace 0 \
-             --backend select --workers 4 --language es --quiet";
+             --backend select --workers 4 --language es --quiet \
+             --cpu-work 1500 --trace /tmp/trace";
         let expected = Options {
             host: "::1".into(),
             port: 0,
@@ -542,6 +581,8 @@ mod tests {
             backend: Some(Backend::Select),
             language: Language::Spanish,
             quiet: true,
+            cpu_work: Duration::from_micros(1500),
+            trace: Some("/tmp/trace".into()),
         };
         assert_eq!(parse(MUX, line).unwrap(), expected);
         let twice = parse(THREADS, "--port 1 --port 2").unwrap();
@@ -560,6 +601,9 @@ mod tests {
             "--idle-timeout 1000001",
             "--idle-timeout -1",
             "--grace 1.5",
+            "--cpu-work -1",
+            "--cpu-work 1.5",
+            "--cpu-work 60000001",
             "--serve twice",
             "--reply nothing",
             "--language fr",

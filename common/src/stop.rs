@@ -277,18 +277,55 @@ impl Stop {
     /// whether it is. A pipe that nobody writes to any more never is.
     #[allow(clippy::must_use_candidate, reason = "mostly it is quiet")]
     pub fn hush(&self) -> bool {
-        // The bytes mean nothing; that there are some was the message.
-        let mut bytes = [0; 64];
-        // There are as many as there were signals since the last time.
-        loop {
-            match read(&self.reading, &mut bytes) {
-                // Its end of file, which is there to be read for ever.
-                Ok(0) => return false,
-                // There may be more.
-                Ok(count) if count == bytes.len() => {}
-                // A short read has emptied it; EAGAIN: it was empty.
-                _ => return true,
-            }
+        empty(|bytes| read(&self.reading, bytes))
+    }
+}
+
+/// Reads until nothing is left; says whether more may come some time.
+fn empty(mut read: impl FnMut(&mut [u8]) -> nix::Result<usize>) -> bool {
+    // The bytes mean nothing; that there are some was the message.
+    let mut bytes = [0; 64];
+    // There are as many as there were signals since the last time.
+    loop {
+        match read(&mut bytes) {
+            // Its end of file, which is there to be read for ever.
+            Ok(0) => return false,
+            // There may be more.
+            Ok(count) if count == bytes.len() => {}
+            // Another signal has come, and with it another byte.
+            Err(Errno::EINTR) => {}
+            // A short read has emptied it; EAGAIN: it was empty.
+            _ => return true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    /// What comes of these reads, and how many of them are left.
+    fn emptied<const N: usize>(
+        reads: [nix::Result<usize>; N],
+    ) -> (bool, usize) {
+        let mut reads = VecDeque::from(reads);
+        let quiet = empty(|_| reads.pop_front().unwrap());
+        (quiet, reads.len())
+    }
+
+    #[test]
+    fn a_pipe_is_read_until_it_is_empty() {
+        assert_eq!(emptied([Ok(3)]), (true, 0));
+        assert_eq!(emptied([Ok(64), Ok(64), Ok(1)]), (true, 0));
+        assert_eq!(emptied([Ok(64), Err(Errno::EAGAIN)]), (true, 0));
+    }
+
+    #[test]
+    fn only_an_end_of_file_is_the_end_of_a_pipe() {
+        assert_eq!(emptied([Ok(0)]), (false, 0));
+        assert_eq!(emptied([Ok(64), Ok(0)]), (false, 0));
+        assert_eq!(emptied([Err(Errno::EINTR), Ok(3)]), (true, 0));
+        assert_eq!(emptied([Err(Errno::EINTR), Ok(0)]), (false, 0));
     }
 }

@@ -20,7 +20,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
 
 // What there is to print.
-use crate::failure::{Spell, Trouble};
+use crate::failure::{Spells, Trouble};
 use crate::language::Language;
 use crate::totals::Totals;
 
@@ -41,6 +41,34 @@ pub enum Worker {
     Loop,
     /// One of several loops, by its number, from 1.
     LoopNumber(u64),
+}
+
+impl Worker {
+    /// Its name in English, as `ps -T` shows that of a thread.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.name_in(Language::English)
+    }
+
+    /// Its name in a line of this language.
+    fn name_in(self, language: Language) -> String {
+        match self {
+            // Numbered, for a thread has no other name that a user knows.
+            Self::Thread(number) => {
+                format!("{} {number}", language.pick("thread", "hilo"))
+            }
+            // As `ps`, `top` and `kill` know it.
+            Self::Process(id) => {
+                format!("{} {id}", language.pick("process", "proceso"))
+            }
+            // There is no other, so it has no number.
+            Self::Loop => language.pick("loop", "bucle").to_owned(),
+            // With `--workers` it has.
+            Self::LoopNumber(number) => {
+                format!("{} {number}", language.pick("loop", "bucle"))
+            }
+        }
+    }
 }
 
 /// What has happened to a client: the rest of a line.
@@ -83,8 +111,8 @@ pub struct Transcript {
     language: Language,
     /// Whether there are no lines between the first and the last.
     quiet: bool,
-    /// The trouble reported last; all threads of a server share it.
-    spell: Mutex<Spell>,
+    /// The troubles that were reported; all threads of a server share them.
+    spells: Mutex<Spells>,
 }
 
 impl Transcript {
@@ -96,7 +124,7 @@ impl Transcript {
             program,
             language,
             quiet,
-            spell: Mutex::default(),
+            spells: Mutex::default(),
         }
     }
 
@@ -168,10 +196,10 @@ impl Transcript {
     pub fn trouble(&self, trouble: Trouble, error: &io::Error) {
         // Threads may meet the same shortage at the same moment. A panic that
         // held the lock would leave nothing behind that could be wrong.
-        let mut spell =
-            self.spell.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spells =
+            self.spells.lock().unwrap_or_else(PoisonError::into_inner);
         // Not for each of a hundred tries.
-        if spell.is_news(trouble, Instant::now()) {
+        if spells.is_news(trouble, Instant::now()) {
             // What, and why.
             let (english, spanish) = trouble.words();
             let what = self.language.pick(english, spanish);
@@ -189,7 +217,7 @@ impl Transcript {
         event: &Event,
     ) -> String {
         // Twelve columns hold `process 1234`; a longer one shifts its line.
-        let mut line = format!("{:<12}  ", self.worker(worker));
+        let mut line = format!("{:<12}  ", worker.name_in(self.language));
         // The second column, without which the third moves up.
         if let Some(client) = client {
             // Formatting into a string cannot fail.
@@ -234,26 +262,6 @@ impl Transcript {
         line
     }
 
-    /// The first column.
-    fn worker(&self, worker: Worker) -> String {
-        match worker {
-            // As `ps -T` shows its name, in English.
-            Worker::Thread(number) => {
-                format!("{} {number}", self.language.pick("thread", "hilo"))
-            }
-            // As `ps`, `top` and `kill` know it.
-            Worker::Process(id) => {
-                format!("{} {id}", self.language.pick("process", "proceso"))
-            }
-            // There is no other, so it has no number.
-            Worker::Loop => self.language.pick("loop", "bucle").to_owned(),
-            // With `--workers` it has.
-            Worker::LoopNumber(number) => {
-                format!("{} {number}", self.language.pick("loop", "bucle"))
-            }
-        }
-    }
-
     /// The participle of what has come, after a blank: ` received`.
     fn received(&self, number: u64) -> &'static str {
         match self.language {
@@ -279,7 +287,8 @@ impl Transcript {
     }
 
     /// Why a connection was closed, where it is worth a word.
-    fn reason(&self, ending: &Ending) -> Option<Cow<'static, str>> {
+    #[must_use]
+    pub fn reason(&self, ending: &Ending) -> Option<Cow<'static, str>> {
         // Fixed texts are borrowed, the others are made: `Cow` is either.
         let text = match ending {
             // Nothing to explain.

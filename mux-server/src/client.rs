@@ -12,34 +12,47 @@ use std::time::{Duration, Instant};
 
 // The same conversation as in a thread or a process.
 use common::Server;
-use common::constants::DRAIN_LIMIT;
-use common::echo::{Conversation, Step, ending};
+use common::closing::unacknowledged;
+use common::constants::{DRAIN_LIMIT, SETTLE_PAUSE};
+use common::echo::{Conversation, Step, ending, work};
+use common::observer::{Observer, Stage};
+use common::stop;
 use common::totals::Totals;
 use common::transcript::{Ending, Event, Worker};
 
 // What the list needs to know of a client.
 use crate::readiness::{Interest, Socket};
 
+/// How far the loop has got with a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It sends, and gets its replies.
+    Talking,
+    /// All is said; its end of file is waited for: see `closing::drain`.
+    Draining,
+    /// A stop has ended it, and some of its replies have not arrived yet: see
+    /// `closing::settle`.
+    Settling,
+    /// The grace of the stop is over, too.
+    Cut,
+}
+
 /// One client and the state of its conversation.
 pub struct Client {
     /// Its socket, of which the list has a share.
     stream: Rc<TcpStream>,
-    /// Who it is, for the transcript.
-    address: SocketAddr,
-    /// And whose loop it belongs to.
-    worker: Worker,
+    /// Tells what happens to it.
+    observer: Observer,
     /// What was said, and who has to speak now.
     conversation: Conversation,
-    /// When it last sent something or took something.
-    active: Instant,
-    /// Set once all is said: when to stop waiting for its end of file.
-    draining: Option<Instant>,
-    /// How long it may be silent; `None` is for ever.
-    patience: Option<Duration>,
+    /// Its message, while the reply to it waits for room; mostly empty.
+    kept: Box<[u8]>,
+    /// How far it has got.
+    phase: Phase,
+    /// When it last sent something or took something, or came so far.
+    since: Instant,
     /// What its socket is watched for now.
     watched: Interest,
-    /// Its entry among the table's `looks`.
-    pub look: Option<Instant>,
 }
 
 impl Client {
@@ -57,18 +70,16 @@ impl Client {
         // From now on a call that would have to wait returns EAGAIN instead:
         // whoever blocked the loop would block every client.
         stream.set_nonblocking(true)?;
-        // Served from now on, though it may not have said a word.
-        server.transcript.say(worker, address, &Event::Connected);
         Ok(Self {
             stream: Rc::new(stream),
-            address,
-            worker,
+            // Served from now on, though it may not have said a word.
+            observer: Observer::new(server, worker, address),
             conversation: Conversation::new(&server.options),
-            active: Instant::now(),
-            draining: None,
-            patience: server.options.idle_timeout,
+            // An empty box needs no memory.
+            kept: Box::default(),
+            phase: Phase::Talking,
+            since: Instant::now(),
             watched: Interest::Receive,
-            look: None,
         })
     }
 
@@ -94,29 +105,48 @@ impl Client {
     /// While a reply waits, nothing more is received: a client that sends
     /// without reading fills its own buffers, not the server's memory.
     pub fn interest(&self) -> Interest {
-        match self.conversation.step() {
+        match (self.phase, self.conversation.step()) {
+            // Its end of file is there already, and would end every wait.
+            (Phase::Settling | Phase::Cut, _) => Interest::Nothing,
             // There was no room for all of it.
-            Step::Send => Interest::Send,
+            (Phase::Talking, Step::Send) => Interest::Send,
             // A message, or the end of file.
-            Step::Receive | Step::Close => Interest::Receive,
+            _ => Interest::Receive,
         }
     }
 
-    /// When it is time to lose patience with this client, unless it does
-    /// something before.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.draining.or_else(|| Some(self.active + self.patience?))
+    /// When it is time to look after this client, unless it does something
+    /// before.
+    pub fn deadline(&self, server: &Server) -> Option<Instant> {
+        let time = match self.phase {
+            // Without an idle limit it has all the time in the world.
+            Phase::Talking => server.options.idle_timeout?,
+            Phase::Draining => DRAIN_LIMIT,
+            Phase::Settling => SETTLE_PAUSE,
+            // At once.
+            Phase::Cut => Duration::ZERO,
+        };
+        Some(self.since + time)
     }
 
-    /// Prints one event of this client.
-    pub fn say(&self, server: &Server, event: &Event) {
-        server.transcript.say(self.worker, self.address, event);
+    /// Tells of one event of this client.
+    pub fn tell(&mut self, server: &Server, event: &Event) {
+        self.observer.tell(server, event);
     }
 
     /// Shuts down one side, or both, of its socket.
-    pub fn shutdown(&self, side: Shutdown) {
-        // ENOTCONN: the client was faster.
-        self.stream.shutdown(side).ok();
+    pub fn shutdown(&mut self, side: Shutdown) {
+        match (self.phase, side) {
+            // It has its time limit already, and with both sides shut down
+            // the kernel would answer what it still sends with a reset.
+            (Phase::Draining, Shutdown::Read) => {}
+            // Nobody watches its socket any more: the clock will end it.
+            (Phase::Settling, _) => self.phase = Phase::Cut,
+            // It becomes ready by that. ENOTCONN: the client was faster.
+            _ => {
+                self.stream.shutdown(side).ok();
+            }
+        }
     }
 
     /// Goes on with this client, now that its socket is ready; returns why it
@@ -125,24 +155,16 @@ impl Client {
         &mut self,
         server: &Server,
         totals: &mut Totals,
-        now: Instant,
+        buffer: &mut [u8],
     ) -> Option<Ending> {
         // As far as that goes without waiting.
-        match self.exchange(server, totals, now) {
+        match self.exchange(server, totals, buffer) {
             // It stays in the list.
             Ok(true) => None,
-            // EAGAIN: not ready after all. EINTR: a signal came first. Either
-            // way the next wait reports this socket again.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::WouldBlock | ErrorKind::Interrupted
-                ) =>
-            {
-                None
-            }
+            // Not ready after all: the next wait reports this socket again.
+            Err(error) if must_wait(&error) => None,
             // The connection broke when all was said.
-            Err(_) if self.draining.is_some() => Some(Ending::Ordinary),
+            Err(_) if self.phase == Phase::Draining => Some(Ending::Ordinary),
             // The same reasons as in a thread.
             result => {
                 let (conversation, options) =
@@ -159,22 +181,20 @@ impl Client {
         &mut self,
         server: &Server,
         totals: &mut Totals,
-        now: Instant,
+        buffer: &mut [u8],
     ) -> io::Result<bool> {
         // `Read` and `Write` want something to change; a reference to the
         // socket is a thing of its own, and can be changed.
         let mut stream = &*self.stream;
         // All is said: what comes now is dropped until the end of file.
-        if self.draining.is_some() {
-            return Ok(stream.read(self.conversation.room())? > 0);
+        if self.phase == Phase::Draining {
+            return Ok(stream.read(buffer)? > 0);
         }
         // A reply that waits comes first: then nothing is received.
         if self.conversation.step() == Step::Receive {
             // 4.3.1 Receive data
             // EAGAIN where a thread would wait: then `?` ends this turn.
-            let count = stream.read(self.conversation.room())?;
-            // The client has shown that it is there.
-            self.active = now;
+            let count = stream.read(buffer)?;
             // None is the end of file.
             self.conversation.receive(count);
             // The loop owns the totals and has lent them: no lock.
@@ -183,53 +203,88 @@ impl Client {
             // The end of file is no message.
             if !self.conversation.ended() {
                 // Escaped: the bytes are a stranger's.
-                let message = self.conversation.message();
-                self.say(server, &Event::Received(message));
+                let message = self.conversation.message(buffer);
+                self.observer.tell(server, &Event::Received(message));
+                // While this one is worked for, all others wait.
+                work(server, &mut self.observer);
             }
+        } else {
+            // Back to where it was received; others had the buffer meanwhile.
+            buffer[..self.kept.len()].copy_from_slice(&self.kept);
         }
         // At once: mostly there is room for the reply, and to ask for that
         // first would cost one more wait for each message.
         if self.conversation.step() == Step::Send {
             // 4.3.3 Send the reply
-            // EAGAIN when the client does not read: `interest` then makes the
-            // loop watch for room, and nobody else has to wait for it.
-            let count = stream.write(self.conversation.unsent())?;
-            // It takes its replies: it is there.
-            self.active = now;
+            // EAGAIN when the client does not read: nothing was taken.
+            let count = match stream.write(self.conversation.unsent(buffer)) {
+                // It keeps what it had; one that was kept before just waits on.
+                Err(error) if must_wait(&error) && self.kept.is_empty() => 0,
+                result => result?,
+            };
             // Maybe a part only; the rest is sent when there is room again.
             totals.sent += count as u64;
-            // One line for each reply, not for each piece of it.
             if self.conversation.send(count) {
-                let length = self.conversation.reply().len();
-                // The kernel has all of it; the network is the kernel's.
-                self.say(server, &Event::Sent(length));
+                // One line for each reply, not for each piece of it.
+                let length = self.conversation.reply(buffer).len();
+                self.observer.tell(server, &Event::Sent(length));
+                // Nothing is left of it.
+                self.kept = Box::default();
+            } else if self.kept.is_empty() {
+                // The buffer is for the next client now. `interest` makes the
+                // loop watch for room, and nobody else has to wait for it.
+                self.kept = self.conversation.message(buffer).into();
+                self.observer.rename(Stage::Delayed);
             }
         }
+        // It has sent something, or taken something: it is there.
+        self.since = Instant::now();
         // Something is left to say: back to the list.
         if self.conversation.step() != Step::Close {
             return Ok(true);
         }
-        // Nothing can come from a client that has sent its end of file, so
-        // its socket can be closed without a reset. And a half-close fails
-        // only where the connection is gone.
-        if self.conversation.ended()
-            || stream.shutdown(Shutdown::Write).is_err()
-        {
+        // What is left to wait for, if anything is.
+        self.phase = if !self.conversation.ended() {
+            // A half-close fails only where the connection is gone.
+            if stream.shutdown(Shutdown::Write).is_err() {
+                return Ok(false);
+            }
+            // The wait of the lossless close is one more state.
+            self.observer.rename(Stage::Closing);
+            Phase::Draining
+        } else if stop::requested() && unacknowledged(stream) > 0 {
+            // The end of file is that of the stop, and the client is slow.
+            Phase::Settling
+        } else {
+            // Nothing can come from a client that has sent its end of file,
+            // so its socket can be closed without a reset.
             return Ok(false);
-        }
-        // The wait of the lossless close is one more state, and a deadline.
-        self.draining = Some(now + DRAIN_LIMIT);
-        // It stays until then, or until its end of file.
+        };
+        // It stays until its end of file, or until its time is over.
         Ok(true)
     }
 
-    /// Why a client is closed whose `deadline` has passed.
-    pub fn overdue(&self) -> Ending {
-        match self.patience {
+    /// Why a client is closed whose `deadline` has passed, if it is: one that
+    /// settles may be given another one.
+    pub fn overdue(&mut self, server: &Server) -> Option<Ending> {
+        match self.phase {
             // It had its time for the next message, or for its reply.
-            Some(limit) if self.draining.is_none() => Ending::Idle(limit),
+            Phase::Talking => server.options.idle_timeout.map(Ending::Idle),
             // It had its reply, and kept its own side open too long.
-            _ => Ending::Ordinary,
+            Phase::Draining => Some(Ending::Ordinary),
+            // Not all of it has arrived: some more time.
+            Phase::Settling if unacknowledged(&self.stream) > 0 => {
+                self.since = Instant::now();
+                None
+            }
+            // It has, or never will.
+            Phase::Settling | Phase::Cut => Some(Ending::Stopping),
         }
     }
+}
+
+/// Whether a call has only to be made again when the socket is ready.
+fn must_wait(error: &io::Error) -> bool {
+    // EAGAIN: it would have had to wait. EINTR: a signal came first.
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

@@ -2,8 +2,7 @@
 //!
 //! No lock guards it: one loop, one thread, nobody to share it with.
 
-// One table to find a client, one order to find the next deadline.
-use std::collections::{BTreeSet, HashMap};
+// Addresses, descriptors, and two ways to share.
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::RawFd;
 use std::rc::Rc;
@@ -43,12 +42,14 @@ pub struct Clients {
     most: usize,
     /// How many there are of them.
     taken: Arc<AtomicUsize>,
-    /// Each client, by the number of its socket.
-    live: HashMap<RawFd, Client>,
-    /// When to look at which client, the earliest first: one entry for each
-    /// that has a deadline. It may be too early, for a deadline moves with
-    /// each message and the entry does not; it is never too late.
-    looks: BTreeSet<(Instant, RawFd)>,
+    /// Each client, at the place that the number of its socket says. The
+    /// kernel hands out the lowest free number, so there are few gaps.
+    live: Vec<Option<Client>>,
+    /// How many there are in it.
+    count: usize,
+    /// No client has a deadline before this one. It may be too early, for a
+    /// deadline moves with each message; it is never too late.
+    earliest: Option<Instant>,
 }
 
 impl Clients {
@@ -78,14 +79,15 @@ impl Clients {
             pipe,
             worker,
             taken: Arc::clone(&listener.taken),
-            live: HashMap::new(),
-            looks: BTreeSet::new(),
+            live: Vec::new(),
+            count: 0,
+            earliest: None,
         })
     }
 
     /// How many clients are being served.
     pub fn count(&self) -> usize {
-        self.live.len()
+        self.count
     }
 
     /// Waits until sockets are ready, and appends their numbers; or until it
@@ -102,7 +104,7 @@ impl Clients {
         // `and_then`: without a door there is nothing to wait for.
         let result = self.mind_door(listener).and_then(|()| {
             // The nearest of all deadlines ends the wait, if nobody else does.
-            let ends = [self.next_look(), listener.deadline()];
+            let ends = [self.earliest, listener.deadline()];
             let until = timeout(ends.into_iter().flatten().min());
             // Here the loop sleeps.
             self.readiness.wait(ready, until)
@@ -193,13 +195,19 @@ impl Clients {
         let fd = number(&client.socket());
         // From here on it is in the list.
         let watched = self.readiness.watch(&client.socket(), client.interest());
+        // It may have the highest number so far.
+        let place = place(fd);
+        if place >= self.live.len() {
+            self.live.resize_with(place + 1, || None);
+        }
         // And from here on in the table.
-        self.live.insert(fd, client);
-        // It may be silent from the start.
-        self.look(fd);
+        self.live[place] = Some(client);
+        self.count += 1;
         // The kernel cannot watch it: better to say so than to leave it there.
-        if let Err(errno) = watched {
-            self.close(fd, Ending::Failed(errno.into()));
+        match watched {
+            Err(errno) => self.close(fd, Ending::Failed(errno.into())),
+            // It may be silent from the start.
+            Ok(()) => self.note_deadline(fd),
         }
         // Whatever became of it, the loop goes on.
         Ok(())
@@ -207,13 +215,13 @@ impl Clients {
 
     /// The client of this socket.
     pub fn get(&mut self, fd: RawFd) -> Option<&mut Client> {
-        self.live.get_mut(&fd)
+        self.live.get_mut(place(fd))?.as_mut()
     }
 
     /// Watches a client for what it needs next, after it had its turn.
     pub fn watch(&mut self, fd: RawFd) {
         // It cannot be missing: it has just had its turn.
-        let Some(client) = self.live.get_mut(&fd) else {
+        let Some(client) = self.live[place(fd)].as_mut() else {
             return;
         };
         // Mostly it waits for the next message, as before.
@@ -221,92 +229,80 @@ impl Clients {
             let watched = self.readiness.watch(&client.socket(), interest);
             // Unwatched, it would wait for ever.
             if let Err(errno) = watched {
-                self.close(fd, Ending::Failed(errno.into()));
+                return self.close(fd, Ending::Failed(errno.into()));
             }
         }
-        // It may have got a deadline that is earlier than before.
-        self.look(fd);
+        // It may have got a deadline that is earlier than all others.
+        self.note_deadline(fd);
     }
 
     /// Removes a client, and so closes it: its socket is closed when its last
     /// share is dropped.
     pub fn close(&mut self, fd: RawFd, ending: Ending) {
         // Out of the table; from here on this function owns it.
-        let Some(client) = self.live.remove(&fd) else {
+        let client = self.live.get_mut(place(fd)).and_then(Option::take);
+        let Some(mut client) = client else {
             return;
         };
-        // Out of the order of deadlines.
-        if let Some(look) = client.look {
-            self.looks.remove(&(look, fd));
-        }
+        self.count -= 1;
         // Out of the list, before the number of its socket becomes another's.
         self.readiness.forget(&client.socket());
         // Its place is free, for the clients of any loop.
         self.taken.fetch_sub(1, Ordering::SeqCst);
         // Its last line; then it is dropped, and the kernel closes the socket.
-        client.say(&self.server, &Event::Closed(ending));
+        client.tell(&self.server, &Event::Closed(ending));
     }
 
     /// Shuts down this side of every client's socket.
-    pub fn shutdown(&self, side: Shutdown) {
+    pub fn shutdown(&mut self, side: Shutdown) {
         // Each of them becomes ready by that, and ends on its next turn.
-        for client in self.live.values() {
+        for client in self.live.iter_mut().flatten() {
             client.shutdown(side);
         }
     }
 
-    /// Closes every client whose deadline has passed.
-    pub fn close_overdue(&mut self, now: Instant) {
-        // Mostly nobody: then this is one look at the earliest.
-        while let Some(&(look, fd)) = self.looks.first()
-            && look <= now
-        {
-            // Its time has come, or its entry is out of date.
-            self.looks.pop_first();
-            // Who leaves takes the entry along, so it cannot be missing.
-            let Some(client) = self.live.get_mut(&fd) else {
+    /// Looks after every client whose deadline has passed.
+    pub fn close_overdue(&mut self) {
+        // Mostly nobody's has: then this is one look at the clock.
+        let now = Instant::now();
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return;
+        }
+        // To be found anew, of all that are left.
+        self.earliest = None;
+        for place in 0..self.live.len() {
+            // A gap.
+            let Some(client) = &mut self.live[place] else {
                 continue;
             };
-            // The entry is gone.
-            client.look = None;
-            // Has it been active since?
-            if client.deadline().is_some_and(|deadline| deadline <= now) {
-                let ending = client.overdue();
-                // Its deadline ends with it.
-                self.close(fd, ending);
-            } else {
-                // Look again when that runs out.
-                self.look(fd);
+            // By which everything else knows it.
+            let fd = number(&client.socket());
+            // It may have been active since the deadline was noted.
+            let deadline = client.deadline(&self.server);
+            let overdue = deadline.is_some_and(|deadline| deadline <= now);
+            let ending = overdue.then(|| client.overdue(&self.server));
+            match ending.flatten() {
+                // Its time is over.
+                Some(ending) => self.close(fd, ending),
+                // It has some left, or has been given more.
+                None => self.note_deadline(fd),
             }
         }
     }
 
     /// Makes sure that a client is looked at when its deadline has passed.
-    fn look(&mut self, fd: RawFd) {
-        // It may have been closed on the way here.
-        let Some(client) = self.live.get_mut(&fd) else {
-            return;
-        };
-        // Without an idle limit only a close that waits has a deadline.
-        let Some(deadline) = client.deadline() else {
-            return;
-        };
-        // An entry that is early enough stays: no work for each message.
-        if client.look.is_some_and(|look| look <= deadline) {
-            return;
-        }
-        // A later one is replaced.
-        if let Some(look) = client.look.replace(deadline) {
-            self.looks.remove(&(look, fd));
-        }
-        // The number of the socket tells two of the same moment apart.
-        self.looks.insert((deadline, fd));
+    fn note_deadline(&mut self, fd: RawFd) {
+        // Both may be missing: then the other one is the earliest.
+        let client = self.live[place(fd)].as_ref();
+        let deadline = client.and_then(|it| it.deadline(&self.server));
+        self.earliest = self.earliest.into_iter().chain(deadline).min();
     }
+}
 
-    /// When to look at a client next.
-    fn next_look(&self) -> Option<Instant> {
-        self.looks.first().map(|(look, _)| *look)
-    }
+/// Where in the table a descriptor stands; one that is open has a number that
+/// is not negative.
+fn place(fd: RawFd) -> usize {
+    fd.unsigned_abs() as usize
 }
 
 /// The way of asking that the user chose.

@@ -62,6 +62,11 @@ impl Readiness for Epoll {
             }
             // Only while a reply waits: there is nearly always room.
             Interest::Send => EpollFlags::EPOLLOUT,
+            // Even without a flag the kernel would report a hang-up.
+            Interest::Nothing => {
+                self.forget(socket);
+                return Ok(());
+            }
         };
         // The number comes back with the answer; the kernel does not use it.
         let fd = number(socket);

@@ -21,11 +21,11 @@ mod workers;
 // From the standard library.
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
 
 // From the files beside this one, and from the common ground.
 use clients::Clients;
 use common::Server;
+use common::constants::BUFFER_SIZE;
 use common::failure::Failure;
 use common::listener::Listener;
 use common::options::{Backend, Program, Serve};
@@ -64,6 +64,8 @@ fn serve(
     }
     // One loop, one owner: plain variables will do.
     let mut totals = Totals::default();
+    // One buffer for all: whoever has its turn is done with it at the end.
+    let mut buffer = [0; BUFFER_SIZE];
     // Kept between the rounds, so that its memory is allocated once.
     let mut ready = Vec::new();
     // The endless loop of the original, with an end: a stop, once the last
@@ -73,8 +75,6 @@ fn serve(
         // The only place where this program waits, and for all clients at
         // once. The `?` hands an error to the caller.
         clients.wait(&mut listener, &mut ready)?;
-        // One look at the clock for all who are ready.
-        let now = Instant::now();
         // 3. Iterate over the connections that are ready
         // The kernel has named them by the numbers of their descriptors.
         for fd in ready.drain(..) {
@@ -94,7 +94,7 @@ fn serve(
             } else if let Some(client) = clients.get(fd) {
                 // It does all it can without waiting, and says whether that
                 // was its end.
-                match client.proceed(server, &mut totals, now) {
+                match client.proceed(server, &mut totals, &mut buffer) {
                     // 4.3 If there is data: receive, print, send
                     // That is done; it is watched for what it needs next.
                     None => clients.watch(fd),
@@ -108,7 +108,7 @@ fn serve(
             }
         }
         // Who only waits is never ready: here the clock speaks for them.
-        clients.close_overdue(now);
+        clients.close_overdue();
         // 5. Stop
         // Every wait ends at a signal, so this comes in time.
         if let Some(side) = listener.demand()? {

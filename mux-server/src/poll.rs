@@ -3,7 +3,8 @@
 //! As `select.rs`, without its limit: the list may be of any length. But the
 //! kernel still looks at every entry in every call.
 
-// A descriptor lent, and its bare number.
+// Memory kept, a descriptor lent, and its bare number.
+use std::mem;
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 
 // The kernel's call, in types that borrow.
@@ -17,6 +18,8 @@ use crate::readiness::{Interest, List, Readiness, Socket};
 pub struct Poll {
     /// What the kernel forgets with each answer.
     list: List,
+    /// Room for the question, between two waits: nobody is in it.
+    room: Vec<PollFd<'static>>,
 }
 
 /// The three verbs, in one system call.
@@ -46,26 +49,26 @@ impl Readiness for Poll {
         timeout: PollTimeout,
     ) -> nix::Result<()> {
         // A `PollFd` borrows its socket, and the compiler sees to it that the
-        // socket outlives it. So the array is made anew for each wait; beside
-        // the system call that costs nothing that can be measured.
-        let mut asked: Vec<PollFd> = self
-            .list
-            .entries()
-            .iter()
-            .map(|(socket, interest)| {
-                // A bit for each thing to watch for.
-                let flags = match interest {
-                    // A client at the door counts as something to read.
-                    Interest::Receive | Interest::Accept => PollFlags::POLLIN,
-                    // Only while a reply waits: there is nearly always room.
-                    Interest::Send => PollFlags::POLLOUT,
-                };
-                // The kernel will write its answer beside the question.
-                PollFd::new(socket.as_fd(), flags)
-            })
-            .collect();
+        // socket outlives it: so the question is made anew for each wait. Only
+        // its memory stays, to be allocated once.
+        let mut asked: Vec<PollFd> = mem::take(&mut self.room);
+        asked.extend(self.list.entries().map(|(socket, interest)| {
+            // A bit for each thing to watch for.
+            let flags = match interest {
+                // A client at the door counts as something to read.
+                Interest::Receive | Interest::Accept => PollFlags::POLLIN,
+                // Only while a reply waits: there is nearly always room.
+                Interest::Send => PollFlags::POLLOUT,
+                // Not in the list.
+                Interest::Nothing => PollFlags::empty(),
+            };
+            // The kernel will write its answer beside the question.
+            PollFd::new(socket.as_fd(), flags)
+        }));
         // Here the loop sleeps.
-        let mut left = poll(&mut asked, timeout)?;
+        let result = poll(&mut asked, timeout);
+        // How many are ready; none after an error.
+        let mut left = result.unwrap_or(0);
         // The kernel does not say which ones: the list must be searched.
         for answer in &asked {
             // But how many: behind the last of them there is nothing.
@@ -80,7 +83,9 @@ impl Readiness for Poll {
                 left -= 1;
             }
         }
+        // None of the borrowed entries is kept, but their memory is.
+        self.room = asked.into_iter().map_while(|_| None).collect();
         // The caller finds out what for.
-        Ok(())
+        result.map(drop)
     }
 }

@@ -4,7 +4,6 @@
 //! keep it here in a `List`; with `epoll.rs` the kernel keeps it.
 
 // `Rc` counts owners within one thread; there is no other here.
-use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd as _, RawFd};
 use std::rc::Rc;
 
@@ -25,6 +24,8 @@ pub enum Interest {
     Accept,
     /// That there is room to send.
     Send,
+    /// Nothing for now: not even a hang-up ends the wait.
+    Nothing,
 }
 
 /// What select, poll and epoll have in common.
@@ -69,44 +70,46 @@ pub fn number(socket: &Socket) -> RawFd {
 /// The sockets watched, for those who must name them all in each wait.
 #[derive(Default)]
 pub struct List {
-    /// One after the other, in no order, without gaps.
-    entries: Vec<(Socket, Interest)>,
-    /// Where in `entries` a descriptor stands.
-    places: HashMap<RawFd, usize>,
+    /// Each at the place that its number says. The kernel always hands out the
+    /// lowest free number, so there are few gaps.
+    entries: Vec<Option<(Socket, Interest)>>,
 }
 
 impl List {
     /// Adds a socket, or changes what it is watched for.
     pub fn watch(&mut self, socket: &Socket, interest: Interest) {
-        // A share of the socket, which keeps it open.
-        let entry = (Rc::clone(socket), interest);
-        // It is there already: what it is watched for has changed.
-        if let Some(&place) = self.places.get(&number(socket)) {
-            self.entries[place] = entry;
-        } else {
-            // At the end.
-            self.places.insert(number(socket), self.entries.len());
-            self.entries.push(entry);
+        // The kernel must not even be asked about it.
+        if interest == Interest::Nothing {
+            return self.forget(socket);
         }
+        // An open descriptor has a number that is not negative.
+        let place = number(socket).unsigned_abs() as usize;
+        // A new client may have the highest number so far.
+        if place >= self.entries.len() {
+            self.entries.resize(place + 1, None);
+        }
+        // A share of the socket, which keeps it open.
+        self.entries[place] = Some((Rc::clone(socket), interest));
     }
 
     /// Removes a socket.
     pub fn forget(&mut self, socket: &Socket) {
-        // Without this map, each client that leaves would cost a search.
-        let Some(place) = self.places.remove(&number(socket)) else {
-            return;
-        };
-        // The last entry takes the place: nothing else has to move.
-        self.entries.swap_remove(place);
-        // Unless it was the last entry itself.
-        if let Some((moved, _)) = self.entries.get(place) {
-            self.places.insert(number(moved), place);
+        // Where it stands if it is there.
+        let place = number(socket).unsigned_abs() as usize;
+        // It may have been forgotten before.
+        if let Some(entry) = self.entries.get_mut(place) {
+            *entry = None;
+        }
+        // A crowd that has left must not be searched for ever.
+        while let Some(None) = self.entries.last() {
+            self.entries.pop();
         }
     }
 
     /// All of them.
-    pub fn entries(&self) -> &[(Socket, Interest)] {
-        &self.entries
+    pub fn entries(&self) -> impl Iterator<Item = (&Socket, Interest)> {
+        let entries = self.entries.iter().flatten();
+        entries.map(|(socket, interest)| (socket, *interest))
     }
 }
 
@@ -195,6 +198,20 @@ mod tests {
                 assert_eq!(ready(list, PollTimeout::NONE), [number(&socket)]);
             });
         }
+    }
+
+    #[test]
+    fn who_is_watched_for_nothing_is_not_ready_until_watched_again() {
+        each(|list| {
+            let (client, stream) = pair();
+            let socket = share(&stream);
+            list.watch(&socket, Interest::Receive).unwrap();
+            drop(client);
+            list.watch(&socket, Interest::Nothing).unwrap();
+            assert_eq!(ready(list, PollTimeout::ZERO), []);
+            list.watch(&socket, Interest::Receive).unwrap();
+            assert_eq!(ready(list, PollTimeout::ZERO), [number(&socket)]);
+        });
     }
 
     #[test]

@@ -87,6 +87,8 @@ impl Readiness for Select {
                 }
                 // Only while a reply waits: there is nearly always room.
                 Interest::Send => send.insert(socket.as_fd()),
+                // Not in the list.
+                Interest::Nothing => {}
             }
         }
         // -1 is poll(2)'s word for ever; select(2) takes no time at all.

@@ -148,9 +148,9 @@ mod tests {
     use std::net::TcpListener;
     use std::time::Duration;
 
-    use common::echo::{Stream, handle_client};
+    use common::closing::Stream;
+    use common::echo::handle_client;
     use common::options::{Options, Serve};
-    use common::transcript::Transcript;
 
     use super::*;
 
@@ -183,6 +183,10 @@ mod tests {
         fn limit_reading(&self, _limit: Duration) -> io::Result<()> {
             Ok(())
         }
+
+        fn unacknowledged(&self) -> usize {
+            0
+        }
     }
 
     fn clients() -> Arc<Clients> {
@@ -191,11 +195,8 @@ mod tests {
         let words = ["threads-server".into(), "--quiet".into()];
         let language = common::language::Language::English;
         let options = Options::parse(program, language, words).unwrap();
-        let transcript = Transcript::new(program.name, language, true);
-        Arc::new(Clients::new(Arc::new(Server {
-            options,
-            transcript,
-        })))
+        let server = Server::new(program, options).unwrap();
+        Arc::new(Clients::new(Arc::new(server)))
     }
 
     /// Both ends of a connection, and the client's address.

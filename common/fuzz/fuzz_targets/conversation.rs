@@ -32,29 +32,30 @@ fuzz_target!(|life: Life| {
     let mut source = life.pattern.iter().copied().cycle();
     let mut received = Vec::new();
     let mut replied = Vec::new();
+    let mut buffer = [0; BUFFER_SIZE];
     let mut exchanges = 0;
     for &count in &life.counts {
         let count = usize::from(count);
         match conversation.step() {
             Step::Receive => {
-                assert!(conversation.unsent().is_empty() || life.greeting);
-                let room = conversation.room();
-                assert_eq!(room.len(), BUFFER_SIZE, "one buffer, no more");
-                let count = count.min(room.len());
-                for byte in &mut room[..count] {
+                let unsent = conversation.unsent(&buffer);
+                assert!(unsent.is_empty() || life.greeting);
+                let count = count.min(buffer.len());
+                for byte in &mut buffer[..count] {
                     *byte = source.next().unwrap_or(0);
                 }
-                received.extend_from_slice(&room[..count]);
+                received.extend_from_slice(&buffer[..count]);
                 conversation.receive(count);
                 assert_eq!(conversation.ended(), count == 0);
-                assert_eq!(conversation.message().len(), count);
+                assert_eq!(conversation.message(&buffer).len(), count);
             }
             Step::Send => {
                 // The kernel takes a byte at least, or fails.
-                let left = conversation.unsent().len();
+                let unsent = conversation.unsent(&buffer);
+                let left = unsent.len();
                 assert!(left > 0, "there would be nothing to wait for");
                 let count = count.clamp(1, left);
-                replied.extend_from_slice(&conversation.unsent()[..count]);
+                replied.extend_from_slice(&unsent[..count]);
                 let complete = conversation.send(count);
                 assert_eq!(complete, count == left);
                 exchanges += usize::from(complete);

@@ -203,14 +203,18 @@ fn a_client_that_goes_on_sending_is_cut_after_the_grace(subject: &Subject) {
     server.transcript();
 }
 
-fn a_stop_accepts_no_more(subject: &Subject) {
-    let (mut server, mut slow, sent) =
-        stopping(subject, "--grace 15", |server| server.signal(SIGINT));
-    // Several workers stop one after the other; then nobody listens any more,
-    // although a client is waited for.
+/// Several workers stop one after the other; then nobody listens any more,
+/// although a client is waited for.
+fn wait_until_refused(server: &Server) {
     until("connections are refused", || {
         Client::try_connect(server.address).is_err().then_some(())
     });
+}
+
+fn a_stop_accepts_no_more(subject: &Subject) {
+    let (mut server, mut slow, sent) =
+        stopping(subject, "--grace 15", |server| server.signal(SIGINT));
+    wait_until_refused(&server);
     assert!(server.is_running(), "the slow one was not waited for");
     let accepted = server.count("  connected");
     slow.expect(&pattern(sent));
@@ -276,6 +280,9 @@ fn one_signal_to_the_whole_group_is_one_stop(subject: &Subject) {
     // A second one to all of them is the second one.
     let (mut server, slow, _) =
         stopping(subject, "--grace 60", |server| server.signal_group(SIGINT));
+    // A child may have closed its client before the server has had a turn, and
+    // two pending signals would be one.
+    wait_until_refused(&server);
     server.signal_group(SIGINT);
     assert_eq!(server.ended().status, 130);
     drop(slow);
