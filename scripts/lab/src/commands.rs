@@ -6,6 +6,7 @@ pub mod growth;
 pub mod load;
 pub mod peer;
 mod progress;
+pub mod timeline;
 
 /// Prints a line; ends the program when nobody reads any more (`| head`).
 macro_rules! out {

@@ -30,3 +30,4 @@ pub mod stats;
 pub mod svg;
 pub mod table;
 pub mod text;
+pub mod timeline;

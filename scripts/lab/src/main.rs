@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use commands::{compare, evaluate, growth, load, peer};
+use commands::{compare, evaluate, growth, load, peer, timeline};
 
 /// Measures the three servers on this machine, beside what others write in
 /// the same models. All load goes to the loopback.
@@ -30,6 +30,9 @@ enum Command {
     /// Tests what the course claims of each approach on this machine, and
     /// says of each claim whether it holds
     Evaluate(evaluate::Arguments),
+    /// Draws who waits for whom: the three servers, and one that serves one
+    /// after the other, with the same four clients
+    Timeline(timeline::Arguments),
     /// Runs a peer that is written in Rust; others start it to measure it.
     #[command(hide = true)]
     Peer(peer::Arguments),
@@ -52,6 +55,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Compare(arguments) => compare::run(arguments),
         Command::Growth(arguments) => growth::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Timeline(arguments) => timeline::run(arguments),
         Command::Peer(arguments) => peer::run(arguments),
     }
 }
