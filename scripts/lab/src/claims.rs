@@ -14,6 +14,8 @@ use crate::evaluate::Experiment;
 use crate::stats::{Summary, pairwise_ratios};
 
 mod rules;
+#[cfg(test)]
+mod tests;
 mod wording;
 
 pub use wording::all;

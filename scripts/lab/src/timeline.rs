@@ -152,6 +152,14 @@ impl Strip {
             let Some(client) = index.get(bar.address) else {
                 continue;
             };
+            // A client that has its reply is waited for by nobody any more:
+            // it has closed, be it that the server has yet to see it.
+            let own = asks.iter().filter(|ask| ask.address == bar.address);
+            let has_all = own.map(|ask| ask.to).reduce(f64::max);
+            let waits = bar.stage == Stage::Waiting;
+            if waits && has_all.is_some_and(|end| bar.to >= end) {
+                continue;
+            }
             let key = match model {
                 Model::Threads | Model::Processes => bar.lane,
                 Model::Loop | Model::OneAfterTheOther => (0, 0),
@@ -309,10 +317,13 @@ fn tracks(
         track.retain(|bar| bar.to > bar.from);
         track.extend(asked);
     }
+    /// What nobody sees, milliseconds.
+    const SHORT: f64 = 0.5;
+    let seen = |bar: &Bar| bar.to - bar.from > SHORT;
     tracks
         .into_iter()
         .enumerate()
-        .filter(|(_, bars)| !bars.is_empty())
+        .filter(|(_, bars)| bars.iter().any(seen))
         .map(|(place, bars)| Lane {
             name: letter(place).to_string(),
             bars,

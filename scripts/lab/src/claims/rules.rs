@@ -360,10 +360,17 @@ pub(super) fn threads_deadlock(evidence: &Evidence<'_>) -> Judged {
     })
 }
 
-/// A speed-up needs more than one processor to be seen.
-fn several(evidence: &Evidence<'_>) -> Result<String, Lacking> {
+/// What a speed-up is at most; on one processor there is none to be seen.
+fn most(evidence: &Evidence<'_>) -> Result<String, Judgement> {
     if evidence.processors < 2 {
-        return Err(Lacking("a second processor".into()));
+        return Err(Judgement {
+            verdict: Verdict::NotMeasured,
+            figure: Text::new(
+                "with one processor nothing can be faster by a second one",
+                "con un solo procesador nada puede ganar con otro más",
+            ),
+            spread: String::new(),
+        });
     }
     Ok(evidence.processors.min(8).to_string())
 }
@@ -375,7 +382,10 @@ fn speed_up(samples: &Samples, whose: &str) -> Result<String, Lacking> {
 
 pub(super) fn processes_use_cores(evidence: &Evidence<'_>) -> Judged {
     let samples = evidence.samples;
-    let most = several(evidence)?;
+    let most = match most(evidence) {
+        Ok(most) => most,
+        Err(judgement) => return Ok(judgement),
+    };
     let speed_ups = samples.get("compute/processes/speed_up_times")?;
     let spread = middle(speed_ups)?.1;
     let processes = speed_up(samples, "processes")?;
@@ -400,7 +410,10 @@ pub(super) fn processes_use_cores(evidence: &Evidence<'_>) -> Judged {
 
 pub(super) fn gil_binds_threads(evidence: &Evidence<'_>) -> Judged {
     let samples = evidence.samples;
-    let most = several(evidence)?;
+    let most = match most(evidence) {
+        Ok(most) => most,
+        Err(judgement) => return Ok(judgement),
+    };
     let ratios = samples.ratios(
         "compute/threads/speed_up_times",
         "compute/python_threading/speed_up_times",
@@ -428,7 +441,10 @@ pub(super) fn gil_binds_threads(evidence: &Evidence<'_>) -> Judged {
 
 pub(super) fn processes_avoid_gil(evidence: &Evidence<'_>) -> Judged {
     let samples = evidence.samples;
-    let most = several(evidence)?;
+    let most = match most(evidence) {
+        Ok(most) => most,
+        Err(judgement) => return Ok(judgement),
+    };
     let ratios = samples.ratios(
         "compute/python_multiprocessing/speed_up_times",
         "compute/python_threading/speed_up_times",

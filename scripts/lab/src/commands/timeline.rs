@@ -41,7 +41,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let files = if arguments.files.is_empty() {
         out!("building the servers");
         let catalogue = Catalogue::new()?;
-        let files = script::run(&catalogue, &directory.join("timeline"))?;
+        let traces = directory.join("timeline");
+        let tell = |line: &str| out!("{line}");
+        let files = script::run(&catalogue, &traces, tell)?;
         for file in &files {
             out!("trace: {} (Perfetto opens it)", program::shown(file));
         }

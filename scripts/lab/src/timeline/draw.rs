@@ -8,11 +8,11 @@ use crate::svg::{
     Anchor, Area, GRID, INK, PAPER, Picture, Style, number, width_of,
 };
 
-const WIDTH: f64 = 1000.0;
+const WIDTH: f64 = 1040.0;
 const MARGIN: f64 = 24.0;
 /// Where time begins and ends.
-const LEFT: f64 = 236.0;
-const RIGHT: f64 = 852.0;
+const LEFT: f64 = 290.0;
+const RIGHT: f64 = 896.0;
 const LANE: f64 = 22.0;
 const LANE_STEP: f64 = 28.0;
 const TRACK: f64 = 8.0;
@@ -148,7 +148,7 @@ fn draw_axis(
 ) {
     let step = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0]
         .into_iter()
-        .find(|step| end / step <= 9.0)
+        .find(|step| end / step <= 10.0)
         .unwrap_or(end / 5.0);
     let mut tick = 0.0;
     while tick <= end {
@@ -209,7 +209,7 @@ fn draw_strip(
 ) {
     let (title, caption) = title_of(strip.model, language);
     picture.text(MARGIN, top + 14.0, title, Style::plain(16.0).bold());
-    for (line, words) in wrapped(caption, 22).into_iter().enumerate() {
+    for (line, words) in wrapped(caption, 25).into_iter().enumerate() {
         #[allow(clippy::cast_precision_loss, reason = "a few lines")]
         let y = top + 33.0 + line as f64 * 15.0;
         picture.text(MARGIN, y, &words, Style::quiet(12.0));
@@ -332,48 +332,74 @@ fn draw_names(
     x: impl Fn(f64) -> f64,
     language: Language,
 ) {
-    for (client, waits, from, to) in runs(lane) {
-        let width = x(to) - x(from);
+    for run in runs(lane) {
+        let Run {
+            client,
+            waits,
+            whole,
+            longest,
+        } = run;
+        let width = |(from, to): (f64, f64)| x(to) - x(from);
         let who = &strip.clients[client];
-        let kind = short(&who.kind, language);
-        let whole = format!("{} {kind}", who.letter);
         let letter = who.letter.to_string();
-        let text = if width > width_of(&whole, 12.0) + 8.0 {
-            whole.trim_end()
-        } else if width > 12.0 {
-            &letter
+        let words = format!("{letter} {}", short(&who.kind, language));
+        let room = width_of(&words, 12.0) + 6.0;
+        // Within one bar if it fits: what parts two bars goes through it.
+        let (text, place) = if width(longest) > room {
+            (words.trim_end(), longest)
+        } else if width(whole) > room {
+            (words.trim_end(), whole)
+        } else if width(longest) > 12.0 {
+            (letter.as_str(), longest)
         } else {
             continue;
         };
         let (strong, _) = colours(client);
         let colour = if waits { strong } else { PAPER };
         let style = Style::plain(12.0).bold().colour(colour);
-        let middle = (x(from) + x(to)) / 2.0;
+        let middle = (x(place.0) + x(place.1)) / 2.0;
         let style = style.at(Anchor::Middle);
         picture.text(middle, y + LANE * 0.7, text, style);
     }
 }
 
-/// Neighbouring bars of one client that are both waiting or both not: whose,
-/// whether waiting, from when to when.
-fn runs(lane: &Lane) -> Vec<(usize, bool, f64, f64)> {
+/// Neighbouring bars of one client that all wait, or none of which does.
+struct Run {
+    client: usize,
+    waits: bool,
+    /// From when to when.
+    whole: (f64, f64),
+    /// The longest of its bars.
+    longest: (f64, f64),
+}
+
+fn runs(lane: &Lane) -> Vec<Run> {
+    /// Between two messages that have both arrived nobody waits.
     const GAP: f64 = 0.5;
-    let mut runs: Vec<(usize, bool, f64, f64)> = Vec::new();
+    let mut runs: Vec<Run> = Vec::new();
     for bar in &lane.bars {
         let waits = bar.stage == Stage::Waiting;
-        // Between two messages that have both arrived nobody waits.
         if waits && bar.to - bar.from < GAP {
             continue;
         }
-        match runs.last_mut() {
-            Some((client, before, _, to))
-                if *client == bar.client
-                    && *before == waits
-                    && bar.from - *to < GAP =>
-            {
-                *to = to.max(bar.to);
+        let goes_on = |run: &&mut Run| {
+            run.client == bar.client
+                && run.waits == waits
+                && bar.from - run.whole.1 < GAP
+        };
+        if let Some(run) = runs.last_mut().filter(goes_on) {
+            run.whole.1 = run.whole.1.max(bar.to);
+            if bar.to - bar.from > run.longest.1 - run.longest.0 {
+                run.longest = (bar.from, bar.to);
             }
-            _ => runs.push((bar.client, waits, bar.from, bar.to)),
+        } else {
+            let whole = (bar.from, bar.to);
+            runs.push(Run {
+                client: bar.client,
+                waits,
+                whole,
+                longest: whole,
+            });
         }
     }
     runs
@@ -440,8 +466,8 @@ fn draw_legend(picture: &mut Picture, y: f64, language: Language) {
         (
             format!(r#"fill="{strong}""#),
             language.pick(
-                "the server works (a taller mark: it receives)",
-                "el servidor trabaja (marca más alta: recibe)",
+                "the server works (tall mark: receives; dots: sends)",
+                "el servidor trabaja (marca alta: recibe; puntos: envía)",
             ),
         ),
         (
