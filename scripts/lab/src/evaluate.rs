@@ -334,6 +334,30 @@ impl Evaluation {
     }
 }
 
+impl Evaluation {
+    /// What today's rules and words make of these samples.
+    #[must_use]
+    pub fn judged_anew(&self) -> Vec<Finding> {
+        let mut samples = Samples::default();
+        for finding in &self.claims {
+            // Several claims may hold the same samples.
+            samples.0.extend(finding.samples.0.clone());
+        }
+        let evidence = Evidence {
+            samples: &samples,
+            processors: self.machine.processors,
+            missing: &self.missing,
+        };
+        let has =
+            |claim: &Claim| self.claims.iter().any(|it| it.id == claim.id);
+        let claims = crate::claims::all();
+        let found = claims.iter().filter(|claim| has(claim));
+        found
+            .filter_map(|claim| finding(claim, &evidence))
+            .collect()
+    }
+}
+
 /// The experiments that some claims need, in the order in which they are
 /// done.
 fn agenda(claims: &[Claim]) -> Vec<Experiment> {

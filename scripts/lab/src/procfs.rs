@@ -91,7 +91,11 @@ pub fn cpu_time(root: Pid) -> Result<CpuTime> {
 
 /// The processor time of one process with all of its threads, ended ones
 /// included (`clock_getcpuclockid(3)`).
-fn own_cpu_time(pid: Pid) -> Result<Duration> {
+///
+/// # Errors
+///
+/// When it does not exist.
+pub fn own_cpu_time(pid: Pid) -> Result<Duration> {
     let clock = clock_getcpuclockid(pid)
         .with_context(|| format!("no processor clock of process {pid}"))?;
     Ok(clock_gettime(clock)?.into())

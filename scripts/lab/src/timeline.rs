@@ -11,6 +11,8 @@ use anyhow::{Result, ensure};
 
 pub mod draw;
 pub mod script;
+#[cfg(test)]
+mod tests;
 pub mod trace;
 
 use trace::{Event, Trace};

@@ -375,6 +375,22 @@ fn most(evidence: &Evidence<'_>) -> Result<String, Judgement> {
     Ok(evidence.processors.min(8).to_string())
 }
 
+/// Of all processors, what others may use while a speed-up is measured.
+pub(super) const DISTURBED: f64 = 0.15;
+
+/// A speed-up says nothing while something else needs the processors.
+fn undisturbed(
+    samples: &Samples,
+    verdict: Verdict,
+) -> Result<Verdict, Lacking> {
+    let others = samples.summary("compute/others_share")?;
+    Ok(if others.median > DISTURBED {
+        Verdict::TooNoisy
+    } else {
+        verdict
+    })
+}
+
 fn speed_up(samples: &Samples, whose: &str) -> Result<String, Lacking> {
     let name = format!("compute/{whose}/speed_up_times");
     Ok(format!("{:.2}", samples.summary(&name)?.median))
@@ -392,7 +408,7 @@ pub(super) fn processes_use_cores(evidence: &Evidence<'_>) -> Judged {
     let threads = speed_up(samples, "threads")?;
     let mux = speed_up(samples, "mux")?;
     Ok(Judgement {
-        verdict: SPEED_UP.judge(speed_ups),
+        verdict: undisturbed(samples, SPEED_UP.judge(speed_ups))?,
         figure: Text::new(
             format!(
                 "{processes} times as fast with {most} processors ({most} at \
@@ -422,7 +438,7 @@ pub(super) fn gil_binds_threads(evidence: &Evidence<'_>) -> Judged {
     let rust = speed_up(samples, "threads")?;
     let python = speed_up(samples, "python_threading")?;
     Ok(Judgement {
-        verdict: SPEED_UP.judge(&ratios),
+        verdict: undisturbed(samples, SPEED_UP.judge(&ratios))?,
         figure: Text::new(
             format!(
                 "with {most} processors ({most} at most) Python's threads \
@@ -454,7 +470,7 @@ pub(super) fn processes_avoid_gil(evidence: &Evidence<'_>) -> Judged {
     let processes = speed_up(samples, "python_multiprocessing")?;
     let rust = speed_up(samples, "processes")?;
     Ok(Judgement {
-        verdict: SPEED_UP.judge(&ratios),
+        verdict: undisturbed(samples, SPEED_UP.judge(&ratios))?,
         figure: Text::new(
             format!(
                 "with {most} processors ({most} at most) Python is \

@@ -240,10 +240,16 @@ fn locks_stop_or_go_on() {
 
 /// Speed-ups: threads, processes, Python's threads and processes.
 fn compute(id: &str, times: [&[f64]; 4]) -> Verdict {
+    compute_beside(id, times, 0.02)
+}
+
+/// The same while others use a share of the processors.
+fn compute_beside(id: &str, times: [&[f64]; 4], others: f64) -> Verdict {
     let [threads, processes, python, multi] = times;
     verdict(
         id,
         &[
+            ("compute/others_share", &[others; 3]),
             ("compute/threads/speed_up_times", threads),
             ("compute/processes/speed_up_times", processes),
             ("compute/mux/speed_up_times", &[1.0; 3]),
@@ -270,6 +276,11 @@ fn speed_ups_are_compared() {
     assert_eq!(compute("P3", [two, two, one, one]), DoesNotHold);
     assert_eq!(compute("P3", [two, two, one, some]), InPart);
     assert_eq!(compute("P3", [two, two, noise, two]), TooNoisy);
+    for id in ["P1", "P3", "T5"] {
+        let times = [two, two, one, two];
+        assert_eq!(compute_beside(id, times, 0.1), Holds);
+        assert_eq!(compute_beside(id, times, 0.4), TooNoisy);
+    }
 }
 
 #[test]

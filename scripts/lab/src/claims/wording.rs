@@ -1,7 +1,7 @@
 //! The words of the claims, in both languages, beside their rules.
 
 use super::rules::{self, FAR_LESS, GROWS, HARDER, MORE, SLOWER};
-use super::rules::{SPEED_UP, TOGETHER, WAITS};
+use super::rules::{DISTURBED, SPEED_UP, TOGETHER, WAITS};
 use super::{Approach, Claim, Kind, Text};
 use crate::evaluate::Experiment as E;
 
@@ -116,11 +116,11 @@ fn threads() -> Vec<Claim> {
                  de carrera.",
             ),
             experiment: Text::new(
-                "As many threads as processors (2 to 4) count 500 000 times \
-                 each: by reading and then writing an atomic, by one \
+                "As many threads as processors (2 to 4) count 5 000 000 \
+                 times each: by reading and then writing an atomic, by one \
                  indivisible addition (fetch_add), and with no \
                  synchronisation at all, which is given to the compiler.",
-                "Tantos hilos como procesadores (de 2 a 4) cuentan 500 000 \
+                "Tantos hilos como procesadores (de 2 a 4) cuentan 5 000 000 \
                  veces cada uno: leyendo y después escribiendo un atómico, \
                  con una suma indivisible (fetch_add) y sin ninguna \
                  sincronización, lo que se le entrega al compilador.",
@@ -152,13 +152,13 @@ fn threads() -> Vec<Claim> {
                 "El GIL de Python limita los hilos a un solo núcleo.",
             ),
             experiment: Text::new(COMPUTE_EN, COMPUTE_ES),
-            rule: SPEED_UP.words(
+            rule: undisturbed(&SPEED_UP.words(
                 "Speed-up of threads in Rust over that of Python's threading",
                 "Aceleración de los hilos en Rust entre la de threading en \
                  Python",
-            ),
+            )),
             needs: &[E::Compute],
-            samples: &["compute/threads/", "compute/python_threading/"],
+            samples: &["compute/"],
             judge: rules::gil_binds_threads,
         },
         Claim {
@@ -208,10 +208,10 @@ fn processes() -> Vec<Claim> {
                 "Los procesos aprovechan múltiples núcleos.",
             ),
             experiment: Text::new(COMPUTE_EN, COMPUTE_ES),
-            rule: SPEED_UP.words(
+            rule: undisturbed(&SPEED_UP.words(
                 "Speed-up of process-server",
                 "Aceleración de process-server",
-            ),
+            )),
             needs: &[E::Compute],
             samples: &["compute/"],
             judge: rules::processes_use_cores,
@@ -255,12 +255,12 @@ fn processes() -> Vec<Claim> {
                 "Los procesos evitan el GIL de Python.",
             ),
             experiment: Text::new(COMPUTE_EN, COMPUTE_ES),
-            rule: SPEED_UP.words(
+            rule: undisturbed(&SPEED_UP.words(
                 "Speed-up of Python's multiprocessing over that of its \
                  threading",
                 "Aceleración de multiprocessing en Python entre la de \
                  threading",
-            ),
+            )),
             needs: &[E::Compute],
             samples: &["compute/"],
             judge: rules::processes_avoid_gil,
@@ -550,6 +550,23 @@ fn two_parts(rule: &Text) -> Text {
         format!(
             "{} Ambas razones tienen que decirlo; si solo lo dice una, se \
              cumple en parte.",
+            rule.es
+        ),
+    )
+}
+
+/// A rule that needs all processors.
+fn undisturbed(rule: &Text) -> Text {
+    let percent = DISTURBED * 100.0;
+    Text::new(
+        format!(
+            "{} It is too noisy, too, when something else used more than \
+             {percent} % of the processors in half of the rounds.",
+            rule.en
+        ),
+        format!(
+            "{} También hay demasiado ruido si algo ajeno usó más del \
+             {percent} % de los procesadores en la mitad de las rondas.",
             rule.es
         ),
     )

@@ -26,8 +26,7 @@ pub struct Arguments {
     /// Where evaluation.json, the pages and the pictures go
     #[arg(long, value_name = "DIRECTORY")]
     out: Option<PathBuf>,
-    /// Measures nothing: judges nothing anew, but draws and writes again
-    /// what this file holds
+    /// Measures nothing: judges, draws and writes again what this file holds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "claims"])]
     draw: Option<PathBuf>,
 }
@@ -56,8 +55,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 fn read(file: &Path) -> Result<Evaluation> {
     let text = fs::read_to_string(file)
         .with_context(|| format!("reading {}", file.display()))?;
-    serde_json::from_str(&text)
-        .with_context(|| format!("{} is not ours", file.display()))
+    let mut evaluation: Evaluation = serde_json::from_str(&text)
+        .with_context(|| format!("{} is not ours", file.display()))?;
+    evaluation.claims = evaluation.judged_anew();
+    Ok(evaluation)
 }
 
 fn measure(arguments: &Arguments) -> Result<Evaluation> {

@@ -159,7 +159,9 @@ fn through_shared_memory(bench: &Bench<'_>) -> Result<f64> {
 /// Threads that count together: by reading and then writing, which loses
 /// counts, and by one indivisible addition, which does not.
 pub(super) fn races(bench: &mut Bench<'_>) -> Result<Samples> {
-    const COUNTS: u64 = 500_000;
+    /// Long enough for both to run at the same time, however busy the
+    /// machine is.
+    const COUNTS: u64 = 5_000_000;
     let threads = processors().len().clamp(2, 4);
     let all = COUNTS * threads as u64;
     let mut samples = Samples::default();

@@ -329,6 +329,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
         }
     }
     for round in 0..bench.effort.rounds {
+        let before = Busy::read(&servers)?;
         for (program, server) in &servers {
             bench.begins(&format!(
                 "work for the processor, round {}: {program}",
@@ -352,8 +353,41 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             let speed_up = one * clients as f64 / many;
             samples.push(format!("compute/{whose}/speed_up_times"), speed_up);
         }
+        let others = Busy::read(&servers)?.share_of_others(&before);
+        samples.push("compute/others_share", others);
     }
     Ok(samples)
+}
+
+/// How busy the machine is, and how much of it is this experiment's.
+struct Busy {
+    at: Instant,
+    machine: Duration,
+    ours: Duration,
+}
+
+impl Busy {
+    fn read(servers: &[(Program, Server)]) -> Result<Self> {
+        let mut ours = procfs::own_cpu_time(nix::unistd::getpid())?;
+        for (_, server) in servers {
+            ours += procfs::cpu_time(server.pid())?.total;
+        }
+        Ok(Self {
+            at: Instant::now(),
+            machine: procfs::machine_busy().context("no /proc/stat")?,
+            ours,
+        })
+    }
+
+    /// The share of all processors that others have used since then.
+    fn share_of_others(&self, before: &Self) -> f64 {
+        let machine = self.machine.saturating_sub(before.machine);
+        let ours = self.ours.saturating_sub(before.ours);
+        let others = machine.saturating_sub(ours).as_secs_f64();
+        #[allow(clippy::cast_precision_loss, reason = "a few processors")]
+        let count = processors().len() as f64;
+        others / (self.at - before.at).as_secs_f64() / count
+    }
 }
 
 /// Light clients, that come and go without a message, beside one whose
