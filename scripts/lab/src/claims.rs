@@ -222,17 +222,17 @@ impl Steps {
     /// The rule in words, about something that is so many times something
     /// else.
     #[must_use]
-    pub fn words(self, ratio_en: &str, ratio_es: &str) -> Text {
+    pub fn words(self, ratio: &str, razon: &str) -> Text {
         let Self { none, clear } = self;
         Text::new(
             format!(
-                "{ratio_en}, round by round: the claim holds from {clear} \
+                "{ratio}, round by round: the claim holds from {clear} \
                  times on, does not hold up to {none} times, and holds in \
                  part between them. When the middle half of the rounds \
                  reaches across a limit, it is too noisy to tell."
             ),
             format!(
-                "{ratio_es}, ronda por ronda: la afirmación se cumple desde \
+                "{razon}, ronda por ronda: la afirmación se cumple desde \
                  {clear} veces, no se cumple hasta {none} veces y se cumple \
                  en parte entre ambas. Si la mitad central de las rondas \
                  cruza un límite, hay demasiado ruido para decidir."
@@ -379,7 +379,9 @@ pub struct Claim {
 
 impl fmt::Debug for Claim {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.debug_struct("Claim").field("id", &self.id).finish()
+        to.debug_struct("Claim")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -109,28 +109,7 @@ impl Strip {
     ///
     /// When nobody was served.
     pub fn new(trace: &Trace) -> Result<Self> {
-        let mut lives: Vec<Life<'_>> = Vec::new();
-        for event in &trace.events {
-            let Some(address) = event.client() else {
-                continue;
-            };
-            match (event.ph.as_str(), event.name.as_str()) {
-                ("i", "connected") => lives.push(Life {
-                    address,
-                    connected: event.ts,
-                    closed: event.ts,
-                }),
-                ("i", "closed") => {
-                    let mut of_it = lives.iter_mut().rev();
-                    if let Some(life) =
-                        of_it.find(|life| life.address == address)
-                    {
-                        life.closed = event.ts;
-                    }
-                }
-                _ => {}
-            }
-        }
+        let mut lives = lives(trace);
         ensure!(!lives.is_empty(), "the trace has no client in it");
         let asks = trace.asks();
         // A client has come when it has connected, which may be long before
@@ -188,36 +167,12 @@ impl Strip {
         let first = |lane: &Lane| lane.bars.first().map_or(0.0, |it| it.from);
         lanes.sort_by(|a, b| first(a).total_cmp(&first(b)));
 
-        let mut clients = Vec::new();
-        let mut queued = Vec::new();
-        let mut end: f64 = 0.0;
-        for (place, life) in lives.iter().enumerate() {
-            let own: Vec<_> = asks
-                .iter()
-                .filter(|it| it.address == life.address)
-                .collect();
-            for ask in &own {
-                queued.push(Bar {
-                    client: place,
-                    stage: Stage::Queued,
-                    from: at(ask.from),
-                    to: at(ask.to),
-                });
-                end = end.max(at(ask.to));
-            }
-            if own.is_empty() {
-                end = end.max(at(life.closed));
-            }
-            clients.push(Client {
-                letter: letter(place),
-                kind: own
-                    .first()
-                    .map_or_else(String::new, |ask| ask.kind.clone()),
-                answered_after: own
-                    .first()
-                    .map(|ask| (ask.to - ask.from) / 1000.0),
-            });
-        }
+        let (clients, queued) = clients(&lives, &asks, at);
+        let end = if queued.is_empty() {
+            lives.iter().map(|life| at(life.closed)).fold(0.0, f64::max)
+        } else {
+            queued.iter().map(|bar| bar.to).fold(0.0, f64::max)
+        };
         let tracks = match model {
             Model::Loop | Model::OneAfterTheOther => {
                 tracks(&mut lanes, &queued, clients.len(), model)
@@ -232,6 +187,58 @@ impl Strip {
             end,
         })
     }
+}
+
+/// The clients of a trace, in the order in which they were served.
+fn lives(trace: &Trace) -> Vec<Life<'_>> {
+    let mut lives: Vec<Life<'_>> = Vec::new();
+    for event in &trace.events {
+        let Some(address) = event.client() else {
+            continue;
+        };
+        match (event.ph.as_str(), event.name.as_str()) {
+            ("i", "connected") => lives.push(Life {
+                address,
+                connected: event.ts,
+                closed: event.ts,
+            }),
+            ("i", "closed") => {
+                let mut of_it = lives.iter_mut().rev();
+                if let Some(life) = of_it.find(|life| life.address == address) {
+                    life.closed = event.ts;
+                }
+            }
+            _ => {}
+        }
+    }
+    lives
+}
+
+/// Who the clients are, and when each waited for its reply.
+fn clients(
+    lives: &[Life<'_>],
+    asks: &[trace::Ask<'_>],
+    at: impl Fn(f64) -> f64,
+) -> (Vec<Client>, Vec<Bar>) {
+    let mut clients = Vec::new();
+    let mut queued = Vec::new();
+    for (place, life) in lives.iter().enumerate() {
+        let own = asks.iter().filter(|it| it.address == life.address);
+        let own: Vec<_> = own.collect();
+        queued.extend(own.iter().map(|ask| Bar {
+            client: place,
+            stage: Stage::Queued,
+            from: at(ask.from),
+            to: at(ask.to),
+        }));
+        let first = own.first();
+        clients.push(Client {
+            letter: letter(place),
+            kind: first.map_or_else(String::new, |ask| ask.kind.clone()),
+            answered_after: first.map(|ask| (ask.to - ask.from) / 1000.0),
+        });
+    }
+    (clients, queued)
 }
 
 fn letter(place: usize) -> char {
@@ -258,6 +265,9 @@ fn model_of(trace: &Trace, lives: &[Life<'_>]) -> Model {
         Model::Threads
     }
 }
+
+/// What nobody sees, milliseconds.
+const SHORT: f64 = 0.5;
 
 /// One row for each client: when the server waits for it (taken out of the
 /// loop's lane, where it would overlap), and when it waits for the server.
@@ -319,8 +329,6 @@ fn tracks(
         track.retain(|bar| bar.to > bar.from);
         track.extend(asked);
     }
-    /// What nobody sees, milliseconds.
-    const SHORT: f64 = 0.5;
     let seen = |bar: &Bar| bar.to - bar.from > SHORT;
     tracks
         .into_iter()

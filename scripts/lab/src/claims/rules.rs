@@ -174,9 +174,11 @@ pub(super) fn loop_takes_less(evidence: &Evidence<'_>) -> Judged {
     })
 }
 
-fn passing(
-    samples: &Samples,
-) -> Result<([String; 5], Vec<f64>, Vec<f64>), Lacking> {
+/// The five ways in words, how often a pipe takes as long as a channel, and
+/// shared memory as an atomic.
+type Passing = ([String; 5], Vec<f64>, Vec<f64>);
+
+fn passing(samples: &Samples) -> Result<Passing, Lacking> {
     let names = [
         "passing/threads/atomic_ns",
         "passing/threads/mutex_ns",
@@ -294,7 +296,7 @@ pub(super) fn threads_race(evidence: &Evidence<'_>) -> Judged {
         Verdict::Holds
     };
     let lost = percent(middle(careless)?.0);
-    let (compiler_en, compiler_es) = if refused {
+    let (compiler, compilador) = if refused {
         (
             "without any synchronisation the program does not compile \
              (error E0499)",
@@ -311,11 +313,11 @@ pub(super) fn threads_race(evidence: &Evidence<'_>) -> Judged {
         figure: Text::new(
             format!(
                 "reading and then writing loses {lost} of the counts, one \
-                 indivisible addition none; {compiler_en}"
+                 indivisible addition none; {compiler}"
             ),
             format!(
                 "leer y después escribir pierde el {lost} de las cuentas, \
-                 una suma indivisible ninguna; {compiler_es}"
+                 una suma indivisible ninguna; {compilador}"
             ),
         ),
         spread,
@@ -783,7 +785,7 @@ pub(super) fn loop_is_not_portable(evidence: &Evidence<'_>) -> Judged {
     };
     let agreeing = format!("{}/{}", here.len(), here.len() + missing.len());
     let (here, serving) = (here.join(", "), serving.join(", "));
-    let (no_en, no_es) = if missing.is_empty() {
+    let (nothing, nada) = if missing.is_empty() {
         ("nothing".to_owned(), "ninguno".to_owned())
     } else {
         (missing.join(", "), missing.join(", "))
@@ -792,11 +794,11 @@ pub(super) fn loop_is_not_portable(evidence: &Evidence<'_>) -> Judged {
         verdict,
         figure: Text::new(
             format!(
-                "this system has {here}; it lacks {no_en}; the loop runs \
+                "this system has {here}; it lacks {nothing}; the loop runs \
                  with {serving}"
             ),
             format!(
-                "este sistema tiene {here}; le falta {no_es}; el bucle \
+                "este sistema tiene {here}; le falta {nada}; el bucle \
                  funciona con {serving}"
             ),
         ),

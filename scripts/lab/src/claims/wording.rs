@@ -37,6 +37,7 @@ const PASSING_ES: &str = "Un trabajador pasa cuentas al total, una por una, \
     canal; un proceso hijo lo hace por un pipe, una escritura cada una, y \
     por memoria que ambos comparten.";
 
+#[allow(clippy::too_many_lines, reason = "a list")]
 fn threads() -> Vec<Claim> {
     let (approach, good, bad) =
         (Approach::Threads, Kind::Advantage, Kind::Disadvantage);
@@ -195,6 +196,7 @@ fn threads() -> Vec<Claim> {
     ]
 }
 
+#[allow(clippy::too_many_lines, reason = "a list")]
 fn processes() -> Vec<Claim> {
     let (approach, good, bad) =
         (Approach::Processes, Kind::Advantage, Kind::Disadvantage);
@@ -347,6 +349,7 @@ fn processes() -> Vec<Claim> {
     ]
 }
 
+#[allow(clippy::too_many_lines, reason = "a list")]
 fn mux() -> Vec<Claim> {
     let (approach, good, bad) =
         (Approach::Mux, Kind::Advantage, Kind::Disadvantage);

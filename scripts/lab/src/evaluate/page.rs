@@ -28,7 +28,7 @@ fn write_to(
     )?;
     writeln!(
         page,
-        "{} {} {}, Linux {}, {}. {} {} ({:.0} s{}).\n",
+        "{}, {} {}, Linux {}, {}. {} {} ({:.0} s{}).\n",
         machine.cpu,
         machine.processors,
         say("processors", "procesadores"),
@@ -136,9 +136,12 @@ fn write_systems(page: &mut String, language: Language) -> std::fmt::Result {
     writeln!(page, "\n| {system} | {heading} |")?;
     writeln!(page, "|---|{}", "---|".repeat(MECHANISMS.len()))?;
     for (name, has) in SYSTEMS {
-        let word = |has: bool| match has {
-            true => language.pick("yes", "sí"),
-            false => "–",
+        let word = |has: bool| {
+            if has {
+                language.pick("yes", "sí")
+            } else {
+                "–"
+            }
         };
         writeln!(page, "| {name} | {} |", has.map(word).join(" | "))?;
     }

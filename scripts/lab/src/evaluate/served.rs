@@ -252,13 +252,13 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
             }
             let victim = worker(&server, program)?;
             crash_for_good(victim)?;
-            let served = streams
+            let answered = streams
                 .iter_mut()
                 .map(|stream| talk(stream, b"still there").is_ok())
-                .filter(|served| *served)
+                .filter(|answered| *answered)
                 .count();
             #[allow(clippy::cast_precision_loss, reason = "fifty clients")]
-            let share = served as f64 / (CLIENTS - 1) as f64;
+            let share = answered as f64 / (CLIENTS - 1) as f64;
             let whose = match program {
                 P::MuxPoll => "mux",
                 other => name(other),
@@ -458,6 +458,7 @@ fn come_and_go(target: Target, time: Duration) -> Result<f64> {
 
 /// One exchange for each connection: what a pool takes away of it.
 pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
+    const CLIENTS: usize = 8;
     let mut samples = Samples::default();
     let programs = [
         P::Threads,
@@ -487,9 +488,7 @@ pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
             measure::settle(server);
         }
     }
-    return Ok(samples);
-
-    const CLIENTS: usize = 8;
+    Ok(samples)
 }
 
 /// Many connections that all talk: processor time and context switches for
@@ -585,13 +584,13 @@ fn load_on(
     let completed = outcome.completed as f64;
     let used = watch.account.used().filter(|it| it.server.complete);
     let switches = watch.switches.into_inner().unwrap_or_default();
-    let switched = match (switches.first(), switches.last()) {
+    let count = match (switches.first(), switches.last()) {
         (Some(first), Some(last)) => last.saturating_sub(*first),
         _ => 0,
     };
     Ok(Figures {
         cpu_ns: used.map(|it| it.server.total.as_secs_f64() * 1e9 / completed),
-        switches: switched as f64 / completed,
+        switches: count as f64 / completed,
     })
 }
 

@@ -357,7 +357,7 @@ fn draw_names(
         let (strong, _) = colours(client);
         let colour = if waits { strong } else { PAPER };
         let style = Style::plain(12.0).bold().colour(colour);
-        let middle = (x(place.0) + x(place.1)) / 2.0;
+        let middle = f64::midpoint(x(place.0), x(place.1));
         let style = style.at(Anchor::Middle);
         picture.text(middle, y + LANE * 0.7, text, style);
     }

@@ -3,6 +3,7 @@
 use super::draw::draw;
 use super::*;
 use crate::claims::Language;
+use Stage::{Receiving, Sending, Waiting, Working};
 
 /// A trace of a server: its name, then for each client its lane, when it is
 /// connected, when its message is received, when its reply has been sent.
@@ -57,7 +58,7 @@ fn asked(clients: &[(f64, f64, f64)]) -> String {
         let at = format!(r#""pid":99,"tid":{index}"#);
         let client = format!("127.0.0.1:{}", 5000 + index);
         let args = format!(r#""args":{{"client":"{client}"}}"#);
-        text += &format!(
+        let lines = format!(
             "{{\"name\":\"thread_name\",\"ph\":\"M\",{at},\
              \"args\":{{\"name\":\"slow\"}}}},\n\
              {{\"name\":\"connects\",\"ph\":\"i\",\"ts\":{connects},{at},\
@@ -66,6 +67,7 @@ fn asked(clients: &[(f64, f64, f64)]) -> String {
              \"dur\":{},{at},{args}}},\n",
             answered - asks
         );
+        text += &lines;
     }
     text
 }
@@ -86,7 +88,6 @@ fn each_thread_has_its_lane() {
     assert!(strip.tracks.is_empty());
     let stages: Vec<Stage> =
         strip.lanes[0].bars.iter().map(|bar| bar.stage).collect();
-    use Stage::{Receiving, Sending, Waiting, Working};
     assert_eq!(stages, [Waiting, Receiving, Working, Sending]);
     let wait = &strip.lanes[0].bars[0];
     assert_eq!((wait.client, wait.from, wait.to), (0, 0.0, 4.0));
@@ -144,10 +145,7 @@ fn a_loop_is_one_lane_with_its_waiting_below() {
         .iter()
         .map(|bar| (bar.stage, bar.from, bar.to))
         .collect();
-    assert_eq!(
-        parts,
-        [(Stage::Waiting, 0.0, 10.0), (Stage::Queued, 10.0, 30.0)]
-    );
+    assert_eq!(parts, [(Waiting, 0.0, 10.0), (Stage::Queued, 10.0, 30.0)]);
 }
 
 #[test]

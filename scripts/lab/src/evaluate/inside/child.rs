@@ -107,12 +107,12 @@ pub fn locks(order: Order, rounds: u64) -> u64 {
             }
         });
     }
-    let (mut seen, mut looks) = (0, 0);
+    let (mut seen, mut idle) = (0, 0);
     loop {
         thread::sleep(LOOK);
         let now = progress.load(Ordering::Relaxed);
-        looks = if now == seen { looks + 1 } else { 0 };
-        if now == 2 * rounds || looks >= PATIENCE {
+        idle = if now == seen { idle + 1 } else { 0 };
+        if now == 2 * rounds || idle >= PATIENCE {
             return now;
         }
         seen = now;
