@@ -26,8 +26,7 @@ mod served;
 mod source;
 
 pub use inside::{
-    LOCK_ROUNDS, Order, UNSYNCHRONISED, count_into_memory, count_into_pipe,
-    locks,
+    Locked, Order, UNSYNCHRONISED, count_into_memory, count_into_pipe, locks,
 };
 pub use mechanisms::{MECHANISMS, SYSTEMS};
 

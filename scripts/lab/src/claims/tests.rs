@@ -221,21 +221,21 @@ fn races_and_the_compiler() {
 
 #[test]
 fn locks_stop_or_go_on() {
-    #[allow(clippy::cast_precision_loss, reason = "thousands")]
-    let all = 2.0 * crate::evaluate::LOCK_ROUNDS as f64;
     let locks = |opposite: &[f64], same: &[f64]| {
         verdict(
             "T6",
             &[
-                ("locks/opposite_orders/rounds_done", opposite),
-                ("locks/one_order/rounds_done", same),
+                ("locks/opposite_orders/stopped_flag", opposite),
+                ("locks/opposite_orders/turns_count", &[7.0; 3]),
+                ("locks/one_order/stopped_flag", same),
+                ("locks/one_order/turns_count", &[40_000.0; 3]),
             ],
         )
     };
-    assert_eq!(locks(&[3.0, 0.0, 9.0], &[all; 3]), Holds);
-    assert_eq!(locks(&[3.0, all, 9.0], &[all; 3]), InPart);
-    assert_eq!(locks(&[all; 3], &[all; 3]), DoesNotHold);
-    assert_eq!(locks(&[3.0; 3], &[all, 5.0, all]), TooNoisy);
+    assert_eq!(locks(&[1.0; 3], &[0.0; 3]), Holds);
+    assert_eq!(locks(&[1.0, 0.0, 1.0], &[0.0; 3]), InPart);
+    assert_eq!(locks(&[0.0; 3], &[0.0; 3]), DoesNotHold);
+    assert_eq!(locks(&[1.0; 3], &[0.0, 1.0, 0.0]), TooNoisy);
 }
 
 /// Speed-ups: threads, processes, Python's threads and processes.

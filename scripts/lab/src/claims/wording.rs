@@ -117,13 +117,13 @@ fn threads() -> Vec<Claim> {
                  de carrera.",
             ),
             experiment: Text::new(
-                "As many threads as processors (2 to 4) count 5 000 000 \
-                 times each: by reading and then writing an atomic, by one \
+                "As many threads as processors (2 to 4) count on one total \
+                 for 60 ms: by reading and then writing an atomic, by one \
                  indivisible addition (fetch_add), and with no \
                  synchronisation at all, which is given to the compiler.",
-                "Tantos hilos como procesadores (de 2 a 4) cuentan 5 000 000 \
-                 veces cada uno: leyendo y después escribiendo un atómico, \
-                 con una suma indivisible (fetch_add) y sin ninguna \
+                "Tantos hilos como procesadores (de 2 a 4) cuentan en un \
+                 mismo total durante 60 ms: leyendo y después escribiendo un \
+                 atómico, con una suma indivisible (fetch_add) y sin ninguna \
                  sincronización, lo que se le entrega al compilador.",
             ),
             rule: Text::new(
@@ -171,11 +171,11 @@ fn threads() -> Vec<Claim> {
                 "Los hilos pueden bloquearse entre sí (deadlock).",
             ),
             experiment: Text::new(
-                "Two threads take two locks, 20 000 times each: in opposite \
-                 orders, and in one order. A watchdog gives up when neither \
-                 gets on for 600 ms.",
-                "Dos hilos toman dos cerrojos, 20 000 veces cada uno: en \
-                 órdenes opuestos y en un mismo orden. Un vigilante \
+                "Two threads take two locks, again and again for 0.3 s: in \
+                 opposite orders, and in one order. A watchdog gives up when \
+                 neither gets on for 600 ms.",
+                "Dos hilos toman dos cerrojos, una y otra vez durante 0.3 s: \
+                 en órdenes opuestos y en un mismo orden. Un vigilante \
                  abandona cuando ninguno avanza durante 600 ms.",
             ),
             rule: Text::new(

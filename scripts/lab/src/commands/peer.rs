@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use lab::catalogue::Serve;
-use lab::evaluate::{Order, count_into_memory, count_into_pipe, locks};
+use lab::evaluate::{Locked, Order, count_into_memory, count_into_pipe, locks};
 use lab::peer::{Threads, create_threads, serve_mio, serve_tokio};
 
 #[derive(Args)]
 pub struct Arguments {
     model: Model,
-    /// Of std-thread, counts and locks: how many
+    /// Of std-thread and counts: how many
     count: Option<u32>,
     /// Of std-thread: how many MiB the process has touched
     mib: Option<usize>,
@@ -53,8 +53,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         Model::CountPipe => count_into_pipe(count)?,
         Model::CountMemory => println!("{}", count_into_memory(count)?),
-        Model::LocksSame => println!("{}", locks(Order::Same, count)),
-        Model::LocksOpposite => println!("{}", locks(Order::Opposite, count)),
+        Model::LocksSame => tell(locks(Order::Same)),
+        Model::LocksOpposite => tell(locks(Order::Opposite)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn tell(Locked { stopped, turns }: Locked) {
+    println!("{stopped} {turns}");
 }

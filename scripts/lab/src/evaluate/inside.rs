@@ -19,7 +19,7 @@ use crate::measure::Floor;
 mod child;
 mod races;
 
-pub use child::{Order, count_into_memory, count_into_pipe, locks};
+pub use child::{Locked, Order, count_into_memory, count_into_pipe, locks};
 pub use races::UNSYNCHRONISED;
 
 #[allow(clippy::cast_precision_loss, reason = "nanoseconds of seconds fit")]
@@ -159,25 +159,19 @@ fn through_shared_memory(bench: &Bench<'_>) -> Result<f64> {
 /// Threads that count together: by reading and then writing, which loses
 /// counts, and by one indivisible addition, which does not.
 pub(super) fn races(bench: &mut Bench<'_>) -> Result<Samples> {
-    /// Long enough for both to run at the same time, however busy the
-    /// machine is.
-    const COUNTS: u64 = 5_000_000;
     let threads = processors().len().clamp(2, 4);
-    let all = COUNTS * threads as u64;
     let mut samples = Samples::default();
-    #[allow(clippy::cast_precision_loss, reason = "millions")]
-    let share = |lost: u64| lost as f64 / all as f64;
     for round in 0..bench.effort.rounds {
         bench.begins(&format!("racing threads, round {}", round + 1))?;
-        let lost = races::lost(threads, COUNTS, |total| {
+        let lost = races::lost_share(threads, |total| {
             let seen = total.load(Ordering::Relaxed);
             total.store(seen + 1, Ordering::Relaxed);
         });
-        samples.push("races/read_then_write/lost_share", share(lost));
-        let lost = races::lost(threads, COUNTS, |total| {
+        samples.push("races/read_then_write/lost_share", lost);
+        let lost = races::lost_share(threads, |total| {
             total.fetch_add(1, Ordering::Relaxed);
         });
-        samples.push("races/fetch_add/lost_share", share(lost));
+        samples.push("races/fetch_add/lost_share", lost);
     }
     match races::compiler_refuses() {
         Ok(refused) => {
@@ -198,21 +192,21 @@ pub(super) fn deadlocks(bench: &mut Bench<'_>) -> Result<Samples> {
             ("locks-same", "locks/one_order"),
         ] {
             let output = Command::new(bench.catalogue.lab())
-                .args(["peer", model, &LOCK_ROUNDS.to_string()])
+                .args(["peer", model])
                 .output()
                 .context("running the threads that lock")?;
             let text = String::from_utf8_lossy(&output.stdout);
-            let done: f64 = text.trim().parse().with_context(|| {
-                format!("the threads that lock said {text:?}")
-            })?;
-            samples.push(format!("{name}/rounds_done"), done);
+            let said = || format!("the threads that lock said {text:?}");
+            let (stopped, turns) =
+                text.trim().split_once(' ').with_context(said)?;
+            let stopped = f64::from(stopped.parse::<bool>()?);
+            samples.push(format!("{name}/stopped_flag"), stopped);
+            let turns: f64 = turns.parse().with_context(said)?;
+            samples.push(format!("{name}/turns_count"), turns);
         }
     }
     Ok(samples)
 }
-
-/// So often each of the two threads takes both locks, when nothing stops it.
-pub const LOCK_ROUNDS: u64 = 20_000;
 
 /// Creation and end of a process, a thread, an entry in a table.
 pub(super) fn creation(bench: &mut Bench<'_>) -> Result<Samples> {
