@@ -114,11 +114,18 @@ impl Strip {
         let asks = trace.asks();
         // A client has come when it has connected, which may be long before
         // the server takes it.
-        let came = |life: &Life<'_>| {
-            let ask = asks.iter().find(|ask| ask.address == life.address);
-            ask.map_or(life.connected, |ask| ask.came.min(life.connected))
+        let ask = |life: &Life<'_>| {
+            asks.iter().position(|ask| ask.address == life.address)
         };
-        lives.sort_by(|a, b| came(a).total_cmp(&came(b)));
+        let came = |life: &Life<'_>| {
+            ask(life).map_or(life.connected, |place| {
+                asks[place].came.min(life.connected)
+            })
+        };
+        // Their own part of the trace, if there is one, says who is first.
+        lives.sort_by(|a, b| {
+            ask(a).cmp(&ask(b)).then(came(a).total_cmp(&came(b)))
+        });
         let start = lives.iter().map(came).fold(f64::MAX, f64::min);
         let at = |ts: f64| (ts - start) / 1000.0;
         let index: BTreeMap<&str, usize> = lives
@@ -165,7 +172,10 @@ impl Strip {
             lane.bars.sort_by(|a, b| a.from.total_cmp(&b.from));
         }
         let first = |lane: &Lane| lane.bars.first().map_or(0.0, |it| it.from);
-        lanes.sort_by(|a, b| first(a).total_cmp(&first(b)));
+        let whose = |lane: &Lane| lane.bars.first().map(|it| it.client);
+        lanes.sort_by(|a, b| {
+            whose(a).cmp(&whose(b)).then(first(a).total_cmp(&first(b)))
+        });
 
         let (clients, queued) = clients(&lives, &asks, at);
         let end = if queued.is_empty() {

@@ -118,12 +118,12 @@ fn threads() -> Vec<Claim> {
             ),
             experiment: Text::new(
                 "As many threads as processors (2 to 4) count on one total \
-                 for 60 ms: by reading and then writing an atomic, by one \
-                 indivisible addition (fetch_add), and with no \
+                 for 60 ms: by reading and, a moment later, writing an \
+                 atomic, by one indivisible addition (fetch_add), and with no \
                  synchronisation at all, which is given to the compiler.",
                 "Tantos hilos como procesadores (de 2 a 4) cuentan en un \
-                 mismo total durante 60 ms: leyendo y después escribiendo un \
-                 atómico, con una suma indivisible (fetch_add) y sin ninguna \
+                 mismo total durante 60 ms: leyendo y, un momento después, \
+                 escribiendo un atómico, con una suma indivisible (fetch_add) y sin ninguna \
                  sincronización, lo que se le entrega al compilador.",
             ),
             rule: Text::new(

@@ -165,6 +165,8 @@ pub(super) fn races(bench: &mut Bench<'_>) -> Result<Samples> {
         bench.begins(&format!("racing threads, round {}", round + 1))?;
         let lost = races::lost_share(threads, |total| {
             let seen = total.load(Ordering::Relaxed);
+            // A moment's thought, as between most reads and writes.
+            std::hint::spin_loop();
             total.store(seen + 1, Ordering::Relaxed);
         });
         samples.push("races/read_then_write/lost_share", lost);

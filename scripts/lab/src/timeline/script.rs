@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,36 +32,33 @@ const LONG: usize = 4 * 1024;
 struct Role {
     /// What its lane is called.
     kind: &'static str,
-    /// When it connects, milliseconds after the first.
-    connects: u64,
     /// When it sends, milliseconds after it has connected.
     sends: u64,
     /// How much.
     bytes: usize,
 }
 
+/// How long after the one before it a client connects.
+const APART: Duration = Duration::from_millis(4);
+
 const ROLES: [Role; 4] = [
     Role {
         kind: "slow",
-        connects: 0,
         sends: 70,
         bytes: SHORT,
     },
     Role {
         kind: "fast",
-        connects: 4,
         sends: 0,
         bytes: SHORT,
     },
     Role {
         kind: "computes",
-        connects: 8,
         sends: 0,
         bytes: LONG,
     },
     Role {
         kind: "fast",
-        connects: 12,
         sends: 0,
         bytes: SHORT,
     },
@@ -185,10 +183,20 @@ fn now() -> Result<f64> {
 /// Plays all four clients and returns what they saw.
 fn play(target: Target) -> Result<Vec<Event>> {
     thread::scope(|scope| {
-        let clients: Vec<_> = ROLES
-            .iter()
-            .map(|role| scope.spawn(move || play_one(target, role)))
-            .collect();
+        // However busy the machine is, they come in their order.
+        let mut turn = None;
+        let mut clients = Vec::new();
+        for role in &ROLES {
+            let (connected, next) = mpsc::channel();
+            let before = turn.replace(next);
+            clients.push(scope.spawn(move || {
+                if let Some(before) = before {
+                    before.recv().context("the one before has failed")?;
+                    thread::sleep(APART);
+                }
+                play_one(target, role, &connected)
+            }));
+        }
         let mut events = vec![Event {
             name: "process_name".into(),
             args: named(CLIENTS),
@@ -199,6 +207,7 @@ fn play(target: Target) -> Result<Vec<Event>> {
                 client.join().map_err(|_| anyhow!("a client panicked"))??,
             );
         }
+        drop(turn);
         Ok(events)
     })
 }
@@ -220,12 +229,17 @@ fn event(ph: &str, ts: f64) -> Event {
     }
 }
 
-fn play_one(target: Target, role: &Role) -> Result<Vec<Event>> {
+fn play_one(
+    target: Target,
+    role: &Role,
+    connected: &mpsc::Sender<()>,
+) -> Result<Vec<Event>> {
     let message = vec![b'.'; role.bytes];
     let mut reply = vec![0; role.bytes];
-    thread::sleep(Duration::from_millis(role.connects));
     let connects = now()?;
     let mut stream = connect(target)?;
+    // After the last one nobody waits for it.
+    let _ = connected.send(());
     let client = Details {
         client: Some(stream.local_addr()?.to_string()),
         name: None,
