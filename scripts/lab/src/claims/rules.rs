@@ -89,8 +89,8 @@ pub(super) fn threads_take_less(evidence: &Evidence<'_>) -> Judged {
                  times as much"
             ),
             format!(
-                "un hilo ocupa {threads}, un proceso {processes}: {ratio} \
-                 veces más"
+                "un hilo ocupa {threads}; un proceso, {processes}: {ratio} \
+                 veces lo que un hilo"
             ),
         ),
         spread,
@@ -163,11 +163,11 @@ pub(super) fn loop_takes_less(evidence: &Evidence<'_>) -> Judged {
         figure: Text::new(
             format!(
                 "an entry of the loop takes {entry}, a thread {thread}, a \
-                 process {process}: {ratio} times less than the next one"
+                 process {process}: the smaller one {ratio} times as much"
             ),
             format!(
                 "una entrada del bucle ocupa {entry}, un hilo {thread}, un \
-                 proceso {process}: {ratio} veces menos que el siguiente"
+                 proceso {process}: el menor, {ratio} veces la entrada"
             ),
         ),
         spread,
@@ -419,9 +419,8 @@ pub(super) fn processes_use_cores(evidence: &Evidence<'_>) -> Judged {
                  most); threads in Rust {threads}, one loop {mux}"
             ),
             format!(
-                "{processes} veces más rápido con {most} procesadores \
-                 ({most} como máximo); hilos en Rust {threads}, un bucle \
-                 {mux}"
+                "aceleración de {processes} con {most} procesadores (máximo \
+                 {most}); hilos en Rust, {threads}; un bucle, {mux}"
             ),
         ),
         spread,
@@ -482,9 +481,9 @@ pub(super) fn processes_avoid_gil(evidence: &Evidence<'_>) -> Judged {
                  times with threading; Rust's processes {rust} times"
             ),
             format!(
-                "con {most} procesadores ({most} como máximo) Python es \
-                 {processes} veces más rápido con multiprocessing, {python} \
-                 veces con threading; los procesos de Rust {rust} veces"
+                "con {most} procesadores (máximo {most}) la aceleración de \
+                 Python es {processes} con multiprocessing y {python} con \
+                 threading; la de los procesos de Rust, {rust}"
             ),
         ),
         spread,
