@@ -8,7 +8,10 @@
 //! that it takes it with; [`catalogue`] and [`program`] build, start and stop
 //! whatever is measured; [`procfs`] and [`machine`] read what it costs and
 //! where; [`stats`] makes figures of samples. [`growth`] measures curves
-//! instead, and [`plot`] draws them. What is written in C or Python to be
+//! instead, and [`plot`] draws them. [`claims`] holds what the course claims of
+//! each approach, with the rules of the verdicts; [`evaluate`] does the
+//! experiments and writes them down, with [`bars`]; [`timeline`] draws who
+//! waits for whom, with [`svg`]. What is written in C or Python to be
 //! compared with stands in `scripts/lab/peers`, what is written in Rust in
 //! [`peer`].
 

@@ -36,6 +36,8 @@ pub struct Style {
     pub bold: bool,
     /// Where it stands.
     pub anchor: Anchor,
+    /// A colour around the letters, that keeps lines out of them.
+    pub ground: Option<&'static str>,
 }
 
 impl Style {
@@ -47,6 +49,7 @@ impl Style {
             colour: INK,
             bold: false,
             anchor: Anchor::Start,
+            ground: None,
         }
     }
 
@@ -69,6 +72,15 @@ impl Style {
     #[must_use]
     pub fn at(self, anchor: Anchor) -> Self {
         Self { anchor, ..self }
+    }
+
+    /// The same on a ground of a colour.
+    #[must_use]
+    pub fn on(self, ground: &'static str) -> Self {
+        Self {
+            ground: Some(ground),
+            ..self
+        }
     }
 
     /// The same in a colour.
@@ -160,8 +172,13 @@ impl Picture {
         } else {
             ""
         };
+        let ground = style.ground.map_or_else(String::new, |colour| {
+            format!(
+                r#" stroke="{colour}" stroke-width="3" paint-order="stroke""#
+            )
+        });
         self.element(&format!(
-            r#"<text x="{}" y="{}" font-size="{}" fill="{}"{anchor}{weight}>{}</text>"#,
+            r#"<text x="{}" y="{}" font-size="{}" fill="{}"{anchor}{weight}{ground}>{}</text>"#,
             number(x),
             number(y),
             number(style.size),

@@ -440,18 +440,25 @@ pub(super) fn gil_binds_threads(evidence: &Evidence<'_>) -> Judged {
     let spread = middle(&ratios)?.1;
     let rust = speed_up(samples, "threads")?;
     let python = speed_up(samples, "python_threading")?;
+    let verdict = undisturbed(samples, SPEED_UP.judge(&ratios))?;
+    let (so, luego) = if verdict == Verdict::Holds {
+        (
+            ": it is Python's limit, not that of threads",
+            ": es un límite de Python, no de los hilos",
+        )
+    } else {
+        ("", "")
+    };
     Ok(Judgement {
-        verdict: undisturbed(samples, SPEED_UP.judge(&ratios))?,
+        verdict,
         figure: Text::new(
             format!(
                 "with {most} processors ({most} at most) Python's threads \
-                 are {python} times as fast, Rust's {rust} times: it is \
-                 Python's limit, not that of threads"
+                 are {python} times as fast, Rust's {rust} times{so}"
             ),
             format!(
-                "con {most} procesadores ({most} como máximo) los hilos de \
-                 Python son {python} veces más rápidos, los de Rust {rust} \
-                 veces: es un límite de Python, no de los hilos"
+                "con {most} procesadores (máximo {most}) la aceleración de \
+                 los hilos es {python} en Python y {rust} en Rust{luego}"
             ),
         ),
         spread,
@@ -649,8 +656,8 @@ pub(super) fn loop_scales(evidence: &Evidence<'_>) -> Judged {
         }
         let (ratio, most) = (times(ratio), text::count(most));
         words.push(Text::new(
-            format!("{whose} {ratio} times as long beside {most} idle as beside 10"),
-            format!("{whose} {ratio} veces más junto a {most} inactivas que junto a 10"),
+            format!("{whose} {ratio} times beside {most}"),
+            format!("{whose} {ratio} veces junto a {most}"),
         ));
     }
     let (_, threads) = growth_of(samples, "threads")?;
@@ -665,13 +672,13 @@ pub(super) fn loop_scales(evidence: &Evidence<'_>) -> Judged {
         verdict: verdict.unwrap_or(Verdict::TooNoisy),
         figure: Text::new(
             format!(
-                "a round trip takes: {}; threads {threads} and processes \
-                 {processes} times",
+                "a round trip beside idle connections, to the one beside 10: \
+                 {}; threads {threads} and processes {processes} times",
                 joined(|it| &it.en)
             ),
             format!(
-                "una ida y vuelta tarda: {}; hilos {threads} y procesos \
-                 {processes} veces",
+                "una ida y vuelta junto a conexiones inactivas, respecto a \
+                 junto a 10: {}; hilos {threads} y procesos {processes} veces",
                 joined(|it| &it.es)
             ),
         ),

@@ -156,11 +156,15 @@ fn draw_axis(
         let look = format!(r#"stroke="{GRID}" stroke-dasharray="2 3""#);
         picture.line((at, FIRST_STRIP - 8.0), (at, bottom), &look);
         let style = Style::quiet(12.0).at(Anchor::Middle);
-        let unit = if tick == 0.0 { "0" } else { &number(tick) };
-        picture.text(at, bottom + 16.0, unit, style);
+        let figure = number(tick);
+        let words = if tick > 0.0 {
+            figure
+        } else {
+            "0 ms".to_owned()
+        };
+        picture.text(at, bottom + 16.0, &words, style);
         tick += step;
     }
-    picture.text(RIGHT + 8.0, bottom + 16.0, "ms", Style::quiet(12.0));
 }
 
 fn title_of(model: Model, language: Language) -> (&'static str, &'static str) {
@@ -344,7 +348,7 @@ fn draw_names(
         let letter = who.letter.to_string();
         let words = format!("{letter} {}", short(&who.kind, language));
         let room = width_of(&words, 12.0) + 6.0;
-        // Within one bar if it fits: what parts two bars goes through it.
+        // Within one bar if it fits.
         let (text, place) = if width(longest) > room {
             (words.trim_end(), longest)
         } else if width(whole) > room {
@@ -354,9 +358,13 @@ fn draw_names(
         } else {
             continue;
         };
-        let (strong, _) = colours(client);
-        let colour = if waits { strong } else { PAPER };
-        let style = Style::plain(12.0).bold().colour(colour);
+        let (strong, pale) = colours(client);
+        let (colour, ground) = if waits {
+            (strong, pale)
+        } else {
+            (PAPER, strong)
+        };
+        let style = Style::plain(12.0).bold().colour(colour).on(ground);
         let middle = f64::midpoint(x(place.0), x(place.1));
         let style = style.at(Anchor::Middle);
         picture.text(middle, y + LANE * 0.7, text, style);

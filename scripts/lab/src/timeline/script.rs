@@ -66,7 +66,7 @@ const ROLES: [Role; 4] = [
 
 /// How often each server is run. The least disturbed run is drawn: whatever
 /// else a machine does can only make one longer.
-const RUNS: u32 = 7;
+const RUNS: u32 = 11;
 
 /// Runs the four servers and returns the files with their traces, the one
 /// that serves one after the other first.
