@@ -10,7 +10,6 @@ use std::net::{
 };
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -66,8 +65,6 @@ pub struct Listener {
     paused: Option<Instant>,
     /// What else wakes the loop by becoming readable.
     also: Option<Arc<OwnedFd>>,
-    /// Places taken, where several loops have to keep one limit.
-    pub taken: Arc<AtomicUsize>,
 }
 
 impl Listener {
@@ -89,7 +86,6 @@ impl Listener {
             kept: None,
             paused: None,
             also: None,
-            taken: Arc::default(),
         })
     }
 
@@ -158,7 +154,6 @@ impl Listener {
             kept: None,
             paused: None,
             also: None,
-            taken: Arc::clone(&self.taken),
         }
     }
 

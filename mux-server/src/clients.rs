@@ -45,7 +45,7 @@ pub struct Clients {
     worker: Worker,
     /// The most clients at a time, of all loops together.
     most: usize,
-    /// How many there are of them.
+    /// How many there are of them; the loops of `--workers` share it.
     taken: Arc<AtomicUsize>,
     /// Each client, at the place that the number of its socket says. The
     /// kernel hands out the lowest free number, so there are few gaps.
@@ -68,6 +68,7 @@ impl Clients {
         server: Arc<Server>,
         listener: &Listener,
         worker: Worker,
+        taken: Arc<AtomicUsize>,
     ) -> nix::Result<Self> {
         // In the kernel, or in here; see `readiness.rs`.
         let mut readiness = readiness(server.options.backend)?;
@@ -84,7 +85,7 @@ impl Clients {
             door: None,
             pipe,
             worker,
-            taken: Arc::clone(&listener.taken),
+            taken,
             live: Vec::with_capacity(most.min(ROOM)),
             count: 0,
             earliest: None,

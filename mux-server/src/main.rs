@@ -21,6 +21,7 @@ mod workers;
 // From the standard library.
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 // From the files beside this one, and from the common ground.
 use clients::Clients;
@@ -42,8 +43,8 @@ const PROGRAM: Program = Program {
 /// Reads the options, listens, and calls `serve`.
 fn main() -> ExitCode {
     common::run(PROGRAM, |server, listener| match server.options.workers {
-        // One.
-        None => serve(server, listener, Worker::Loop),
+        // One, with all places of `--max-clients` for itself.
+        None => serve(server, listener, Worker::Loop, Arc::default()),
         // Several of the loop below.
         Some(number) => workers::serve(server, listener, number),
     })
@@ -54,10 +55,12 @@ fn serve(
     server: &Arc<Server>,
     mut listener: Listener,
     worker: Worker,
+    taken: Arc<AtomicUsize>,
 ) -> Result<Totals, Failure> {
     // 1. Initialise the list of sockets
     // No clients yet, but the pipe of the signals, and the door.
-    let mut clients = Clients::new(Arc::clone(server), &listener, worker)?;
+    let mut clients =
+        Clients::new(Arc::clone(server), &listener, worker, taken)?;
     // Of several loops none can say when all are there.
     if worker == Worker::Loop {
         listener.announce()?;

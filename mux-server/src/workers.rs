@@ -5,6 +5,7 @@
 //! whose loop accepts it first, and stays there.
 
 // Threads, and a channel by which they report their end.
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
@@ -32,6 +33,8 @@ pub fn serve(
     let reading = Arc::new(reading);
     // Held until the stop, or until this function ends in any other way.
     let mut writing = Some(writing);
+    // The places of `--max-clients`, which the loops take one by one.
+    let taken = Arc::<AtomicUsize>::default();
     // All loops begin at the same moment: when the first line was printed.
     let start = Arc::new(Barrier::new(workers + 1));
     // By this channel a loop says that it has ended, and how.
@@ -42,6 +45,8 @@ pub fn serve(
         // The loop's own shares of what it uses.
         let server = Arc::clone(server);
         let shared = listener.share(Arc::clone(&reading));
+        // The limit is for all together.
+        let taken = Arc::clone(&taken);
         // Whoever waits at it needs a share, too.
         let start = Arc::clone(&start);
         // A channel takes any number of senders.
@@ -55,7 +60,7 @@ pub fn serve(
                 // 2. From each thread: the loop of `main.rs`
                 // The list, the table, the totals: each loop has its own.
                 let worker = Worker::LoopNumber(number);
-                let result = crate::serve(&server, shared, worker);
+                let result = crate::serve(&server, shared, worker, taken);
                 // Nobody listens once the server gives up: no loss.
                 sender.send(result).ok();
                 // The main thread waits in poll(2), not at the channel.

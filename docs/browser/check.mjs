@@ -1,0 +1,421 @@
+// Looks at the built book with a real browser, as its readers do.
+//
+//     node check.mjs FOLDER [--only NAME] [--pages PART]
+//
+// NAME is one of the checks at the end of this file; PART is a part of the
+// names of the pages to look at.
+import { createRequire } from 'node:module';
+import { createServer } from 'node:http';
+import { readFile, readdir } from 'node:fs/promises';
+import { extname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { chromium } from 'playwright-core';
+
+const require = createRequire(import.meta.url);
+const axePath = require.resolve('axe-core/axe.min.js');
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    only: { type: 'string' },
+    pages: { type: 'string', default: '' },
+  },
+});
+const folder = resolve(positionals[0]);
+
+const WIDTHS = [1280, 390];
+const THEMES = ['light', 'dark'];
+const TYPES = {
+  '.css': 'text/css',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.png': 'image/png',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+};
+
+const wrong = [];
+
+// The pages that are read, without those that only carry others.
+async function pagesOf(language) {
+  const root = join(folder, language);
+  const names = await readdir(root, { recursive: true });
+  return names
+    .filter((name) => name.endsWith('.html'))
+    .filter((name) => !['toc.html', 'print.html'].includes(name))
+    .filter((name) => language !== '' || !name.startsWith('es/'))
+    .filter((name) => name.includes(options.pages))
+    .map((name) => join(language, name))
+    .sort();
+}
+
+// Serves the folder, and nothing else.
+async function serve() {
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url, 'http://localhost');
+    const path = join(folder, decodeURIComponent(pathname));
+    try {
+      const body = await readFile(path);
+      const type = TYPES[extname(path)] ?? 'application/octet-stream';
+      response.writeHead(200, { 'content-type': type }).end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  return server;
+}
+
+// A tab of a reader who has never been here. Whatever goes wrong in it is
+// reported.
+async function tab(browser, origin, { width = 1280, theme = 'light' } = {}) {
+  const context = await browser.newContext({
+    baseURL: origin,
+    colorScheme: theme,
+    viewport: { width, height: width < 500 ? 844 : 800 },
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  page.on('pageerror', (error) => wrong.push(`${page.url()}: ${error}`));
+  page.on('requestfailed', (request) => {
+    const { errorText } = request.failure();
+    // Aborted: the reader has gone on to the next page.
+    if (errorText !== 'net::ERR_ABORTED') {
+      wrong.push(`${page.url()}: ${errorText} ${request.url()}`);
+    }
+  });
+  page.on('response', (response) => {
+    if (response.status() >= 400) {
+      wrong.push(`${page.url()}: ${response.status()} ${response.url()}`);
+    }
+  });
+  // No network while reading.
+  await context.route(
+    (url) => url.origin !== origin,
+    (route) => {
+      wrong.push(`${page.url()}: fetches ${route.request().url()}`);
+      return route.abort();
+    },
+  );
+  return page;
+}
+
+// Every page fits both widths, and its code is highlighted.
+async function fit(browser, origin) {
+  const page = await tab(browser, origin);
+  for (const name of [...(await pagesOf('')), ...(await pagesOf('es'))]) {
+    await page.setViewportSize({ width: WIDTHS[0], height: 800 });
+    await page.goto(`/${name}`);
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 800 });
+      const over = await page.evaluate(overflowing);
+      if (over) {
+        wrong.push(`${name}: at ${width} px too wide: ${over}`);
+      }
+    }
+    const plain = await page.evaluate(unhighlighted);
+    if (plain) {
+      wrong.push(`${name}: not highlighted: ${plain}`);
+    }
+  }
+}
+
+// What makes the page wider than the screen. mdBook hides what leaves the
+// body, so that a part that cannot be reached is looked for as well.
+function overflowing() {
+  const width = document.documentElement.clientWidth;
+  const describe = (element) =>
+    `${element.tagName}.${element.className}: ` +
+    `${(element.textContent ?? '').trim().slice(0, 50)}`;
+  const scrolls = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      if (['auto', 'scroll'].includes(getComputedStyle(at).overflowX)) {
+        return at !== document.body;
+      }
+    }
+    return false;
+  };
+  for (const element of document.querySelectorAll('main, main *')) {
+    const box = element.getBoundingClientRect();
+    if (box.width > 0 && box.right > width + 1 && !scrolls(element)) {
+      return describe(element);
+    }
+  }
+  const root = document.documentElement;
+  return root.scrollWidth > width ? describe(root) : null;
+}
+
+// Code of a programming language in which nothing has a colour.
+function unhighlighted() {
+  const blocks = document.querySelectorAll('main .code, main pre');
+  for (const block of blocks) {
+    const codes = [...block.querySelectorAll('code')].filter((code) =>
+      /language-(rust|python|c|bash)\b/.test(code.className),
+    );
+    const text = codes.map((code) => code.textContent).join('\n');
+    const keyword = /^\s*(fn|let|use|pub|def|import|if|for|while|match)\b/m;
+    if (!codes.every((code) => code.classList.contains('hljs'))) {
+      return text.slice(0, 60);
+    }
+    if (keyword.test(text) && !block.querySelector('.hljs-keyword')) {
+      return text.slice(0, 60);
+    }
+  }
+  return null;
+}
+
+// The pages of each kind: the first chapter, one with questions or tables,
+// annotated source in both languages of programming.
+async function representatives(language) {
+  const names = await pagesOf(language);
+  const wanted = [
+    'introduction',
+    'threads',
+    'side-by-side',
+    'claims',
+    'exercises',
+    'annotated/threads-main',
+    'annotated/python-mux',
+  ].map((name) => join(language, `${name}.html`));
+  const found = names.filter((name) => wanted.includes(name));
+  return found.length > 0 ? found : names.slice(0, 1);
+}
+
+// No accessibility violation that axe-core knows of.
+async function accessible(browser, origin) {
+  for (const theme of THEMES) {
+    for (const width of WIDTHS) {
+      const page = await tab(browser, origin, { theme, width });
+      for (const language of ['', 'es']) {
+        for (const name of await representatives(language)) {
+          await page.goto(`/${name}`);
+          // What is folded is looked at as well.
+          await page.evaluate(() => {
+            for (const details of document.querySelectorAll('details')) {
+              details.open = true;
+            }
+          });
+          await page.addScriptTag({ path: axePath });
+          const { violations } = await page.evaluate(() => window.axe.run());
+          for (const { id, help, nodes } of violations) {
+            const where = nodes.map(({ target }) => target.join(' '));
+            wrong.push(
+              `${name} (${theme}, ${width} px): ${id}: ${help}: ` +
+                where.slice(0, 5).join('; '),
+            );
+          }
+        }
+      }
+      await page.context().close();
+    }
+  }
+}
+
+// The link to the other language leads to the same place, there and back.
+async function language(browser, origin) {
+  const page = await tab(browser, origin);
+  const at = () => {
+    const url = new URL(page.url());
+    return url.pathname + url.hash;
+  };
+  const follow = async (expected) => {
+    await page.locator('#language').click();
+    await page.waitForURL((url) => url.pathname !== from);
+    if (at() !== expected) {
+      wrong.push(`the language link leads to ${at()}, not to ${expected}`);
+    }
+  };
+  let from = '/annotated/threads-main.html';
+  await page.goto(`${from}#step-3`);
+  await follow(`/es${from}#step-3`);
+  from = `/es${from}`;
+  await follow('/annotated/threads-main.html#step-3');
+  // Also where the reader has only scrolled.
+  from = '/annotated/threads-main.html';
+  await page.goto('about:blank');
+  await page.goto(from);
+  const line = page.locator('.line').nth(40);
+  await line.evaluate((element) => element.scrollIntoView());
+  await page.locator('#language').click();
+  await page.waitForURL(/\/es\//);
+  if (!/#(L|step-)\d/.test(page.url())) {
+    wrong.push(`the language link has lost the place: ${at()}`);
+  }
+  // Every page has one.
+  for (const name of await pagesOf('')) {
+    const text = await readFile(join(folder, name), 'utf8');
+    if (!text.includes('id="language"')) {
+      wrong.push(`${name} has no link to the other language`);
+    }
+  }
+}
+
+// The search finds a word of the source and a word of the translation.
+async function search(browser, origin) {
+  for (const [start, word] of [
+    ['/index.html', 'fork'],
+    ['/es/index.html', 'núcleo'],
+  ]) {
+    const page = await tab(browser, origin);
+    await page.goto(start);
+    await page.keyboard.press('s');
+    await page.locator('#mdbook-searchbar').pressSequentially(word);
+    const first = page.locator('#mdbook-searchresults a').first();
+    try {
+      await first.waitFor();
+    } catch {
+      wrong.push(`${start}: the search does not find ${word}`);
+      continue;
+    }
+    await first.click();
+    await page.waitForLoadState();
+    const text = (await page.locator('main').innerText()).toLowerCase();
+    if (!text.includes(word)) {
+      wrong.push(`${page.url()}: found for ${word}, but it is not there`);
+    }
+    await page.context().close();
+  }
+}
+
+// The print view has every page, all of it, with nothing folded.
+async function print(browser, origin) {
+  for (const language of ['', 'es']) {
+    const page = await tab(browser, origin);
+    const wanted = [];
+    for (const name of await pagesOf(language)) {
+      // The first page is there under two names.
+      if (name === join(language, 'index.html')) {
+        continue;
+      }
+      await page.goto(`/${name}`);
+      await page.evaluate(() => {
+        for (const details of document.querySelectorAll('main details')) {
+          details.open = true;
+        }
+      });
+      wanted.push([name, await textLines(page)]);
+    }
+    await page.goto(`/${join(language, 'print.html')}`);
+    await page.emulateMedia({ media: 'print' });
+    const there = new Set(await textLines(page));
+    for (const [name, lines] of wanted) {
+      const missing = lines.find((line) => !there.has(line));
+      if (missing !== undefined) {
+        wrong.push(`print view: of ${name} there is no: ${missing}`);
+      }
+    }
+    await page.context().close();
+  }
+}
+
+// The lines that one sees.
+async function textLines(page) {
+  const text = await page.locator('main').innerText();
+  return text.split('\n').map((line) => line.trim().replace(/\s+/g, ' '));
+}
+
+// All can be done without a mouse.
+async function keyboard(browser, origin) {
+  const page = await tab(browser, origin);
+  const start = '/annotated/threads-main.html';
+  await page.goto(start);
+  // Tab goes through the bar, past the text, and is caught nowhere.
+  const seen = [];
+  for (let count = 0; count < 200; count += 1) {
+    await page.keyboard.press('Tab');
+    const focus = await page.evaluate(() => {
+      const element = document.activeElement;
+      if (!element || element === document.body) {
+        return null;
+      }
+      const { outlineStyle, outlineWidth, boxShadow } =
+        getComputedStyle(element);
+      const visible =
+        (outlineStyle !== 'none' && outlineWidth !== '0px') ||
+        boxShadow !== 'none';
+      return {
+        name: element.id || element.rel || element.getAttribute('href'),
+        visible,
+      };
+    });
+    if (!focus) {
+      break;
+    }
+    if (!focus.visible) {
+      wrong.push(`keyboard: one does not see the focus at ${focus.name}`);
+    }
+    seen.push(focus.name);
+  }
+  for (const name of [
+    'mdbook-sidebar-toggle',
+    'mdbook-theme-toggle',
+    'mdbook-search-toggle',
+    'language',
+  ]) {
+    if (!seen.includes(name)) {
+      wrong.push(`keyboard: Tab does not reach ${name}`);
+    }
+  }
+  // The table of contents opens and closes.
+  const toggle = page.locator('#mdbook-sidebar-toggle');
+  const before = await toggle.getAttribute('aria-expanded');
+  await toggle.focus();
+  await page.keyboard.press('Enter');
+  if ((await toggle.getAttribute('aria-expanded')) === before) {
+    wrong.push('keyboard: Enter does not open the table of contents');
+  }
+  // The other language, and the next page.
+  await page.locator('#language').focus();
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/es\//);
+  await page.goto(start);
+  await page.keyboard.press('ArrowRight');
+  try {
+    await page.waitForURL((url) => url.pathname !== start);
+  } catch {
+    wrong.push('keyboard: the right arrow does not lead to the next page');
+  }
+  // What is folded unfolds.
+  for (const name of await pagesOf('')) {
+    await page.goto(`/${name}`);
+    const summary = page.locator('main summary').first();
+    if ((await summary.count()) > 0) {
+      await summary.focus();
+      await page.keyboard.press('Enter');
+      const open = page.locator('main details[open]');
+      if ((await open.count()) === 0) {
+        wrong.push(`keyboard: Enter unfolds nothing on ${name}`);
+      }
+      break;
+    }
+  }
+}
+
+const CHECKS = { fit, accessible, language, search, print, keyboard };
+
+const server = await serve();
+const origin = `http://127.0.0.1:${server.address().port}`;
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-dev-shm-usage'],
+});
+try {
+  for (const [name, check] of Object.entries(CHECKS)) {
+    if (!options.only || options.only === name) {
+      const start = Date.now();
+      await check(browser, origin);
+      const seconds = ((Date.now() - start) / 1000).toFixed(1);
+      console.log(`browser ${name}: ${seconds} s`);
+    }
+  }
+} catch (error) {
+  wrong.push(String(error));
+} finally {
+  await browser.close();
+  server.close();
+}
+for (const what of new Set(wrong)) {
+  console.log(what.replaceAll(origin, ''));
+}
+process.exitCode = wrong.length > 0 ? 1 : 0;

@@ -1,0 +1,243 @@
+//! Builds the book: one language at a time, English at the root of the
+//! output, Spanish in `es/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use annotate::project;
+use anyhow::{Context as _, Result, ensure};
+use mdbook_driver::MDBook;
+use mdbook_driver::config::Config;
+use mdbook_i18n_helpers::preprocessors::Gettext;
+use mdbook_i18n_helpers::renderers::Xgettext;
+
+use crate::directives::{Expand, annotated_files, chapters};
+use crate::words::{Language, TEMPLATE};
+
+/// The folders beside the chapters whose pictures the chapters show.
+const PICTURES: [&str; 2] = ["pictures", "evaluation"];
+
+/// Builds both languages.
+///
+/// # Errors
+///
+/// Where anything that the book needs is missing or wrong.
+pub fn both(root: &Path, output: &Path) -> Result<()> {
+    let po = root.join("docs/po");
+    for language in Language::ALL {
+        let folder = match language {
+            Language::English => output.to_owned(),
+            Language::Spanish => output.join("es"),
+        };
+        one(root, language, &po, &folder)
+            .with_context(|| format!("the book in {}", language.name()))?;
+    }
+    Ok(())
+}
+
+/// Builds one language with the translations of this folder.
+///
+/// # Errors
+///
+/// Where anything that the book needs is missing or wrong.
+pub fn one(
+    root: &Path,
+    language: Language,
+    po: &Path,
+    output: &Path,
+) -> Result<()> {
+    let file = po.join(format!("{}.po", language.code()));
+    // Without its file a language would be built in English, silently.
+    ensure!(
+        language == Language::English || file.exists(),
+        "{} is missing",
+        file.display()
+    );
+    let mut book = load(root, language, output)?;
+    book.config.set("preprocessor.gettext.po-dir", po)?;
+    book.with_preprocessor(Gettext);
+    every_file_has_its_page(root, &book)?;
+    book.build()?;
+    add_pictures(root, language, output)?;
+    polish(language, output)
+}
+
+/// Writes the template of the translations.
+///
+/// # Errors
+///
+/// Where anything that the book needs is missing or wrong.
+pub fn messages(root: &Path, folder: &Path) -> Result<PathBuf> {
+    let mut book = load(root, Language::English, folder)?;
+    // Without line numbers: a line more in a chapter would change them all.
+    book.config.set("output.xgettext.granularity", 0)?;
+    book.execute_build_process(&Xgettext)?;
+    Ok(folder.join("messages.pot"))
+}
+
+fn load(root: &Path, language: Language, output: &Path) -> Result<MDBook> {
+    let docs = root.join("docs");
+    let mut config = Config::from_disk(docs.join("book.toml"))?;
+    config.book.language = Some(language.code().to_owned());
+    config.book.title = Some(language.title().to_owned());
+    config.book.description = Some(language.description().to_owned());
+    output.clone_into(&mut config.build.build_dir);
+    let mut book = MDBook::load_with_config(docs, config)?;
+    book.with_preprocessor(Expand {
+        root: root.to_owned(),
+    });
+    Ok(book)
+}
+
+/// Fails for a source file that the class reads and that is in no chapter.
+fn every_file_has_its_page(root: &Path, book: &MDBook) -> Result<()> {
+    let pages: Vec<String> = chapters(&book.book)
+        .flat_map(|chapter| annotated_files(&chapter.content))
+        .collect();
+    for file in project::files(root)? {
+        ensure!(pages.contains(&file), "{file} has no annotated page");
+    }
+    Ok(())
+}
+
+/// Puts the pictures where the chapters show them: of `name.svg` and
+/// `name.es.svg` the one of this language, under the first name.
+fn add_pictures(root: &Path, language: Language, output: &Path) -> Result<()> {
+    for folder in PICTURES {
+        let target = output.join(folder);
+        let from = root.join("docs").join(folder);
+        if from.exists() {
+            fs::create_dir_all(&target)?;
+            for path in pictures(&from)? {
+                let name = path.file_name().unwrap_or_default();
+                let copy = target.join(name);
+                ensure!(
+                    !copy.exists(),
+                    "there are two pictures {folder}/{}",
+                    name.display()
+                );
+                fs::copy(&path, copy)?;
+            }
+        }
+        if !target.exists() {
+            continue;
+        }
+        for path in pictures(&target)? {
+            let text = path.to_string_lossy();
+            let Some(base) = text.strip_suffix(".es.svg") else {
+                continue;
+            };
+            let name = format!("{base}.svg");
+            ensure!(
+                Path::new(&name).exists(),
+                "{text} has no English counterpart"
+            );
+            match language {
+                Language::Spanish => fs::rename(&path, name)?,
+                Language::English => fs::remove_file(&path)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
+    files(folder, &["svg"])
+}
+
+/// The files of a folder and of all below it that have one of these
+/// extensions, in order.
+///
+/// # Errors
+///
+/// Where a folder cannot be read.
+pub fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let entries =
+        fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path, extensions)?);
+        } else if path
+            .extension()
+            .and_then(|extension| extension.to_str())
+            .is_some_and(|extension| extensions.contains(&extension))
+        {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Adds to mdBook's pages what its template lacks: a link to the other
+/// language, and Spanish words.
+fn polish(language: Language, output: &Path) -> Result<()> {
+    let mut unused: Vec<&str> = Vec::new();
+    if language == Language::Spanish {
+        unused.extend(TEMPLATE.iter().map(|(english, _)| *english));
+    }
+    for path in files(output, &["html", "js"])? {
+        let relative = path.strip_prefix(output)?;
+        let mut text = fs::read_to_string(&path)?;
+        if language == Language::Spanish {
+            unused.retain(|english| !text.contains(english));
+            for (english, spanish) in TEMPLATE {
+                text = text.replace(english, spanish);
+            }
+        }
+        // The others are carried by a page, or lead to one.
+        if text.contains("<div id=\"mdbook-menu-bar\"") {
+            text = mended(&text, language, relative)?;
+        }
+        fs::write(&path, text)?;
+    }
+    ensure!(
+        unused.is_empty(),
+        "mdBook no longer says: {}",
+        unused.join("; ")
+    );
+    Ok(())
+}
+
+/// A page with a link to itself in the other language, and with what its
+/// template lacks for those who do not see it or have no mouse.
+fn mended(text: &str, language: Language, page: &Path) -> Result<String> {
+    let up = "../".repeat(page.components().count() - 1);
+    let page = page.display();
+    let other = language.other();
+    let url = match other {
+        Language::English => format!("../{up}{page}"),
+        Language::Spanish => format!("{up}es/{page}"),
+    };
+    let code = other.code();
+    let name = other.name();
+    let link = format!(
+        "<div class=\"right-buttons\">\n<a id=\"language\" class=\"language\" \
+         href=\"{url}\" lang=\"{code}\" hreflang=\"{code}\" \
+         rel=\"alternate\">{name}</a>"
+    );
+    let mends = [
+        ("<div class=\"right-buttons\">", link.as_str()),
+        // The keyboard passes labels by.
+        (
+            "<label id=\"mdbook-sidebar-toggle\" class=\"icon-button\" \
+             for=\"mdbook-sidebar-toggle-anchor\"",
+            "<button id=\"mdbook-sidebar-toggle\" class=\"icon-button\" \
+             type=\"button\"",
+        ),
+        ("</label>", "</button>"),
+        // Landmarks.
+        (
+            "<div id=\"mdbook-menu-bar\"",
+            "<div id=\"mdbook-menu-bar\" role=\"banner\"",
+        ),
+    ];
+    let mut text = text.to_owned();
+    for (from, to) in mends {
+        ensure!(text.contains(from), "{page}: mdBook no longer has {from}");
+        text = text.replacen(from, to, 1);
+    }
+    Ok(text)
+}

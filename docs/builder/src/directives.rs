@@ -1,0 +1,318 @@
+//! The directives of the chapters, such as `{{#step FILE 3}}`: what each
+//! becomes, in both languages.
+//!
+//! A directive stands alone on its line, between blank ones. What it becomes
+//! leaves the paragraphs around it as they are, for they are translated
+//! afterwards.
+
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use annotate::project;
+use annotate::source::Source;
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use mdbook_preprocessor::book::{Book, BookItem, Chapter};
+use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
+
+use crate::annotated::{self, escape};
+use crate::verdicts::Evaluation;
+use crate::words::{Language, Word};
+
+/// Expands the directives of a book.
+pub struct Expand {
+    /// The root of the repository.
+    pub root: PathBuf,
+}
+
+impl Preprocessor for Expand {
+    fn name(&self) -> &'static str {
+        "expand"
+    }
+
+    fn run(&self, ctx: &PreprocessorContext, mut book: Book) -> Result<Book> {
+        let mut pages = HashMap::new();
+        for chapter in chapters(&book) {
+            for file in annotated_files(&chapter.content) {
+                let page = chapter.path.clone().unwrap_or_default();
+                let before = pages.insert(file.clone(), page);
+                ensure!(before.is_none(), "{file} has two annotated pages");
+            }
+        }
+        let context = Context {
+            root: &self.root,
+            language: Language::of(ctx.config.book.language.as_deref()),
+            pages,
+            evaluation: OnceCell::new(),
+        };
+        let mut result = Ok(());
+        book.for_each_mut(|item| {
+            if let (BookItem::Chapter(chapter), true) = (item, result.is_ok()) {
+                let path = chapter.path.clone().unwrap_or_default();
+                match context.expand(&path, &chapter.content) {
+                    Ok(content) => chapter.content = content,
+                    Err(error) => result = Err(error),
+                }
+            }
+        });
+        result.map(|()| book)
+    }
+}
+
+/// The chapters of a book, as they follow one another.
+pub fn chapters(book: &Book) -> impl Iterator<Item = &Chapter> {
+    book.iter().filter_map(|item| match item {
+        BookItem::Chapter(chapter) => Some(chapter),
+        _ => None,
+    })
+}
+
+/// The files whose annotated pages a chapter has.
+pub fn annotated_files(content: &str) -> impl Iterator<Item = String> {
+    content.lines().filter_map(|line| {
+        let file = line.trim().strip_prefix("{{#annotated ")?;
+        Some(file.strip_suffix("}}")?.trim().to_owned())
+    })
+}
+
+/// What the directives of all chapters need.
+struct Context<'a> {
+    root: &'a Path,
+    language: Language,
+    /// The page of each annotated file.
+    pages: HashMap<String, PathBuf>,
+    evaluation: OnceCell<Evaluation>,
+}
+
+/// What has begun and not ended.
+enum Open {
+    Teacher,
+    Question,
+    Answer,
+}
+
+impl Context<'_> {
+    /// Expands all directives of a chapter.
+    fn expand(&self, page: &Path, content: &str) -> Result<String> {
+        let mut out = String::new();
+        let mut open = Vec::new();
+        let mut fence = None;
+        let mut level = 1;
+        let mut ids = HashSet::new();
+        let lines: Vec<&str> = content.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            let place = || format!("{}:{}", page.display(), index + 1);
+            if let Some(mark) = fence_of(line) {
+                match fence {
+                    None => fence = Some(mark),
+                    Some(open) if line.trim() == open => fence = None,
+                    Some(_) => {}
+                }
+            } else if fence.is_none() {
+                if let Some(words) = directive(line) {
+                    let is_blank = |index: Option<usize>| {
+                        let line = index.and_then(|index| lines.get(index));
+                        line.is_none_or(|line| line.trim().is_empty())
+                    };
+                    let alone = is_blank(index.checked_sub(1))
+                        && is_blank(Some(index + 1));
+                    ensure!(
+                        alone,
+                        "{}: a directive needs blank lines around it",
+                        place()
+                    );
+                    out += &self
+                        .become_html(page, &words, level, &mut open)
+                        .with_context(place)?;
+                    out.push('\n');
+                    continue;
+                }
+                ensure!(
+                    !without_code(line).contains("{{#"),
+                    "{}: a directive must be alone on its line",
+                    place()
+                );
+                if let Some((depth, text)) = heading(line) {
+                    level = depth;
+                    out += &with_id(line, text, &mut ids);
+                    out.push('\n');
+                    continue;
+                }
+            }
+            out += line;
+            out.push('\n');
+        }
+        ensure!(
+            open.is_empty(),
+            "{}: {{{{#end}}}} is missing at the end",
+            page.display()
+        );
+        Ok(out)
+    }
+
+    /// What one directive becomes. `level` is that of the heading above it.
+    fn become_html(
+        &self,
+        page: &Path,
+        words: &[&str],
+        level: usize,
+        open: &mut Vec<Open>,
+    ) -> Result<String> {
+        let language = self.language;
+        Ok(match words {
+            ["annotated", file] => {
+                annotated::page(&self.source(file)?, language)?
+            }
+            ["step", file, number] => {
+                let url = self.url(page, file)?;
+                let source = self.source(file)?;
+                annotated::step(&source, number, level + 1, &url)?
+            }
+            ["side-by-side", number, files @ ..] if files.len() > 1 => {
+                let files = files
+                    .iter()
+                    .map(|file| Ok((self.source(file)?, self.url(page, file)?)))
+                    .collect::<Result<Vec<_>>>()?;
+                annotated::side_by_side(number, &files)?
+            }
+            ["verdicts", approach] => {
+                self.evaluation()?.table(approach, language)?
+            }
+            ["transcript", name] => self.transcript(name)?,
+            ["minutes", number] => {
+                let count: u32 = number.parse().context("how many minutes?")?;
+                let word = match count {
+                    1 => Word::Minute,
+                    _ => Word::Minutes,
+                };
+                let word = language.word(word);
+                format!("<p class=\"minutes\">{count} {word}</p>")
+            }
+            ["teacher"] => {
+                ensure!(open.is_empty(), "a note within another");
+                open.push(Open::Teacher);
+                details("teacher", language.word(Word::Teacher))
+            }
+            ["question"] => {
+                ensure!(open.is_empty(), "a question within a note");
+                open.push(Open::Question);
+                format!(
+                    "<div class=\"question\">\n<p class=\"label\">{}</p>",
+                    language.word(Word::Question)
+                )
+            }
+            ["answer"] => {
+                let question = matches!(open.pop(), Some(Open::Question));
+                ensure!(question, "an answer without a question");
+                open.push(Open::Answer);
+                details("answer", language.word(Word::Answer))
+            }
+            ["end"] => match open.pop() {
+                Some(Open::Teacher) => "</details>".into(),
+                Some(Open::Answer) => "</details>\n</div>".into(),
+                Some(Open::Question) => bail!("a question without an answer"),
+                None => bail!("nothing has begun that could end"),
+            },
+            _ => bail!("unknown directive {}", words.join(" ")),
+        })
+    }
+
+    fn source(&self, file: &str) -> Result<Source> {
+        project::read(self.root, file)?
+            .map_err(|finding| anyhow!("{file}: {}", finding.message))
+    }
+
+    /// The page of an annotated file, seen from another page.
+    fn url(&self, from: &Path, file: &str) -> Result<String> {
+        let Some(page) = self.pages.get(file) else {
+            bail!("{file} has no annotated page");
+        };
+        let up = "../".repeat(from.components().count().saturating_sub(1));
+        Ok(format!("{up}{}", page.with_extension("html").display()))
+    }
+
+    fn evaluation(&self) -> Result<&Evaluation> {
+        if let Some(evaluation) = self.evaluation.get() {
+            return Ok(evaluation);
+        }
+        let read = Evaluation::read(self.root)?;
+        Ok(self.evaluation.get_or_init(|| read))
+    }
+
+    /// A terminal session as it was recorded.
+    fn transcript(&self, name: &str) -> Result<String> {
+        let folder = self.root.join("docs/transcripts");
+        let mut path = folder.join(format!("{name}.out"));
+        let spanish = folder.join(format!("{name}.es.out"));
+        if self.language == Language::Spanish && spanish.exists() {
+            path = spanish;
+        }
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("docs/transcripts/{name}.out"))?;
+        ensure!(!text.trim().is_empty(), "transcript {name} is empty");
+        Ok(format!(
+            "<pre class=\"transcript\" tabindex=\"0\"><code \
+             class=\"language-console\">{}</code></pre>",
+            escape(text.trim_end())
+        ))
+    }
+}
+
+/// The words of a directive, if a line is one. Those of mdBook's own are gone
+/// by now.
+fn directive(line: &str) -> Option<Vec<&str>> {
+    let words = line.strip_prefix("{{#")?.trim_end().strip_suffix("}}")?;
+    Some(words.split_whitespace().collect())
+}
+
+/// What opens or closes a block of code.
+fn fence_of(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let mark = line.chars().next().filter(|mark| "`~".contains(*mark))?;
+    let length = line.len() - line.trim_start_matches(mark).len();
+    (length >= 3).then(|| &line[..length])
+}
+
+/// A line without what stands between backticks.
+fn without_code(line: &str) -> String {
+    line.split('`').step_by(2).collect()
+}
+
+/// The level and the text of a heading, if a line is one.
+fn heading(line: &str) -> Option<(usize, &str)> {
+    let text = line.trim_start_matches('#');
+    let level = line.len() - text.len();
+    ((1..=6).contains(&level) && text.starts_with(' '))
+        .then(|| (level, text.trim()))
+}
+
+/// A heading with an id of its own, the one that mdBook would give it: a
+/// heading without one would change its id in translation.
+fn with_id(line: &str, text: &str, ids: &mut HashSet<String>) -> String {
+    if text.ends_with('}') && text.contains("{#") {
+        return line.to_owned();
+    }
+    let base: String = text
+        .to_lowercase()
+        .chars()
+        .filter_map(|letter| match letter {
+            letter if letter.is_alphanumeric() => Some(letter),
+            '_' | '-' => Some(letter),
+            letter if letter.is_whitespace() => Some('-'),
+            _ => None,
+        })
+        .collect();
+    let mut id = base.clone();
+    for number in 1.. {
+        if ids.insert(id.clone()) {
+            break;
+        }
+        id = format!("{base}-{number}");
+    }
+    format!("{} {{#{id}}}", line.trim_end())
+}
+
+fn details(class: &str, summary: &str) -> String {
+    format!("<details class=\"{class}\">\n<summary>{summary}</summary>")
+}

@@ -1,0 +1,292 @@
+//! What must hold for the pages as they are read, whoever has made them.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use scraper::{ElementRef, Html, Selector};
+
+use crate::build::files;
+use crate::check::Book;
+use crate::directives::annotated_files;
+use crate::words::Language;
+
+/// Each line of each annotated file is on its page, once, and the page says
+/// nothing else than the file.
+///
+/// # Errors
+///
+/// Where that is not so.
+pub fn every_line_once(book: &Book) -> Result<()> {
+    let mut wrong = Vec::new();
+    let mut pages = 0;
+    let chapters = book.root.join("docs/src");
+    for chapter in files(&chapters, &["md"])? {
+        let text = fs::read_to_string(&chapter)?;
+        for file in annotated_files(&text) {
+            let source = fs::read_to_string(book.root.join(&file))?;
+            let page = chapter.strip_prefix(&chapters)?.with_extension("html");
+            for language in Language::ALL {
+                let mut path = book.output.clone();
+                if language == Language::Spanish {
+                    path.push("es");
+                }
+                path.push(&page);
+                let html = parse(&path)?;
+                let translated = language == Language::Spanish;
+                compare(&html, &source, translated, &mut |what| {
+                    wrong.push(format!("{file} ({}): {what}", language.name()));
+                });
+                pages += 1;
+            }
+        }
+    }
+    ensure!(pages > 0, "there is no annotated page");
+    report(&wrong)
+}
+
+/// Compares a page with its file; hands over what is wrong.
+fn compare(
+    page: &Html,
+    source: &str,
+    translated: bool,
+    wrong: &mut dyn FnMut(String),
+) {
+    let mut ids: HashMap<&str, usize> = HashMap::new();
+    for element in page.select(&selector("main [id]")) {
+        *ids.entry(element.attr("id").unwrap_or("")).or_default() += 1;
+    }
+    let mut codes = HashMap::new();
+    let inside = selector("code");
+    for line in page.select(&selector("main .line[id]")) {
+        let code: String =
+            line.select(&inside).flat_map(|code| code.text()).collect();
+        codes.insert(line.attr("id").unwrap_or("").to_owned(), code);
+    }
+    let mut numbers = HashSet::new();
+    for (index, line) in source.lines().enumerate() {
+        let id = format!("L{}", index + 1);
+        match ids.get(id.as_str()) {
+            Some(1) => {}
+            None => wrong(format!("line {} is missing", index + 1)),
+            Some(_) => wrong(format!("line {} is twice there", index + 1)),
+        }
+        if let Some(code) = codes.get(&id) {
+            let rest = line.strip_prefix(code.as_str()).map(str::trim);
+            let is_said = rest.is_some_and(|rest| {
+                rest.is_empty() || rest.starts_with(['/', '#'])
+            });
+            if !is_said {
+                wrong(format!("line {} has changed: {code}", index + 1));
+            }
+        }
+        numbers.insert(id);
+    }
+    let invented = ids
+        .keys()
+        .filter(|id| id.starts_with('L') && !numbers.contains(**id))
+        .filter(|id| id[1..].bytes().all(|byte| byte.is_ascii_digit()));
+    for id in invented {
+        wrong(format!("{id} is no line of the file"));
+    }
+    if !translated {
+        let said = page
+            .select(&selector(
+                ".annotated :is(.banner, .note), .annotated .line code",
+            ))
+            .map(|element| without_numbers(&element))
+            .collect::<Vec<_>>()
+            .join(" ");
+        let (mut said, mut written) = (words(&said), words(source));
+        said.sort_unstable();
+        written.sort_unstable();
+        let differs = |(said, written): &(&&str, &&str)| said != written;
+        if let Some((a, b)) = said.iter().zip(&written).find(differs) {
+            wrong(format!("about {a} or {b} the page says something else"));
+        } else if said.len() != written.len() {
+            wrong("the page says less than the file, or more".into());
+        }
+    }
+}
+
+/// The text of a note, without the numbers of lines.
+fn without_numbers(element: &ElementRef) -> String {
+    let mut text: String = element.text().collect::<Vec<_>>().join("");
+    for trailing in element.select(&selector(".trailing")) {
+        if let Some(number) = trailing.text().next() {
+            text = text.replacen(number.trim(), "", 1);
+        }
+    }
+    text
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+/// Every link leads somewhere, and nothing has to be fetched from elsewhere.
+///
+/// # Errors
+///
+/// Where that is not so.
+pub fn links(book: &Book) -> Result<()> {
+    let mut pages = HashMap::new();
+    for path in files(&book.output, &["html"])? {
+        pages.insert(path.clone(), Page::read(&path)?);
+    }
+    ensure!(!pages.is_empty(), "there is no page");
+    let mut wrong = Vec::new();
+    for (path, page) in &pages {
+        let name = path.strip_prefix(&book.output)?.display();
+        for link in &page.links {
+            if let Some(what) = broken(path, link, &pages) {
+                wrong.push(format!("{name}: {what}: {}", link.target));
+            }
+        }
+        for id in &page.twice {
+            wrong.push(format!("{name}: two elements are #{id}"));
+        }
+    }
+    // The link to the other language keeps the place only if the place has the
+    // same name there.
+    for (path, page) in &pages {
+        let relative = path.strip_prefix(&book.output)?;
+        if let Some(other) = pages.get(&book.output.join("es").join(relative)) {
+            let mut differ: Vec<&String> =
+                page.places.symmetric_difference(&other.places).collect();
+            differ.sort();
+            for id in differ {
+                wrong.push(format!(
+                    "{}: #{id} is in one language only",
+                    relative.display()
+                ));
+            }
+        } else if !relative.starts_with("es") {
+            wrong.push(format!("es/{} is missing", relative.display()));
+        }
+    }
+    for path in files(&book.output, &["css"])? {
+        let text = fs::read_to_string(&path)?;
+        let remote = ["url(http", "url('http", "url(\"http", "url(//"];
+        if remote.iter().any(|mark| text.contains(mark)) {
+            wrong.push(format!("{} fetches something", path.display()));
+        }
+    }
+    wrong.sort();
+    report(&wrong)
+}
+
+/// What is wrong with a link, if anything.
+fn broken(
+    from: &Path,
+    link: &Link,
+    pages: &HashMap<PathBuf, Page>,
+) -> Option<&'static str> {
+    let target = link.target.as_str();
+    let scheme = ["http:", "https:", "//", "mailto:"];
+    if scheme.iter().any(|scheme| target.starts_with(scheme)) {
+        return link.fetched.then_some("is not on this machine");
+    }
+    if target.starts_with("data:") {
+        return None;
+    }
+    let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
+    let mut to = from.to_owned();
+    if !path.is_empty() {
+        to = normalised(&from.parent()?.join(path));
+        if to.is_dir() {
+            to.push("index.html");
+        }
+    }
+    match pages.get(&to) {
+        Some(page) => {
+            let found = fragment.is_empty() || page.ids.contains(fragment);
+            (!found).then_some("leads to no place of that page")
+        }
+        None if to.is_file() => None,
+        None => Some("leads nowhere"),
+    }
+}
+
+fn normalised(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                out.pop();
+            }
+            Component::CurDir => {}
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+/// A page: what can be linked, and what it links to.
+struct Page {
+    ids: HashSet<String>,
+    /// Those that belong to the text.
+    places: HashSet<String>,
+    twice: Vec<String>,
+    links: Vec<Link>,
+}
+
+struct Link {
+    target: String,
+    /// Whether it is fetched to show the page.
+    fetched: bool,
+}
+
+impl Page {
+    fn read(path: &Path) -> Result<Self> {
+        let html = parse(path)?;
+        let mut page = Self {
+            ids: HashSet::new(),
+            places: HashSet::new(),
+            twice: Vec::new(),
+            links: Vec::new(),
+        };
+        for element in html.select(&selector("[id]")) {
+            let id = element.attr("id").unwrap_or_default().to_owned();
+            if !page.ids.insert(id.clone()) {
+                page.twice.push(id);
+            }
+        }
+        for element in html.select(&selector("main [id]")) {
+            page.places.extend(element.attr("id").map(str::to_owned));
+        }
+        for element in html.select(&selector("[href], [src]")) {
+            let name = element.value().name();
+            for attribute in ["href", "src"] {
+                if let Some(target) = element.attr(attribute) {
+                    page.links.push(Link {
+                        target: target.to_owned(),
+                        fetched: !matches!(name, "a" | "area"),
+                    });
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+fn parse(path: &Path) -> Result<Html> {
+    let text =
+        fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    Ok(Html::parse_document(&text))
+}
+
+/// A selector of this program.
+fn selector(text: &str) -> Selector {
+    Selector::parse(text).expect("a selector that is written here")
+}
+
+fn report(wrong: &[String]) -> Result<()> {
+    let shown = wrong.iter().take(30).map(String::as_str);
+    let shown = shown.collect::<Vec<_>>().join("\n");
+    ensure!(wrong.is_empty(), "{shown}\n{} in all", wrong.len());
+    Ok(())
+}

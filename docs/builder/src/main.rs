@@ -1,0 +1,60 @@
+//! Builds the book of this repository, and checks it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail, ensure};
+use check::Book;
+
+mod annotated;
+mod build;
+mod check;
+mod directives;
+mod html;
+mod self_test;
+mod translation;
+mod verdicts;
+mod words;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("book: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let root = annotate::project::root();
+    let output = output(&root);
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["build"] => build::both(&root, &output),
+        ["messages", folder] => {
+            let file = build::messages(&root, Path::new(folder))?;
+            println!("{}", file.display());
+            Ok(())
+        }
+        ["check"] => check::run(&Book { root, output }, check::ALL),
+        ["check", "--self-test"] => self_test::run(&root),
+        ["check", name] => {
+            let named = |check: &&check::Check| check.0 == name;
+            let checks: Vec<_> =
+                check::ALL.iter().filter(named).copied().collect();
+            ensure!(!checks.is_empty(), "there is no check {name}");
+            check::run(&Book { root, output }, &checks)
+        }
+        _ => bail!(
+            "usage: book build | messages FOLDER | check [NAME | --self-test]"
+        ),
+    }
+}
+
+/// Where the book is built: `target/book`.
+fn output(root: &Path) -> PathBuf {
+    root.join("target/book")
+}

@@ -1,0 +1,126 @@
+//! The claims and what the lab has found out about each, from its result
+//! file.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::Deserialize;
+
+use crate::annotated::escape;
+use crate::words::{Language, Word};
+
+/// Where the lab puts its results.
+const FILE: &str = "docs/evaluation/evaluation.json";
+
+/// How to have them.
+const COMMAND: &str = "cargo run --release -p lab -- evaluate";
+
+/// All claims, tested.
+#[derive(Debug, Deserialize)]
+pub struct Evaluation {
+    /// False when the lab was stopped early.
+    complete: bool,
+    claims: Vec<Claim>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Claim {
+    id: String,
+    approach: String,
+    claim: Text,
+    verdict: String,
+    figure: Text,
+    spread: String,
+    command: String,
+}
+
+/// A sentence in both languages.
+#[derive(Debug, Deserialize)]
+struct Text {
+    en: String,
+    es: String,
+}
+
+impl Text {
+    fn of(&self, language: Language) -> &str {
+        match language {
+            Language::English => &self.en,
+            Language::Spanish => &self.es,
+        }
+    }
+}
+
+impl Evaluation {
+    /// Reads the lab's results.
+    ///
+    /// # Errors
+    ///
+    /// Where there are none, or they are not what is expected.
+    pub fn read(root: &Path) -> Result<Self> {
+        let text = fs::read_to_string(root.join(FILE)).with_context(|| {
+            format!("{FILE} is missing: {COMMAND} makes it")
+        })?;
+        let evaluation: Self = serde_json::from_str(&text).context(FILE)?;
+        ensure!(evaluation.complete, "{FILE} is not complete: {COMMAND}");
+        Ok(evaluation)
+    }
+
+    /// The claims of an approach, or all, as a table.
+    ///
+    /// # Errors
+    ///
+    /// Where there are none, or a verdict is unknown.
+    pub fn table(&self, approach: &str, language: Language) -> Result<String> {
+        let claims: Vec<&Claim> = self
+            .claims
+            .iter()
+            .filter(|claim| approach == "all" || claim.approach == approach)
+            .collect();
+        ensure!(!claims.is_empty(), "{FILE} has no claim for {approach}");
+        let mut rows = String::new();
+        for claim in claims {
+            rows += &claim.row(language)?;
+        }
+        let heads = [
+            Word::Claim,
+            Word::Verdict,
+            Word::Figure,
+            Word::Spread,
+            Word::Command,
+        ];
+        let heads = heads.map(|word| {
+            format!("<th scope=\"col\">{}</th>", language.word(word))
+        });
+        Ok(format!(
+            "<div class=\"verdicts\" role=\"region\" tabindex=\"0\" \
+             aria-label=\"{}\">\n<table>\n<thead><tr>{}</tr></thead>\n\
+             <tbody>\n{rows}</tbody>\n</table>\n</div>",
+            language.word(Word::Verdict),
+            heads.concat()
+        ))
+    }
+}
+
+impl Claim {
+    fn row(&self, language: Language) -> Result<String> {
+        let Some(verdict) = language.verdict(&self.verdict) else {
+            bail!("{FILE}: claim {} has no verdict: {}", self.id, self.verdict);
+        };
+        let mut row = String::new();
+        let _ = writeln!(
+            row,
+            "<tr><td><b>{}</b> {}</td>\
+             <td><span class=\"verdict {}\">{verdict}</span></td>\
+             <td>{}</td><td>{}</td><td><code>{}</code></td></tr>",
+            escape(&self.id),
+            escape(self.claim.of(language)),
+            self.verdict.replace(' ', "-"),
+            escape(self.figure.of(language)),
+            escape(&self.spread),
+            escape(&self.command)
+        );
+        Ok(row)
+    }
+}

@@ -1,0 +1,215 @@
+//! The words that no chapter contains: the summaries of folded notes, the
+//! verdicts, and mdBook's own buttons.
+
+/// A language of the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// English, at the root of the output.
+    English,
+    /// Spanish, in `es/`.
+    Spanish,
+}
+
+impl Language {
+    /// Both, in the order in which they are built.
+    pub const ALL: [Self; 2] = [Self::English, Self::Spanish];
+
+    /// Its code, as in `lang="es"`.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Spanish => "es",
+        }
+    }
+
+    /// The language of this code; English if there is none.
+    #[must_use]
+    pub fn of(code: Option<&str>) -> Self {
+        match code {
+            Some("es") => Self::Spanish,
+            _ => Self::English,
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::English => Self::Spanish,
+            Self::Spanish => Self::English,
+        }
+    }
+
+    /// Its own name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::Spanish => "Español",
+        }
+    }
+
+    /// The title of the book.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::English => "One server, many clients",
+            Self::Spanish => "Un servidor, muchos clientes",
+        }
+    }
+
+    /// What search engines show.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::English => {
+                "Threads, processes and multiplexing: three echo servers in \
+                 Rust, read line by line"
+            }
+            Self::Spanish => {
+                "Hilos, procesos y multiplexación: tres servidores de eco en \
+                 Rust, leídos línea por línea"
+            }
+        }
+    }
+
+    /// A word or two of the pages themselves.
+    #[must_use]
+    pub fn word(self, word: Word) -> &'static str {
+        let (english, spanish) = match word {
+            Word::Teacher => ("For the teacher", "Para quien enseña"),
+            Word::Question => ("Question", "Pregunta"),
+            Word::Answer => ("Answer", "Respuesta"),
+            Word::Minute => ("minute", "minuto"),
+            Word::Minutes => ("minutes", "minutos"),
+            Word::Tests => ("Tests, lines", "Pruebas, líneas"),
+            Word::To => ("to", "a"),
+            Word::Claim => ("Claim", "Afirmación"),
+            Word::Verdict => ("Verdict", "Veredicto"),
+            Word::Figure => ("Measured", "Medido"),
+            Word::Spread => ("Spread", "Dispersión"),
+            Word::Command => ("Command", "Orden"),
+        };
+        match self {
+            Self::English => english,
+            Self::Spanish => spanish,
+        }
+    }
+
+    /// A verdict of the lab, if it is one.
+    #[must_use]
+    pub fn verdict(self, english: &str) -> Option<&'static str> {
+        let (english, spanish) = match english {
+            "holds" => ("holds", "se cumple"),
+            "holds in part" => ("holds in part", "se cumple en parte"),
+            "does not hold here" => ("does not hold here", "aquí no se cumple"),
+            "too noisy to tell" => {
+                ("too noisy to tell", "demasiado ruido para decirlo")
+            }
+            _ => return None,
+        };
+        Some(match self {
+            Self::English => english,
+            Self::Spanish => spanish,
+        })
+    }
+}
+
+/// What [`Language::word`] knows.
+#[derive(Clone, Copy, Debug)]
+pub enum Word {
+    /// The summary of a note for the teacher.
+    Teacher,
+    /// Before a question.
+    Question,
+    /// The summary of an answer.
+    Answer,
+    /// One of them.
+    Minute,
+    /// More of them.
+    Minutes,
+    /// The summary of folded tests, before the numbers of their lines.
+    Tests,
+    /// Between two numbers.
+    To,
+    /// Heads of the columns of verdicts.
+    Claim,
+    /// The lab's word.
+    Verdict,
+    /// What the lab has measured.
+    Figure,
+    /// How far its repetitions lie apart.
+    Spread,
+    /// How to measure it again.
+    Command,
+}
+
+/// What mdBook's own template says, and how it is said in Spanish. Each
+/// must be found at least once, so that an update of mdBook that changes its
+/// words does not go unnoticed.
+pub const TEMPLATE: &[(&str, &str)] = &[
+    ("Keyboard shortcuts", "Atajos del teclado"),
+    (
+        "<p>Press <kbd>←</kbd> or <kbd>→</kbd> to navigate between chapters</p>",
+        "<p><kbd>←</kbd> y <kbd>→</kbd>: capítulo anterior y siguiente</p>",
+    ),
+    (
+        "<p>Press <kbd>S</kbd> or <kbd>/</kbd> to search in the book</p>",
+        "<p><kbd>S</kbd> o <kbd>/</kbd>: buscar en el libro</p>",
+    ),
+    (
+        "<p>Press <kbd>?</kbd> to show this help</p>",
+        "<p><kbd>?</kbd>: mostrar esta ayuda</p>",
+    ),
+    (
+        "<p>Press <kbd>Esc</kbd> to hide this help</p>",
+        "<p><kbd>Esc</kbd>: ocultar esta ayuda</p>",
+    ),
+    ("aria-label=\"Table of contents\"", "aria-label=\"Índice\""),
+    (
+        "title=\"Toggle Table of Contents\" aria-label=\"Toggle Table of Contents\"",
+        "title=\"Mostrar u ocultar el índice\" aria-label=\"Mostrar u ocultar el índice\"",
+    ),
+    (
+        "title=\"Change theme\" aria-label=\"Change theme\"",
+        "title=\"Cambiar el tema\" aria-label=\"Cambiar el tema\"",
+    ),
+    ("aria-label=\"Themes\"", "aria-label=\"Temas\""),
+    ("theme\">Auto</button>", "theme\">Automático</button>"),
+    ("light\">Light</button>", "light\">Claro</button>"),
+    ("navy\">Navy</button>", "navy\">Oscuro</button>"),
+    (
+        "title=\"Search (`/`)\" aria-label=\"Toggle Searchbar\"",
+        "title=\"Buscar (`/`)\" aria-label=\"Mostrar u ocultar la búsqueda\"",
+    ),
+    (
+        "placeholder=\"Search this book ...\"",
+        "placeholder=\"Buscar en el libro…\"",
+    ),
+    (
+        "title=\"Print this book\" aria-label=\"Print this book\"",
+        "title=\"Imprimir el libro\" aria-label=\"Imprimir el libro\"",
+    ),
+    (
+        "aria-label=\"Page navigation\"",
+        "aria-label=\"Navegación entre páginas\"",
+    ),
+    (
+        "title=\"Previous chapter\" aria-label=\"Previous chapter\"",
+        "title=\"Capítulo anterior\" aria-label=\"Capítulo anterior\"",
+    ),
+    (
+        "title=\"Next chapter\" aria-label=\"Next chapter\"",
+        "title=\"Capítulo siguiente\" aria-label=\"Capítulo siguiente\"",
+    ),
+    (
+        "count + ' search result for \\''",
+        "count + ' resultado para \\''",
+    ),
+    ("'No search results for \\''", "'Ningún resultado para \\''"),
+    (
+        "count + ' search results for \\''",
+        "count + ' resultados para \\''",
+    ),
+];

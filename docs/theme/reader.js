@@ -1,0 +1,50 @@
+// Keeps the place when the language changes, unfolds everything for printing,
+// and lets the keyboard open the table of contents.
+(() => {
+    'use strict';
+
+    const link = document.getElementById('language');
+    const base = link.getAttribute('href');
+
+    // The fragment of this place: the one in the address, or else that of the
+    // last anchor above what is being read.
+    function place() {
+        if (window.location.hash) {
+            return window.location.hash;
+        }
+        if (window.scrollY < 100) {
+            return '';
+        }
+        const anchors = document.querySelectorAll('main [id]');
+        const above = Array.from(anchors).filter(
+            (anchor) => anchor.getBoundingClientRect().top < 150,
+        );
+        const last = above.pop();
+        return last ? `#${last.id}` : '';
+    }
+
+    for (const event of ['click', 'auxclick', 'focus', 'pointerenter']) {
+        link.addEventListener(event, () => {
+            link.href = base + place();
+        });
+    }
+
+    function unfold() {
+        for (const details of document.querySelectorAll('main details')) {
+            details.open = true;
+        }
+    }
+
+    window.addEventListener('beforeprint', unfold);
+    if (/\/print\.html$/.test(window.location.pathname)) {
+        unfold();
+    }
+
+    // mdBook has a label there, which the keyboard passes by; the builder has
+    // made a button of it.
+    document
+        .getElementById('mdbook-sidebar-toggle')
+        .addEventListener('click', () => {
+            document.getElementById('mdbook-sidebar-toggle-anchor').click();
+        });
+})();

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# The book, in both languages: scripts/book.sh [build | serve | check | …]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+  cat <<'EOF'
+scripts/book.sh             builds the book: target/book/index.html
+scripts/book.sh serve       builds it and shows it at http://127.0.0.1:3000/
+scripts/book.sh check       checks everything; check NAME: one of its checks
+scripts/book.sh check --self-test
+                            plants every fault once and sees the check fail
+scripts/book.sh messages    writes docs/po/messages.pot: all that is translated
+scripts/book.sh merge       brings docs/po/es.po up to the book
+EOF
+}
+
+# What builds it is a workspace of its own, beside the servers' builds.
+book() {
+  cargo run --quiet --locked --manifest-path docs/builder/Cargo.toml \
+    --target-dir "${CARGO_TARGET_DIR:-target}/builder" -- "$@"
+}
+
+# The browser's driver, at the versions of its lock file.
+driver() {
+  if ! [ docs/browser/node_modules/.package-lock.json -nt \
+    docs/browser/package-lock.json ]; then
+    npm ci --prefix docs/browser --silent --no-audit --no-fund
+  fi
+}
+
+case "${1:-build}" in
+build)
+  book build
+  echo 'target/book/index.html'
+  ;;
+serve)
+  book build
+  port=${2:-3000}
+  echo "http://127.0.0.1:$port/"
+  python3 -m http.server --bind 127.0.0.1 --directory target/book "$port"
+  ;;
+check)
+  driver
+  book "$@"
+  ;;
+messages)
+  book messages docs/po
+  ;;
+merge)
+  book messages docs/po
+  # Nothing is guessed: what has changed is translated again.
+  msgmerge --quiet --update --backup=none --no-fuzzy-matching --no-wrap \
+    docs/po/es.po docs/po/messages.pot
+  # What is no longer in the book goes.
+  msgattrib --no-obsolete --no-wrap --output-file=docs/po/es.po docs/po/es.po
+  rm docs/po/messages.pot
+  msgfmt --statistics --output-file=/dev/null docs/po/es.po
+  ;;
+-h | --help | help)
+  usage
+  ;;
+*)
+  usage >&2
+  exit 2
+  ;;
+esac
