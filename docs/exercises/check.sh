@@ -5,6 +5,9 @@
 # In a copy of the current source each check must fail; then the solution must
 # apply, be formatted and annotated like everything else, build without a
 # warning, and make the check pass.
+#
+# Where the source has moved away from a solution: git apply --3way, mend it,
+# and git diff -U2 into its place.
 
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.."

@@ -18,6 +18,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -157,6 +158,7 @@ class Session:
         self.out = []
         self.substitutions = []
         self.sorted = {}
+        self.exchanged = {}
         self.renumbered = {}
         self.traced = False
         self.hidden = {}
@@ -223,7 +225,7 @@ class Session:
         if found := re.fullmatch(r"wait (\w+) (\d+)", line):
             self.wait_for_system(found[1], int(found[2]))
             return
-        found = re.fullmatch(r"(\d)(\$ |\? |> |- |\^C|\^D|\.|< |% )(.*)", line)
+        found = re.fullmatch(r"(\d)(\$ |\? |> |- |\^C|\^D|\.|< |= |% )(.*)", line)
         if not found:
             raise Failed("not understood")
         number, verb, rest = int(found[1]), found[2].strip(), found[3]
@@ -262,6 +264,8 @@ class Session:
                 self.hidden.setdefault(number, []).append(re.compile(rest))
             case "%":
                 self.renumbered = {word: {} for word in rest.split("|")}
+            case "=":
+                self.exchanged[number] = re.compile(rest)
             case "<":
                 self.sorted[number] = re.compile(rest)
 
@@ -401,8 +405,9 @@ class Session:
             self.show_lines(terminal.number, lines)
 
     def show_lines(self, number, lines):
-        # One process of a traced server after the other.
-        lines = by_process([self.numbered(line) for line in lines])
+        lines = self.by_process([self.numbered(line) for line in lines])
+        if number in self.exchanged:
+            lines = self.exchange(lines, self.exchanged[number])
         if number in self.sorted:
             lines = self.in_order(lines, self.sorted[number])
         for line in lines:
@@ -437,6 +442,46 @@ class Session:
             return f"[pid {server}] {line}"
         self.traced = self.traced or line.startswith("clone")
         return line
+
+    def by_process(self, lines):
+        """Puts the lines of one process together, where strace has traced
+        several and in which order they come is up to chance."""
+        order = list(self.processes)
+        owners = []
+        for line in lines:
+            owner = re.match(r"(?:\[pid +|process |proceso )(\d+)", line)
+            owners.append(owner[1] if owner else None)
+            if owner and owner[1] not in order:
+                order.append(owner[1])
+        if not any(line.startswith("[pid ") for line in lines):
+            return lines
+        keys = []
+        for owner, line in zip(owners, lines):
+            if owner:
+                keys.append(order.index(owner))
+            else:
+                # The transcript of a thread does not name its process id: it
+                # is the latest. All else is the server's.
+                thread = re.match(r"(?:thread|hilo) \d", line)
+                keys.append(len(order) - 1 if thread else 0)
+        pairs = sorted(zip(keys, lines), key=lambda pair: pair[0])
+        return [line for _, line in pairs]
+
+    def exchange(self, lines, pattern):
+        """Puts what matches in order, and leaves the rest of each line: who is
+        younger need not have the greater number."""
+        found = [pattern.search(line) for line in lines]
+        texts = sorted(
+            (match[1] for match in found if match),
+            key=lambda text: natural(self.normal(text)),
+        )
+        texts = iter(texts)
+        return [
+            line[:match.start(1)] + next(texts) + line[match.end(1):]
+            if match
+            else line
+            for match, line in zip(found, lines)
+        ]
 
     def in_order(self, lines, pattern):
         """Puts the lines that match in order, each in the place of another:
@@ -476,25 +521,6 @@ class Session:
         for pattern, replacement in self.substitutions:
             line = pattern.sub(replacement, line)
         return line
-
-
-def by_process(lines):
-    """Puts the lines of one process together, where strace has traced several
-    and in which order they come is up to chance: the parent first."""
-    owners = []
-    for line in lines:
-        owner = re.match(r"(?:\[pid +|process |proceso )(\d+)", line)
-        # The transcript of a thread does not name its process id.
-        child = re.match(r"(?:thread|hilo) \d", line)
-        owners.append(int(owner[1]) if owner else sys.maxsize * bool(child))
-    traced = sorted(
-        int(found[1]) for l in lines if (found := re.match(r"\[pid +(\d+)", l))
-    )
-    if not traced:
-        return lines
-    youngest = max(traced)
-    keys = [min(owner, youngest) for owner in owners]
-    return [l for _, l in sorted(zip(keys, lines), key=lambda pair: pair[0])]
 
 
 def natural(line):
@@ -538,6 +564,20 @@ def build():
     return json.loads(metadata)["target_directory"]
 
 
+def lacking():
+    """What a machine must have, or the sessions would fail without a word."""
+    tools = "bash curl nc od pgrep prlimit pstree seq ss strace timeout xargs"
+    for tool in tools.split():
+        if not shutil.which(tool):
+            yield f"there is no {tool}"
+    if shutil.which("nc"):
+        help_text = subprocess.run(
+            ["nc", "-h"], capture_output=True, stdin=subprocess.DEVNULL
+        )
+        if b"OpenBSD" not in help_text.stdout + help_text.stderr:
+            yield "nc is not that of OpenBSD"
+
+
 def outputs(name):
     """Where the two languages of a session are written down."""
     return {"": HERE / f"{name}.out", "es": HERE / f"{name}.es.out"}
@@ -574,6 +614,9 @@ def main():
     arguments = parser.parse_args()
     every = sorted(path.stem for path in HERE.glob("*.session"))
     names = arguments.names or every
+    if faults := list(lacking()):
+        print("\n".join(faults), file=sys.stderr)
+        return 2
     target = build()
     faults = []
     jobs = {}
