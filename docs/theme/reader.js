@@ -1,5 +1,5 @@
 // Keeps the place when the language changes, unfolds everything for printing,
-// and lets the keyboard open the table of contents.
+// and lets the keyboard do what the mouse does.
 (() => {
     'use strict';
 
@@ -39,6 +39,21 @@
     if (/\/print\.html$/.test(window.location.pathname)) {
         unfold();
     }
+
+    // What is too wide scrolls by itself, with the arrow keys as well.
+    function reach() {
+        const parts = 'main :is(pre, pre > code, .table-wrapper)';
+        for (const part of document.querySelectorAll(parts)) {
+            if (part.scrollWidth > part.clientWidth) {
+                part.tabIndex = 0;
+            } else {
+                part.removeAttribute('tabindex');
+            }
+        }
+    }
+
+    window.addEventListener('load', reach);
+    window.addEventListener('resize', reach);
 
     // mdBook has a label there, which the keyboard passes by; the builder has
     // made a button of it.

@@ -79,6 +79,10 @@ pub fn side_by_side(
     number: &str,
     files: &[(Source, String)],
 ) -> Result<String> {
+    let text = |source: &Source, line: usize| {
+        let line = source.line(line).map_or("", |line| &line.text);
+        line.trim().to_owned()
+    };
     let mut columns = Vec::new();
     for (source, url) in files {
         let blocks = step_blocks(source, number)?;
@@ -87,21 +91,24 @@ pub fn side_by_side(
             .flat_map(|block| {
                 block.head_lines.clone().chain(block.code_lines.clone())
             })
+            .filter(|line| !text(source, *line).is_empty())
             .collect::<Vec<_>>();
         columns.push((source, url, lines));
     }
-    let text = |source: &Source, line: usize| {
-        let line = source.line(line).map_or("", |line| &line.text);
-        line.trim().to_owned()
-    };
     let texts: Vec<Vec<String>> = columns
         .iter()
         .map(|(source, _, lines)| {
             lines.iter().map(|line| text(source, *line)).collect()
         })
         .collect();
-    let everywhere =
-        |text: &String| texts.iter().all(|column| column.contains(text));
+    // Two languages have nothing in common that would be worth a mark.
+    let language = files.first().map_or("", |(source, _)| language_of(source));
+    let is_one = files
+        .iter()
+        .all(|(other, _)| language_of(other) == language);
+    let is_common = |text: &String| {
+        !is_one || texts.iter().all(|column| column.contains(text))
+    };
     let mut out = format!(
         "<div class=\"side-by-side\" style=\"--columns:{}\">\n",
         columns.len()
@@ -115,13 +122,11 @@ pub fn side_by_side(
             source.path
         );
         let least = least_indent(source, lines);
-        let is_blank = |line: &&usize| text(source, **line).is_empty();
-        let blank = lines.iter().rev().take_while(is_blank).count();
-        for line in &lines[..lines.len() - blank] {
+        for line in lines {
             let (code, _) = code_and_comment(source, *line)?;
             let code = code.get(least..).unwrap_or("");
-            let same = everywhere(&text(source, *line));
-            let class = if same { "line" } else { "line only" };
+            let common = is_common(&text(source, *line));
+            let class = if common { "line" } else { "line only" };
             let number = format!(
                 "<a href=\"{url}#L{line}\" tabindex=\"-1\" \
                  aria-hidden=\"true\">{line}</a>"

@@ -13,6 +13,8 @@ mod check;
 mod directives;
 mod html;
 mod self_test;
+#[cfg(test)]
+mod tests;
 mod translation;
 mod verdicts;
 mod words;
