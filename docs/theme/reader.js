@@ -1,4 +1,4 @@
-// Keeps the place when the language changes, unfolds everything for printing,
+// Keeps the place when the language changes, prints everything, dark on light,
 // and lets the keyboard do what the mouse does.
 (() => {
     'use strict';
@@ -34,6 +34,35 @@
             details.open = true;
         }
     }
+
+    // Paper is light, whatever the screen is.
+    const { classList } = document.documentElement;
+    const sheets = ['highlight', 'tomorrow-night', 'ayu-highlight'].map(
+        (name) => document.getElementById(`mdbook-${name}-css`),
+    );
+    let screen = null;
+
+    window.addEventListener('beforeprint', () => {
+        const themes = ['ayu', 'coal', 'navy'];
+        const theme = themes.find((name) => classList.contains(name));
+        if (theme) {
+            screen = [theme, ...sheets.map((sheet) => sheet.disabled)];
+            classList.replace(theme, 'light');
+            sheets.forEach((sheet, index) => {
+                sheet.disabled = index > 0;
+            });
+        }
+    });
+    window.addEventListener('afterprint', () => {
+        if (screen) {
+            const [theme, ...disabled] = screen;
+            classList.replace('light', theme);
+            sheets.forEach((sheet, index) => {
+                sheet.disabled = disabled[index];
+            });
+            screen = null;
+        }
+    });
 
     window.addEventListener('beforeprint', unfold);
     if (/\/print\.html$/.test(window.location.pathname)) {
