@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::path::Path;
 
 use annotate::source::{Block, LineKind, Source};
 use anyhow::{Result, bail, ensure};
@@ -203,7 +204,8 @@ fn must_be_complete(
 }
 
 fn language_of(source: &Source) -> &'static str {
-    if source.path.ends_with(".py") {
+    let extension = Path::new(&source.path).extension();
+    if extension.is_some_and(|extension| extension == "py") {
         "python"
     } else {
         "rust"
@@ -323,16 +325,21 @@ impl<'a> Writer<'a> {
             let level = banner.level().cast_signed() + self.level;
             let marks = "#".repeat(level.clamp(1, 6).unsigned_abs());
             let dot = if banner.level() == 1 { "." } else { "" };
+            let step = step_id(&banner.number);
             let id = match self.lines {
-                Lines::Here => format!(" {{#{}}}", step_id(&banner.number)),
-                Lines::There(_) => String::new(),
+                Lines::Here => step,
+                // A page can have the same step of several files.
+                Lines::There(_) => {
+                    let path = &self.source.path;
+                    format!("{}-{step}", path.replace(['/', '.'], "-"))
+                }
             };
             let anchor = self.anchors(note_lines.start..note_lines.start + 1);
             note_lines.start += 1;
             let _ = write!(
                 self.out,
                 "<div class=\"banner\">{anchor}\n\n\
-                 {marks} {}{dot} {}{id}\n\n</div>\n\n",
+                 {marks} {}{dot} {} {{#{id}}}\n\n</div>\n\n",
                 banner.number, banner.title,
             );
         }

@@ -47,7 +47,7 @@ impl Preprocessor for Expand {
             if let (BookItem::Chapter(chapter), true) = (item, result.is_ok()) {
                 let path = chapter.path.clone().unwrap_or_default();
                 match context.expand(&path, &chapter.content) {
-                    Ok(content) => chapter.content = content,
+                    Ok(expanded) => chapter.content = expanded,
                     Err(error) => result = Err(error),
                 }
             }

@@ -1,7 +1,7 @@
 //! Builds the book of this repository, and checks it.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
@@ -37,7 +37,7 @@ fn run() -> Result<()> {
     match arguments[..] {
         ["build"] => build::both(&root, &output),
         ["messages", folder] => {
-            let file = build::messages(&root, Path::new(folder))?;
+            let file = build::messages(&root, &path::absolute(folder)?)?;
             println!("{}", file.display());
             Ok(())
         }

@@ -100,8 +100,11 @@ fn tests_are_folded() {
 #[test]
 fn a_step_is_what_stands_under_its_banner() {
     let page = english("# Chapter\n\n## Steps\n\n{{#step a.rs 1}}");
-    assert!(page.contains("\n### 1. First\n"), "{page}");
-    assert!(page.contains("\n#### 1.1 Below\n"), "{page}");
+    assert!(page.contains("\n### 1. First {#a-rs-step-1}\n"), "{page}");
+    assert!(
+        page.contains("\n#### 1.1 Below {#a-rs-step-1-1}\n"),
+        "{page}"
+    );
     assert!(!page.contains("2. Second"), "{page}");
     assert!(page.contains("annotated/a.html#step-1\">a.rs"), "{page}");
     // Its lines are those of the page of the file.

@@ -29,7 +29,8 @@ pub struct Evaluation {
 struct Claim {
     id: String,
     approach: String,
-    claim: Text,
+    #[serde(rename = "claim")]
+    words: Text,
     verdict: String,
     figure: Text,
     spread: String,
@@ -108,7 +109,7 @@ impl Claim {
              <td><span class=\"verdict {}\">{verdict}</span></td>\
              <td>{}</td><td>{}</td></tr>",
             escape(&self.id),
-            escape(self.claim.of(language)),
+            escape(self.words.of(language)),
             self.verdict.replace(' ', "-"),
             escape(self.figure.of(language)),
             escape(&self.spread)
