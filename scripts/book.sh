@@ -7,7 +7,9 @@ usage() {
   cat <<'EOF'
 scripts/book.sh             builds the book: target/book/index.html
 scripts/book.sh serve       builds it and shows it at http://127.0.0.1:3000/
-scripts/book.sh check       checks everything; check NAME: one of its checks
+scripts/book.sh check       checks everything; check NAME: one part of it:
+                            builder, build, repeat, translation, identity,
+                            sources, links, browser, transcripts, exercises
 scripts/book.sh check --self-test
                             plants every fault once and sees the check fail
 scripts/book.sh messages    writes docs/po/messages.pot: all that is translated
@@ -16,9 +18,29 @@ EOF
 }
 
 # What builds it is a workspace of its own, beside the servers' builds.
-book() {
-  cargo run --quiet --locked --manifest-path docs/builder/Cargo.toml \
-    --target-dir "${CARGO_TARGET_DIR:-target}/builder" -- "$@"
+builder() { # cargo's command, arguments
+  local command=$1
+  shift
+  cargo "$command" --quiet --locked --manifest-path docs/builder/Cargo.toml \
+    --target-dir "${CARGO_TARGET_DIR:-target}/builder" "$@"
+}
+
+book() { builder run -- "$@"; }
+
+# A session that is not what was recorded must be found.
+changed_transcript() {
+  local copy=docs/transcripts/self-test
+  cp docs/transcripts/hola.session "$copy.session"
+  sed 's/hola/adiós/' docs/transcripts/hola.out >"$copy.out"
+  cp docs/transcripts/hola.es.out "$copy.es.out"
+  local said
+  said=$(docs/transcripts/transcripts.py check self-test || true)
+  rm "$copy.session" "$copy.out" "$copy.es.out"
+  if ! grep -q '^-.*adiós' <<<"$said"; then
+    printf 'a changed transcript is not found: %s\n' "$said"
+    return 1
+  fi
+  echo 'found: a changed transcript'
 }
 
 # The browser's driver, at the versions of its lock file.
@@ -41,8 +63,27 @@ serve)
   python3 -m http.server --bind 127.0.0.1 --directory target/book "$port"
   ;;
 check)
-  driver
-  book "$@"
+  case "${2:-}" in
+  transcripts) docs/transcripts/transcripts.py check "${@:3}" ;;
+  exercises) docs/exercises/check.sh "${@:3}" ;;
+  builder) builder test ;;
+  --self-test)
+    driver
+    changed_transcript
+    book check --self-test
+    ;;
+  '')
+    driver
+    builder test
+    book check
+    docs/transcripts/transcripts.py check
+    docs/exercises/check.sh
+    ;;
+  *)
+    driver
+    book "$@"
+    ;;
+  esac
   ;;
 messages)
   book messages docs/po

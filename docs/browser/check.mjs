@@ -280,6 +280,7 @@ async function search(browser, origin) {
 
 // The print view has every page, all of it, with nothing folded.
 async function print(browser, origin) {
+  await paper(browser, origin);
   for (const language of ['', 'es']) {
     const page = await tab(browser, origin);
     const wanted = [];
@@ -307,6 +308,24 @@ async function print(browser, origin) {
     }
     await page.context().close();
   }
+}
+
+// Paper is light also where the screen is dark.
+async function paper(browser, origin) {
+  const page = await tab(browser, origin, { theme: 'dark' });
+  await page.goto('/annotated/threads-main.html');
+  const background = (event) =>
+    page.evaluate((name) => {
+      window.dispatchEvent(new Event(name));
+      return getComputedStyle(document.documentElement).backgroundColor;
+    }, event);
+  if ((await background('beforeprint')) !== 'rgb(255, 255, 255)') {
+    wrong.push('a dark page is printed dark');
+  }
+  if ((await background('afterprint')) === 'rgb(255, 255, 255)') {
+    wrong.push('a dark page is light after it was printed');
+  }
+  await page.context().close();
 }
 
 // The lines that one sees.

@@ -339,3 +339,78 @@ pub fn readiness(backend: Option<Backend>) -> nix::Result<Box<dyn Readiness>> {
         _ => Box::new(Poll::default()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use black_box::allocations::Counting;
+    use common::language::Language;
+    use common::options::Options;
+    use common::totals::Totals;
+
+    use super::*;
+
+    #[global_allocator]
+    static ALLOCATOR: Counting = Counting;
+
+    /// A server that listens on a free port, and its list.
+    fn clients(backend: &str) -> (Arc<Server>, Listener, Clients) {
+        let line = format!("mux-server --quiet --port 0 --backend {backend}");
+        let words = line.split(' ').map(Into::into);
+        let program = crate::PROGRAM;
+        let options = Options::parse(program, Language::English, words);
+        let server = Server::new(program, options.unwrap()).unwrap();
+        let server = Arc::new(server);
+        let listener = Listener::new(Arc::clone(&server)).unwrap();
+        let taken = Arc::default();
+        let clients =
+            Clients::new(Arc::clone(&server), &listener, Worker::Loop, taken);
+        (server, listener, clients.unwrap())
+    }
+
+    /// Waits until somebody is ready, and says who.
+    fn ready(clients: &mut Clients, listener: &mut Listener) -> Vec<RawFd> {
+        let mut ready = Vec::with_capacity(8);
+        while ready.is_empty() {
+            clients.wait(listener, &mut ready).unwrap();
+        }
+        ready
+    }
+
+    #[test]
+    fn a_message_costs_the_loop_no_allocation() {
+        for backend in ["select", "poll", "epoll"] {
+            let (server, mut listener, mut clients) = clients(backend);
+            let mut client =
+                TcpStream::connect(listener.address().unwrap()).unwrap();
+            let fd = ready(&mut clients, &mut listener)[0];
+            assert!(clients.is_door(fd));
+            let (stream, address) =
+                clients.accept(&mut listener).unwrap().unwrap();
+            clients.enter(stream, address).unwrap();
+            let mut totals = Totals::default();
+            let mut buffer = [0; 1024];
+            let mut found = Vec::with_capacity(8);
+            for turn in 0..10 {
+                client.write_all(b"hola").unwrap();
+                let before = Counting::so_far();
+                while found.is_empty() {
+                    clients.wait(&mut listener, &mut found).unwrap();
+                }
+                for fd in found.drain(..) {
+                    let client = clients.get(fd).unwrap();
+                    let end = client.proceed(&server, &mut totals, &mut buffer);
+                    assert!(end.is_none(), "{end:?}");
+                    clients.watch(fd);
+                }
+                // The first wait may make room for its question.
+                if turn > 0 {
+                    assert_eq!(Counting::so_far(), before, "{backend}");
+                }
+                client.read_exact(&mut [0; 4]).unwrap();
+            }
+            assert_eq!(totals.sent, 40);
+        }
+    }
+}

@@ -148,11 +148,76 @@ mod tests {
     use std::net::TcpListener;
     use std::time::Duration;
 
+    use black_box::allocations::Counting;
     use common::closing::Stream;
     use common::echo::handle_client;
     use common::options::{Options, Serve};
 
     use super::*;
+
+    #[global_allocator]
+    static ALLOCATOR: Counting = Counting;
+
+    /// A client that sends some messages, and notes how often whoever serves
+    /// it has allocated by then.
+    #[derive(Default)]
+    struct Notes {
+        allocations: Vec<u64>,
+    }
+
+    impl Read for &mut Notes {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            if self.allocations.len() == self.allocations.capacity() {
+                return Ok(0);
+            }
+            self.allocations.push(Counting::so_far());
+            room[..3].copy_from_slice(b"abc");
+            Ok(3)
+        }
+    }
+
+    impl Write for &mut Notes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for &mut Notes {
+        fn end_sending(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn limit_reading(&self, _limit: Duration) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn unacknowledged(&self) -> usize {
+            0
+        }
+    }
+
+    #[test]
+    fn a_message_costs_no_allocation() {
+        let program = crate::PROGRAM;
+        let language = common::language::Language::English;
+        let words = ["x", "--quiet", "--serve", "until-eof"].map(Into::into);
+        let options = Options::parse(program, language, words).unwrap();
+        let server = Server::new(program, options).unwrap();
+        let mut notes = Notes {
+            allocations: Vec::with_capacity(10),
+        };
+        let mut totals = Totals::default();
+        let address = "127.0.0.1:1".parse().unwrap();
+        let worker = Worker::Thread(1);
+        handle_client(&mut notes, address, worker, &server, &mut totals);
+        assert_eq!(totals.sent, 30);
+        let notes = notes.allocations;
+        assert!(notes.iter().all(|count| *count == notes[0]), "{notes:?}");
+    }
 
     /// A client whose first bytes arrive, and whose reply makes the server
     /// panic.

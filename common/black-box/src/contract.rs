@@ -677,8 +677,9 @@ pub const CONTRACT: &[Section] = &[
                 ],
             ),
             promise(
-                "but no longer than the grace",
+                "but no longer than the grace, nor than the client stays",
                 &[
+                    "a_client_that_is_gone_holds_up_no_stop",
                     "a_slow_reader_is_cut_after_the_grace",
                     "a_client_that_goes_on_sending_is_cut_after_the_grace",
                 ],

@@ -12,6 +12,8 @@
 //!
 //! A server's own test file is one call of [`run`].
 
+#[allow(clippy::must_use_candidate, reason = "a count may be looked at")]
+pub mod allocations;
 mod case;
 mod cases;
 pub mod contract;

@@ -351,18 +351,15 @@ pub fn orphans_of(server: &Server) -> Outcome<Vec<Pid>> {
     Ok(orphans)
 }
 
-/// Waits until all of these have ended, at most for three seconds.
+/// Waits until all of these have ended; returns how long that took.
 ///
 /// # Errors
 ///
-/// When they have not.
-pub fn orphans_end(orphans: &[Pid]) -> Outcome {
+/// When they do not end.
+pub fn orphans_end(orphans: &[Pid]) -> Outcome<Duration> {
     let begin = Instant::now();
     soon("the orphans have ended", || {
         orphans.iter().all(|&orphan| is_gone(orphan))
     })?;
-    let took = begin.elapsed();
-    demand(took < Duration::from_secs(3), || {
-        format!("the orphans took {took:?}")
-    })
+    Ok(begin.elapsed())
 }

@@ -6,6 +6,7 @@
 //! ends. All run a server as its user does, and look at it from outside only:
 //! what its clients get, what it prints, and what /proc knows of it.
 
+pub mod budgets;
 pub mod harness;
 pub mod hostile;
 pub mod interleavings;

@@ -1,4 +1,4 @@
-//! Too little of something: descriptors, threads, processes. Two hundred
+//! Too little of something: descriptors, threads, processes, memory. Two hundred
 //! clients who all come at once are all served in the end.
 
 use std::fs;
@@ -36,6 +36,8 @@ pub enum Limit {
     Descriptors,
     /// `pids.max` of a control group; injected where there is none to be had.
     Tasks,
+    /// `RLIMIT_AS`: no room for the stack of a thread.
+    Memory,
 }
 
 /// A form and what it has too little of.
@@ -48,7 +50,8 @@ pub struct Case {
 }
 
 /// All cases: descriptors run out everywhere, threads and processes where
-/// they are created while clients come.
+/// they are created while clients come, and memory where each of these takes
+/// a stack of megabytes.
 #[must_use]
 pub fn cases() -> Vec<Case> {
     let descriptors = FORMS.iter().map(|form| Case {
@@ -62,7 +65,12 @@ pub fn cases() -> Vec<Case> {
         form,
         limit: Limit::Tasks,
     });
-    descriptors.chain(tasks).collect()
+    let memory = FORMS.iter().filter(|form| form.name == "threads");
+    let memory = memory.map(|form| Case {
+        form,
+        limit: Limit::Memory,
+    });
+    descriptors.chain(tasks).chain(memory).collect()
 }
 
 impl Case {
@@ -84,6 +92,7 @@ impl Case {
                 replacement(self.form)
             }
             Limit::Tasks => tasks(self.form),
+            Limit::Memory => memory(self.form),
         }
     }
 }
@@ -130,6 +139,19 @@ fn tasks(form: &Form) -> Outcome {
         return strace.detach().map(drop);
     };
     group.limit(group.current()? + SPARE)?;
+    siege(&server, true)
+}
+
+/// Too little memory for stacks.
+fn memory(form: &Form) -> Outcome {
+    let server = start(form, "--serve until-eof")?;
+    proc::settled(server.pid)?;
+    let size = proc::address_space(server.pid)
+        .ok_or("its address space is not to be had")?;
+    // A stack of the standard library's, and its guard page. What is left
+    // over is too little for one more, and enough for everything else.
+    let stack = (2 << 20) + 4096;
+    server.limit("as", size + SPARE as u64 * stack + (1 << 20));
     siege(&server, true)
 }
 

@@ -2,9 +2,11 @@
 //! form one fault, and what shows that the table is complete. The rest is in
 //! `scripts/torture.sh`.
 
-use torture::harness::form::FORMS;
-use torture::harness::strace::version;
-use torture::harness::{Outcome, skip};
+use nix::sys::signal::Signal;
+use torture::harness::form::{FORMS, start};
+use torture::harness::strace::{Strace, Target, version};
+use torture::harness::{Outcome, demand, skip};
+use torture::hostile::be_polite;
 use torture::limits;
 use torture::matrix::table::{MISTAKES, TABLE, cases, slice};
 use torture::matrix::{census, run_all};
@@ -40,6 +42,39 @@ fn the_table_has_every_call_on_the_path_of_service() -> Outcome {
         return Ok(());
     }
     FORMS.iter().try_for_each(census::check)
+}
+
+/// The C library wants some memory of its own in each new thread, and can do
+/// without; the standard library must not want any.
+#[test]
+fn a_new_thread_that_finds_no_memory_serves_its_client() -> Outcome {
+    if !strace("threads that find no memory") {
+        return Ok(());
+    }
+    let form = &FORMS[0];
+    for call in ["mmap", "mprotect", "sigaltstack"] {
+        let server = start(form, "--serve until-eof")?;
+        // The first such call of the main thread, and of each that begins
+        // from now on.
+        let inject = format!("--inject={call}:error=ENOMEM:when=1");
+        let target = Target::Processes(&[server.pid]);
+        let options = [inject, format!("--trace={call}")];
+        let strace = Strace::attach(target, &options)?;
+        let bytes = 20 * b"hola\n".len() as u64;
+        for _ in 0..20 {
+            be_polite(server.port(), b"hola\n")?;
+        }
+        server.signal(Signal::SIGTERM);
+        server.ends_with(0)?;
+        strace.detach()?;
+        let totals = server.summary()?;
+        let counted = (totals.clients, totals.received, totals.sent);
+        demand(counted == (20, bytes, bytes), || format!("{totals:?}"))?;
+        // The stack that could not be had was told once.
+        let errors = server.stderr.try_all()?;
+        demand(errors.len() <= 1, || format!("{call}: {errors:?}"))?;
+    }
+    Ok(())
 }
 
 #[test]

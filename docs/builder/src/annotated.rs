@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::path::Path;
 
 use annotate::source::{Block, LineKind, Source};
 use anyhow::{Result, bail, ensure};
@@ -79,6 +80,10 @@ pub fn side_by_side(
     number: &str,
     files: &[(Source, String)],
 ) -> Result<String> {
+    let text = |source: &Source, line: usize| {
+        let line = source.line(line).map_or("", |line| &line.text);
+        line.trim().to_owned()
+    };
     let mut columns = Vec::new();
     for (source, url) in files {
         let blocks = step_blocks(source, number)?;
@@ -87,21 +92,24 @@ pub fn side_by_side(
             .flat_map(|block| {
                 block.head_lines.clone().chain(block.code_lines.clone())
             })
+            .filter(|line| !text(source, *line).is_empty())
             .collect::<Vec<_>>();
         columns.push((source, url, lines));
     }
-    let text = |source: &Source, line: usize| {
-        let line = source.line(line).map_or("", |line| &line.text);
-        line.trim().to_owned()
-    };
     let texts: Vec<Vec<String>> = columns
         .iter()
         .map(|(source, _, lines)| {
             lines.iter().map(|line| text(source, *line)).collect()
         })
         .collect();
-    let everywhere =
-        |text: &String| texts.iter().all(|column| column.contains(text));
+    // Two languages have nothing in common that would be worth a mark.
+    let language = files.first().map_or("", |(source, _)| language_of(source));
+    let is_one = files
+        .iter()
+        .all(|(other, _)| language_of(other) == language);
+    let is_common = |text: &String| {
+        !is_one || texts.iter().all(|column| column.contains(text))
+    };
     let mut out = format!(
         "<div class=\"side-by-side\" style=\"--columns:{}\">\n",
         columns.len()
@@ -115,13 +123,11 @@ pub fn side_by_side(
             source.path
         );
         let least = least_indent(source, lines);
-        let is_blank = |line: &&usize| text(source, **line).is_empty();
-        let blank = lines.iter().rev().take_while(is_blank).count();
-        for line in &lines[..lines.len() - blank] {
+        for line in lines {
             let (code, _) = code_and_comment(source, *line)?;
             let code = code.get(least..).unwrap_or("");
-            let same = everywhere(&text(source, *line));
-            let class = if same { "line" } else { "line only" };
+            let common = is_common(&text(source, *line));
+            let class = if common { "line" } else { "line only" };
             let number = format!(
                 "<a href=\"{url}#L{line}\" tabindex=\"-1\" \
                  aria-hidden=\"true\">{line}</a>"
@@ -198,7 +204,8 @@ fn must_be_complete(
 }
 
 fn language_of(source: &Source) -> &'static str {
-    if source.path.ends_with(".py") {
+    let extension = Path::new(&source.path).extension();
+    if extension.is_some_and(|extension| extension == "py") {
         "python"
     } else {
         "rust"
@@ -318,16 +325,21 @@ impl<'a> Writer<'a> {
             let level = banner.level().cast_signed() + self.level;
             let marks = "#".repeat(level.clamp(1, 6).unsigned_abs());
             let dot = if banner.level() == 1 { "." } else { "" };
+            let step = step_id(&banner.number);
             let id = match self.lines {
-                Lines::Here => format!(" {{#{}}}", step_id(&banner.number)),
-                Lines::There(_) => String::new(),
+                Lines::Here => step,
+                // A page can have the same step of several files.
+                Lines::There(_) => {
+                    let path = &self.source.path;
+                    format!("{}-{step}", path.replace(['/', '.'], "-"))
+                }
             };
             let anchor = self.anchors(note_lines.start..note_lines.start + 1);
             note_lines.start += 1;
             let _ = write!(
                 self.out,
                 "<div class=\"banner\">{anchor}\n\n\
-                 {marks} {}{dot} {}{id}\n\n</div>\n\n",
+                 {marks} {}{dot} {} {{#{id}}}\n\n</div>\n\n",
                 banner.number, banner.title,
             );
         }

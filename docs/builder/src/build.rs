@@ -239,5 +239,6 @@ fn mended(text: &str, language: Language, page: &Path) -> Result<String> {
         ensure!(text.contains(from), "{page}: mdBook no longer has {from}");
         text = text.replacen(from, to, 1);
     }
-    Ok(text)
+    // An empty cell is the head of nothing.
+    Ok(text.replace("<th></th>", "<td></td>"))
 }

@@ -40,18 +40,14 @@ impl Preprocessor for Expand {
                 ensure!(before.is_none(), "{file} has two annotated pages");
             }
         }
-        let context = Context {
-            root: &self.root,
-            language: Language::of(ctx.config.book.language.as_deref()),
-            pages,
-            evaluation: OnceCell::new(),
-        };
+        let language = Language::of(ctx.config.book.language.as_deref());
+        let context = Context::new(&self.root, language, pages);
         let mut result = Ok(());
         book.for_each_mut(|item| {
             if let (BookItem::Chapter(chapter), true) = (item, result.is_ok()) {
                 let path = chapter.path.clone().unwrap_or_default();
                 match context.expand(&path, &chapter.content) {
-                    Ok(content) => chapter.content = content,
+                    Ok(expanded) => chapter.content = expanded,
                     Err(error) => result = Err(error),
                 }
             }
@@ -77,7 +73,7 @@ pub fn annotated_files(content: &str) -> impl Iterator<Item = String> {
 }
 
 /// What the directives of all chapters need.
-struct Context<'a> {
+pub struct Context<'a> {
     root: &'a Path,
     language: Language,
     /// The page of each annotated file.
@@ -92,9 +88,29 @@ enum Open {
     Answer,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// For the book of this repository; `pages` are those of the annotated
+    /// files.
+    #[must_use]
+    pub fn new(
+        root: &'a Path,
+        language: Language,
+        pages: HashMap<String, PathBuf>,
+    ) -> Self {
+        Self {
+            root,
+            language,
+            pages,
+            evaluation: OnceCell::new(),
+        }
+    }
+
     /// Expands all directives of a chapter.
-    fn expand(&self, page: &Path, content: &str) -> Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// Where one is unknown, or lacks what it shows.
+    pub fn expand(&self, page: &Path, content: &str) -> Result<String> {
         let mut out = String::new();
         let mut open = Vec::new();
         let mut fence = None;
@@ -252,7 +268,7 @@ impl Context<'_> {
             .with_context(|| format!("docs/transcripts/{name}.out"))?;
         ensure!(!text.trim().is_empty(), "transcript {name} is empty");
         Ok(format!(
-            "<pre class=\"transcript\" tabindex=\"0\"><code \
+            "<pre class=\"transcript\"><code \
              class=\"language-console\">{}</code></pre>",
             escape(text.trim_end())
         ))

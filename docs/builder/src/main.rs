@@ -1,7 +1,7 @@
 //! Builds the book of this repository, and checks it.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
@@ -13,6 +13,8 @@ mod check;
 mod directives;
 mod html;
 mod self_test;
+#[cfg(test)]
+mod tests;
 mod translation;
 mod verdicts;
 mod words;
@@ -35,7 +37,7 @@ fn run() -> Result<()> {
     match arguments[..] {
         ["build"] => build::both(&root, &output),
         ["messages", folder] => {
-            let file = build::messages(&root, Path::new(folder))?;
+            let file = build::messages(&root, &path::absolute(folder)?)?;
             println!("{}", file.display());
             Ok(())
         }

@@ -326,6 +326,12 @@ const FAULTS: &[Fault] = &[
         says: "print view: of",
     },
     Fault {
+        name: "paper as dark as the screen",
+        plant: |garden| garden.replace(READER, "'light'", "'navy'"),
+        find: Browser("print", "threads-main"),
+        says: "a dark page is printed dark",
+    },
+    Fault {
         name: "a button that the keyboard does not reach",
         plant: |garden| {
             let button = "<button id=\"mdbook-sidebar-toggle\"";

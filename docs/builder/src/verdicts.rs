@@ -29,11 +29,11 @@ pub struct Evaluation {
 struct Claim {
     id: String,
     approach: String,
-    claim: Text,
+    #[serde(rename = "claim")]
+    words: Text,
     verdict: String,
     figure: Text,
     spread: String,
-    command: String,
 }
 
 /// A sentence in both languages.
@@ -83,13 +83,7 @@ impl Evaluation {
         for claim in claims {
             rows += &claim.row(language)?;
         }
-        let heads = [
-            Word::Claim,
-            Word::Verdict,
-            Word::Figure,
-            Word::Spread,
-            Word::Command,
-        ];
+        let heads = [Word::Claim, Word::Verdict, Word::Figure, Word::Spread];
         let heads = heads.map(|word| {
             format!("<th scope=\"col\">{}</th>", language.word(word))
         });
@@ -113,13 +107,12 @@ impl Claim {
             row,
             "<tr><td><b>{}</b> {}</td>\
              <td><span class=\"verdict {}\">{verdict}</span></td>\
-             <td>{}</td><td>{}</td><td><code>{}</code></td></tr>",
+             <td>{}</td><td>{}</td></tr>",
             escape(&self.id),
-            escape(self.claim.of(language)),
+            escape(self.words.of(language)),
             self.verdict.replace(' ', "-"),
             escape(self.figure.of(language)),
-            escape(&self.spread),
-            escape(&self.command)
+            escape(&self.spread)
         );
         Ok(row)
     }

@@ -89,7 +89,6 @@ impl Language {
             Word::Verdict => ("Verdict", "Veredicto"),
             Word::Figure => ("Measured", "Medido"),
             Word::Spread => ("Spread", "Dispersión"),
-            Word::Command => ("Command", "Orden"),
         };
         match self {
             Self::English => english,
@@ -141,8 +140,6 @@ pub enum Word {
     Figure,
     /// How far its repetitions lie apart.
     Spread,
-    /// How to measure it again.
-    Command,
 }
 
 /// What mdBook's own template says, and how it is said in Spanish. Each

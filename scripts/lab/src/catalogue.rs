@@ -74,6 +74,7 @@ pub enum Program {
     TokioMany,
     PythonThreading,
     PythonForking,
+    PythonMultiprocessing,
     Libuv,
     Node,
     Go,
@@ -87,7 +88,7 @@ const WORKERS: &str = "64";
 
 impl Program {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Threads,
         Self::ThreadsPool,
         Self::Process,
@@ -108,6 +109,7 @@ impl Program {
         Self::TokioMany,
         Self::PythonThreading,
         Self::PythonForking,
+        Self::PythonMultiprocessing,
         Self::Libuv,
         Self::Node,
         Self::Go,
@@ -140,6 +142,7 @@ impl Program {
             Self::TokioMany => "tokio, many threads, lossless",
             Self::PythonThreading => "Python ThreadingTCPServer",
             Self::PythonForking => "Python ForkingTCPServer",
+            Self::PythonMultiprocessing => "Python multiprocessing",
             Self::Libuv => "libuv",
             Self::Node => "Node",
             Self::Go => "Go",
@@ -364,16 +367,16 @@ impl Catalogue {
             Program::TokioMany => {
                 command_with(&self.lab, &["peer", "tokio-many", &once])
             }
-            Program::PythonThreading => {
-                let script = script("server.py");
+            Program::PythonThreading
+            | Program::PythonForking
+            | Program::PythonMultiprocessing => {
+                let model = match program {
+                    Program::PythonThreading => "threading",
+                    Program::PythonForking => "forking",
+                    _ => "multiprocessing",
+                };
                 let mut command = installed("python3")?;
-                command.arg(script).args(["threading", &once]);
-                command
-            }
-            Program::PythonForking => {
-                let script = script("server.py");
-                let mut command = installed("python3")?;
-                command.arg(script).args(["forking", &once]);
+                command.arg(script("server.py")).args([model, &once]);
                 command
             }
             Program::Node => {
@@ -399,7 +402,9 @@ impl Catalogue {
     #[must_use]
     pub fn version(program: Program) -> Option<String> {
         match program {
-            Program::PythonThreading | Program::PythonForking => {
+            Program::PythonThreading
+            | Program::PythonForking
+            | Program::PythonMultiprocessing => {
                 version_of("python3", "--version")
             }
             Program::Node => version_of("node", "--version"),

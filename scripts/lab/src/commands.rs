@@ -1,10 +1,12 @@
 //! What the lab can be asked to do.
 
 pub mod compare;
+pub mod evaluate;
 pub mod growth;
 pub mod load;
 pub mod peer;
 mod progress;
+pub mod timeline;
 
 /// Prints a line; ends the program when nobody reads any more (`| head`).
 macro_rules! out {

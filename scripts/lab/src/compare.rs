@@ -451,7 +451,7 @@ impl Run<'_> {
     }
 }
 
-fn versions(used: &BTreeSet<Program>) -> BTreeMap<String, String> {
+pub(crate) fn versions(used: &BTreeSet<Program>) -> BTreeMap<String, String> {
     let mut versions = BTreeMap::from([(
         "lab".to_owned(),
         env!("CARGO_PKG_VERSION").to_owned(),

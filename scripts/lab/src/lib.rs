@@ -8,12 +8,18 @@
 //! that it takes it with; [`catalogue`] and [`program`] build, start and stop
 //! whatever is measured; [`procfs`] and [`machine`] read what it costs and
 //! where; [`stats`] makes figures of samples. [`growth`] measures curves
-//! instead, and [`plot`] draws them. What is written in C or Python to be
+//! instead, and [`plot`] draws them. [`claims`] holds what the course claims of
+//! each approach, with the rules of the verdicts; [`evaluate`] does the
+//! experiments and writes them down, with [`bars`]; [`timeline`] draws who
+//! waits for whom, with [`svg`]. What is written in C or Python to be
 //! compared with stands in `scripts/lab/peers`, what is written in Rust in
 //! [`peer`].
 
+pub mod bars;
 pub mod catalogue;
+pub mod claims;
 pub mod compare;
+pub mod evaluate;
 pub mod growth;
 pub mod load;
 pub mod machine;
@@ -24,5 +30,7 @@ pub mod procfs;
 pub mod program;
 pub mod rows;
 pub mod stats;
+pub mod svg;
 pub mod table;
 pub mod text;
+pub mod timeline;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use commands::{compare, growth, load, peer};
+use commands::{compare, evaluate, growth, load, peer, timeline};
 
 /// Measures the three servers on this machine, beside what others write in
 /// the same models. All load goes to the loopback.
@@ -27,6 +27,12 @@ enum Command {
     Compare(compare::Arguments),
     /// Draws what grows with open connections, and with the size of a parent
     Growth(growth::Arguments),
+    /// Tests what the course claims of each approach on this machine, and
+    /// says of each claim whether it holds
+    Evaluate(evaluate::Arguments),
+    /// Draws who waits for whom: the three servers, and one that serves one
+    /// after the other, with the same four clients
+    Timeline(timeline::Arguments),
     /// Runs a peer that is written in Rust; others start it to measure it.
     #[command(hide = true)]
     Peer(peer::Arguments),
@@ -48,6 +54,8 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Load(arguments) => load::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Growth(arguments) => growth::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Timeline(arguments) => timeline::run(arguments),
         Command::Peer(arguments) => peer::run(arguments),
     }
 }

@@ -548,7 +548,7 @@ fn streams(
 
 /// Waits until a server has cleaned up after the last sample, so that its
 /// children's ends do not weigh on the next program's.
-fn settle(server: &Server) {
+pub(crate) fn settle(server: &Server) {
     const CALM: Duration = Duration::from_micros(300);
     let deadline = Instant::now() + Duration::from_secs(2);
     let read = || procfs::cpu_time(server.pid()).map(|cpu| cpu.total);
@@ -565,7 +565,7 @@ fn settle(server: &Server) {
 
 /// Memory for each idle connection of a server that has just started.
 #[allow(clippy::cast_precision_loss, reason = "KiB, far below 2^53")]
-fn memory(
+pub(crate) fn memory(
     catalogue: &Catalogue,
     program: Program,
     count: usize,

@@ -34,6 +34,13 @@ pub fn tree(root: Pid) -> Vec<Pid> {
     found
 }
 
+/// Whether a process or thread exists and has not ended yet, reaped or not.
+#[must_use]
+pub fn is_running(pid: Pid) -> bool {
+    let state = status_field(pid, "State:");
+    state.is_some_and(|state| !matches!(state.as_str(), "Z" | "X"))
+}
+
 /// The threads of one process.
 #[must_use]
 pub fn tasks(pid: Pid) -> Vec<Pid> {
@@ -84,7 +91,11 @@ pub fn cpu_time(root: Pid) -> Result<CpuTime> {
 
 /// The processor time of one process with all of its threads, ended ones
 /// included (`clock_getcpuclockid(3)`).
-fn own_cpu_time(pid: Pid) -> Result<Duration> {
+///
+/// # Errors
+///
+/// When it does not exist.
+pub fn own_cpu_time(pid: Pid) -> Result<Duration> {
     let clock = clock_getcpuclockid(pid)
         .with_context(|| format!("no processor clock of process {pid}"))?;
     Ok(clock_gettime(clock)?.into())
@@ -299,9 +310,11 @@ mod tests {
             .unwrap();
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
         assert!(tree(Pid::this()).contains(&pid));
+        assert!(is_running(pid));
         drop(child.stdin.take());
         child.wait().unwrap();
         assert!(!tree(Pid::this()).contains(&pid));
+        assert!(!is_running(pid));
         // Reaped: what it used is now in this process's account.
         let after = cpu_time(Pid::this()).unwrap();
         let used = after.total.saturating_sub(before.total);

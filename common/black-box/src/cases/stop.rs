@@ -28,6 +28,7 @@ pub const CASES: &[Case] = &[
     case!(clients_in_the_queue_are_reset_at_a_stop),
     case!(the_port_can_be_bound_again_at_once),
     case!(a_client_that_sends_on_and_reads_slowly_loses_nothing),
+    case!(a_client_that_is_gone_holds_up_no_stop),
     case!(a_second_signal_ends_it_with_130),
     case!(one_signal_to_the_whole_group_is_one_stop),
     case!(ctrl_c_at_a_terminal_is_an_orderly_stop).needs(&[Need::Setsid]),
@@ -271,6 +272,36 @@ fn the_port_can_be_bound_again_at_once(subject: &Subject) {
         let mut silent = server.accepted();
         server.signal(SIGTERM);
         silent.expect_end();
+        server.transcript();
+    }
+}
+
+fn a_client_that_is_gone_holds_up_no_stop(subject: &Subject) {
+    // It may have said that it would send no more, or not.
+    for ended in [false, true] {
+        let start = subject.start("--serve until-eof --grace 60");
+        let mut server = start.room_for(2).run();
+        // Its replies are the kernel's by now, but its own has no room.
+        let mut slow = Client::connect_narrow(server.address);
+        slow.send(&pattern(12_000));
+        if ended {
+            slow.half_close();
+        }
+        until("all its replies are sent", || {
+            let lines = server.stdout.so_far();
+            let sent = lines.iter().filter_map(|line| {
+                let (_, rest) = line.split_once("  sent ")?;
+                rest.split(' ').next()?.parse::<usize>().ok()
+            });
+            (sent.sum::<usize>() == 12_000).then_some(())
+        });
+        server.signal(SIGTERM);
+        until("connections are refused", || {
+            Client::try_connect(server.address).is_err().then_some(())
+        });
+        assert!(server.is_running() || ended, "it was not waited for");
+        slow.reset();
+        // Which would take a minute, were it waited for any longer.
         server.transcript();
     }
 }

@@ -248,6 +248,15 @@ pub fn balanced(pid: Pid, before: &[String]) -> Outcome {
     })
 }
 
+/// The size of a process's address space, in bytes.
+pub fn address_space(pid: Pid) -> Option<u64> {
+    // `VmSize:	    3312 kB`
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let size = status.lines().find_map(|it| it.strip_prefix("VmSize:"))?;
+    let kibibytes: u64 = size.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
 /// The memory of a server and its children in bytes, each shared page divided
 /// among those who share it (PSS).
 pub fn memory(pid: Pid) -> u64 {

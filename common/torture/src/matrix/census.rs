@@ -13,9 +13,8 @@ use crate::matrix::table::TABLE;
 
 /// Why only the creator of a thread is tried with too little memory.
 const MEMORY: &str = "the stacks of threads-server are tried where they are \
-    created; elsewhere as brk. Not survived: a new thread that finds no \
-    memory for its signal stack, for which the standard library ends the \
-    program";
+    created, and those who begin there by a test of their own; elsewhere as \
+    brk";
 
 /// Calls that no case needs, and why.
 pub const EXEMPT: &[(&str, &str)] = &[
@@ -161,7 +160,7 @@ fn serve(form: &Form, serve: &str) -> Outcome<BTreeSet<String>> {
 }
 
 /// The call that a line of strace is about.
-fn call(line: &str) -> Option<String> {
+pub(crate) fn call(line: &str) -> Option<String> {
     // `[pid 12] poll([…` or `poll([…`
     let line = match line.strip_prefix("[pid") {
         Some(rest) => rest.split_once("] ")?.1,

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use lab::catalogue::Serve;
+use lab::evaluate::{Locked, Order, count_into_memory, count_into_pipe, locks};
 use lab::peer::{Threads, create_threads, serve_mio, serve_tokio};
 
 #[derive(Args)]
 pub struct Arguments {
     model: Model,
-    /// Of std-thread: how many
+    /// Of std-thread and counts: how many
     count: Option<u32>,
     /// Of std-thread: how many MiB the process has touched
     mib: Option<usize>,
@@ -28,6 +29,10 @@ enum Model {
     TokioOne,
     TokioMany,
     StdThread,
+    CountPipe,
+    CountMemory,
+    LocksSame,
+    LocksOpposite,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -36,6 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     } else {
         Serve::UntilEof
     };
+    let count = u64::from(arguments.count.unwrap_or(1000));
     match arguments.model {
         Model::Mio => serve_mio(serve)?,
         Model::TokioOne => serve_tokio(Threads::One, serve)?,
@@ -45,6 +51,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             let each = create_threads(count, arguments.mib.unwrap_or(0))?;
             println!("{each:.1}");
         }
+        Model::CountPipe => count_into_pipe(count)?,
+        Model::CountMemory => println!("{}", count_into_memory(count)?),
+        Model::LocksSame => tell(locks(Order::Same)),
+        Model::LocksOpposite => tell(locks(Order::Opposite)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn tell(Locked { stopped, turns }: Locked) {
+    println!("{stopped} {turns}");
 }

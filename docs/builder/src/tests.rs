@@ -1,0 +1,217 @@
+//! The directives, on a small book in `fixture`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use annotate::project;
+use annotate::source::Source;
+
+use crate::annotated;
+use crate::directives::Context;
+use crate::words::Language;
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixture")
+}
+
+fn expand(language: Language, text: &str) -> anyhow::Result<String> {
+    let pages = HashMap::from([
+        ("a.rs".to_owned(), PathBuf::from("annotated/a.md")),
+        ("b.rs".to_owned(), PathBuf::from("annotated/b.md")),
+        ("c.py".to_owned(), PathBuf::from("annotated/c.md")),
+    ]);
+    Context::new(&fixture(), language, pages)
+        .expand(Path::new("chapter.md"), text)
+}
+
+fn english(text: &str) -> String {
+    expand(Language::English, text).unwrap()
+}
+
+fn spanish(text: &str) -> String {
+    expand(Language::Spanish, text).unwrap()
+}
+
+/// What is wrong with a text.
+fn wrong(text: &str) -> String {
+    format!("{:#}", expand(Language::English, text).unwrap_err())
+}
+
+fn source(name: &str) -> Source {
+    project::read(&fixture(), name).unwrap().unwrap()
+}
+
+#[test]
+fn every_line_of_a_file_is_on_its_page_once() {
+    for name in ["a.rs", "b.rs", "c.py"] {
+        let page = english(&format!("{{{{#annotated {name}}}}}"));
+        let text = fs::read_to_string(fixture().join(name)).unwrap();
+        for number in 1..=text.lines().count() {
+            let id = format!("id=\"L{number}\"");
+            assert_eq!(page.matches(&id).count(), 1, "{name}:{number}");
+        }
+    }
+}
+
+#[test]
+fn a_page_that_misses_a_line_is_refused() {
+    let mut source = source("a.rs");
+    source.blocks.pop();
+    let error = annotated::page(&source, Language::English).unwrap_err();
+    assert!(error.to_string().contains("is on no page"), "{error}");
+}
+
+#[test]
+fn a_page_that_has_a_line_twice_is_refused() {
+    let mut source = source("a.rs");
+    source.blocks[1].code_lines.start -= 1;
+    let error = annotated::page(&source, Language::English).unwrap_err();
+    assert!(error.to_string().contains("is twice"), "{error}");
+}
+
+#[test]
+fn comments_are_paragraphs_and_banners_are_headings() {
+    let page = english("{{#annotated a.rs}}");
+    assert!(page.contains("\n\n## 1. First {#step-1}\n\n"), "{page}");
+    assert!(page.contains("\n\n### 1.1 Below {#step-1-1}\n\n"), "{page}");
+    assert!(page.contains("\n\nWhy this is so.\n\n"), "{page}");
+    // A heading of the documentation is none of the page.
+    assert!(page.contains("\n**Errors**\n"), "{page}");
+    // What is not HTML does not become HTML.
+    assert!(page.contains("one \\<two> `<three>`"), "{page}");
+    assert!(page.contains("Vec&lt;u8&gt;"), "{page}");
+}
+
+#[test]
+fn a_comment_after_code_is_a_note_too() {
+    let page = english("{{#annotated a.rs}}");
+    assert!(page.contains("\n\nThe end of a line.\n"), "{page}");
+    assert!(!page.contains("// The end of a line."), "{page}");
+}
+
+#[test]
+fn tests_are_folded() {
+    let text = "{{#annotated a.rs}}";
+    assert!(english(text).contains("<summary>Tests, lines "));
+    assert!(spanish(text).contains("<summary>Pruebas, líneas "));
+}
+
+#[test]
+fn a_step_is_what_stands_under_its_banner() {
+    let page = english("# Chapter\n\n## Steps\n\n{{#step a.rs 1}}");
+    assert!(page.contains("\n### 1. First {#a-rs-step-1}\n"), "{page}");
+    assert!(
+        page.contains("\n#### 1.1 Below {#a-rs-step-1-1}\n"),
+        "{page}"
+    );
+    assert!(!page.contains("2. Second"), "{page}");
+    assert!(page.contains("annotated/a.html#step-1\">a.rs"), "{page}");
+    // Its lines are those of the page of the file.
+    assert!(!page.contains(" id="), "{page}");
+    let below = english("{{#step a.rs 1.1}}");
+    assert!(!below.contains("1. First"), "{below}");
+}
+
+#[test]
+fn side_by_side_marks_what_is_not_common() {
+    let page = english("{{#side-by-side 2 a.rs b.rs}}");
+    assert!(page.contains("--columns:2"), "{page}");
+    assert_eq!(page.matches("class=\"line\"").count(), 6, "{page}");
+    assert_eq!(page.matches("class=\"line only\"").count(), 2, "{page}");
+    // Rust and Python have no line in common that would mean anything.
+    let page = english("{{#side-by-side 2 a.rs c.py}}");
+    assert!(!page.contains("only"), "{page}");
+    assert!(page.contains("language-python"), "{page}");
+}
+
+#[test]
+fn verdicts_come_from_the_lab() {
+    let table = english("{{#verdicts threads}}");
+    assert!(table.contains("<b>T1</b> Threads are light"), "{table}");
+    assert!(table.contains("verdict holds-in-part\">holds in part"));
+    assert!(table.contains("12 KiB") && table.contains("11 to 13"));
+    assert!(!table.contains("P1"), "{table}");
+    let table = spanish("{{#verdicts all}}");
+    assert!(table.contains("<b>T1</b> Los hilos son ligeros"), "{table}");
+    assert!(table.contains("se cumple en parte"), "{table}");
+    assert!(table.contains("P1"), "{table}");
+    assert!(wrong("{{#verdicts mux}}").contains("no claim for mux"));
+}
+
+#[test]
+fn a_transcript_is_what_was_recorded_in_the_language_if_it_was() {
+    let text = "{{#transcript hello}}";
+    assert!(english(text).contains(">$ echo &lt;hello&gt;\n&lt;hello&gt;<"));
+    assert!(spanish(text).contains("&lt;hola&gt;"));
+    let text = "{{#transcript both}}";
+    assert_eq!(english(text), spanish(text));
+    assert!(wrong("{{#transcript no}}").contains("transcripts/no.out"));
+}
+
+#[test]
+fn notes_fold_around_paragraphs() {
+    let text = "{{#teacher}}\n\nAsk.\n\n{{#end}}\n";
+    assert_eq!(
+        english(text),
+        "<details class=\"teacher\">\n<summary>For the teacher</summary>\n\n\
+         Ask.\n\n</details>\n"
+    );
+    assert!(spanish(text).contains("<summary>Para quien enseña</summary>"));
+    let text = "{{#question}}\n\nWhy?\n\n{{#answer}}\n\nSo.\n\n{{#end}}\n";
+    let page = english(text);
+    assert!(page.contains("</p>\n\nWhy?\n\n<details"), "{page}");
+    assert!(page.contains("Answer</summary>\n\nSo.\n\n</details>\n</div>"));
+    assert!(spanish(text).contains("Respuesta"));
+}
+
+#[test]
+fn minutes_are_counted() {
+    assert!(english("{{#minutes 1}}").contains(">1 minute<"));
+    assert!(spanish("{{#minutes 10}}").contains(">10 minutos<"));
+    assert!(wrong("{{#minutes many}}").contains("how many minutes?"));
+}
+
+#[test]
+fn headings_keep_their_ids_in_translation() {
+    let page = english("# A `b` c\n\n## Why?\n\n## Why?\n\n## X {#y}\n");
+    assert_eq!(
+        page,
+        "# A `b` c {#a-b-c}\n\n## Why? {#why}\n\n## Why? {#why-1}\n\n\
+         ## X {#y}\n"
+    );
+}
+
+#[test]
+fn code_is_left_alone() {
+    let text =
+        "```sh\n# no heading\n{{#no directive}}\n```\n\n`{{#nor}}` this\n";
+    assert_eq!(english(text), text);
+}
+
+#[test]
+fn mistakes_say_where_they_are() {
+    for (text, expected) in [
+        ("{{#what}}", "chapter.md:1: unknown directive what"),
+        (
+            "\n\na\n{{#minutes 1}}",
+            "chapter.md:4: a directive needs blank",
+        ),
+        (
+            "See {{#minutes 1}}.",
+            "chapter.md:1: a directive must be alone",
+        ),
+        ("{{#annotated no.rs}}", "no.rs"),
+        ("{{#step a.rs 7}}", "a.rs has no step 7; it has: 1, 1.1, 2"),
+        ("{{#step d.rs 1}}", "d.rs has no annotated page"),
+        ("{{#side-by-side 1 a.rs}}", "unknown directive side-by-side"),
+        ("{{#teacher}}", "{{#end}} is missing"),
+        ("{{#end}}", "nothing has begun"),
+        ("{{#answer}}", "an answer without a question"),
+        ("{{#question}}\n\n{{#end}}", "a question without an answer"),
+        ("{{#teacher}}\n\n{{#teacher}}", "a note within another"),
+    ] {
+        let said = wrong(text);
+        assert!(said.contains(expected), "{text}: {said}");
+    }
+}

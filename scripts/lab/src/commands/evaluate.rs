@@ -1,0 +1,135 @@
+//! `lab evaluate`: the claims of the course, tested on this machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use lab::catalogue::Catalogue;
+use lab::claims::{self, Language};
+use lab::evaluate::{self, Effort, Evaluation, page, pictures};
+use lab::{machine, program, table};
+use nix::sys::resource::{Resource, setrlimit};
+
+use super::out;
+use super::progress::{Interrupted, Progress};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Claims to test, T1 to T6, P1 to P6, M1 to M6; all without any
+    #[arg(value_name = "CLAIM")]
+    claims: Vec<String>,
+    /// Fewer and shorter samples: at most a minute and a half
+    #[arg(long)]
+    quick: bool,
+    /// Where evaluation.json, the pages and the pictures go
+    #[arg(long, value_name = "DIRECTORY")]
+    out: Option<PathBuf>,
+    /// Measures nothing: judges, draws and writes again what this file holds
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "claims"])]
+    draw: Option<PathBuf>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let directory = match &arguments.out {
+        Some(directory) => directory.clone(),
+        None => program::output_directory()?.join("evaluation"),
+    };
+    fs::create_dir_all(&directory)
+        .with_context(|| format!("creating {}", directory.display()))?;
+    let evaluation = match &arguments.draw {
+        Some(file) => read(file)?,
+        None => measure(arguments)?,
+    };
+    write(&evaluation, &directory)?;
+    print(&evaluation);
+    out!("all of it: {}", program::shown(&directory));
+    Ok(if evaluation.complete {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(130)
+    })
+}
+
+fn read(file: &Path) -> Result<Evaluation> {
+    let text = fs::read_to_string(file)
+        .with_context(|| format!("reading {}", file.display()))?;
+    let mut evaluation: Evaluation = serde_json::from_str(&text)
+        .with_context(|| format!("{} is not ours", file.display()))?;
+    evaluation.claims = evaluation.judged_anew();
+    Ok(evaluation)
+}
+
+fn measure(arguments: &Arguments) -> Result<Evaluation> {
+    let claims = claims::select(&arguments.claims)?;
+    let effort = if arguments.quick {
+        Effort::QUICK
+    } else {
+        Effort::FULL
+    };
+    machine::raise_descriptor_limit()?;
+    // P2 makes servers crash: nobody wants to keep what was in their memory.
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).context("no core dumps")?;
+    out!("building the servers");
+    let catalogue = Catalogue::new()?;
+    let mut progress = Progress::new(evaluate::estimate(&claims, &effort));
+    let interrupted = Interrupted::watch()?;
+    let evaluation = evaluate::run(
+        &catalogue,
+        &claims,
+        &effort,
+        interrupted.live(),
+        &mut progress,
+    );
+    progress.finish();
+    Ok(evaluation)
+}
+
+fn write(evaluation: &Evaluation, directory: &Path) -> Result<()> {
+    let save = |name: &str, text: String| {
+        let file = directory.join(name);
+        fs::write(&file, text)
+            .with_context(|| format!("writing {}", file.display()))
+    };
+    let json = serde_json::to_string_pretty(evaluation)?;
+    save("evaluation.json", json + "\n")?;
+    for language in Language::ALL {
+        let name = language.file("evaluation", "md");
+        save(&name, page::write(evaluation, language))?;
+    }
+    pictures::draw(evaluation, directory)?;
+    Ok(())
+}
+
+fn print(evaluation: &Evaluation) {
+    let machine = &evaluation.machine;
+    out!(
+        "{}, {} processors, {}, Linux {}; {:.0} s{}\n",
+        machine.cpu,
+        machine.processors,
+        machine.system,
+        machine.kernel,
+        evaluation.seconds,
+        if evaluation.complete {
+            ""
+        } else {
+            "; stopped early: what is missing was not finished"
+        }
+    );
+    let rows: Vec<Vec<String>> = evaluation
+        .claims
+        .iter()
+        .map(|finding| {
+            vec![
+                finding.id.clone(),
+                finding.claim.en.clone(),
+                finding.verdict.to_string(),
+                finding.spread.clone(),
+                finding.figure.en.clone(),
+            ]
+        })
+        .collect();
+    let heading = ["", "<claim", "<verdict", "spread", "<figure"];
+    out!("{}", table::layout(&heading, &rows).trim_end());
+}

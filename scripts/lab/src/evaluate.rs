@@ -1,0 +1,502 @@
+//! The evaluation: about a dozen experiments that answer all eighteen
+//! claims on the reader's own machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::{Catalogue, Linkage, Program};
+use crate::claims::{
+    Approach, Claim, Evidence, Kind, Language, Samples, Text, Verdict,
+};
+use crate::compare::{self, Observer};
+use crate::growth;
+use crate::load::Live;
+use crate::machine::Machine;
+
+mod inside;
+mod mechanisms;
+pub mod page;
+pub mod pictures;
+mod served;
+mod source;
+
+pub use inside::{
+    Locked, Order, UNSYNCHRONISED, count_into_memory, count_into_pipe, locks,
+};
+pub use mechanisms::{MECHANISMS, SYSTEMS};
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effort {
+    /// Samples of each figure.
+    pub rounds: u32,
+    /// The counted part of a sample of load, seconds.
+    pub seconds: f64,
+    /// Load before, not counted, seconds.
+    pub warm_up_seconds: f64,
+    /// Connections that are held open, or that talk at the same time.
+    pub connections: usize,
+    /// Clients that each wait before they send.
+    pub waiting: usize,
+    /// How often these wait for a server that serves one after the other.
+    pub serial_rounds: u32,
+    /// Messages that cost processor time, of each client.
+    pub heavy_messages: u32,
+    /// How far the curves beside idle connections go.
+    pub growth: growth::Effort,
+}
+
+impl Effort {
+    /// For the book.
+    pub const FULL: Self = Self {
+        rounds: 7,
+        seconds: 0.5,
+        warm_up_seconds: 0.1,
+        connections: 1000,
+        waiting: 100,
+        serial_rounds: 3,
+        heavy_messages: 25,
+        growth: growth::Effort {
+            rounds: 3,
+            seconds: 0.2,
+            connections: 10_000,
+            workers: 3000,
+            parent_mib: 0,
+        },
+    };
+    /// To see where one stands.
+    pub const QUICK: Self = Self {
+        rounds: 3,
+        seconds: 0.2,
+        warm_up_seconds: 0.05,
+        connections: 200,
+        waiting: 20,
+        serial_rounds: 2,
+        heavy_messages: 10,
+        growth: growth::Effort {
+            rounds: 2,
+            seconds: 0.06,
+            connections: 1000,
+            workers: 300,
+            parent_mib: 0,
+        },
+    };
+}
+
+/// Something that is measured, for one claim or several.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Experiment {
+    /// The servers' own source, counted.
+    Source,
+    /// What this system has to wait for many descriptors with.
+    Mechanisms,
+    /// Counts from a worker to the total.
+    Passing,
+    /// Threads that count without care, and with.
+    Races,
+    /// Two locks in two orders.
+    Deadlocks,
+    /// Creation and end.
+    Creation,
+    /// One exchange for each connection, with and without a pool.
+    Pools,
+    /// Idle connections held open.
+    Memory,
+    /// Clients that wait before they send.
+    Waiting,
+    /// A fatal signal to one worker.
+    Crash,
+    /// Messages that cost processor time, of one client and of several.
+    Compute,
+    /// Light clients beside one that computes.
+    Fairness,
+    /// Many connections that all talk.
+    Efficiency,
+    /// One active connection beside idle ones.
+    Scaling,
+}
+
+impl Experiment {
+    /// All of them, in the order in which they are done: what is soon over
+    /// comes first.
+    pub const ALL: [Self; 14] = [
+        Self::Source,
+        Self::Mechanisms,
+        Self::Passing,
+        Self::Races,
+        Self::Deadlocks,
+        Self::Creation,
+        Self::Pools,
+        Self::Memory,
+        Self::Waiting,
+        Self::Crash,
+        Self::Compute,
+        Self::Fairness,
+        Self::Efficiency,
+        Self::Scaling,
+    ];
+
+    /// Steps that it is done in, and seconds that each takes, about.
+    #[must_use]
+    pub fn steps(self, effort: &Effort) -> (f64, f64) {
+        let rounds = f64::from(effort.rounds);
+        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
+        let connections = effort.connections as f64;
+        let load = effort.seconds + effort.warm_up_seconds;
+        let heavy = f64::from(effort.heavy_messages) * served::WORK;
+        match self {
+            Self::Source => (1.0, 0.1),
+            Self::Mechanisms => (1.0, 0.2),
+            Self::Passing => (rounds, 0.3),
+            Self::Races => (rounds, 0.1),
+            Self::Deadlocks => (rounds, 1.0),
+            Self::Creation => (rounds, 0.2),
+            Self::Pools => (5.0 * rounds, load + 0.05),
+            Self::Memory => (3.0 * rounds, 0.3 + connections * 1.0e-3),
+            Self::Waiting => {
+                let serial = f64::from(effort.serial_rounds);
+                #[allow(clippy::cast_precision_loss, reason = "an estimate")]
+                let clients = effort.waiting as f64;
+                let one = clients * served::WAIT.as_secs_f64() + 0.1;
+                (serial, one + 3.0 * 0.25)
+            }
+            Self::Crash => (3.0 * rounds, 0.15),
+            Self::Compute => (5.0 * rounds, 2.7 * heavy + 0.05),
+            Self::Fairness => (3.0 * rounds, 2.0 * load + 0.1),
+            Self::Efficiency => (4.0 * rounds, load + connections * 0.5e-3),
+            Self::Scaling => (1.0, effort.growth.estimate()),
+        }
+    }
+
+    /// Seconds that it takes, about.
+    #[must_use]
+    pub fn estimate(self, effort: &Effort) -> f64 {
+        let (steps, seconds) = self.steps(effort);
+        steps * seconds
+    }
+
+    fn run(self, bench: &mut Bench<'_>) -> Result<Samples> {
+        match self {
+            Self::Source => source::count(bench),
+            Self::Mechanisms => mechanisms::probe(bench),
+            Self::Passing => inside::passing(bench),
+            Self::Races => inside::races(bench),
+            Self::Deadlocks => inside::deadlocks(bench),
+            Self::Creation => inside::creation(bench),
+            Self::Pools => served::pools(bench),
+            Self::Memory => served::memory(bench),
+            Self::Waiting => served::waiting(bench),
+            Self::Crash => served::crash(bench),
+            Self::Compute => served::compute(bench),
+            Self::Fairness => served::fairness(bench),
+            Self::Efficiency => served::efficiency(bench),
+            Self::Scaling => served::scaling(bench),
+        }
+    }
+}
+
+/// What experiments are done with.
+struct Bench<'run> {
+    catalogue: &'run Catalogue,
+    effort: Effort,
+    live: &'run Live,
+    observer: &'run mut dyn Observer,
+    /// Estimated seconds that are done.
+    spent: f64,
+    /// Estimated seconds of a step of the present experiment.
+    step: f64,
+    /// What cannot be measured here, and why.
+    missing: BTreeMap<Experiment, Text>,
+    /// Programs that took part.
+    used: BTreeSet<Program>,
+}
+
+/// Somebody has asked to stop.
+#[derive(Debug)]
+struct Stopped;
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("stopped")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+impl Bench<'_> {
+    fn stops(&self) -> bool {
+        self.live.stop.load(Ordering::Relaxed)
+    }
+
+    /// The next step of an experiment.
+    fn begins(&mut self, what: &str) -> Result<()> {
+        if self.stops() {
+            bail!(Stopped);
+        }
+        self.observer.begins(what, self.spent);
+        self.spent += self.step;
+        Ok(())
+    }
+
+    fn says(&mut self, line: &str) {
+        self.observer.says(line);
+    }
+}
+
+/// What was found out about one claim: an entry of `evaluation.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// `T1` to `M6`.
+    pub id: String,
+    /// Whose claim it is.
+    pub approach: Approach,
+    /// For or against.
+    pub kind: Kind,
+    /// What it says.
+    pub claim: Text,
+    /// How it was tested.
+    pub experiment: Text,
+    /// The rule by which the samples became the verdict.
+    pub rule: Text,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The figures that say why.
+    pub figure: Text,
+    /// How far the samples are from one another.
+    pub spread: String,
+    /// The command that tests it alone.
+    pub command: String,
+    /// The pictures that show it, English and Spanish, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<Text>,
+    /// Every sample, in the order of the rounds; the unit ends the name.
+    pub samples: Samples,
+}
+
+/// A whole evaluation: what `evaluation.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The form of this file.
+    pub form: u32,
+    /// When it began, UTC.
+    pub began: String,
+    /// How long it took, seconds.
+    pub seconds: f64,
+    /// False when it was stopped early: claims are missing then.
+    pub complete: bool,
+    /// Where it was measured.
+    pub machine: Machine,
+    /// With what.
+    pub versions: BTreeMap<String, String>,
+    /// How process-server is linked.
+    pub linkage: Linkage,
+    /// How much was measured.
+    pub effort: Effort,
+    /// What was taken care of, in words.
+    pub conditions: Vec<Text>,
+    /// What could not be measured, and why.
+    pub missing: BTreeMap<Experiment, Text>,
+    /// How long each experiment took, seconds.
+    pub took: BTreeMap<Experiment, f64>,
+    /// The claims.
+    pub claims: Vec<Finding>,
+}
+
+impl Evaluation {
+    /// The form that this version writes.
+    pub const FORM: u32 = 1;
+
+    /// The verdict on each claim.
+    #[must_use]
+    pub fn verdicts(&self) -> BTreeMap<&str, Verdict> {
+        self.claims
+            .iter()
+            .map(|it| (it.id.as_str(), it.verdict))
+            .collect()
+    }
+}
+
+impl Evaluation {
+    /// What today's rules and words make of these samples.
+    #[must_use]
+    pub fn judged_anew(&self) -> Vec<Finding> {
+        let mut samples = Samples::default();
+        for finding in &self.claims {
+            // Several claims may hold the same samples.
+            samples.0.extend(finding.samples.0.clone());
+        }
+        let evidence = Evidence {
+            samples: &samples,
+            processors: self.machine.processors,
+            missing: &self.missing,
+        };
+        let has =
+            |claim: &Claim| self.claims.iter().any(|it| it.id == claim.id);
+        let claims = crate::claims::all();
+        let found = claims.iter().filter(|claim| has(claim));
+        found
+            .filter_map(|claim| finding(claim, &evidence))
+            .collect()
+    }
+}
+
+/// The experiments that some claims need, in the order in which they are
+/// done.
+fn agenda(claims: &[Claim]) -> Vec<Experiment> {
+    Experiment::ALL
+        .into_iter()
+        .filter(|it| claims.iter().any(|claim| claim.needs.contains(it)))
+        .collect()
+}
+
+/// Seconds that it takes to test these claims, about.
+#[must_use]
+pub fn estimate(claims: &[Claim], effort: &Effort) -> f64 {
+    agenda(claims).iter().map(|it| it.estimate(effort)).sum()
+}
+
+/// Tests claims. When `live` is asked to stop, the evaluation holds those
+/// that are finished by then.
+#[must_use]
+pub fn run(
+    catalogue: &Catalogue,
+    claims: &[Claim],
+    effort: &Effort,
+    live: &Live,
+    observer: &mut dyn Observer,
+) -> Evaluation {
+    let clock = Instant::now();
+    let began = humantime::format_rfc3339_seconds(SystemTime::now());
+    let machine = Machine::this();
+    let mut bench = Bench {
+        catalogue,
+        effort: *effort,
+        live,
+        observer,
+        spent: 0.0,
+        step: 0.0,
+        missing: BTreeMap::new(),
+        used: BTreeSet::new(),
+    };
+    let mut samples = Samples::default();
+    let mut took = BTreeMap::new();
+    let mut planned = 0.0;
+    for experiment in agenda(claims) {
+        bench.spent = planned;
+        planned += experiment.estimate(effort);
+        bench.step = experiment.steps(effort).1;
+        let began = Instant::now();
+        let result = experiment.run(&mut bench);
+        took.insert(experiment, began.elapsed().as_secs_f64());
+        match result {
+            Ok(new) => samples.add(new),
+            Err(_) if bench.stops() => break,
+            Err(error) => {
+                let why = format!("{error:#}");
+                bench.says(&format!("left out: {experiment:?}: {why}"));
+                bench.missing.insert(experiment, served::left_out(&why));
+            }
+        }
+    }
+    let evidence = Evidence {
+        samples: &samples,
+        processors: machine.processors,
+        missing: &bench.missing,
+    };
+    let found = |claim: &Claim| finding(claim, &evidence);
+    let claims: Vec<Finding> = claims.iter().filter_map(found).collect();
+    Evaluation {
+        form: Evaluation::FORM,
+        began: began.to_string(),
+        seconds: clock.elapsed().as_secs_f64(),
+        complete: !bench.stops(),
+        machine,
+        versions: compare::versions(&bench.used),
+        linkage: catalogue.linkage(),
+        effort: *effort,
+        conditions: conditions(),
+        missing: bench.missing,
+        took,
+        claims,
+    }
+}
+
+fn finding(claim: &Claim, evidence: &Evidence<'_>) -> Option<Finding> {
+    let judgement = claim.judge(evidence)?;
+    let picture = (judgement.verdict != Verdict::NotMeasured
+        && pictures::has_one(claim.id))
+    .then(|| {
+        let file = |language: Language| language.file(claim.id, "svg");
+        Text::new(file(Language::English), file(Language::Spanish))
+    });
+    Some(Finding {
+        id: claim.id.to_owned(),
+        approach: claim.approach,
+        kind: claim.kind,
+        claim: claim.claim.clone(),
+        experiment: claim.experiment.clone(),
+        rule: claim.rule.clone(),
+        verdict: judgement.verdict,
+        figure: judgement.figure,
+        spread: judgement.spread,
+        command: claim.command(),
+        picture,
+        samples: evidence.samples.beginning_with(claim.samples),
+    })
+}
+
+fn conditions() -> Vec<Text> {
+    [
+        (
+            "Server and client run on one machine and share its processors.",
+            "Servidor y cliente se ejecutan en la misma máquina y comparten \
+             sus procesadores.",
+        ),
+        (
+            "Samples of one round are neighbours in time; ratios are those \
+             of neighbours, and their median counts.",
+            "Las muestras de una ronda son vecinas en el tiempo; las razones \
+             son entre vecinas y cuenta su mediana.",
+        ),
+        (
+            "The spread is half the distance of the quartiles as a share of \
+             the median, or how many of the rounds agree.",
+            "La dispersión es la mitad de la distancia entre cuartiles como \
+             parte de la mediana, o cuántas rondas coinciden.",
+        ),
+        (
+            "Our servers are built in release mode and print their first and \
+             last line only (--quiet).",
+            "Nuestros servidores se compilan en modo release e imprimen solo \
+             su primera y su última línea (--quiet).",
+        ),
+        (
+            "Memory is the proportional set size (PSS) of all processes of a \
+             server; processor time and context switches are those that the \
+             kernel counts in /proc, over all of them too.",
+            "La memoria es el tamaño proporcional (PSS) de todos los \
+             procesos de un servidor; el tiempo de procesador y los cambios \
+             de contexto son los que el núcleo cuenta en /proc, también de \
+             todos ellos.",
+        ),
+    ]
+    .map(|(en, es)| Text::new(en, es))
+    .to_vec()
+}

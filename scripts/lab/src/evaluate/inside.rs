@@ -1,0 +1,243 @@
+//! Experiments that need no server: counts passed on, lost and locked.
+
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use slab::Slab;
+
+use super::Bench;
+use crate::claims::Samples;
+use crate::machine::{Pinned, processors};
+use crate::measure::Floor;
+
+mod child;
+mod races;
+
+pub use child::{Locked, Order, count_into_memory, count_into_pipe, locks};
+pub use races::UNSYNCHRONISED;
+
+#[allow(clippy::cast_precision_loss, reason = "nanoseconds of seconds fit")]
+fn each(took: Duration, count: u64) -> f64 {
+    took.as_nanos() as f64 / count as f64
+}
+
+/// Runs a worker in a thread of its own and returns what it measured.
+fn in_a_thread<T: Send>(worker: impl FnOnce() -> T + Send) -> Result<T> {
+    thread::scope(|scope| scope.spawn(worker).join())
+        .ok()
+        .context("a worker panicked")
+}
+
+/// One count from a worker to the total, five ways, all on one processor:
+/// what is measured is the passing, not how fast the other side wakes.
+pub(super) fn passing(bench: &mut Bench<'_>) -> Result<Samples> {
+    let mut samples = Samples::default();
+    for round in 0..bench.effort.rounds {
+        bench.begins(&format!("passing counts, round {}", round + 1))?;
+        let pinned = Pinned::alone()?;
+        samples.push("passing/threads/atomic_ns", through_an_atomic()?);
+        samples.push("passing/threads/mutex_ns", through_a_mutex()?);
+        samples.push("passing/threads/channel_ns", through_a_channel()?);
+        let pipe = through_a_pipe(bench)?;
+        samples.push("passing/processes/pipe_ns", pipe);
+        let memory = through_shared_memory(bench)?;
+        samples.push("passing/processes/shared_memory_ns", memory);
+        drop(pinned);
+    }
+    Ok(samples)
+}
+
+/// Counts of one sample, where they cost nanoseconds.
+const MANY: u64 = 1_000_000;
+/// Counts of one sample, where each is a system call.
+const SOME: u64 = 100_000;
+
+fn through_an_atomic() -> Result<f64> {
+    let total = AtomicU64::new(0);
+    let took = in_a_thread(|| {
+        let start = Instant::now();
+        for _ in 0..MANY {
+            total.fetch_add(1, Ordering::Relaxed);
+        }
+        start.elapsed()
+    })?;
+    ensure!(total.into_inner() == MANY, "counts were lost");
+    Ok(each(took, MANY))
+}
+
+fn through_a_mutex() -> Result<f64> {
+    let total = Mutex::new(0_u64);
+    let took = in_a_thread(|| {
+        let start = Instant::now();
+        for _ in 0..MANY {
+            *total.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        }
+        start.elapsed()
+    })?;
+    let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
+    ensure!(total == MANY, "counts were lost");
+    Ok(each(took, MANY))
+}
+
+fn through_a_channel() -> Result<f64> {
+    let (to_total, from_worker) = mpsc::channel::<u64>();
+    let start = Instant::now();
+    let worker = thread::spawn(move || {
+        for _ in 0..MANY {
+            if to_total.send(1).is_err() {
+                break;
+            }
+        }
+    });
+    let total: u64 = from_worker.iter().sum();
+    let took = start.elapsed();
+    worker.join().ok().context("a worker panicked")?;
+    ensure!(total == MANY, "counts were lost");
+    Ok(each(took, MANY))
+}
+
+/// A child writes each count into a pipe, as the children of process-server
+/// write their records; the parent adds up what it reads.
+fn through_a_pipe(bench: &Bench<'_>) -> Result<f64> {
+    let mut child = Command::new(bench.catalogue.lab())
+        .args(["peer", "count-pipe", &SOME.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("starting the child that counts")?;
+    let mut stdout = child.stdout.take().context("no pipe")?;
+    // It has started when this arrives: that is not to be measured.
+    stdout.read_exact(&mut [0])?;
+    let mut go = child.stdin.take().context("no pipe")?;
+    let start = Instant::now();
+    go.write_all(b"g")?;
+    drop(go);
+    let mut buffer = vec![0; 64 * 1024];
+    let mut received = 0;
+    loop {
+        let size = stdout.read(&mut buffer)?;
+        if size == 0 {
+            break;
+        }
+        received += size as u64;
+    }
+    let took = start.elapsed();
+    child.wait()?;
+    ensure!(received == SOME * 8, "counts were lost");
+    Ok(each(took, SOME))
+}
+
+/// A child adds each count to a total in memory that both map.
+fn through_shared_memory(bench: &Bench<'_>) -> Result<f64> {
+    let memory = memfd_create("total", MFdFlags::MFD_CLOEXEC)
+        .context("no memory to share")?;
+    let memory = std::fs::File::from(memory);
+    memory.set_len(8)?;
+    let output = Command::new(bench.catalogue.lab())
+        .args(["peer", "count-memory", &MANY.to_string()])
+        .stdin(memory.try_clone()?)
+        .output()
+        .context("running the child that counts")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let took: f64 = text.trim().parse().with_context(|| {
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        format!("the child that counts: {complaints}")
+    })?;
+    // What the child has added is seen here: it is one memory.
+    let mut total = [0; 8];
+    std::os::unix::fs::FileExt::read_exact_at(&memory, &mut total, 0)?;
+    ensure!(u64::from_ne_bytes(total) == MANY, "counts were lost");
+    Ok(took)
+}
+
+/// Threads that count together: by reading and then writing, which loses
+/// counts, and by one indivisible addition, which does not.
+pub(super) fn races(bench: &mut Bench<'_>) -> Result<Samples> {
+    let threads = processors().len().clamp(2, 4);
+    let mut samples = Samples::default();
+    for round in 0..bench.effort.rounds {
+        bench.begins(&format!("racing threads, round {}", round + 1))?;
+        let lost = races::lost_share(threads, |total| {
+            let seen = total.load(Ordering::Relaxed);
+            // A moment's thought, as between most reads and writes.
+            std::hint::spin_loop();
+            total.store(seen + 1, Ordering::Relaxed);
+        });
+        samples.push("races/read_then_write/lost_share", lost);
+        let lost = races::lost_share(threads, |total| {
+            total.fetch_add(1, Ordering::Relaxed);
+        });
+        samples.push("races/fetch_add/lost_share", lost);
+    }
+    match races::compiler_refuses() {
+        Ok(refused) => {
+            samples.push("races/refused_by_compiler", f64::from(refused));
+        }
+        Err(error) => bench.says(&format!("races: {error:#}")),
+    }
+    Ok(samples)
+}
+
+/// Two threads that take two locks, in opposite orders and in one order.
+pub(super) fn deadlocks(bench: &mut Bench<'_>) -> Result<Samples> {
+    let mut samples = Samples::default();
+    for round in 0..bench.effort.rounds {
+        bench.begins(&format!("two locks, round {}", round + 1))?;
+        for (model, name) in [
+            ("locks-opposite", "locks/opposite_orders"),
+            ("locks-same", "locks/one_order"),
+        ] {
+            let output = Command::new(bench.catalogue.lab())
+                .args(["peer", model])
+                .output()
+                .context("running the threads that lock")?;
+            let text = String::from_utf8_lossy(&output.stdout);
+            let said = || format!("the threads that lock said {text:?}");
+            let (stopped, turns) =
+                text.trim().split_once(' ').with_context(said)?;
+            let stopped = f64::from(stopped.parse::<bool>()?);
+            samples.push(format!("{name}/stopped_flag"), stopped);
+            let turns: f64 = turns.parse().with_context(said)?;
+            samples.push(format!("{name}/turns_count"), turns);
+        }
+    }
+    Ok(samples)
+}
+
+/// Creation and end of a process, a thread, an entry in a table.
+pub(super) fn creation(bench: &mut Bench<'_>) -> Result<Samples> {
+    let mut samples = Samples::default();
+    for round in 0..bench.effort.rounds {
+        bench.begins(&format!("creations, round {}", round + 1))?;
+        let catalogue = bench.catalogue;
+        let process = Floor::Fork.measure(catalogue, 0)?;
+        samples.push("creation/process_ns", process);
+        let thread = Floor::StdThread.measure(catalogue, 0)?;
+        samples.push("creation/thread_ns", thread);
+        samples.push("creation/table_entry_ns", table_entries());
+    }
+    Ok(samples)
+}
+
+/// Entries with a buffer each, as a loop keeps one for a client: created in
+/// a table that holds some, and removed again.
+fn table_entries() -> f64 {
+    const OTHERS: usize = 64;
+    let entry = || Box::new([0_u8; 1024]);
+    let mut table: Slab<Box<[u8; 1024]>> = Slab::new();
+    for _ in 0..OTHERS {
+        table.insert(entry());
+    }
+    let start = Instant::now();
+    for _ in 0..SOME {
+        let key = table.insert(std::hint::black_box(entry()));
+        std::hint::black_box(table.remove(key));
+    }
+    each(start.elapsed(), SOME)
+}

@@ -1,0 +1,634 @@
+//! Experiments on the servers, run as their users run them.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::num::NonZeroUsize;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Barrier, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Bench, Experiment, Stopped};
+use crate::catalogue::{Catalogue, Program, Serve};
+use crate::claims::{Samples, Text};
+use crate::compare::Observer;
+use crate::growth;
+use crate::load::{self, Ending, Limit, Plan, Shape, Target, Witness};
+use crate::machine::processors;
+use crate::measure::{self, Account, Metric};
+use crate::procfs;
+use crate::program::{Announces, Server, Unavailable};
+use Program as P;
+
+/// How long each client of `waiting` does so.
+pub(super) const WAIT: Duration = Duration::from_millis(100);
+/// Processor time that a heavy message costs, seconds.
+pub(super) const WORK: f64 = 0.01;
+/// Nothing here takes so long.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the samples call a program.
+pub(super) fn name(program: Program) -> &'static str {
+    match program {
+        P::Threads => "threads",
+        P::ThreadsPool => "threads_pool",
+        P::Process => "processes",
+        P::ProcessPool => "processes_pool",
+        P::MuxSelect => "select",
+        P::MuxPoll => "poll",
+        P::MuxEpoll => "epoll",
+        P::PythonThreading => "python_threading",
+        P::PythonMultiprocessing => "python_multiprocessing",
+        other => other.title(),
+    }
+}
+
+/// Says that something had to be left out.
+pub(super) fn left_out(why: &str) -> Text {
+    Text::new(format!("left out: {why}"), format!("omitida: {why}"))
+}
+
+impl Bench<'_> {
+    /// Starts a server for so many clients, with more options.
+    fn start(
+        &mut self,
+        program: Program,
+        serve: Serve,
+        clients: usize,
+        options: &[&str],
+    ) -> Result<Server, Unavailable> {
+        let (mut command, announces) =
+            self.catalogue.command(program, serve, clients)?;
+        command.args(options);
+        self.used.insert(program);
+        Server::start(command, announces)
+    }
+}
+
+fn failed(program: Program) -> impl Fn(Unavailable) -> anyhow::Error {
+    move |why| anyhow!("{program}: {why}")
+}
+
+/// A client's connection.
+fn connect(target: Target) -> Result<TcpStream> {
+    let stream = TcpStream::connect(target.address())
+        .with_context(|| format!("connecting to {target}"))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Sends one message and reads its echo.
+fn talk(stream: &mut TcpStream, message: &[u8]) -> Result<()> {
+    stream.write_all(message)?;
+    let mut reply = vec![0; message.len()];
+    stream.read_exact(&mut reply).context("no reply")?;
+    ensure!(reply == message, "a wrong reply");
+    Ok(())
+}
+
+/// Runs so many clients at the same time, each in a thread; all begin
+/// together, and the time until the last has finished is returned.
+fn together(
+    count: usize,
+    client: impl Fn(&Barrier) -> Result<()> + Sync,
+) -> Result<Duration> {
+    let begin = Barrier::new(count + 1);
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..count)
+            .map(|_| {
+                thread::Builder::new()
+                    .stack_size(64 * 1024)
+                    .spawn_scoped(scope, || client(&begin))
+            })
+            .collect::<Result<_, _>>()
+            .context("no thread for a client")?;
+        begin.wait();
+        let start = Instant::now();
+        for client in clients {
+            client.join().map_err(|_| anyhow!("a client panicked"))??;
+        }
+        Ok(start.elapsed())
+    })
+}
+
+/// Idle connections held open: what each costs.
+pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
+    let mut samples = Samples::default();
+    let count = bench.effort.connections;
+    for round in 0..bench.effort.rounds {
+        for program in [P::Threads, P::Process, P::MuxPoll] {
+            let what = format!(
+                "memory of {count} connections, round {}: {program}",
+                round + 1
+            );
+            bench.begins(&what)?;
+            bench.used.insert(program);
+            let values = measure::memory(bench.catalogue, program, count)?;
+            let whose = match program {
+                P::MuxPoll => "mux",
+                other => name(other),
+            };
+            for (metric, unit) in [
+                (Metric::UserKib, "user_kib"),
+                (Metric::PageTablesKib, "page_tables_kib"),
+                (Metric::KernelKib, "kernel_kib"),
+            ] {
+                if let Some(value) = values.get(&metric) {
+                    samples.push(format!("memory/{whose}/{unit}"), *value);
+                }
+            }
+        }
+    }
+    Ok(samples)
+}
+
+/// The server that serves one after the other: ours with threads, of which
+/// it may have one at a time.
+pub(crate) fn one_after_the_other(catalogue: &Catalogue) -> Result<Command> {
+    let file = catalogue
+        .server("threads-server")
+        .context("threads-server is not built")?;
+    let mut command = Command::new(file);
+    command
+        .args(["--port", "0", "--quiet", "--serve", "until-eof"])
+        .args(["--idle-timeout", "0", "--max-clients", "1"]);
+    Ok(command)
+}
+
+/// Clients that are greeted, wait, and then send: how long until all are
+/// served.
+pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
+    let mut samples = Samples::default();
+    let clients = bench.effort.waiting;
+    let programs = [P::Threads, P::Process, P::MuxPoll];
+    for round in 0..bench.effort.serial_rounds {
+        bench.begins(&format!(
+            "{clients} clients that wait, round {}",
+            round + 1
+        ))?;
+        for program in programs {
+            let server = bench
+                .start(program, Serve::UntilEof, clients, &[])
+                .map_err(failed(program))?;
+            let took = wait_and_send(bench, server, clients)?;
+            let whose = match program {
+                P::MuxPoll => "mux",
+                other => name(other),
+            };
+            samples.push(format!("waiting/{whose}/wall_ms"), took);
+        }
+        let command = one_after_the_other(bench.catalogue)?;
+        let server = Server::start(command, Announces::FirstLine)
+            .map_err(failed(P::Threads))?;
+        let took = wait_and_send(bench, server, clients)?;
+        samples.push("waiting/one_after_the_other/wall_ms", took);
+    }
+    Ok(samples)
+}
+
+/// Milliseconds until all clients are served.
+fn wait_and_send(
+    bench: &Bench<'_>,
+    server: Server,
+    clients: usize,
+) -> Result<f64> {
+    let target = server.target();
+    let server = Mutex::new(Some(server));
+    let over = AtomicBool::new(false);
+    let live = bench.live;
+    let took = thread::scope(|scope| {
+        // Whoever asks to stop need not wait for the slowest server.
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                if live.stop.load(Ordering::Relaxed)
+                    && let Ok(mut server) = server.lock()
+                {
+                    drop(server.take());
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let took = together(clients, |begin| {
+            begin.wait();
+            let mut stream = connect(target)?;
+            stream.set_read_timeout(Some(TIMEOUT * 2))?;
+            talk(&mut stream, b"here")?;
+            // Not waiting for anything: this is the client that takes its
+            // time.
+            thread::sleep(WAIT);
+            talk(&mut stream, b"done")
+        });
+        over.store(true, Ordering::Relaxed);
+        took
+    })?;
+    Ok(took.as_secs_f64() * 1e3)
+}
+
+/// A fatal signal to the worker of one of many clients: the share of the
+/// others who still get a reply.
+pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
+    const CLIENTS: usize = 50;
+    let mut samples = Samples::default();
+    for round in 0..bench.effort.rounds {
+        for program in [P::Threads, P::Process, P::MuxPoll] {
+            bench.begins(&format!(
+                "a fatal signal, round {}: {program}",
+                round + 1
+            ))?;
+            let server = bench
+                .start(program, Serve::UntilEof, CLIENTS, &[])
+                .map_err(failed(program))?;
+            let mut streams = Vec::new();
+            for _ in 0..CLIENTS {
+                let mut stream = connect(server.target())?;
+                talk(&mut stream, b"here")?;
+                streams.push(stream);
+            }
+            let victim = worker(&server, program)?;
+            crash_for_good(victim)?;
+            let answered = streams
+                .iter_mut()
+                .map(|stream| talk(stream, b"still there").is_ok())
+                .filter(|answered| *answered)
+                .count();
+            #[allow(clippy::cast_precision_loss, reason = "fifty clients")]
+            let share = answered as f64 / (CLIENTS - 1) as f64;
+            let whose = match program {
+                P::MuxPoll => "mux",
+                other => name(other),
+            };
+            let name = format!("crash/{whose}/others_served_share");
+            samples.push(name, share.min(1.0));
+        }
+    }
+    Ok(samples)
+}
+
+/// What serves one of the clients: a child of process-server, a thread of
+/// threads-server (signals go to its process, which is the point), or the
+/// loop.
+fn worker(server: &Server, program: Program) -> Result<Pid> {
+    let all = match program {
+        P::Process => procfs::tree(server.pid()),
+        P::Threads => procfs::tasks(server.pid()),
+        _ => return Ok(server.pid()),
+    };
+    all.into_iter()
+        .find(|pid| *pid != server.pid())
+        .context("no worker")
+}
+
+/// Sends a fatal signal until nothing runs any more under this number.
+///
+/// Rust's runtime has a handler for stacks that overflow. It leaves any other
+/// fault to the kernel, which meets it again at once; a signal that somebody
+/// sends has to be sent again instead.
+fn crash_for_good(pid: Pid) -> Result<()> {
+    let deadline = Instant::now() + TIMEOUT;
+    while procfs::is_running(pid) {
+        ensure!(Instant::now() < deadline, "process {pid} survived SIGSEGV");
+        // It may just have ended: then that was enough.
+        let _ = kill(pid, Signal::SIGSEGV);
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// Messages that cost processor time: the speed-up from one client to as
+/// many as there are processors.
+pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
+    let mut samples = Samples::default();
+    let clients = processors().len().clamp(2, 8);
+    let messages = bench.effort.heavy_messages;
+    let work = format!("{:.0}", WORK * 1e6);
+    let options = ["--cpu-work", work.as_str()];
+    let mut servers = Vec::new();
+    for program in [
+        P::Threads,
+        P::Process,
+        P::MuxPoll,
+        P::PythonThreading,
+        P::PythonMultiprocessing,
+    ] {
+        match bench.start(program, Serve::UntilEof, clients, &options) {
+            Ok(server) => servers.push((program, server)),
+            Err(why) if program.is_ours() => {
+                return Err(failed(program)(why));
+            }
+            Err(why) => {
+                bench.says(&format!("left out: {program}: {why}"));
+                let why = left_out(&why.to_string());
+                bench.missing.insert(Experiment::Compute, why);
+            }
+        }
+    }
+    for round in 0..bench.effort.rounds {
+        let before = Busy::read(&servers)?;
+        for (program, server) in &servers {
+            bench.begins(&format!(
+                "work for the processor, round {}: {program}",
+                round + 1
+            ))?;
+            let send = |count: usize| {
+                together(count, |begin| {
+                    let stream = connect(server.target());
+                    begin.wait();
+                    let mut stream = stream?;
+                    (0..messages).try_for_each(|_| talk(&mut stream, b"work"))
+                })
+            };
+            let one = send(1)?.as_secs_f64();
+            let many = send(clients)?.as_secs_f64();
+            let whose = match program {
+                P::MuxPoll => "mux",
+                other => name(*other),
+            };
+            #[allow(clippy::cast_precision_loss, reason = "a few clients")]
+            let speed_up = one * clients as f64 / many;
+            samples.push(format!("compute/{whose}/speed_up_times"), speed_up);
+        }
+        let others = Busy::read(&servers)?.share_of_others(&before);
+        samples.push("compute/others_share", others);
+    }
+    Ok(samples)
+}
+
+/// How busy the machine is, and how much of it is this experiment's.
+struct Busy {
+    at: Instant,
+    machine: Duration,
+    ours: Duration,
+}
+
+impl Busy {
+    fn read(servers: &[(Program, Server)]) -> Result<Self> {
+        let mut ours = procfs::own_cpu_time(nix::unistd::getpid())?;
+        for (_, server) in servers {
+            ours += procfs::cpu_time(server.pid())?.total;
+        }
+        Ok(Self {
+            at: Instant::now(),
+            machine: procfs::machine_busy().context("no /proc/stat")?,
+            ours,
+        })
+    }
+
+    /// The share of all processors that others have used since then.
+    fn share_of_others(&self, before: &Self) -> f64 {
+        let machine = self.machine.saturating_sub(before.machine);
+        let ours = self.ours.saturating_sub(before.ours);
+        let others = machine.saturating_sub(ours).as_secs_f64();
+        #[allow(clippy::cast_precision_loss, reason = "a few processors")]
+        let count = processors().len() as f64;
+        others / (self.at - before.at).as_secs_f64() / count
+    }
+}
+
+/// Light clients, that come and go without a message, beside one whose
+/// messages keep the processor busy.
+pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
+    let mut samples = Samples::default();
+    // Twice as much as elsewhere: well apart from what a busy machine does.
+    let work = format!("{:.0}", WORK * 2e6);
+    let time = bench.effort.seconds + bench.effort.warm_up_seconds;
+    let time = Duration::from_secs_f64(time);
+    for round in 0..bench.effort.rounds {
+        for program in [P::Threads, P::Process, P::MuxPoll] {
+            bench.begins(&format!(
+                "light clients beside a heavy one, round {}: {program}",
+                round + 1
+            ))?;
+            let options = ["--cpu-work", work.as_str()];
+            let server = bench
+                .start(program, Serve::UntilEof, 8, &options)
+                .map_err(failed(program))?;
+            let target = server.target();
+            let alone = come_and_go(target, time / 2)?;
+            let over = AtomicBool::new(false);
+            let beside = thread::scope(|scope| {
+                let heavy = scope.spawn(|| -> Result<()> {
+                    let mut stream = connect(target)?;
+                    while !over.load(Ordering::Relaxed) {
+                        talk(&mut stream, b"work")?;
+                    }
+                    Ok(())
+                });
+                let beside = come_and_go(target, time);
+                over.store(true, Ordering::Relaxed);
+                heavy.join().map_err(|_| anyhow!("a client panicked"))??;
+                beside
+            })?;
+            let whose = match program {
+                P::MuxPoll => "mux",
+                other => name(other),
+            };
+            samples.push(format!("fairness/{whose}/alone_ns"), alone);
+            samples.push(format!("fairness/{whose}/beside_heavy_ns"), beside);
+        }
+    }
+    Ok(samples)
+}
+
+/// The median of how long it takes clients, one after the other, to be
+/// connected, say nothing, and be closed by the server, in nanoseconds.
+fn come_and_go(target: Target, time: Duration) -> Result<f64> {
+    let mut latencies = Vec::new();
+    let end = Instant::now() + time;
+    // Not in step with the heavy client: 1.0 to 4.9 ms apart.
+    let mut pause = 0;
+    while Instant::now() < end || latencies.len() < 3 {
+        let start = Instant::now();
+        let mut stream = connect(target)?;
+        stream.shutdown(Shutdown::Write)?;
+        let mut nothing = Vec::new();
+        stream.read_to_end(&mut nothing)?;
+        latencies.push(start.elapsed().as_secs_f64() * 1e9);
+        ensure!(nothing.is_empty(), "a reply to nothing");
+        pause = (pause + 7) % 40;
+        thread::sleep(Duration::from_micros(1000 + pause * 100));
+    }
+    crate::stats::median(&latencies).context("no light client")
+}
+
+/// One exchange for each connection: what a pool takes away of it.
+pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
+    const CLIENTS: usize = 8;
+    let mut samples = Samples::default();
+    let programs = [
+        P::Threads,
+        P::ThreadsPool,
+        P::Process,
+        P::ProcessPool,
+        P::MuxPoll,
+    ];
+    let mut servers = Vec::new();
+    for program in programs {
+        let server = bench
+            .start(program, Serve::Once, CLIENTS, &[])
+            .map_err(failed(program))?;
+        servers.push((program, server));
+    }
+    for round in 0..bench.effort.rounds {
+        for (program, server) in &servers {
+            bench.begins(&format!(
+                "one exchange each, round {}: {program}",
+                round + 1
+            ))?;
+            let shape = Shape::Exchange(Ending::Server);
+            let figures = load_on(bench, server, shape, CLIENTS)?;
+            let name = name(*program);
+            let cpu = figures.cpu_ns.context("no processor time")?;
+            samples.push(format!("pools/{name}/cpu_each_ns"), cpu);
+            measure::settle(server);
+        }
+    }
+    Ok(samples)
+}
+
+/// Many connections that all talk: processor time and context switches for
+/// each request.
+pub(super) fn efficiency(bench: &mut Bench<'_>) -> Result<Samples> {
+    let mut samples = Samples::default();
+    let clients = bench.effort.connections;
+    let mut servers = Vec::new();
+    for program in [P::Threads, P::Process, P::MuxPoll, P::MuxEpoll] {
+        let server = bench
+            .start(program, Serve::UntilEof, clients, &[])
+            .map_err(failed(program))?;
+        servers.push((program, server));
+    }
+    for round in 0..bench.effort.rounds {
+        for (program, server) in &servers {
+            bench.begins(&format!(
+                "{clients} clients that talk, round {}: {program}",
+                round + 1
+            ))?;
+            let figures = load_on(bench, server, Shape::Echo, clients)?;
+            let name = name(*program);
+            let cpu = figures.cpu_ns.context("no processor time")?;
+            samples.push(format!("efficiency/{name}/cpu_each_ns"), cpu);
+            samples.push(
+                format!("efficiency/{name}/switches_each_count"),
+                figures.switches,
+            );
+            measure::settle(server);
+        }
+    }
+    Ok(samples)
+}
+
+struct Figures {
+    cpu_ns: Option<f64>,
+    switches: f64,
+}
+
+/// Reads processor time and context switches where the counted part of a
+/// load begins and ends.
+struct Watch {
+    account: Account,
+    server: Pid,
+    switches: Mutex<Vec<u64>>,
+}
+
+impl Watch {
+    fn read_switches(&self) {
+        let now = procfs::context_switches(self.server);
+        if let Ok(mut switches) = self.switches.lock() {
+            switches.push(now.voluntary + now.involuntary);
+        }
+    }
+}
+
+impl Witness for Watch {
+    fn begins(&self) {
+        self.read_switches();
+        self.account.begins();
+    }
+
+    fn ends(&self) {
+        self.account.ends();
+        self.read_switches();
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+fn load_on(
+    bench: &Bench<'_>,
+    server: &Server,
+    shape: Shape,
+    clients: usize,
+) -> Result<Figures> {
+    let clients = NonZeroUsize::new(clients).context("no clients")?;
+    let time = Duration::from_secs_f64(bench.effort.seconds);
+    let plan = Plan {
+        warm_up: Duration::from_secs_f64(bench.effort.warm_up_seconds),
+        ..Plan::new(server.target(), shape, clients, Limit::Time(time))
+    };
+    let watch = Watch {
+        account: Account::new(server.pid()),
+        server: server.pid(),
+        switches: Mutex::new(Vec::new()),
+    };
+    let outcome = load::run(&plan, bench.live, &watch)?;
+    if bench.stops() {
+        return Err(Stopped.into());
+    }
+    ensure!(outcome.errors.total() == 0, "{}", outcome.errors);
+    ensure!(outcome.completed > 0, "nothing was answered");
+    let completed = outcome.completed as f64;
+    let used = watch.account.used().filter(|it| it.server.complete);
+    let switches = watch.switches.into_inner().unwrap_or_default();
+    let count = match (switches.first(), switches.last()) {
+        (Some(first), Some(last)) => last.saturating_sub(*first),
+        _ => 0,
+    };
+    Ok(Figures {
+        cpu_ns: used.map(|it| it.server.total.as_secs_f64() * 1e9 / completed),
+        switches: count as f64 / completed,
+    })
+}
+
+/// One active connection beside idle ones, as `lab growth` measures it.
+pub(super) fn scaling(bench: &mut Bench<'_>) -> Result<Samples> {
+    struct Later<'bench> {
+        observer: &'bench mut dyn Observer,
+        before: f64,
+    }
+    impl Observer for Later<'_> {
+        fn begins(&mut self, what: &str, spent: f64) {
+            self.observer.begins(what, self.before + spent);
+        }
+        fn says(&mut self, line: &str) {
+            self.observer.says(line);
+        }
+    }
+    let mut later = Later {
+        before: bench.spent,
+        observer: &mut *bench.observer,
+    };
+    let growth = growth::run(
+        bench.catalogue,
+        &bench.effort.growth,
+        bench.live,
+        &mut later,
+    )?;
+    if bench.stops() {
+        return Err(Stopped.into());
+    }
+    let mut samples = Samples::default();
+    for step in &growth.steps {
+        bench.used.insert(step.program);
+        let (name, idle) = (name(step.program), step.idle);
+        samples.push(
+            format!("scaling/{name}/beside_{idle}/round_trip_ns"),
+            step.round_trip_ns,
+        );
+    }
+    Ok(samples)
+}

@@ -1,0 +1,393 @@
+//! The timeline: what each server does with the same four clients, drawn
+//! from the traces of a real run.
+//!
+//! [`trace`] reads the files (Trace Event Format, as Perfetto opens them);
+//! [`script`] runs the servers and plays the clients; [`Strip`] is what one
+//! server did; [`draw`] makes the picture.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+
+pub mod draw;
+pub mod script;
+#[cfg(test)]
+mod tests;
+pub mod trace;
+
+use trace::{Event, Trace};
+
+/// How a server is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// Clients are served one after the other.
+    OneAfterTheOther,
+    /// A thread for each.
+    Threads,
+    /// A process for each.
+    Processes,
+    /// One loop for all.
+    Loop,
+}
+
+/// What a server does for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Nothing: it waits for the client.
+    Waiting,
+    /// The client has asked, and waits for the server.
+    Queued,
+    /// It takes the message.
+    Receiving,
+    /// It computes.
+    Working,
+    /// It hands the reply to the kernel.
+    Sending,
+}
+
+/// A stage of a client, from when to when, in milliseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bar {
+    /// Which client: its place in [`Strip::clients`].
+    pub client: usize,
+    /// What is done for it.
+    pub stage: Stage,
+    /// Since the strip began.
+    pub from: f64,
+    /// Until then.
+    pub to: f64,
+}
+
+/// A row of bars.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lane {
+    /// `thread 1`, `process 4711`, `loop`.
+    pub name: String,
+    /// In the order of their beginnings.
+    pub bars: Vec<Bar>,
+}
+
+/// A client of a strip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Client {
+    /// A letter, in the order of their coming.
+    pub letter: char,
+    /// What it is like, if its own trace says so: `slow`.
+    pub kind: String,
+    /// Milliseconds from when it asked until it had its whole reply.
+    pub answered_after: Option<f64>,
+}
+
+/// What one server did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Strip {
+    /// How it is drawn.
+    pub model: Model,
+    /// Its clients.
+    pub clients: Vec<Client>,
+    /// One for each thread or process; a single one of the loop, and of a
+    /// server that serves one after the other.
+    pub lanes: Vec<Lane>,
+    /// For the latter two, what each client waits for: a row each.
+    pub tracks: Vec<Lane>,
+    /// When the last client had what it wanted, milliseconds.
+    pub end: f64,
+}
+
+/// A client while a strip is made.
+struct Life<'trace> {
+    address: &'trace str,
+    connected: f64,
+    closed: f64,
+}
+
+impl Strip {
+    /// Makes a strip of the trace of one server, and of its clients where
+    /// the trace holds their part too.
+    ///
+    /// # Errors
+    ///
+    /// When nobody was served.
+    pub fn new(trace: &Trace) -> Result<Self> {
+        let mut lives = lives(trace);
+        ensure!(!lives.is_empty(), "the trace has no client in it");
+        let asks = trace.asks();
+        // A client has come when it has connected, which may be long before
+        // the server takes it.
+        let ask = |life: &Life<'_>| {
+            asks.iter().position(|ask| ask.address == life.address)
+        };
+        let came = |life: &Life<'_>| {
+            ask(life).map_or(life.connected, |place| {
+                asks[place].came.min(life.connected)
+            })
+        };
+        // Their own part of the trace, if there is one, says who is first.
+        lives.sort_by(|a, b| {
+            ask(a).cmp(&ask(b)).then(came(a).total_cmp(&came(b)))
+        });
+        let start = lives.iter().map(came).fold(f64::MAX, f64::min);
+        let at = |ts: f64| (ts - start) / 1000.0;
+        let index: BTreeMap<&str, usize> = lives
+            .iter()
+            .enumerate()
+            .map(|(index, life)| (life.address, index))
+            .collect();
+        let model = model_of(trace, &lives);
+
+        let mut lanes: Vec<((i64, i64), Lane)> = Vec::new();
+        for bar in trace.bars() {
+            let Some(client) = index.get(bar.address) else {
+                continue;
+            };
+            // A client that has its reply is waited for by nobody any more:
+            // it has closed, be it that the server has yet to see it.
+            let own = asks.iter().filter(|ask| ask.address == bar.address);
+            let has_all = own.map(|ask| ask.to).reduce(f64::max);
+            let waits = bar.stage == Stage::Waiting;
+            if waits && has_all.is_some_and(|end| bar.to >= end) {
+                continue;
+            }
+            let key = match model {
+                Model::Threads | Model::Processes => bar.lane,
+                Model::Loop | Model::OneAfterTheOther => (0, 0),
+            };
+            let place = lanes.iter().position(|(other, _)| *other == key);
+            let place = place.unwrap_or_else(|| {
+                let name = trace.lane_name(bar.lane);
+                let bars = Vec::new();
+                lanes.push((key, Lane { name, bars }));
+                lanes.len() - 1
+            });
+            lanes[place].1.bars.push(Bar {
+                client: *client,
+                stage: bar.stage,
+                from: at(bar.from),
+                to: at(bar.to),
+            });
+        }
+        let mut lanes: Vec<Lane> =
+            lanes.into_iter().map(|(_, lane)| lane).collect();
+        for lane in &mut lanes {
+            lane.bars.sort_by(|a, b| a.from.total_cmp(&b.from));
+        }
+        let first = |lane: &Lane| lane.bars.first().map_or(0.0, |it| it.from);
+        let whose = |lane: &Lane| lane.bars.first().map(|it| it.client);
+        lanes.sort_by(|a, b| {
+            whose(a).cmp(&whose(b)).then(first(a).total_cmp(&first(b)))
+        });
+
+        let (clients, queued) = clients(&lives, &asks, at);
+        let end = if queued.is_empty() {
+            lives.iter().map(|life| at(life.closed)).fold(0.0, f64::max)
+        } else {
+            queued.iter().map(|bar| bar.to).fold(0.0, f64::max)
+        };
+        let tracks = match model {
+            Model::Loop | Model::OneAfterTheOther => {
+                tracks(&mut lanes, &queued, clients.len(), model)
+            }
+            Model::Threads | Model::Processes => Vec::new(),
+        };
+        Ok(Self {
+            model,
+            clients,
+            lanes,
+            tracks,
+            end,
+        })
+    }
+}
+
+/// The clients of a trace, in the order in which they were served.
+fn lives(trace: &Trace) -> Vec<Life<'_>> {
+    let mut lives: Vec<Life<'_>> = Vec::new();
+    for event in &trace.events {
+        let Some(address) = event.client() else {
+            continue;
+        };
+        match (event.ph.as_str(), event.name.as_str()) {
+            ("i", "connected") => lives.push(Life {
+                address,
+                connected: event.ts,
+                closed: event.ts,
+            }),
+            ("i", "closed") => {
+                let mut of_it = lives.iter_mut().rev();
+                if let Some(life) = of_it.find(|life| life.address == address) {
+                    life.closed = event.ts;
+                }
+            }
+            _ => {}
+        }
+    }
+    lives
+}
+
+/// Who the clients are, and when each waited for its reply.
+fn clients(
+    lives: &[Life<'_>],
+    asks: &[trace::Ask<'_>],
+    at: impl Fn(f64) -> f64,
+) -> (Vec<Client>, Vec<Bar>) {
+    let mut clients = Vec::new();
+    let mut queued = Vec::new();
+    for (place, life) in lives.iter().enumerate() {
+        let own = asks.iter().filter(|it| it.address == life.address);
+        let own: Vec<_> = own.collect();
+        queued.extend(own.iter().map(|ask| Bar {
+            client: place,
+            stage: Stage::Queued,
+            from: at(ask.from),
+            to: at(ask.to),
+        }));
+        let first = own.first();
+        clients.push(Client {
+            letter: letter(place),
+            kind: first.map_or_else(String::new, |ask| ask.kind.clone()),
+            answered_after: first.map(|ask| (ask.to - ask.from) / 1000.0),
+        });
+    }
+    (clients, queued)
+}
+
+fn letter(place: usize) -> char {
+    let place = u8::try_from(place % 26).unwrap_or(0);
+    char::from(b'A' + place)
+}
+
+/// Tells how to draw a server from what it is called and what it did.
+fn model_of(trace: &Trace, lives: &[Life<'_>]) -> Model {
+    let by_name = trace.server_name();
+    if by_name.contains("mux") {
+        return Model::Loop;
+    }
+    let overlap = lives.iter().enumerate().any(|(index, one)| {
+        lives[index + 1..].iter().any(|other| {
+            one.connected < other.closed && other.connected < one.closed
+        })
+    });
+    if !overlap && lives.len() > 1 {
+        Model::OneAfterTheOther
+    } else if by_name.contains("process") {
+        Model::Processes
+    } else {
+        Model::Threads
+    }
+}
+
+/// What nobody sees, milliseconds.
+const SHORT: f64 = 0.5;
+
+/// One row for each client: when the server waits for it (taken out of the
+/// loop's lane, where it would overlap), and when it waits for the server.
+fn tracks(
+    lanes: &mut [Lane],
+    queued: &[Bar],
+    clients: usize,
+    model: Model,
+) -> Vec<Lane> {
+    let mut tracks = vec![Vec::new(); clients];
+    let Some(lane) = lanes.first_mut() else {
+        return Vec::new();
+    };
+    let served: Vec<Bar> = lane
+        .bars
+        .iter()
+        .filter(|bar| bar.stage > Stage::Queued)
+        .cloned()
+        .collect();
+    if model == Model::Loop {
+        for bar in lane.bars.extract_if(.., |it| it.stage == Stage::Waiting) {
+            tracks[bar.client].push(bar);
+        }
+    }
+    for bar in queued {
+        // While it is being served it does not wait its turn.
+        let own = served.iter().filter(|it| it.client == bar.client);
+        let mut from = bar.from;
+        for serving in own.filter(|it| it.from < bar.to && it.to > bar.from) {
+            if serving.from > from {
+                let to = serving.from;
+                tracks[bar.client].push(Bar {
+                    from,
+                    to,
+                    ..bar.clone()
+                });
+            }
+            from = from.max(serving.to);
+        }
+        if from < bar.to {
+            tracks[bar.client].push(Bar {
+                from,
+                ..bar.clone()
+            });
+        }
+    }
+    // The server waits for a client only as long as that has not asked.
+    for track in &mut tracks {
+        let asked: Vec<Bar> = track
+            .extract_if(.., |it| it.stage == Stage::Queued)
+            .collect();
+        for bar in track.iter_mut() {
+            for ask in &asked {
+                if ask.from > bar.from && ask.from < bar.to {
+                    bar.to = ask.from;
+                }
+            }
+        }
+        track.retain(|bar| bar.to > bar.from);
+        track.extend(asked);
+    }
+    let seen = |bar: &Bar| bar.to - bar.from > SHORT;
+    tracks
+        .into_iter()
+        .enumerate()
+        .filter(|(_, bars)| bars.iter().any(seen))
+        .map(|(place, bars)| Lane {
+            name: letter(place).to_string(),
+            bars,
+        })
+        .collect()
+}
+
+/// Whether a trace is in order: slices of one lane lie apart or within one
+/// another, as its format demands.
+///
+/// # Errors
+///
+/// When two of them overlap.
+pub fn check_nesting(trace: &Trace) -> Result<()> {
+    // Three decimals of a microsecond are what the files hold.
+    const GRAIN: f64 = 0.002;
+    let mut lanes: BTreeMap<(i64, i64), Vec<&Event>> = BTreeMap::new();
+    for event in trace.events.iter().filter(|event| event.ph == "X") {
+        lanes.entry(event.lane()).or_default().push(event);
+    }
+    for slices in lanes.values_mut() {
+        slices.sort_by(|a, b| {
+            a.ts.total_cmp(&b.ts).then(b.dur.total_cmp(&a.dur))
+        });
+        let mut open: Vec<&Event> = Vec::new();
+        for slice in slices.iter() {
+            while open
+                .last()
+                .is_some_and(|outer| outer.ts + outer.dur <= slice.ts + GRAIN)
+            {
+                open.pop();
+            }
+            if let Some(outer) = open.last() {
+                ensure!(
+                    slice.ts + slice.dur <= outer.ts + outer.dur + GRAIN,
+                    "{} at {} reaches out of {} at {}",
+                    slice.name,
+                    slice.ts,
+                    outer.name,
+                    outer.ts
+                );
+            }
+            open.push(slice);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,233 @@
+//! Traces in the Trace Event Format: a JSON array, whose closing bracket may
+//! be missing since whoever writes it may be killed.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::Stage;
+
+/// What an event is about.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Details {
+    /// The client's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Of a lane or a process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// One event. Times are microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// What.
+    pub name: String,
+    /// `X` a slice, `b` and `e` the ends of one that may overlap with
+    /// others, `i` an instant, `M` a name.
+    pub ph: String,
+    /// When.
+    #[serde(default)]
+    pub ts: f64,
+    /// How long.
+    #[serde(default)]
+    pub dur: f64,
+    /// The process.
+    pub pid: i64,
+    /// The thread.
+    pub tid: i64,
+    /// What a `b` and its `e` have in common: the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The rest.
+    #[serde(default)]
+    pub args: Details,
+}
+
+impl Event {
+    /// The client that it is about.
+    #[must_use]
+    pub fn client(&self) -> Option<&str> {
+        self.args.client.as_deref().or(self.id.as_deref())
+    }
+
+    /// Where it is drawn.
+    #[must_use]
+    pub fn lane(&self) -> (i64, i64) {
+        (self.pid, self.tid)
+    }
+}
+
+/// What the clients' own events are called.
+pub const CLIENTS: &str = "clients";
+/// A client's question, from its sending to the whole reply.
+pub const ASKED: &str = "asked";
+/// A client connects.
+pub const CONNECTS: &str = "connects";
+
+/// All events of a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    /// In the order of the file.
+    pub events: Vec<Event>,
+}
+
+/// A stage of a client.
+pub(super) struct TraceBar<'trace> {
+    pub address: &'trace str,
+    pub lane: (i64, i64),
+    pub stage: Stage,
+    pub from: f64,
+    pub to: f64,
+}
+
+/// A client's question.
+pub(super) struct Ask<'trace> {
+    pub address: &'trace str,
+    pub kind: String,
+    pub came: f64,
+    pub from: f64,
+    pub to: f64,
+}
+
+impl Trace {
+    /// Reads a trace.
+    ///
+    /// # Errors
+    ///
+    /// When it is not in this format.
+    pub fn parse(text: &str) -> Result<Self> {
+        let list = text.trim();
+        ensure!(list.starts_with('['), "a trace begins with [");
+        let open = list.strip_suffix(']').unwrap_or(list).trim_end();
+        let list = format!("{}]", open.strip_suffix(',').unwrap_or(open));
+        let events: Vec<Event> = serde_json::from_str(&list)
+            .context("this is not the Trace Event Format")?;
+        let timed = |event: &Event| event.ts.is_finite() && event.dur >= 0.0;
+        ensure!(events.iter().all(timed), "an event without a time");
+        Ok(Self { events })
+    }
+
+    /// What the server of this trace is called.
+    #[must_use]
+    pub fn server_name(&self) -> &str {
+        self.names("process_name")
+            .map(|(_, name)| name)
+            .find(|name| *name != CLIENTS)
+            .unwrap_or("server")
+    }
+
+    /// What a lane is called.
+    #[must_use]
+    pub fn lane_name(&self, lane: (i64, i64)) -> String {
+        self.names("thread_name")
+            .find(|(of, _)| *of == lane)
+            .map_or_else(|| format!("{}", lane.1), |(_, name)| name.to_owned())
+    }
+
+    fn names<'trace>(
+        &'trace self,
+        what: &'trace str,
+    ) -> impl Iterator<Item = ((i64, i64), &'trace str)> {
+        self.events
+            .iter()
+            .filter(move |event| event.ph == "M" && event.name == what)
+            .filter_map(|event| {
+                Some((event.lane(), event.args.name.as_deref()?))
+            })
+    }
+
+    /// The stages of all clients.
+    pub(super) fn bars(&self) -> Vec<TraceBar<'_>> {
+        let mut bars = Vec::new();
+        let mut open: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+        for event in &self.events {
+            let Some(address) = event.client() else {
+                continue;
+            };
+            let Some(stage) = stage(&event.name) else {
+                continue;
+            };
+            let (from, to) = match event.ph.as_str() {
+                "X" => (event.ts, event.ts + event.dur),
+                "b" => {
+                    open.insert((address, &event.name), event.ts);
+                    continue;
+                }
+                "e" => match open.remove(&(address, event.name.as_str())) {
+                    Some(from) => (from, event.ts),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            bars.push(TraceBar {
+                address,
+                lane: event.lane(),
+                stage,
+                from,
+                to,
+            });
+        }
+        bars
+    }
+
+    /// What the clients asked, where the trace has their part too.
+    pub(super) fn asks(&self) -> Vec<Ask<'_>> {
+        let came = |address: &str, lane| {
+            let connects = self.events.iter().find(|it| {
+                it.name == CONNECTS
+                    && it.client() == Some(address)
+                    && it.lane() == lane
+            });
+            connects.map(|it| it.ts)
+        };
+        self.events
+            .iter()
+            .filter(|event| event.ph == "X" && event.name == ASKED)
+            .filter_map(|event| {
+                let address = event.client()?;
+                Some(Ask {
+                    address,
+                    kind: self.lane_name(event.lane()),
+                    came: came(address, event.lane()).unwrap_or(event.ts),
+                    from: event.ts,
+                    to: event.ts + event.dur,
+                })
+            })
+            .collect()
+    }
+}
+
+fn stage(name: &str) -> Option<Stage> {
+    match name {
+        "waiting" | "closing" => Some(Stage::Waiting),
+        "receiving" => Some(Stage::Receiving),
+        "working" => Some(Stage::Working),
+        "sending" => Some(Stage::Sending),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_may_end_in_the_middle_of_its_list() {
+        let event = r#"{"name":"n","ph":"i","ts":1.5,"pid":1,"tid":2}"#;
+        for text in [
+            format!("[\n{event},\n{event},\n"),
+            format!("[{event},{event}]"),
+            format!("[\n{event},\n{event}\n]\n"),
+        ] {
+            let trace = Trace::parse(&text).unwrap();
+            assert_eq!(trace.events.len(), 2, "{text}");
+            assert_eq!(trace.events[1].lane(), (1, 2));
+        }
+        assert_eq!(Trace::parse("[\n").unwrap().events, []);
+        for text in ["", "{}", "[{]", "[\n{\"name\":1}"] {
+            assert!(Trace::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The evaluation and the timeline as their user runs them, and the two runs
+//! that are committed.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lab::claims::{Language, Verdict};
+use lab::evaluate::{Effort, Evaluation};
+use lab::program;
+use lab::timeline::trace::Trace;
+use lab::timeline::{Model, Strip, check_nesting};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const LAB: &str = env!("CARGO_BIN_EXE_lab");
+
+/// A directory of its own for each test, empty.
+fn directory(name: &str) -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    if directory.exists() {
+        fs::remove_dir_all(&directory).unwrap();
+    }
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+fn read(file: &Path) -> Evaluation {
+    let text = fs::read_to_string(file)
+        .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+fn attribute(node: roxmltree::Node<'_, '_>, name: &str) -> f64 {
+    node.attribute(name).unwrap_or("0").parse().unwrap()
+}
+
+/// A picture that is well-formed, and on whose canvas something is drawn:
+/// texts and shapes, none of which lies outside of it.
+fn check_picture(file: &Path) {
+    let svg = fs::read_to_string(file)
+        .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let document = roxmltree::Document::parse(&svg)
+        .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let root = document.root_element();
+    assert!(root.has_tag_name(("http://www.w3.org/2000/svg", "svg")));
+    assert!(!svg.contains("NaN"), "{}", file.display());
+    let (width, height) = (attribute(root, "width"), attribute(root, "height"));
+    let mut shapes = 0;
+    let mut texts = 0;
+    for node in root.descendants().filter(|node| {
+        !node.ancestors().any(|it| it.tag_name().name() == "defs")
+    }) {
+        match node.tag_name().name() {
+            "rect" => {
+                let right = attribute(node, "x") + attribute(node, "width");
+                let bottom = attribute(node, "y") + attribute(node, "height");
+                assert!(attribute(node, "x") >= 0.0 && right <= width);
+                assert!(attribute(node, "y") >= 0.0 && bottom <= height);
+                shapes += usize::from(attribute(node, "width") > 0.0);
+            }
+            "path" | "polyline" | "line" | "circle" | "polygon" => shapes += 1,
+            "text" => {
+                let (x, y) = (attribute(node, "x"), attribute(node, "y"));
+                let words = node.text().unwrap_or_default().trim();
+                assert!(!words.is_empty() && x < width && y < height);
+                texts += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(shapes > 2 && texts > 4, "{} is empty", file.display());
+}
+
+#[test]
+fn a_quick_evaluation_is_complete() {
+    let out = directory("evaluate-quick");
+    let output = Command::new(LAB)
+        .args(["evaluate", "--quick", "--out"])
+        .arg(&out)
+        .output()
+        .unwrap();
+    let table = String::from_utf8(output.stdout).unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{table}\n{complaints}");
+
+    let evaluation = read(&out.join("evaluation.json"));
+    assert!(evaluation.complete && evaluation.seconds > 1.0);
+    assert!(evaluation.missing.is_empty(), "{:?}", evaluation.missing);
+    for program in ["rustc", "lab"] {
+        assert!(evaluation.versions.contains_key(program), "{program}");
+    }
+    let ids: BTreeSet<&str> =
+        evaluation.claims.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(ids.len(), 18);
+    for finding in &evaluation.claims {
+        let id = &finding.id;
+        // With one processor there is no speed-up to be measured.
+        let measured = finding.verdict != Verdict::NotMeasured
+            || evaluation.machine.processors < 2;
+        assert!(measured, "{id}: {}", finding.figure.en);
+        assert!(!finding.figure.es.is_empty(), "{id}");
+        assert!(!finding.samples.0.is_empty(), "{id} has no samples");
+        for (name, values) in &finding.samples.0 {
+            assert!(!values.is_empty(), "{id}: {name}");
+            assert!(values.iter().all(|it| it.is_finite()), "{id}: {name}");
+        }
+        // The table has its line.
+        assert!(table.lines().any(|line| line.starts_with(id.as_str())));
+        for language in Language::ALL {
+            let page = out.join(language.file("evaluation", "md"));
+            let page = fs::read_to_string(page).unwrap();
+            assert!(page.contains(&format!("### {id}: ")));
+            assert!(page.contains(&finding.command));
+            assert!(page.contains(finding.figure.of(language)));
+            if let Some(picture) = &finding.picture {
+                let picture = picture.of(language);
+                assert!(page.contains(&format!("]({picture})")));
+                check_picture(&out.join(picture));
+            }
+        }
+    }
+    // What needs no quiet machine has to be found anywhere.
+    let verdict = |id: &str| evaluation.verdicts()[id];
+    assert_eq!(verdict("P2"), Verdict::Holds);
+    assert_eq!(verdict("T6"), Verdict::Holds);
+    assert_eq!(verdict("T1"), Verdict::Holds);
+
+    // The same can be drawn again from what was written.
+    let again = directory("evaluate-again");
+    let status = Command::new(LAB)
+        .args(["evaluate", "--draw"])
+        .arg(out.join("evaluation.json"))
+        .arg("--out")
+        .arg(&again)
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    for name in ["evaluation.json", "evaluation.es.md", "T1.svg", "M3.es.svg"] {
+        let (one, other) = (out.join(name), again.join(name));
+        assert_eq!(fs::read(one).unwrap(), fs::read(other).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn an_interrupted_evaluation_leaves_what_is_finished() {
+    let out = directory("evaluate-interrupted");
+    // M4 is soon over; T3 takes seconds.
+    let mut lab = Command::new(LAB)
+        .args(["evaluate", "M4", "T3", "--out"])
+        .arg(&out)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(i32::try_from(lab.id()).unwrap());
+    // It is measuring once it has started a server.
+    let deadline = Instant::now() + Duration::from_secs(300);
+    let serves = || {
+        lab::procfs::tree(pid).iter().any(|pid| {
+            fs::read_to_string(format!("/proc/{pid}/comm"))
+                .is_ok_and(|name| name.starts_with("threads-server"))
+        })
+    };
+    while !serves() {
+        assert!(Instant::now() < deadline, "it never begins");
+        thread::sleep(Duration::from_millis(5));
+    }
+    kill(pid, Signal::SIGINT).unwrap();
+    let status = lab.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    let evaluation = read(&out.join("evaluation.json"));
+    assert!(!evaluation.complete);
+    let ids: Vec<&str> =
+        evaluation.claims.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(ids, ["M4"]);
+}
+
+#[test]
+fn the_timeline_shows_four_servers() {
+    let out = directory("timeline");
+    let picture = out.join("timeline.svg");
+    let output = Command::new(LAB)
+        .args(["timeline", "--out"])
+        .arg(&picture)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{complaints}");
+    check_picture(&picture);
+    let traces = program::output_directory().unwrap().join("timeline");
+    let mut files = Vec::new();
+    for (name, model) in [
+        ("one-after-the-other", Model::OneAfterTheOther),
+        ("threads", Model::Threads),
+        ("processes", Model::Processes),
+        ("loop", Model::Loop),
+    ] {
+        let file = traces.join(format!("{name}.json"));
+        let trace = fs::read_to_string(&file).unwrap();
+        let trace = Trace::parse(&trace).unwrap();
+        check_nesting(&trace).unwrap();
+        let strip = Strip::new(&trace).unwrap();
+        assert_eq!(strip.model, model);
+        assert_eq!(strip.clients.len(), 4);
+        let lanes = match model {
+            Model::Threads | Model::Processes => 4,
+            Model::OneAfterTheOther | Model::Loop => 1,
+        };
+        assert_eq!(strip.lanes.len(), lanes, "{name}");
+        for client in &strip.clients {
+            assert!(client.answered_after.unwrap() >= 10.0, "{name}");
+        }
+        // The slow one sends after 70 ms and is then computed for.
+        assert!(strip.end >= 80.0, "{name}: {}", strip.end);
+        files.push(file);
+    }
+    // The same files, given by hand, make the same picture.
+    let again = out.join("again.svg");
+    let status = Command::new(LAB)
+        .arg("timeline")
+        .args(&files)
+        .arg("--out")
+        .arg(&again)
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(fs::read(&picture).unwrap(), fs::read(&again).unwrap());
+    let output = Command::new(LAB)
+        .args(["timeline", "/dev/null"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+/// Two full runs on one machine, at different times, are committed: the
+/// rules have to find the same in both.
+#[test]
+fn two_runs_on_the_same_machine_agree() {
+    let directory = program::workspace().join("docs/evaluation");
+    let first = read(&directory.join("evaluation.json"));
+    let second = read(&directory.join("second.json"));
+    assert_ne!(first.began, second.began, "that is one run, not two");
+    assert_eq!(first.machine.cpu, second.machine.cpu);
+    assert_eq!(first.machine.kernel, second.machine.kernel);
+    for evaluation in [&first, &second] {
+        assert!(evaluation.complete);
+        assert_eq!(evaluation.effort, Effort::FULL);
+        assert_eq!(evaluation.claims.len(), 18);
+        for finding in &evaluation.claims {
+            let decided = matches!(
+                finding.verdict,
+                Verdict::Holds | Verdict::InPart | Verdict::DoesNotHold
+            );
+            assert!(decided, "{}: {}", finding.id, finding.verdict);
+        }
+        // The rules of today say what the rules of that day said.
+        assert_eq!(evaluation.judged_anew(), evaluation.claims);
+    }
+    assert_eq!(first.verdicts(), second.verdicts());
+    for finding in &first.claims {
+        if let Some(picture) = &finding.picture {
+            check_picture(&directory.join(&picture.en));
+            check_picture(&directory.join(&picture.es));
+        }
+    }
+}
