@@ -64,7 +64,8 @@ class Lines:
             try:
                 line = self.queue.get(timeout=max(0, end - time.monotonic()))
             except queue.Empty:
-                raise NotYet(f"{why}: waited {LIMIT} s for “{text}”") from None
+                waited = f"waited {LIMIT} s for “{text}”"
+                raise NotYet(f"{why}: {waited}") from None
             lines.append(line)
             if text in line:
                 return lines

@@ -47,8 +47,6 @@ PROCESS_IDS = re.compile(
 CLIENT_PORTS = re.compile(
     r"(?:127\.0\.0\.1:|sin_port=htons\()(\d{5})(?!\d)"
 )
-
-
 # A line of a transcript, and a line of strace.
 SAID = r"(?:thread|hilo|process|proceso|loop|bucle)(?: \d+)? +127\."
 WHOLE = re.compile(rf"\[pid |\w+\(|\+\+\+|---|{SAID}|[\w-]+-server ")
@@ -87,18 +85,20 @@ class Terminal:
         self.rest = None
 
     def start(self, command, environment):
+        """Types a command."""
         if self.process and self.process.poll() is None:
             raise Failed(f"terminal {self.number} is busy")
         self.process = subprocess.Popen(
-            # As an interactive shell would say which command has failed.
-            ["bash", "-c", command],
+            # Whoever was started in the background ignores Ctrl-C, and so
+            # would all that it starts.
+            ["env", "--default-signal=INT", "bash", "-c", command],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            # Ctrl-C is for all processes of one terminal.
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.reader = threading.Thread(
             target=self.read, args=(self.process.stdout,), daemon=True
@@ -225,7 +225,7 @@ class Session:
         if found := re.fullmatch(r"wait (\w+) (\d+)", line):
             self.wait_for_system(found[1], int(found[2]))
             return
-        found = re.fullmatch(r"(\d)(\$ |\? |> |- |\^C|\^D|\.|< |= |% )(.*)", line)
+        found = re.fullmatch(r"(\d)([$?>\-<=%] |\^C|\^D|\.)(.*)", line)
         if not found:
             raise Failed("not understood")
         number, verb, rest = int(found[1]), found[2].strip(), found[3]
@@ -396,7 +396,8 @@ class Session:
         """Appends what each terminal has printed since the step before, as
         far as it was waited for: that of the step itself first."""
         order = sorted(
-            self.terminals.values(), key=lambda t: (t is not self.actor, t.number)
+            self.terminals.values(),
+            key=lambda t: (t is not self.actor, t.number),
         )
         for terminal in order:
             end = len(terminal.lines) if everything else terminal.seen
