@@ -53,7 +53,7 @@ fn threads() -> Vec<Claim> {
             experiment: Text::new(MEMORY_EN, MEMORY_ES),
             rule: MORE.words(
                 "Memory (PSS) of a process over that of a thread",
-                "Memoria (PSS) de un proceso entre la de un hilo",
+                "Memoria (PSS) de un proceso respecto a la de un hilo",
             ),
             needs: &[E::Memory],
             samples: &["memory/threads/", "memory/processes/"],
@@ -72,8 +72,8 @@ fn threads() -> Vec<Claim> {
             rule: SLOWER.words(
                 "One count through a pipe between processes over one through \
                  a channel, the slowest way between threads",
-                "Una cuenta por un pipe entre procesos entre una por un \
-                 canal, la vía más lenta entre hilos",
+                "Una cuenta por un pipe entre procesos respecto a una por \
+                 un canal, la vía más lenta entre hilos",
             ),
             needs: &[E::Passing],
             samples: &["passing/"],
@@ -101,7 +101,7 @@ fn threads() -> Vec<Claim> {
             ),
             rule: TOGETHER.words(
                 "Time one after the other over time with threads",
-                "Tiempo uno tras otro entre tiempo con hilos",
+                "Tiempo uno tras otro respecto al tiempo con hilos",
             ),
             needs: &[E::Waiting],
             samples: &["waiting/"],
@@ -155,8 +155,8 @@ fn threads() -> Vec<Claim> {
             experiment: Text::new(COMPUTE_EN, COMPUTE_ES),
             rule: undisturbed(&SPEED_UP.words(
                 "Speed-up of threads in Rust over that of Python's threading",
-                "Aceleración de los hilos en Rust entre la de threading en \
-                 Python",
+                "Aceleración de los hilos en Rust respecto a la de threading \
+                 en Python",
             )),
             needs: &[E::Compute],
             samples: &["compute/"],
@@ -260,8 +260,8 @@ fn processes() -> Vec<Claim> {
             rule: undisturbed(&SPEED_UP.words(
                 "Speed-up of Python's multiprocessing over that of its \
                  threading",
-                "Aceleración de multiprocessing en Python entre la de \
-                 threading",
+                "Aceleración de multiprocessing en Python respecto a la \
+                 de threading",
             )),
             needs: &[E::Compute],
             samples: &["compute/"],
@@ -292,8 +292,8 @@ fn processes() -> Vec<Claim> {
             rule: MORE.words(
                 "Memory (PSS and page tables) of a process over that of a \
                  thread",
-                "Memoria (PSS y tablas de páginas) de un proceso entre la de \
-                 un hilo",
+                "Memoria (PSS y tablas de páginas) de un proceso respecto a \
+                 la de un hilo",
             ),
             needs: &[E::Memory],
             samples: &["memory/threads/", "memory/processes/"],
@@ -311,8 +311,8 @@ fn processes() -> Vec<Claim> {
             rule: two_parts(&SLOWER.words(
                 "A pipe over a channel between threads, and shared \
                      memory over an atomic between threads",
-                "Un pipe entre un canal de hilos, y memoria compartida \
-                     entre un atómico de hilos",
+                "Un pipe respecto a un canal de hilos, y memoria \
+                     compartida respecto a un atómico de hilos",
             )),
             needs: &[E::Passing],
             samples: &["passing/"],
@@ -340,7 +340,7 @@ fn processes() -> Vec<Claim> {
             ),
             rule: SLOWER.words(
                 "Time of a process over that of a thread",
-                "Tiempo de un proceso entre el de un hilo",
+                "Tiempo de un proceso respecto al de un hilo",
             ),
             needs: &[E::Creation, E::Pools],
             samples: &["creation/", "pools/"],
@@ -374,7 +374,7 @@ fn mux() -> Vec<Claim> {
                 "Processor time of threads or processes, whichever takes \
                  less, over that of the loop with its best backend",
                 "Tiempo de procesador de hilos o procesos, el menor de \
-                 ambos, entre el del bucle con su mejor backend",
+                 ambos, respecto al del bucle con su mejor backend",
             ),
             needs: &[E::Efficiency],
             samples: &["efficiency/"],
@@ -393,7 +393,7 @@ fn mux() -> Vec<Claim> {
                 "Memory (PSS) of a thread or a process, whichever takes \
                  less, over that of an entry of the loop",
                 "Memoria (PSS) de un hilo o un proceso, el menor de ambos, \
-                 entre la de una entrada del bucle",
+                 respecto a la de una entrada del bucle",
             ),
             needs: &[E::Memory],
             samples: &["memory/"],
@@ -472,7 +472,7 @@ fn mux() -> Vec<Claim> {
                          otherwise: in part."
                     ),
                     format!(
-                        "Cada cuenta del bucle entre la mayor de hilos y \
+                        "Cada cuenta del bucle respecto a la mayor de hilos y \
                          procesos: más difícil desde {clear} veces, no más \
                          difícil hasta {none} veces. Las tres: se cumple; \
                          ninguna: no se cumple; en otro caso: en parte."
@@ -504,7 +504,7 @@ fn mux() -> Vec<Claim> {
             rule: WAITS.words(
                 "Latency in the loop over that with threads or processes, \
                  whichever is less",
-                "Latencia en el bucle entre la de hilos o procesos, la menor \
+                "Latencia en el bucle respecto a la de hilos o procesos, la menor \
                  de ambas",
             ),
             needs: &[E::Fairness],

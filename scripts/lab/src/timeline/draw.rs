@@ -432,7 +432,7 @@ fn draw_track(
             width: x(bar.to) - x(bar.from),
             height: TRACK,
         };
-        if area.width < 0.7 {
+        if area.width < 2.5 {
             continue;
         }
         let fill = if bar.stage == Stage::Queued {
