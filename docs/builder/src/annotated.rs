@@ -44,7 +44,8 @@ pub fn page(source: &Source, language: Language) -> Result<String> {
     Ok(format!("<div class=\"annotated\">\n\n{}</div>", writer.out))
 }
 
-/// The part of a file that one banner begins, with headings of this level.
+/// The part of a file that one banner begins, with headings of this level. It
+/// ends before the banners of these numbers, which have their own place.
 ///
 /// # Errors
 ///
@@ -54,8 +55,16 @@ pub fn step(
     number: &str,
     heading: usize,
     url: &str,
+    apart: &[&str],
 ) -> Result<String> {
-    let blocks = step_blocks(source, number)?;
+    let mut blocks = step_blocks(source, number)?;
+    let is_apart = |block: &Block| {
+        let banner = block.banner();
+        banner.is_some_and(|banner| apart.contains(&banner.number.as_str()))
+    };
+    if let Some(end) = blocks[1..].iter().position(is_apart) {
+        blocks = &blocks[..=end];
+    }
     let level = heading.cast_signed() - lowest_level(blocks);
     let mut writer = Writer::new(source, Lines::There(url), level);
     for block in blocks {

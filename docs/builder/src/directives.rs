@@ -139,7 +139,7 @@ impl<'a> Context<'a> {
                         place()
                     );
                     out += &self
-                        .become_html(page, &words, level, &mut open)
+                        .become_html(page, &words, level, &lines, &mut open)
                         .with_context(place)?;
                     out.push('\n');
                     continue;
@@ -167,12 +167,14 @@ impl<'a> Context<'a> {
         Ok(out)
     }
 
-    /// What one directive becomes. `level` is that of the heading above it.
+    /// What one directive becomes. `level` is that of the heading above it,
+    /// `lines` are the whole chapter.
     fn become_html(
         &self,
         page: &Path,
         words: &[&str],
         level: usize,
+        lines: &[&str],
         open: &mut Vec<Open>,
     ) -> Result<String> {
         let language = self.language;
@@ -183,7 +185,15 @@ impl<'a> Context<'a> {
             ["step", file, number] => {
                 let url = self.url(page, file)?;
                 let source = self.source(file)?;
-                annotated::step(&source, number, level + 1, &url)?
+                // What has a directive of its own is not shown twice.
+                let apart: Vec<&str> = lines
+                    .iter()
+                    .filter_map(|line| match directive(line)?[..] {
+                        ["step", other, part] if other == *file => Some(part),
+                        _ => None,
+                    })
+                    .collect();
+                annotated::step(&source, number, level + 1, &url, &apart)?
             }
             ["side-by-side", number, files @ ..] if files.len() > 1 => {
                 let files = files

@@ -109,6 +109,9 @@ fn a_step_is_what_stands_under_its_banner() {
     assert!(page.contains("annotated/a.html#step-1\">a.rs"), "{page}");
     // Its lines are those of the page of the file.
     assert!(!page.contains(" id="), "{page}");
+    // What has a place of its own is there only.
+    let both = english("{{#step a.rs 1}}\n\n{{#step a.rs 1.1}}");
+    assert_eq!(both.matches("1.1 Below").count(), 1, "{both}");
     let below = english("{{#step a.rs 1.1}}");
     assert!(!below.contains("1. First"), "{below}");
 }
