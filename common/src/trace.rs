@@ -27,7 +27,7 @@ const MICROSECOND: Moment = 1_000;
 pub fn now() -> Moment {
     // It cannot fail: the clock exists, and so does the room for the answer.
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC);
-    // Both parts are above zero, so the conversion cannot fail either.
+    // Neither part is negative, so the conversion cannot fail either.
     time.map_or(0, |time| {
         let seconds = Moment::try_from(time.tv_sec()).unwrap_or(0);
         // 64 bits of nanoseconds last for 584 years.

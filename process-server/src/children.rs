@@ -285,7 +285,7 @@ impl Children {
     /// In a worker: tells the server of a trouble. All workers meet the same
     /// shortage at once, and one line about it is enough.
     pub fn complain(&self, trouble: Trouble, error: &io::Error) {
-        // Both are numbers, and 0 stands for neither.
+        // Both go as numbers, and an error of 0 is none.
         let known = TROUBLES.iter().position(|known| *known == trouble);
         self.write_error(known.unwrap_or(TROUBLES.len()), error);
     }
