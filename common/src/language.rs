@@ -158,6 +158,36 @@ mod tests {
     }
 
     #[test]
+    fn errors_that_a_user_can_meet_have_their_own_spanish_words() {
+        let errors = [
+            Errno::ECONNRESET,
+            Errno::EPIPE,
+            Errno::ETIMEDOUT,
+            Errno::ECONNABORTED,
+            Errno::EHOSTUNREACH,
+            Errno::ENETUNREACH,
+            Errno::ENETDOWN,
+            Errno::EPROTO,
+            Errno::EMFILE,
+            Errno::ENFILE,
+            Errno::ENOBUFS,
+            Errno::ENOMEM,
+            Errno::EAGAIN,
+            Errno::EADDRINUSE,
+            Errno::EADDRNOTAVAIL,
+            Errno::EACCES,
+        ];
+        let mut all = Vec::new();
+        for errno in errors {
+            let error = io::Error::from(errno);
+            let spanish = Language::Spanish.describe(&error);
+            assert_ne!(spanish, Language::English.describe(&error));
+            assert!(!all.contains(&spanish), "{spanish}");
+            all.push(spanish);
+        }
+    }
+
+    #[test]
     fn only_one_is_singular() {
         let count = |number| Language::English.count(number, "byte", "bytes");
         assert_eq!(count(0), "0 bytes");

@@ -635,6 +635,26 @@ mod tests {
     }
 
     #[test]
+    fn each_option_is_explained_in_its_own_words() {
+        let explained = |language| {
+            let command = command(MUX, language);
+            let texts = command.get_arguments().map(|argument| {
+                let help = argument.get_help().map(ToString::to_string);
+                help.unwrap_or_default()
+            });
+            texts.collect::<Vec<_>>()
+        };
+        let all = [Language::English, Language::Spanish].map(explained);
+        // The same words for two options, or in two languages, are wrong.
+        let mut words = all.concat();
+        let number = words.len();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), number, "{all:#?}");
+        assert!(words.iter().all(|text| text.len() > 10), "{words:#?}");
+    }
+
+    #[test]
     fn the_language_is_known_before_the_line_is_parsed() {
         let guess = |line: &str, variables: &[(&str, &str)]| {
             let words: Vec<_> = line.split(' ').map(OsString::from).collect();
@@ -650,6 +670,8 @@ mod tests {
         assert_eq!(guess("x --language=en", &spanish), Language::English);
         assert_eq!(guess("x --languages en", &spanish), Language::Spanish);
         assert_eq!(guess("x --language fr", &spanish), Language::Spanish);
+        let other = "x --language en --languages";
+        assert_eq!(guess(other, &spanish), Language::English);
         let own = [("LANG", "es"), ("ECHO_LANGUAGE", "en")];
         assert_eq!(guess("x", &own), Language::English);
         assert_eq!(guess("x --language es", &own), Language::Spanish);

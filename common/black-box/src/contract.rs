@@ -101,6 +101,7 @@ pub const CONTRACT: &[Section] = &[
                 &[
                     "unread_input_does_not_reset_the_reply",
                     "input_after_the_reply_does_not_reset_it",
+                    "a_stop_during_the_last_reading_resets_nobody",
                 ],
             ),
             promise(
@@ -113,7 +114,10 @@ pub const CONTRACT: &[Section] = &[
             ),
             promise(
                 "nobody else waits while what is left is read",
-                &["nobody_waits_while_what_is_left_is_read"],
+                &[
+                    "nobody_waits_while_what_is_left_is_read",
+                    "a_client_that_has_ended_gives_its_place_at_once",
+                ],
             ),
             promise(
                 "a client that half-closes gets every byte",
@@ -456,6 +460,7 @@ pub const CONTRACT: &[Section] = &[
                     "reasons_are_told_in_both_languages",
                     "a_silent_client_is_closed",
                     "a_reset_has_its_reason_and_harms_nobody",
+                    "a_reset_after_the_last_reply_is_an_ordinary_end",
                     "clients_between_messages_are_closed_at_once",
                     "unit:echo::every_end_has_its_reason",
                 ],
@@ -680,6 +685,7 @@ pub const CONTRACT: &[Section] = &[
                 "but no longer than the grace, nor than the client stays",
                 &[
                     "a_client_that_is_gone_holds_up_no_stop",
+                    "replies_that_do_not_arrive_are_given_up_after_the_grace",
                     "a_slow_reader_is_cut_after_the_grace",
                     "a_client_that_goes_on_sending_is_cut_after_the_grace",
                 ],

@@ -17,6 +17,8 @@ pub const CASES: &[Case] = &[
     case!(nobody_waits_while_what_is_left_is_read).slow(),
     case!(a_reset_has_its_reason_and_harms_nobody),
     case!(a_client_that_is_gone_harms_nobody),
+    case!(a_reset_after_the_last_reply_is_an_ordinary_end),
+    case!(a_client_that_has_ended_gives_its_place_at_once),
 ];
 
 fn unread_input_does_not_reset_the_reply(subject: &Subject) {
@@ -154,4 +156,33 @@ fn a_client_that_is_gone_harms_nobody(subject: &Subject) {
     let transcript = server.stop();
     assert_eq!(transcript.totals.clients, 21);
     assert_eq!(transcript.reason(client.address), None);
+}
+
+fn a_reset_after_the_last_reply_is_an_ordinary_end(subject: &Subject) {
+    let server = subject.run("--serve once");
+    let mut client = server.client();
+    client.exchange(b"hola\n");
+    client.expect_end();
+    let address = client.address;
+    client.reset();
+    assert_eq!(server.wait_closed(address), "");
+    server.stop();
+}
+
+fn a_client_that_has_ended_gives_its_place_at_once(subject: &Subject) {
+    let server = subject.start("--serve once").at_most(1).run();
+    // A busy machine may take its time; not each of three times.
+    let mut attempts = (0..3).map(|_| {
+        let begin = Instant::now();
+        for _ in 0..5 {
+            let mut client = server.client();
+            client.exchange(b"hola\n");
+            client.half_close();
+            client.expect_end();
+        }
+        begin.elapsed()
+    });
+    let bound = Duration::from_secs(2);
+    assert!(attempts.any(|taken| taken < bound), "too long");
+    server.stop();
 }

@@ -3,17 +3,18 @@
 use std::fs::File;
 use std::io::Write;
 use std::process::Stdio;
+use std::thread;
 use std::time::Duration;
 
 use nix::pty::openpty;
 use nix::sys::signal::Signal::{SIGINT, SIGTERM};
 
-use crate::Subject;
 use crate::case::{Case, Need, case};
 use crate::harness::client::{Client, pattern};
 use crate::harness::proc;
 use crate::harness::server::Server;
 use crate::harness::wait::until;
+use crate::{Kind, Subject};
 
 pub const CASES: &[Case] = &[
     case!(a_stop_without_clients_is_clean),
@@ -28,7 +29,12 @@ pub const CASES: &[Case] = &[
     case!(clients_in_the_queue_are_reset_at_a_stop),
     case!(the_port_can_be_bound_again_at_once),
     case!(a_client_that_sends_on_and_reads_slowly_loses_nothing),
-    case!(a_client_that_is_gone_holds_up_no_stop),
+    case!(a_client_that_is_gone_holds_up_no_stop).slow(),
+    case!(replies_that_do_not_arrive_are_given_up_after_the_grace).slow(),
+    // Threads and processes are told of a stop by a shutdown of their socket,
+    // after which the kernel itself answers more input with a reset.
+    case!(a_stop_during_the_last_reading_resets_nobody)
+        .only(|s| s.form.kind == Kind::Loop),
     case!(a_second_signal_ends_it_with_130),
     case!(one_signal_to_the_whole_group_is_one_stop),
     case!(ctrl_c_at_a_terminal_is_an_orderly_stop).needs(&[Need::Setsid]),
@@ -276,34 +282,72 @@ fn the_port_can_be_bound_again_at_once(subject: &Subject) {
     }
 }
 
+/// A client that has got room for a part of its replies only: the rest is the
+/// kernel's by now, and the server has nothing left to say.
+fn slow_to_take(server: &Server) -> Client {
+    const ALL: usize = 12_000;
+    let mut slow = Client::connect_narrow(server.address);
+    slow.send(&pattern(ALL));
+    let middle = format!("  {}  sent ", slow.address);
+    until("all its replies are sent", || {
+        let lines = server.stdout.so_far();
+        let sent = lines.iter().filter_map(|line| {
+            let (_, rest) = line.split_once(&middle)?;
+            rest.split(' ').next()?.parse::<usize>().ok()
+        });
+        (sent.sum::<usize>() == ALL).then_some(())
+    });
+    slow
+}
+
 fn a_client_that_is_gone_holds_up_no_stop(subject: &Subject) {
     // It may have said that it would send no more, or not.
     for ended in [false, true] {
         let start = subject.start("--serve until-eof --grace 60");
         let mut server = start.room_for(2).run();
-        // Its replies are the kernel's by now, but its own has no room.
-        let mut slow = Client::connect_narrow(server.address);
-        slow.send(&pattern(12_000));
+        let mut slow = slow_to_take(&server);
         if ended {
             slow.half_close();
         }
-        until("all its replies are sent", || {
-            let lines = server.stdout.so_far();
-            let sent = lines.iter().filter_map(|line| {
-                let (_, rest) = line.split_once("  sent ")?;
-                rest.split(' ').next()?.parse::<usize>().ok()
-            });
-            (sent.sum::<usize>() == 12_000).then_some(())
-        });
         server.signal(SIGTERM);
-        until("connections are refused", || {
-            Client::try_connect(server.address).is_err().then_some(())
-        });
-        assert!(server.is_running() || ended, "it was not waited for");
+        wait_until_refused(&server);
+        if !ended {
+            // Its replies have not arrived: it is waited for, in peace.
+            proc::assert_idle(server.pid, "replies that do not arrive");
+            assert!(server.is_running(), "it was not waited for");
+        }
         slow.reset();
         // Which would take a minute, were it waited for any longer.
         server.transcript();
     }
+}
+
+fn replies_that_do_not_arrive_are_given_up_after_the_grace(subject: &Subject) {
+    let start = subject.start("--serve until-eof --grace 1");
+    let mut server = start.room_for(2).run();
+    let slow = slow_to_take(&server);
+    let taken = server.time_to_stop(SIGTERM);
+    assert!(taken > Duration::from_millis(900), "{taken:?}");
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    server.transcript();
+    drop(slow);
+}
+
+fn a_stop_during_the_last_reading_resets_nobody(subject: &Subject) {
+    let mut server = subject.run("--serve once");
+    let mut client = server.client();
+    client.send(b"hola\n");
+    server.wait_for(&client, "sent 5 bytes");
+    server.signal(SIGTERM);
+    wait_until_refused(&server);
+    // What it sends now is dropped, but not answered with a reset.
+    for _ in 0..3 {
+        client.send(b"and more");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(client.receive_all(), b"hola\n");
+    drop(client);
+    assert_eq!(server.transcript().totals.received, 5);
 }
 
 fn a_second_signal_ends_it_with_130(subject: &Subject) {
