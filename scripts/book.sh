@@ -70,7 +70,7 @@ check)
   --self-test)
     driver
     changed_transcript
-    book check --self-test
+    book "$@"
     ;;
   '')
     driver

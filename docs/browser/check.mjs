@@ -103,35 +103,37 @@ async function tab(browser, origin, { width = 1280, theme = 'light' } = {}) {
 
 // Every page fits both widths, and its code is highlighted.
 async function fit(browser, origin) {
-  const page = await tab(browser, origin);
-  for (const name of [...(await pagesOf('')), ...(await pagesOf('es'))]) {
-    await page.setViewportSize({ width: WIDTHS[0], height: 800 });
-    await page.goto(`/${name}`);
-    for (const width of WIDTHS) {
-      await page.setViewportSize({ width, height: 800 });
+  const names = [...(await pagesOf('')), ...(await pagesOf('es'))];
+  const look = async (width) => {
+    // Not resized: the table of contents is open or not from the beginning.
+    const page = await tab(browser, origin, { width });
+    for (const name of names) {
+      await page.goto(`/${name}`);
       const over = await page.evaluate(overflowing);
       if (over) {
         wrong.push(`${name}: at ${width} px too wide: ${over}`);
       }
+      const plain = await page.evaluate(unhighlighted);
+      if (plain) {
+        wrong.push(`${name}: not highlighted: ${plain}`);
+      }
     }
-    const plain = await page.evaluate(unhighlighted);
-    if (plain) {
-      wrong.push(`${name}: not highlighted: ${plain}`);
-    }
-  }
+    await page.context().close();
+  };
+  await Promise.all(WIDTHS.map(look));
 }
 
-// What makes the page wider than the screen. mdBook hides what leaves the
-// body, so that a part that cannot be reached is looked for as well.
+// What makes the page wider than the screen. A part of the text may scroll by
+// itself, the whole text may not: mdBook would let it.
 function overflowing() {
   const width = document.documentElement.clientWidth;
   const describe = (element) =>
     `${element.tagName}.${element.className}: ` +
     `${(element.textContent ?? '').trim().slice(0, 50)}`;
   const scrolls = (element) => {
-    for (let at = element; at; at = at.parentElement) {
+    for (let at = element; at.tagName !== 'MAIN'; at = at.parentElement) {
       if (['auto', 'scroll'].includes(getComputedStyle(at).overflowX)) {
-        return at !== document.body;
+        return true;
       }
     }
     return false;
@@ -142,8 +144,12 @@ function overflowing() {
       return describe(element);
     }
   }
-  const root = document.documentElement;
-  return root.scrollWidth > width ? describe(root) : null;
+  const around = [document.documentElement, document.body];
+  for (let at = document.querySelector('main'); at; at = at.parentElement) {
+    around.push(at);
+  }
+  const wide = around.find((at) => at.scrollWidth > at.clientWidth + 1);
+  return wide ? describe(wide) : null;
 }
 
 // Code of a programming language in which nothing has a colour.

@@ -42,7 +42,8 @@ fn run() -> Result<()> {
             Ok(())
         }
         ["check"] => check::run(&Book { root, output }, check::ALL),
-        ["check", "--self-test"] => self_test::run(&root),
+        ["check", "--self-test"] => self_test::run(&root, ""),
+        ["check", "--self-test", part] => self_test::run(&root, part),
         ["check", name] => {
             let named = |check: &&check::Check| check.0 == name;
             let checks: Vec<_> =
