@@ -84,13 +84,13 @@ fn skeleton(text: &str) -> Skeleton {
     skeleton
 }
 
-/// The two files link to one another, and each shows its own recording.
+/// The two files link to one another, and each shows pictures and pages in its language.
 fn in_english(links: Vec<String>) -> Vec<String> {
     let links = links.into_iter();
     links
         .map(|link| match link.as_str() {
             "README.es.md" | "README.md" => "the other language".to_owned(),
-            link => link.replace(".es.svg", ".svg"),
+            link => link.replace(".es.svg", ".svg").replace(".es.md", ".md"),
         })
         .collect()
 }
