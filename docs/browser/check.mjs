@@ -267,10 +267,11 @@ async function search(browser, origin) {
     await page.goto(start);
     await page.keyboard.press('s');
     await page.locator('#mdbook-searchbar').pressSequentially(word);
+    // While one types there are results for a part of the word.
+    const header = page.locator('#mdbook-searchresults-header');
+    await header.filter({ hasText: `'${word}'` }).waitFor();
     const first = page.locator('#mdbook-searchresults a').first();
-    try {
-      await first.waitFor();
-    } catch {
+    if ((await first.count()) === 0) {
       wrong.push(`${start}: the search does not find ${word}`);
       continue;
     }

@@ -305,7 +305,7 @@ const FAULTS: &[Fault] = &[
         name: "a search that finds nothing",
         plant: |garden| {
             let index = "target/book/es/searchindex.js";
-            garden.replace_all(index, "cleo", "clea")
+            garden.replace_all(index, "\"ú\":", "\"u\":")
         },
         find: Browser("search", ""),
         says: "the search does not find núcleo",
@@ -314,7 +314,7 @@ const FAULTS: &[Fault] = &[
         name: "a print view without a paragraph",
         plant: |garden| {
             let print = "target/book/print.html";
-            garden.cut(print, "<p>What the threads", "</p>")
+            garden.cut(print, "<p>Begin here", "</p>")
         },
         find: Browser("print", "threads-main"),
         says: "print view: of annotated/threads-main.html there is no",
