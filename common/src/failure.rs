@@ -277,6 +277,22 @@ mod tests {
     }
 
     #[test]
+    fn each_trouble_has_its_words_in_both_languages() {
+        let words = [
+            (Trouble::Accept, "accepted", "aceptar"),
+            (Trouble::Network, "lost", "perdió"),
+            (Trouble::Thread, "no thread", "hilo"),
+            (Trouble::Process, "no process", "proceso"),
+            (Trouble::Wait, "the kernel", "el núcleo"),
+        ];
+        for (trouble, one, other) in words {
+            let (english, spanish) = trouble.words();
+            assert!(english.contains(one), "{english}");
+            assert!(spanish.contains(other), "{spanish}");
+        }
+    }
+
+    #[test]
     fn a_spell_lasts_until_it_is_over_for_a_while() {
         let mut spells = Spells::default();
         let start = Instant::now();

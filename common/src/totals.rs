@@ -29,3 +29,20 @@ impl AddAssign for Totals {
         self.sent += other.sent;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_add_up_field_by_field() {
+        let of = |clients, received, sent| Totals {
+            clients,
+            received,
+            sent,
+        };
+        let mut sum = of(1, 20, 300);
+        sum += of(4, 50, 600);
+        assert_eq!(sum, of(5, 70, 900));
+    }
+}

@@ -539,6 +539,7 @@ pub const CONTRACT: &[Section] = &[
                 &[
                     "what_prevents_the_start_is_told_in_spanish_too",
                     "a_shortage_is_told_in_spanish_too",
+                    "help_and_refusals_speak_spanish_too",
                     "unit:options::refusals_are_worded_in_spanish_too",
                 ],
             ),

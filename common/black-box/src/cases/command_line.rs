@@ -14,6 +14,7 @@ pub const CASES: &[Case] = &[
     case!(help_names_every_option_and_its_default),
     case!(version_is_told),
     case!(what_it_cannot_take_is_a_usage_error),
+    case!(help_and_refusals_speak_spanish_too),
     case!(the_backend_is_of_multiplexing_alone),
     case!(the_backend_asked_for_is_used)
         .only(|s| s.form.kind == Kind::Loop)
@@ -84,6 +85,23 @@ fn version_is_told(subject: &Subject) {
     let name = format!("{} ", subject.form.kind.program());
     assert_eq!(ended.stdout.len(), 1);
     assert!(ended.stdout[0].starts_with(&name), "{ended:?}");
+}
+
+fn help_and_refusals_speak_spanish_too(subject: &Subject) {
+    let ended = subject.start("--language es --help").end();
+    assert_eq!(ended.status, 0, "{ended:?}");
+    assert!(ended.stderr.is_empty(), "{ended:?}");
+    let text = ended.stdout.join("\n");
+    assert!(text.contains("Opciones:"), "{text}");
+    let ended = subject.start("--language es --grace long").end();
+    assert_eq!(ended.status, 2, "{ended:?}");
+    assert!(ended.stdout.is_empty(), "{ended:?}");
+    let text = ended.stderr.join("\n");
+    assert!(text.contains("valor no válido «long»"), "{text}");
+    // And where the language is not Spanish, not a word of it.
+    let ended = subject.start("--language en --grace long").end();
+    let text = ended.stderr.join("\n");
+    assert!(text.contains("invalid value 'long'"), "{text}");
 }
 
 fn what_it_cannot_take_is_a_usage_error(subject: &Subject) {
