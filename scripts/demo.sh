@@ -140,9 +140,11 @@ rest() {
       if [ -t 1 ]; then printf '\r\e[K'; else printf '\n'; fi
       ;;
     *)
-      # A signal interrupts `wait`, but not a program in the foreground.
-      sleep "$pause" &
-      wait $!
+      # In short naps: bash heeds a signal when a program has ended, and one
+      # that comes just before a long wait would be heeded after it.
+      local tenths=${pause/./}
+      [[ $pause == *.* ]] || tenths+=0
+      for ((tenths = 10#$tenths; tenths > 0; tenths--)); do sleep 0.1; done
       ;;
   esac
 }
