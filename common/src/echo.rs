@@ -130,16 +130,31 @@ impl Conversation {
         let complete = self.sent == length;
         // Only a complete reply is an exchange.
         if complete {
-            // What follows it is the user's choice.
-            self.step = match (self.serve, self.reply) {
-                // RFC 862: until the client has had enough.
-                (Serve::UntilEof, Reply::Echo) => Step::Receive,
-                // A greeting announces `Connection: close`.
-                (Serve::Once, _) | (_, Reply::Greeting) => Step::Close,
+            self.step = if self.is_last() {
+                // All is said.
+                Step::Close
+            } else {
+                // The client's turn again.
+                Step::Receive
             };
         }
         // The caller prints a line for each complete reply.
         complete
+    }
+
+    /// Whether the message received last is the last one that counts: after
+    /// the reply to it there is nothing left to say.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        // What follows a reply is the user's choice.
+        let choice = match (self.serve, self.reply) {
+            // RFC 862: until the client has had enough.
+            (Serve::UntilEof, Reply::Echo) => false,
+            // A greeting announces `Connection: close`.
+            (Serve::Once, _) | (_, Reply::Greeting) => true,
+        };
+        // And there must be a message.
+        choice && self.received > 0
     }
 
     /// Whether the client has sent its end of file, so that nothing more can
@@ -152,12 +167,16 @@ impl Conversation {
 
 /// Serves one client from its first byte to the close, adding to `totals` as
 /// it goes: what was done stays counted even if this panics.
+///
+/// When the last message has come, `spare` must keep a stop from shutting down
+/// the socket's receiving side, and return whether it came in time for that.
 pub fn handle_client(
     mut stream: impl Stream,
     client: SocketAddr,
     worker: Worker,
     server: &Server,
     totals: &mut Totals,
+    spare: impl Fn() -> bool,
 ) {
     // Only now is it connected: before, it was in the kernel's queue or kept
     // waiting. The observer prints a line for each thing that happens.
@@ -175,27 +194,32 @@ pub fn handle_client(
         totals,
         server,
         &mut observer,
+        spare,
     );
     // 4.4 Close the communication
-    // After an error nothing more will arrive.
-    if result.is_ok() {
-        if !conversation.ended() {
-            // The reply is on its way, and the client may still be sending.
+    // What there is to wait for depends on who has ended the conversation.
+    match result {
+        // The reply is on its way, and the client may still be sending.
+        Ok(true) => {
             observer.rename(Stage::Closing);
             // The buffer is free for what is thrown away.
             drain(&mut stream, &mut buffer);
-        } else if stop::requested() {
-            // The end of file may be that of the stop, not the client's own.
+        }
+        // The end of file may be that of the stop, not the client's own.
+        Ok(false) if stop::requested() => {
             settle(&mut stream, &mut buffer, server.options.grace);
         }
+        // The client has ended, or nothing more will arrive.
+        _ => {}
     }
     // The caller drops the socket, which closes it: this line comes first, so
     // that it is printed before the server can count the client as gone.
-    let ending = ending(result, &conversation, &server.options);
+    let ending = ending(result.map(drop), &conversation, &server.options);
     observer.tell(server, &Event::Closed(ending));
 }
 
-/// Receives and replies, in turn, until there is nothing left to do.
+/// Receives and replies, in turn, until there is nothing left to do; says
+/// whether more may come from the client, which no stop keeps out.
 fn converse(
     stream: &mut impl Stream,
     buffer: &mut [u8],
@@ -203,7 +227,10 @@ fn converse(
     totals: &mut Totals,
     server: &Server,
     observer: &mut Observer,
-) -> io::Result<()> {
+    spare: impl Fn() -> bool,
+) -> io::Result<bool> {
+    // Only the last message changes this.
+    let mut spared = false;
     // Each call below may wait, for as long as the client likes.
     loop {
         match conversation.step() {
@@ -218,6 +245,10 @@ fn converse(
                 conversation.receive(count);
                 // `usize` has 64 bits wherever this runs; `as` says it aloud.
                 totals.received += count as u64;
+                // From here on a stop has nothing to end.
+                if conversation.is_last() {
+                    spared = spare();
+                }
                 // 4.2 Print it
                 // The end of file is no message.
                 if !conversation.ended() {
@@ -246,7 +277,7 @@ fn converse(
                 }
             }
             // Nobody's turn any more.
-            Step::Close => return Ok(()),
+            Step::Close => return Ok(spared),
         }
     }
 }
@@ -425,6 +456,7 @@ mod tests {
             Worker::Loop,
             &server(serve, reply),
             &mut totals,
+            || true,
         );
         totals
     }

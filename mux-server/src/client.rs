@@ -49,6 +49,8 @@ pub struct Client {
     kept: Box<[u8]>,
     /// How far it has got.
     phase: Phase,
+    /// Whether a stop has shut down its receiving side.
+    stopped: bool,
     /// When it last sent something or took something, or came so far.
     since: Instant,
     /// What its socket is watched for now.
@@ -78,6 +80,7 @@ impl Client {
             // An empty box needs no memory.
             kept: Box::default(),
             phase: Phase::Talking,
+            stopped: false,
             since: Instant::now(),
             watched: Interest::Receive,
         })
@@ -141,13 +144,15 @@ impl Client {
     /// Shuts down one side, or both, of its socket.
     pub fn shutdown(&mut self, side: Shutdown) {
         match (self.phase, side) {
-            // It has its time limit already, and with both sides shut down
-            // the kernel would answer what it still sends with a reset.
-            (Phase::Draining, Shutdown::Read) => {}
             // Nobody watches its socket any more: the clock will end it.
             (Phase::Settling, _) => self.phase = Phase::Cut,
-            // It becomes ready by that. ENOTCONN: the client was faster.
+            // All is said after this reply, and with both sides shut down the
+            // kernel would answer what it still sends with a reset.
+            (_, Shutdown::Read) if self.conversation.is_last() => {}
+            // It becomes ready by that.
             _ => {
+                self.stopped = true;
+                // ENOTCONN: the client was faster.
                 self.stream.shutdown(side).ok();
             }
         }
@@ -249,7 +254,7 @@ impl Client {
             return Ok(true);
         }
         // What is left to wait for, if anything is.
-        self.phase = if !self.conversation.ended() {
+        self.phase = if !self.conversation.ended() && !self.stopped {
             // A half-close fails only where the connection is gone.
             if stream.shutdown(Shutdown::Write).is_err() {
                 return Ok(false);
@@ -259,11 +264,13 @@ impl Client {
             // Until its end of file, or until the limit.
             Phase::Draining
         } else if stop::requested() && unacknowledged(stream) > 0 {
-            // The end of file is that of the stop, and the client is slow.
+            // The end of file is that of the stop, read or not, and the client
+            // is slow.
             Phase::Settling
         } else {
             // Nothing can come from a client that has sent its end of file,
-            // so its socket can be closed without a reset.
+            // so its socket can be closed without a reset. At a stop its
+            // replies have arrived.
             return Ok(false);
         };
         // It stays until its end of file, or until its time is over.

@@ -10,7 +10,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
 // From the common ground; the rest is what Unix has for processes.
 use common::Server;
@@ -29,6 +29,19 @@ static SERVER: AtomicI32 = AtomicI32::new(0);
 
 /// In a child, the socket of its client; -1 while it has none.
 static CLIENT: AtomicI32 = AtomicI32::new(-1);
+
+/// In a child, what becomes of the receiving side of its client's socket:
+/// `REACHABLE`, until one of the other two comes first.
+static RECEIVING: AtomicU8 = AtomicU8::new(REACHABLE);
+
+/// A stop would shut it down.
+const REACHABLE: u8 = 0;
+
+/// A stop has shut it down.
+const SHUT: u8 = 1;
+
+/// The last message has come: only the end of the grace may still do so.
+const SPARED: u8 = 2;
 
 /// In a worker, the listening socket; -1 in all other processes.
 static LISTENING: AtomicI32 = AtomicI32::new(-1);
@@ -73,9 +86,26 @@ extern "C" fn on_signal(signal: c_int) {
             // A worker takes no other client.
             dismiss();
             // All that this one has sent so far is still answered.
-            shut_down(libc::SHUT_RD);
+            end_receiving();
         }
     }
+}
+
+/// Shuts down the receiving side of this child's client, unless it is spared.
+fn end_receiving() {
+    // One instruction decides, whatever it is that the signal interrupts.
+    if decide(SHUT) {
+        shut_down(libc::SHUT_RD);
+    }
+}
+
+/// Decides what becomes of the receiving side, if that is still open.
+fn decide(fate: u8) -> bool {
+    // Compares and stores at once: whoever comes second changes nothing.
+    let order = Ordering::SeqCst;
+    RECEIVING
+        .compare_exchange(REACHABLE, fate, order, order)
+        .is_ok()
 }
 
 /// Whether this process is the server itself.
@@ -215,13 +245,25 @@ impl Children {
     pub fn take(stream: &TcpStream) {
         // From here on a signal finds it.
         Self::announce(stream);
+        // What was decided was about the client before it.
+        RECEIVING.store(REACHABLE, Ordering::SeqCst);
         // A signal that came before the line above has found no client.
         if CUT.load(Ordering::SeqCst) {
             shut_down(libc::SHUT_RDWR);
         } else if stop::requested() {
             // What it has sent by now is still answered.
-            shut_down(libc::SHUT_RD);
+            end_receiving();
         }
+    }
+
+    /// In a child: spares its client, whose last message has come, the
+    /// beginning of a stop; false if it has had that already.
+    ///
+    /// After the reply the child shuts down the sending side, and with both
+    /// sides shut down the kernel would answer what the client still sends
+    /// with a reset, which could destroy the reply.
+    pub fn spare() -> bool {
+        decide(SPARED)
     }
 
     /// In a worker: its client is about to be closed, and the number of its

@@ -75,9 +75,12 @@ fn serve(
                         // Never returns: the loop is the server's business.
                         children.work(|totals| {
                             let worker = Worker::Process(id());
+                            // When its last message has come, a stop leaves
+                            // the client in peace.
+                            let spare = Children::spare;
                             // The same function as in a thread.
                             handle_client(
-                                &stream, address, worker, server, totals,
+                                &stream, address, worker, server, totals, spare,
                             );
                             // Whatever became of the client.
                             Ok(())

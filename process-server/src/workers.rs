@@ -145,10 +145,12 @@ fn work(
                 // From here on a signal finds the client.
                 Children::take(&stream);
                 // 2.2 Receive, print, send, close
+                // When its last message has come, a stop leaves it in peace.
+                let spare = Children::spare;
                 // Under the same number for all clients: this process's.
                 let worker = Worker::Process(id());
                 // The same function as in a process for each client.
-                handle_client(&stream, address, worker, server, totals);
+                handle_client(&stream, address, worker, server, totals, spare);
                 // Before `stream` is dropped, and its number free for others.
                 Children::give_back();
                 // What this client has received and sent.

@@ -28,11 +28,22 @@ pub struct Clients {
 /// What the lock guards.
 #[derive(Debug, Default)]
 struct State {
-    /// The socket of each client, by the number of its thread. Its thread has
-    /// a share of it too; it is closed when both have dropped theirs.
-    live: HashMap<u64, Arc<TcpStream>>,
+    /// Each client, by the number of its thread.
+    live: HashMap<u64, Client>,
+    /// Whether a stop has begun.
+    stopping: bool,
     /// What the clients who have left received and sent.
     totals: Totals,
+}
+
+/// One client.
+#[derive(Debug)]
+struct Client {
+    /// A share of its socket. Its thread has another; the socket is closed
+    /// when both are dropped.
+    stream: Arc<TcpStream>,
+    /// Whether its last message has come, so that a stop has nothing to end.
+    spared: bool,
 }
 
 impl Clients {
@@ -67,7 +78,19 @@ impl Clients {
         address: SocketAddr,
     ) -> Place {
         // Through this share the main thread can end the conversation.
-        self.lock().live.insert(number, Arc::clone(stream));
+        let client = Client {
+            stream: Arc::clone(stream),
+            spared: false,
+        };
+        // Until the end of this function.
+        let mut state = self.lock();
+        // One that a worker has accepted just before the stop, and that
+        // `shutdown` has not found here: ENOTCONN if it is gone by now.
+        if state.stopping {
+            client.stream.shutdown(Shutdown::Read).ok();
+        }
+        // The lock lets the stop come before all this or after it.
+        state.live.insert(number, client);
         // To be moved into the thread, which pays for its place with it.
         Place {
             clients: Arc::clone(self),
@@ -77,14 +100,39 @@ impl Clients {
         }
     }
 
-    /// Shuts down this side of every client's socket: a thread blocked in
-    /// recv(2) or send(2) on it returns at once.
+    /// At a stop, shuts down this side of every client's socket: a thread
+    /// blocked in recv(2) or send(2) on it returns at once.
     pub fn shutdown(&self, side: Shutdown) {
         // Nobody can enter or leave meanwhile; shutdown(2) does not wait.
-        for stream in self.lock().live.values() {
-            // ENOTCONN: the client was faster.
-            stream.shutdown(side).ok();
+        let mut state = self.lock();
+        // For those who enter, or would be spared, from here on.
+        state.stopping = true;
+        for client in state.live.values() {
+            // Whoever is spared is cut only when the grace is over.
+            if !client.spared || side == Shutdown::Both {
+                // ENOTCONN: the client was faster.
+                client.stream.shutdown(side).ok();
+            }
         }
+    }
+
+    /// Spares this client, whose last message has come, the beginning of a
+    /// stop; false if it has had that already.
+    ///
+    /// After the reply its thread shuts down the sending side, and with both
+    /// sides shut down the kernel would answer what the client still sends
+    /// with a reset, which could destroy the reply.
+    pub fn spare(&self, number: u64) -> bool {
+        // As in `enter`: the stop comes before this or after it.
+        let mut state = self.lock();
+        // What a stop has shut down stays so.
+        let spared = !state.stopping;
+        // It is in the table until its thread drops its place.
+        if let Some(client) = state.live.get_mut(&number) {
+            client.spared = spared;
+        }
+        // Whether what the client sends will still be heard.
+        spared
     }
 
     /// The state, locked until the returned guard is dropped.
@@ -213,7 +261,14 @@ mod tests {
         let mut totals = Totals::default();
         let address = "127.0.0.1:1".parse().unwrap();
         let worker = Worker::Thread(1);
-        handle_client(&mut notes, address, worker, &server, &mut totals);
+        handle_client(
+            &mut notes,
+            address,
+            worker,
+            &server,
+            &mut totals,
+            || true,
+        );
         assert_eq!(totals.sent, 30);
         let notes = notes.allocations;
         assert!(notes.iter().all(|count| *count == notes[0]), "{notes:?}");
@@ -292,6 +347,7 @@ mod tests {
                     worker,
                     clients.server(),
                     totals,
+                    || true,
                 );
             }
         });
@@ -311,6 +367,36 @@ mod tests {
         let mut reply = [0; 4];
         client.read_exact(&mut reply).unwrap();
         assert_eq!(&reply, b"hola");
+    }
+
+    #[test]
+    fn a_stop_spares_whom_all_is_said_to_until_the_grace_is_over() {
+        let clients = clients();
+        let (mut early, stream, address) = pair();
+        let _place = clients.enter(1, &stream, address);
+        let (mut late, other, address) = pair();
+        let _other = clients.enter(2, &other, address);
+        assert!(clients.spare(1));
+        clients.shutdown(Shutdown::Read);
+        assert!(!clients.spare(2), "the stop came first");
+        let mut room = [0; 1];
+        // What it sends still arrives; of the other there is nothing to hear.
+        early.write_all(b"x").unwrap();
+        assert_eq!((&*stream).read(&mut room).unwrap(), 1);
+        assert_eq!((&*other).read(&mut room).unwrap(), 0);
+        clients.shutdown(Shutdown::Both);
+        for client in [&mut early, &mut late] {
+            assert_eq!(client.read(&mut room).unwrap(), 0);
+        }
+    }
+
+    #[test]
+    fn who_enters_after_the_stop_has_begun_hears_of_it() {
+        let clients = clients();
+        clients.shutdown(Shutdown::Read);
+        let (_client, stream, address) = pair();
+        let _place = clients.enter(1, &stream, address);
+        assert_eq!((&*stream).read(&mut [0]).unwrap(), 0);
     }
 
     #[test]

@@ -147,11 +147,6 @@ fn serve_one(
     let mut place = clients.enter(number, &stream, address);
     // Counted here, since it was accepted here.
     place.totals.clients = 1;
-    // The stop may have come between accept(2) and `enter`, and then nobody
-    // has told this client yet.
-    if stop::requested() {
-        stream.shutdown(Shutdown::Read).ok();
-    }
     // A panic ends the client. The thread is needed for the next one, so the
     // panic must not unwind any further than this.
     let result = catch_unwind(AssertUnwindSafe(|| {
@@ -160,9 +155,12 @@ fn serve_one(
         let worker = Worker::Thread(number);
         // Counted in its place, as it goes.
         let totals = &mut place.totals;
+        let server = clients.server();
+        // When its last message has come, a stop leaves it in peace.
+        let spare = || clients.spare(number);
         // 2.2 Receive, print, send, close
         // The same function as in a thread for each client.
-        handle_client(&*stream, address, worker, clients.server(), totals);
+        handle_client(&*stream, address, worker, server, totals, spare);
     }));
     // The message of a panic is on standard error, its line in the transcript.
     drop(result);

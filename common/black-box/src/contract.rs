@@ -102,6 +102,7 @@ pub const CONTRACT: &[Section] = &[
                     "unread_input_does_not_reset_the_reply",
                     "input_after_the_reply_does_not_reset_it",
                     "a_stop_during_the_last_reading_resets_nobody",
+                    "a_stop_before_the_last_reply_resets_nobody",
                 ],
             ),
             promise(

@@ -9,12 +9,12 @@ use std::time::Duration;
 use nix::pty::openpty;
 use nix::sys::signal::Signal::{SIGINT, SIGTERM};
 
+use crate::Subject;
 use crate::case::{Case, Need, case};
 use crate::harness::client::{Client, pattern};
 use crate::harness::proc;
 use crate::harness::server::Server;
 use crate::harness::wait::until;
-use crate::{Kind, Subject};
 
 pub const CASES: &[Case] = &[
     case!(a_stop_without_clients_is_clean),
@@ -31,10 +31,8 @@ pub const CASES: &[Case] = &[
     case!(a_client_that_sends_on_and_reads_slowly_loses_nothing),
     case!(a_client_that_is_gone_holds_up_no_stop).slow(),
     case!(replies_that_do_not_arrive_are_given_up_after_the_grace).slow(),
-    // Threads and processes are told of a stop by a shutdown of their socket,
-    // after which the kernel itself answers more input with a reset.
-    case!(a_stop_during_the_last_reading_resets_nobody)
-        .only(|s| s.form.kind == Kind::Loop),
+    case!(a_stop_during_the_last_reading_resets_nobody),
+    case!(a_stop_before_the_last_reply_resets_nobody),
     case!(a_second_signal_ends_it_with_130),
     case!(one_signal_to_the_whole_group_is_one_stop),
     case!(ctrl_c_at_a_terminal_is_an_orderly_stop).needs(&[Need::Setsid]),
@@ -340,6 +338,23 @@ fn a_stop_during_the_last_reading_resets_nobody(subject: &Subject) {
     server.wait_for(&client, "sent 5 bytes");
     server.signal(SIGTERM);
     wait_until_refused(&server);
+    // What it sends now is dropped, but not answered with a reset.
+    for _ in 0..3 {
+        client.send(b"and more");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(client.receive_all(), b"hola\n");
+    drop(client);
+    assert_eq!(server.transcript().totals.received, 5);
+}
+
+fn a_stop_before_the_last_reply_resets_nobody(subject: &Subject) {
+    // Processor time, which takes the longer, the less of it there is.
+    let mut server = subject.run("--serve once --cpu-work 500000");
+    let mut client = server.client();
+    client.send(b"hola\n");
+    server.wait_for(&client, r"received 5 bytes: hola\n");
+    server.signal(SIGTERM);
     // What it sends now is dropped, but not answered with a reset.
     for _ in 0..3 {
         client.send(b"and more");
