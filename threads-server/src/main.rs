@@ -129,11 +129,11 @@ fn create_thread(
             // copy of the totals, while the place itself was left behind.
             let mut place = place;
             let totals = &mut place.totals;
+            let server = clients.server();
             // When its last message has come, a stop leaves it in peace.
             let spare = || clients.spare(number);
             // A panic in here unwinds this thread alone. Its socket is closed
             // and its place given back as its variables are dropped.
-            let server = clients.server();
             handle_client(&*stream, address, worker, server, totals, spare);
         })
 }
