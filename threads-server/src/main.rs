@@ -129,6 +129,7 @@ fn create_thread(
             // copy of the totals, while the place itself was left behind.
             let mut place = place;
             let totals = &mut place.totals;
+            // The options, and where the lines go.
             let server = clients.server();
             // When its last message has come, a stop leaves it in peace.
             let spare = || clients.spare(number);
