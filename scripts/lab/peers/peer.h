@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,7 +80,10 @@ static inline void serve(int client) {
         if (send_all(client, buffer, size) < 0) break;
         if (!once) continue;
         if (lossless) {
+            /* For a second at most, or a client could hold its place. */
+            struct timeval limit = {.tv_sec = 1};
             shutdown(client, SHUT_WR);
+            setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
             while (recv(client, buffer, sizeof buffer, 0) > 0) {}
         }
         break;
