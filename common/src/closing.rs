@@ -4,18 +4,29 @@
 //! end of file (RFC 9293), and a reset can destroy a reply on its way. So
 //! whoever has replied waits a little before it closes.
 
-// `Read` and `Write` are what a socket and a test script have in common.
-use std::io::{self, ErrorKind, Read, Write};
+// `Read` is what a socket and a test script have in common.
+use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+// The flags of send(2), for a socket of the standard library.
+use socket2::SockRef;
 
 // How long.
 use crate::constants::{DRAIN_LIMIT, SETTLE_PAUSE};
 
 /// What the handler needs of a socket; a test puts something else in its
 /// place.
-pub trait Stream: Read + Write {
+pub trait Stream: Read {
+    /// Hands bytes to the kernel; returns how many it has taken. Of the `last`
+    /// ones, it may keep some until `end_sending`, which must follow at once.
+    ///
+    /// # Errors
+    ///
+    /// Those of send(2).
+    fn send(&mut self, bytes: &[u8], last: bool) -> io::Result<usize>;
+
     /// Sends our end of file after all that was written; receiving goes on.
     ///
     /// # Errors
@@ -37,6 +48,16 @@ pub trait Stream: Read + Write {
 
 /// A shared socket is enough: the kernel lets any number of threads use it.
 impl Stream for &TcpStream {
+    /// send(2); with `MSG_MORE`, the last bytes and the end of file after them
+    /// travel in one segment, and the client wakes up once instead of twice.
+    fn send(&mut self, bytes: &[u8], last: bool) -> io::Result<usize> {
+        // Should nothing follow after all, the kernel sends them by itself, a
+        // fifth of a second later.
+        let flags = if last { kernel::MORE } else { 0 };
+        // Shares the descriptor, and closes nothing.
+        SockRef::from(*self).send_with_flags(bytes, flags)
+    }
+
     /// shutdown(2) with `SHUT_WR`: a half-close.
     fn end_sending(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
@@ -56,6 +77,8 @@ impl Stream for &TcpStream {
 // What the kernel can be asked, under a name of its own.
 #[cfg(target_os = "linux")]
 mod kernel {
+    // More will follow: a segment that is not full has time.
+    pub const MORE: libc::c_int = libc::MSG_MORE;
     // nix makes a function of the number of a request and of its type.
     nix::ioctl_read_bad!(
         /// Writes the number of bytes that are not acknowledged yet.
@@ -63,6 +86,13 @@ mod kernel {
         libc::TIOCOUTQ,
         libc::c_int
     );
+}
+
+/// Elsewhere bytes and end of file travel one after the other.
+#[cfg(not(target_os = "linux"))]
+mod kernel {
+    // No flag.
+    pub const MORE: libc::c_int = 0;
 }
 
 /// How many of the bytes that were written to this socket its other end has
@@ -166,6 +196,7 @@ pub fn settle(stream: &mut impl Stream, scratch: &mut [u8], limit: Duration) {
 mod tests {
     use super::*;
     use std::cell::Cell;
+    use std::io::Write as _;
     use std::net::TcpListener;
 
     /// A client whose machine acknowledges one byte at each look, and sends
@@ -184,17 +215,11 @@ mod tests {
         }
     }
 
-    impl Write for Slow {
-        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+    impl Stream for Slow {
+        fn send(&mut self, _bytes: &[u8], _last: bool) -> io::Result<usize> {
             panic!("nothing is left to say");
         }
 
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Stream for Slow {
         fn end_sending(&self) -> io::Result<()> {
             panic!("both sides shut down would mean a reset");
         }
@@ -239,6 +264,34 @@ mod tests {
         let start = Instant::now();
         settle(&mut client, &mut [0; 8], 3 * SETTLE_PAUSE);
         assert!(start.elapsed() >= 3 * SETTLE_PAUSE);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_last_bytes_wait_for_the_end_of_file() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // The kernel waits a fifth of a second; a busy machine is slower now
+        // and then.
+        let waited = (0..10).any(|_| {
+            let mut client = TcpStream::connect(address).unwrap();
+            let (stream, _) = listener.accept().unwrap();
+            let mut stream = &stream;
+            // Others do not wait at all.
+            assert_eq!(stream.send(b"one", false).unwrap(), 3);
+            client.read_exact(&mut [0; 3]).unwrap();
+            assert_eq!(stream.send(b"two", true).unwrap(), 3);
+            client.set_nonblocking(true).unwrap();
+            let early = client.read(&mut [0; 3]);
+            stream.end_sending().unwrap();
+            client.set_nonblocking(false).unwrap();
+            let mut late = Vec::new();
+            client.read_to_end(&mut late).unwrap();
+            let waited = early.is_err();
+            assert_eq!(late, if waited { b"two".as_slice() } else { b"" });
+            waited
+        });
+        assert!(waited);
     }
 
     #[test]

@@ -266,7 +266,9 @@ fn converse(
                 // the client does not read. No SIGPIPE can end the program:
                 // Rust ignores it at the start, and EPIPE is an error here.
                 let unsent = conversation.unsent(buffer);
-                let count = again(|| stream.write(unsent))?;
+                // After the last one, the end of file follows at once, unless
+                // a stop was faster.
+                let count = again(|| stream.send(unsent, spared))?;
                 // Taken by the kernel, which is not yet received.
                 totals.sent += count as u64;
                 // Otherwise the next round sends the rest.
@@ -342,7 +344,7 @@ pub fn ending(
 mod tests {
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
-    use std::io::{Read, Write};
+    use std::io::Read;
 
     use proptest::prelude::*;
 
@@ -355,7 +357,7 @@ mod tests {
     #[derive(Clone, Debug, PartialEq, Eq)]
     enum Call {
         Read,
-        Write(usize),
+        Send(usize, bool),
         EndSending,
         LimitReading(Duration),
         Unacknowledged,
@@ -385,21 +387,15 @@ mod tests {
         }
     }
 
-    impl Write for &mut Script {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    impl Stream for &mut Script {
+        fn send(&mut self, bytes: &[u8], last: bool) -> io::Result<usize> {
             let most = self.writes.pop_front().unwrap_or(Ok(bytes.len()))?;
             let count = most.clamp(1, bytes.len());
-            self.calls.borrow_mut().push(Call::Write(count));
+            self.calls.borrow_mut().push(Call::Send(count, last));
             self.written.extend_from_slice(&bytes[..count]);
             Ok(count)
         }
 
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Stream for &mut Script {
         fn end_sending(&self) -> io::Result<()> {
             self.calls.borrow_mut().push(Call::EndSending);
             if self.unended.get() {
@@ -480,7 +476,7 @@ mod tests {
             calls[..4],
             [
                 Call::Read,
-                Call::Write(3),
+                Call::Send(3, true),
                 Call::EndSending,
                 Call::LimitReading(DRAIN_LIMIT)
             ]

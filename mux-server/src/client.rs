@@ -5,14 +5,14 @@
 //! same knowledge is data: a state for each client.
 
 // `Rc` counts owners within one thread; there is no other here.
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 // The same conversation as in a thread or a process.
 use common::Server;
-use common::closing::unacknowledged;
+use common::closing::{Stream as _, unacknowledged};
 use common::constants::{DRAIN_LIMIT, SETTLE_PAUSE};
 use common::echo::{Conversation, Step, ending, work};
 use common::observer::{Observer, Stage};
@@ -192,7 +192,7 @@ impl Client {
         totals: &mut Totals,
         buffer: &mut [u8],
     ) -> io::Result<bool> {
-        // `Read` and `Write` want something to change; a reference to the
+        // `Read` and `Stream` want something to change; a reference to the
         // socket is a thing of its own, and can be changed.
         let mut stream = &*self.stream;
         // All is said: what comes now is dropped until the end of file.
@@ -225,8 +225,12 @@ impl Client {
         // first would cost one more wait for each message.
         if self.conversation.step() == Step::Send {
             // 4.3.3 Send the reply
+            // After the last one, the end of file follows at once, unless a
+            // stop was faster.
+            let last = self.conversation.is_last() && !self.stopped;
+            let unsent = self.conversation.unsent(buffer);
             // EAGAIN when the client does not read: nothing was taken.
-            let count = match stream.write(self.conversation.unsent(buffer)) {
+            let count = match stream.send(unsent, last) {
                 // It keeps what it had; one that was kept before just waits on.
                 Err(error) if must_wait(&error) && self.kept.is_empty() => 0,
                 // A number of bytes, or the end of this client.

@@ -192,7 +192,7 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Read, Write};
+    use std::io::{self, Read, Write as _};
     use std::net::TcpListener;
     use std::time::Duration;
 
@@ -224,17 +224,11 @@ mod tests {
         }
     }
 
-    impl Write for &mut Notes {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    impl Stream for &mut Notes {
+        fn send(&mut self, bytes: &[u8], _last: bool) -> io::Result<usize> {
             Ok(bytes.len())
         }
 
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Stream for &mut Notes {
         fn end_sending(&self) -> io::Result<()> {
             Ok(())
         }
@@ -285,17 +279,11 @@ mod tests {
         }
     }
 
-    impl Write for Panics {
-        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+    impl Stream for Panics {
+        fn send(&mut self, _bytes: &[u8], _last: bool) -> io::Result<usize> {
             panic!("on purpose");
         }
 
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Stream for Panics {
         fn end_sending(&self) -> io::Result<()> {
             Ok(())
         }
