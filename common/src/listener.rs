@@ -5,10 +5,11 @@
 
 // The standard library can accept, and knows threads and time.
 use std::io;
+use std::mem;
 use std::net::{
     Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _,
 };
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 // poll(2), and the options that the standard library has no name for.
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::close;
 use socket2::{Domain, Socket, Type};
 
 // What a listener is told, and what it tells.
@@ -140,6 +142,19 @@ impl Listener {
     /// clients any more.
     pub fn leave(&mut self) {
         self.socket = None;
+    }
+
+    /// In a process that was just forked: closes its copy of the listening
+    /// socket.
+    pub fn close_copy(&mut self) {
+        // Gone from here, as after a stop.
+        if let Some(socket) = self.socket.take() {
+            // By its number; it was open, so this cannot fail.
+            close(socket.as_raw_fd()).ok();
+            // Not dropped, for its memory is shared with the server: to free
+            // it means to write to it, and the kernel would copy a page.
+            mem::forget(socket);
+        }
     }
 
     /// The same listening socket for one more loop, which learns of a stop by

@@ -71,7 +71,7 @@ fn serve(
                     Ok(ForkResult::Child) => {
                         // Its copy of the listening socket would keep the port
                         // taken after the server has ended.
-                        listener.leave();
+                        listener.close_copy();
                         // Never returns: the loop is the server's business.
                         children.work(|totals| {
                             let worker = Worker::Process(id());
