@@ -69,7 +69,10 @@ pub const CONTRACT: &[Section] = &[
             ),
             promise(
                 "all of a reply is sent, in pieces if need be",
-                &["a_reply_is_sent_whole_to_a_slow_reader"],
+                &[
+                    "a_reply_is_sent_whole_to_a_slow_reader",
+                    "no_reply_is_held_back",
+                ],
             ),
             promise(
                 "served once: the server closes after one exchange",

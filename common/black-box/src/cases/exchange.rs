@@ -1,7 +1,7 @@
 //! One exchange: receive, reply, close; and who waits for whom.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::case::{Case, case};
 use crate::harness::client::{Client, pattern};
@@ -19,6 +19,7 @@ pub const CASES: &[Case] = &[
     case!(a_client_that_says_nothing_gets_nothing),
     case!(a_half_closed_client_gets_every_byte),
     case!(a_reply_is_sent_whole_to_a_slow_reader),
+    case!(no_reply_is_held_back),
     case!(a_client_that_does_not_read_is_not_read_from).slow(),
     case!(each_connection_gets_what_the_approach_creates),
     case!(silent_clients_delay_nobody),
@@ -150,6 +151,21 @@ fn a_reply_is_sent_whole_to_a_slow_reader(subject: &Subject) {
     assert!(received == pattern(sent), "another reply");
     let totals = server.stop().totals;
     assert_eq!(totals.sent, sent as u64);
+}
+
+/// A reply that the kernel was told to keep for an end of file comes a fifth of
+/// a second late. All of them would; a busy machine delays one or another.
+fn no_reply_is_held_back(subject: &Subject) {
+    let server = subject.run("--serve until-eof");
+    let mut client = server.client();
+    let times = (0..10).map(|_| {
+        let begin = Instant::now();
+        client.exchange(b"hola\n");
+        begin.elapsed()
+    });
+    let fastest = times.min();
+    assert!(fastest < Some(Duration::from_millis(150)), "{fastest:?}");
+    server.stop();
 }
 
 fn a_client_that_does_not_read_is_not_read_from(subject: &Subject) {
