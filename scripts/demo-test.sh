@@ -89,7 +89,7 @@ whole() { # name, how its clients are started, VARIABLE=VALUE...
   silent
   shows "^    \\$ $shown 127\\.0\\.0\\.1 [0-9]+$"
   shows '^    \| thread 3 .* received 10 bytes: I am Beto'
-  shows '^    \| process [0-9]+ +127.* received 10 bytes: I am Beto'
+  shows '^    \| process [0-9]+  +127.* received 10 bytes: I am Beto'
   shows '^    \| loop .* received 10 bytes: I am Beto'
   [ "$(grep -c 'stopped: 2 clients served' "$room/out")" -eq 3 ] ||
     miss 'not three problems'
@@ -135,7 +135,7 @@ spanish() { # name, VARIABLE=VALUE...
   run "$@" "$demo" process
   check_traces 0
   shows '^El problema: '
-  shows '^    \| proceso [0-9]+ +127.* conectado$'
+  shows '^    \| proceso [0-9]+  +127.* conectado$'
   shows '^    \| process-server detenido: 3 clientes atendidos, 17 bytes'
   shows_not 'connected|The |stopped'
   end
