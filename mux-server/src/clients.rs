@@ -258,10 +258,10 @@ impl Clients {
         self.count -= 1;
         // Out of the list, before the number of its socket becomes another's.
         self.readiness.forget(&client.socket());
-        // Its place is free, for the clients of any loop.
-        self.taken.fetch_sub(1, Ordering::SeqCst);
         // Its last line; then it is dropped, and the kernel closes the socket.
         client.tell(&self.server, &Event::Closed(ending));
+        // Its place is free, for the clients of any loop.
+        self.taken.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Shuts down this side of every client's socket.
