@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 // How long.
-use crate::constants::{DRAIN_LIMIT, SETTLE_PAUSE};
+use crate::constants::{ACK_POLL_INTERVAL, DRAIN_LIMIT};
 
 /// What the handler needs of a socket; a test puts something else in its
 /// place.
@@ -197,7 +197,7 @@ pub fn settle(stream: &mut impl Stream, scratch: &mut [u8], limit: Duration) {
             return;
         }
         // Short beside the time in which a person notices a delay.
-        sleep(SETTLE_PAUSE);
+        sleep(ACK_POLL_INTERVAL);
     }
 }
 
@@ -271,8 +271,8 @@ mod tests {
     fn a_stop_does_not_wait_for_ever() {
         let mut client = slow(usize::MAX);
         let start = Instant::now();
-        settle(&mut client, &mut [0; 8], 3 * SETTLE_PAUSE);
-        assert!(start.elapsed() >= 3 * SETTLE_PAUSE);
+        settle(&mut client, &mut [0; 8], 3 * ACK_POLL_INTERVAL);
+        assert!(start.elapsed() >= 3 * ACK_POLL_INTERVAL);
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// The pause between two looks, at a stop, at whether a client has got its
 /// replies. The originals: none, since they do not look.
-pub const SETTLE_PAUSE: Duration = Duration::from_millis(10);
+pub const ACK_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The pause before the next try when resources have run out.
 ///
@@ -63,12 +63,12 @@ pub const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// How long a shortage must be over before a new one is reported again.
 ///
 /// The originals: none.
-pub const SPELL_GAP: Duration = Duration::from_secs(1);
+pub const REPORT_GAP: Duration = Duration::from_secs(1);
 
 /// How long, once every client was cut off, those who served it may clear up.
 ///
 /// The originals: none, for want of an orderly stop.
-pub const LAST_WORD: Duration = Duration::from_secs(1);
+pub const CLEANUP_LIMIT: Duration = Duration::from_secs(1);
 
 /// The reply of `--reply greeting`.
 ///

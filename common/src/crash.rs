@@ -15,7 +15,7 @@ use std::io;
 use nix::sys::signal::Signal;
 
 // The function that gives them back their default.
-use crate::stop;
+use crate::shutdown;
 
 /// The signals of a crash that the standard library would handle.
 const SIGNALS: [Signal; 2] = [Signal::SIGSEGV, Signal::SIGBUS];
@@ -51,5 +51,5 @@ static BEFORE_MAIN: extern "C" fn() = before_main;
 ///
 /// Those of sigaction(2), which has none for signals that exist.
 pub fn restore() -> io::Result<()> {
-    stop::restore(&SIGNALS)
+    shutdown::restore(&SIGNALS)
 }

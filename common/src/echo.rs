@@ -15,14 +15,14 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 
 // The numbers, the choices of the user, and who is told of what happens.
-use crate::Server;
+use crate::Context;
 use crate::closing::{Stream, again, drain, settle};
+use crate::console::log::{Ending, Event, Worker};
+use crate::console::observer::{Activity, Observer};
+use crate::console::options::{Options, Reply, Serve};
 use crate::constants::{BUFFER_SIZE, GREETING};
-use crate::observer::{Observer, Stage};
-use crate::options::{Options, Reply, Serve};
-use crate::stop;
+use crate::shutdown;
 use crate::totals::Totals;
-use crate::transcript::{Ending, Event, Worker};
 
 /// What a conversation needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,17 +174,17 @@ pub fn handle_client(
     mut stream: impl Stream,
     client: SocketAddr,
     worker: Worker,
-    server: &Server,
+    context: &Context,
     totals: &mut Totals,
     spare: impl Fn() -> bool,
 ) {
     // Only now is it connected: before, it was in the kernel's queue or kept
     // waiting. The observer prints a line for each thing that happens.
-    let mut observer = Observer::new(server, worker, client);
+    let mut observer = Observer::new(context, worker, client);
     // All the memory that a client can claim. On the stack, so that no message
     // costs an allocation.
     let mut buffer = [0; BUFFER_SIZE];
-    let mut conversation = Conversation::new(&server.options);
+    let mut conversation = Conversation::new(&context.options);
     // An error ends the conversation, not the server: it is a value, and it
     // becomes the reason in the last line.
     let result = converse(
@@ -192,7 +192,7 @@ pub fn handle_client(
         &mut buffer,
         &mut conversation,
         totals,
-        server,
+        context,
         &mut observer,
         spare,
     );
@@ -201,21 +201,21 @@ pub fn handle_client(
     match result {
         // The reply is on its way, and the client may still be sending.
         Ok(true) => {
-            observer.rename(Stage::Closing);
+            observer.relabel(Activity::Closing);
             // The buffer is free for what is thrown away.
             drain(&mut stream, &mut buffer);
         }
         // The end of file may be that of the stop, not the client's own.
-        Ok(false) if stop::requested() => {
-            settle(&mut stream, &mut buffer, server.options.grace);
+        Ok(false) if shutdown::requested() => {
+            settle(&mut stream, &mut buffer, context.options.grace);
         }
         // The client has ended, or nothing more will arrive.
         _ => {}
     }
     // The caller drops the socket, which closes it: this line comes first, so
     // that it is printed before the server can count the client as gone.
-    let ending = ending(result.map(drop), &conversation, &server.options);
-    observer.tell(server, &Event::Closed(ending));
+    let ending = ending(result.map(drop), &conversation, &context.options);
+    observer.record(context, &Event::Closed(ending));
 }
 
 /// Receives and replies, in turn, until there is nothing left to do; says
@@ -225,7 +225,7 @@ fn converse(
     buffer: &mut [u8],
     conversation: &mut Conversation,
     totals: &mut Totals,
-    server: &Server,
+    context: &Context,
     observer: &mut Observer,
     spare: impl Fn() -> bool,
 ) -> io::Result<bool> {
@@ -254,9 +254,9 @@ fn converse(
                 if !conversation.ended() {
                     // Escaped: the bytes are a stranger's.
                     let message = conversation.message(buffer);
-                    observer.tell(server, &Event::Received(message));
+                    observer.record(context, &Event::Received(message));
                     // Nothing, unless the user has asked for it.
-                    work(server, observer);
+                    work(context, observer);
                 }
             }
             // The server's turn.
@@ -275,7 +275,7 @@ fn converse(
                 if conversation.send(count) {
                     // One line for each reply, not for each piece of it.
                     let length = conversation.reply(buffer).len();
-                    observer.tell(server, &Event::Sent(length));
+                    observer.record(context, &Event::Sent(length));
                 }
             }
             // Nobody's turn any more.
@@ -285,16 +285,16 @@ fn converse(
 }
 
 /// Keeps the processor busy for as long as `--cpu-work` says, before a reply.
-pub fn work(server: &Server, observer: &mut Observer) {
+pub fn work(context: &Context, observer: &mut Observer) {
     // Off, it costs this one look.
-    let time = server.options.cpu_work;
+    let time = context.options.cpu_work;
     // As in every server that is not an experiment.
     if time.is_zero() {
         return;
     }
     // A stage of its own in the trace, in place of the sending that would have
     // begun with the end of the receiving.
-    observer.rename(Stage::Working);
+    observer.relabel(Activity::Working);
     // Counted in the processor time of this thread, which stands still while
     // others have the processor: so the work is the same under any load.
     let spent = || {
@@ -311,7 +311,7 @@ pub fn work(server: &Server, observer: &mut Observer) {
         }
     }
     // Now the reply.
-    observer.enter(server, Stage::Sending);
+    observer.begin(context, Activity::Sending);
 }
 
 /// Why a conversation has come to its end.
@@ -324,11 +324,13 @@ pub fn ending(
     match result {
         // At a stop the server shuts down its reading side, which looks like
         // the client's end of file.
-        Ok(()) if conversation.ended() && stop::requested() => Ending::Stopping,
+        Ok(()) if conversation.ended() && shutdown::requested() => {
+            Ending::Stopping
+        }
         // And a cut, after the grace, looks like a broken pipe.
-        Err(_) if stop::requested() => Ending::Stopping,
+        Err(_) if shutdown::requested() => Ending::Stopping,
         // The client has ended it, or all was said.
-        Ok(()) => Ending::Ordinary,
+        Ok(()) => Ending::ClientEnded,
         // SO_RCVTIMEO and SO_SNDTIMEO end a call with EAGAIN, socket(7). An
         // ETIMEDOUT is something else: the client's machine has gone silent.
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -349,9 +351,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::console::language::Language;
+    use crate::console::log::Log;
     use crate::constants::DRAIN_LIMIT;
-    use crate::language::Language;
-    use crate::transcript::Transcript;
 
     /// What happens to a scripted stream, in the order in which it happens.
     #[derive(Clone, Debug, PartialEq, Eq)]
@@ -415,8 +417,8 @@ mod tests {
         }
     }
 
-    fn server(serve: Serve, reply: Reply) -> Server {
-        Server {
+    fn context(serve: Serve, reply: Reply) -> Context {
+        Context {
             options: Options {
                 host: String::new(),
                 port: 0,
@@ -432,7 +434,7 @@ mod tests {
                 cpu_work: Duration::ZERO,
                 trace: None,
             },
-            transcript: Transcript::new("test", Language::English, true),
+            log: Log::new("test", Language::English, true),
             trace: None,
         }
     }
@@ -450,7 +452,7 @@ mod tests {
             script,
             "127.0.0.1:1".parse().unwrap(),
             Worker::Loop,
-            &server(serve, reply),
+            &context(serve, reply),
             &mut totals,
             || true,
         );
@@ -582,11 +584,11 @@ mod tests {
 
     #[test]
     fn every_end_has_its_reason() {
-        let options = server(Serve::UntilEof, Reply::Echo).options;
+        let options = context(Serve::UntilEof, Reply::Echo).options;
         let mut conversation = Conversation::new(&options);
         conversation.receive(0);
         let end = |result| ending(result, &conversation, &options);
-        assert!(matches!(end(Ok(())), Ending::Ordinary));
+        assert!(matches!(end(Ok(())), Ending::ClientEnded));
         let idle = end(Err(ErrorKind::WouldBlock.into()));
         assert!(matches!(idle, Ending::Idle(limit) if limit.as_secs() == 300));
         let lost = end(Err(ErrorKind::TimedOut.into()));
@@ -595,7 +597,7 @@ mod tests {
 
     #[test]
     fn a_new_message_needs_its_whole_reply() {
-        let options = server(Serve::UntilEof, Reply::Echo).options;
+        let options = context(Serve::UntilEof, Reply::Echo).options;
         let mut conversation = Conversation::new(&options);
         for _ in 0..2 {
             assert_eq!(conversation.step(), Step::Receive);
@@ -617,17 +619,17 @@ mod tests {
             let clock = ClockId::CLOCK_THREAD_CPUTIME_ID;
             Duration::from(clock_gettime(clock).unwrap())
         };
-        let mut server = server(Serve::Once, Reply::Echo);
+        let mut context = context(Serve::Once, Reply::Echo);
         let client = "127.0.0.1:1".parse().unwrap();
-        let mut observer = Observer::new(&server, Worker::Loop, client);
-        server.options.cpu_work = Duration::from_millis(20);
+        let mut observer = Observer::new(&context, Worker::Loop, client);
+        context.options.cpu_work = Duration::from_millis(20);
         let start = spent();
-        work(&server, &mut observer);
+        work(&context, &mut observer);
         let long = spent().checked_sub(start).unwrap();
         assert!(long >= Duration::from_millis(20));
-        server.options.cpu_work = Duration::ZERO;
+        context.options.cpu_work = Duration::ZERO;
         let start = spent();
-        work(&server, &mut observer);
+        work(&context, &mut observer);
         let short = spent().checked_sub(start).unwrap();
         assert!(short < Duration::from_millis(10), "{short:?}");
     }

@@ -6,30 +6,25 @@
 
 // One file each; the order of the alphabet, not that of reading.
 pub mod closing;
+pub mod console;
 pub mod constants;
 pub mod crash;
 pub mod echo;
-pub mod failure;
-pub mod language;
 pub mod listener;
-pub mod observer;
-pub mod options;
-pub mod stop;
+pub mod shutdown;
 pub mod totals;
-pub mod trace;
-pub mod transcript;
 
 // What `main` returns, and what threads share.
 use std::process::ExitCode;
 use std::sync::Arc;
 
 // What `run` puts together.
-use failure::Failure;
+use console::errors::Failure;
+use console::log::Log;
+use console::options::{Options, Program};
+use console::trace::Trace;
 use listener::Listener;
-use options::{Options, Program};
 use totals::Totals;
-use trace::Trace;
-use transcript::Transcript;
 
 // Where there is no fork(2) the build ends here, with one clear sentence.
 #[cfg(not(unix))]
@@ -37,16 +32,16 @@ compile_error!("these servers need fork and poll: on Windows, use WSL");
 
 /// What every part of a server may look at, and none changes.
 #[derive(Debug)]
-pub struct Server {
+pub struct Context {
     /// What the user asked for.
     pub options: Options,
     /// Where what happens is printed.
-    pub transcript: Transcript,
+    pub log: Log,
     /// Where it is drawn from; `None` without `--trace`.
     pub trace: Option<Trace>,
 }
 
-impl Server {
+impl Context {
     /// A server that does as the options say.
     ///
     /// # Errors
@@ -54,8 +49,7 @@ impl Server {
     /// `Failure::Trace` when the file of the trace cannot be opened.
     pub fn new(program: Program, options: Options) -> Result<Self, Failure> {
         // Everything is printed by it.
-        let transcript =
-            Transcript::new(program.name, options.language, options.quiet);
+        let log = Log::new(program.name, options.language, options.quiet);
         // `map` and `transpose`: no file is fine, one that fails is not.
         let trace = options.trace.as_ref().map(|path| {
             Trace::open(program.name, path)
@@ -64,7 +58,7 @@ impl Server {
         // Put together, to be shared and never changed.
         Ok(Self {
             trace: trace.transpose()?,
-            transcript,
+            log,
             options,
         })
     }
@@ -74,7 +68,7 @@ impl Server {
 /// the last line, and reports what failed. Returns the exit status.
 pub fn run(
     program: Program,
-    serve: impl FnOnce(&Arc<Server>, Listener) -> Result<Totals, Failure>,
+    serve: impl FnOnce(&Arc<Context>, Listener) -> Result<Totals, Failure>,
 ) -> ExitCode {
     // Does not return if there is nothing to serve: `--help`, a mistake.
     let options = Options::from_environment(program);
@@ -87,11 +81,11 @@ pub fn run(
         // It could not start, or not go on.
         Err(failure) => {
             // A failure may come before there is a server to print it.
-            let transcript = Transcript::new(program.name, language, true);
+            let log = Log::new(program.name, language, true);
             // Some failures need no word: who has interrupted it knows.
             if let Some(message) = failure.message(language) {
                 // One line on standard error.
-                transcript.complain(&message);
+                log.print_error(&message);
             }
             // For whoever has started it: a script, a service manager.
             ExitCode::from(failure.status())
@@ -103,18 +97,18 @@ pub fn run(
 fn start(
     program: Program,
     options: Options,
-    serve: impl FnOnce(&Arc<Server>, Listener) -> Result<Totals, Failure>,
+    serve: impl FnOnce(&Arc<Context>, Listener) -> Result<Totals, Failure>,
 ) -> Result<(), Failure> {
     // Before the first thread, and the first child.
     crash::restore()?;
     // `Arc`: threads share it, and none can know which is the last.
-    let server = Arc::new(Server::new(program, options)?);
+    let context = Arc::new(Context::new(program, options)?);
     // Without a listening socket there is nothing to serve.
-    let listener = Listener::new(Arc::clone(&server))?;
+    let listener = Listener::new(Arc::clone(&context))?;
     // The first line is printed in there, when clients may come.
-    let totals = serve(&server, listener)?;
+    let totals = serve(&context, listener)?;
     // The last line.
-    server.transcript.stopped(totals);
+    context.log.print_stopped(totals);
     // Everything has gone as it should.
     Ok(())
 }

@@ -21,18 +21,18 @@ use nix::unistd::close;
 use socket2::{Domain, Socket, Type};
 
 // What a listener is told, and what it tells.
-use crate::Server;
+use crate::Context;
+use crate::console::errors::{Failure, TransientError};
+use crate::console::options::Options;
 use crate::constants::{BACKLOG, RETRY_PAUSE};
-use crate::failure::{Failure, Trouble};
-use crate::options::Options;
-use crate::stop::{self, Stop};
+use crate::shutdown::{self, Stop};
 
 /// What a server's loop has to deal with next.
 #[derive(Debug)]
 pub enum Event {
     /// A client was accepted: its socket and its address.
     Client(TcpStream, SocketAddr),
-    /// Something else has happened: somebody called `stop::wake`.
+    /// Something else has happened: somebody called `shutdown::wake`.
     Wake,
     /// The server was asked to stop: this side of every client's socket must
     /// be shut down now.
@@ -54,7 +54,7 @@ pub enum Accepted {
 #[derive(Debug)]
 pub struct Listener {
     /// The options and the transcript.
-    server: Arc<Server>,
+    context: Arc<Context>,
     /// `None` once the server was asked to stop.
     socket: Option<Arc<TcpListener>>,
     /// The course of the stop.
@@ -75,13 +75,13 @@ impl Listener {
     /// # Errors
     ///
     /// Whatever the name's resolution, bind(2) or listen(2) fail with.
-    pub fn new(server: Arc<Server>) -> Result<Self, Failure> {
+    pub fn new(context: Arc<Context>) -> Result<Self, Failure> {
         // What fails here is mostly the user's to mend: a port in use.
-        let socket = bind(&server.options)?;
+        let socket = bind(&context.options)?;
         // From here on Ctrl-C is an orderly stop.
-        let stop = Stop::new(server.options.grace)?;
+        let stop = Stop::new(context.options.grace)?;
         Ok(Self {
-            server,
+            context,
             socket: Some(Arc::new(socket)),
             stop,
             accepted: 0,
@@ -116,7 +116,7 @@ impl Listener {
     /// Those of `address`.
     pub fn announce(&self) -> Result<(), Failure> {
         // Whoever reads this line may connect at once: the kernel queues.
-        self.server.transcript.listening(self.address()?);
+        self.context.log.print_listening(self.address()?);
         // Said, whether anybody has read it or not.
         Ok(())
     }
@@ -162,7 +162,7 @@ impl Listener {
     #[must_use]
     pub fn share(&self, pipe: Arc<OwnedFd>) -> Self {
         Self {
-            server: Arc::clone(&self.server),
+            context: Arc::clone(&self.context),
             socket: self.socket.clone(),
             stop: self.stop.share(pipe),
             accepted: 0,
@@ -248,7 +248,7 @@ impl Listener {
     /// limit leaves room, and resources have not just run out.
     pub fn accepting(&mut self, serving: usize) -> bool {
         self.socket.is_some()
-            && serving < self.server.options.max_clients
+            && serving < self.context.options.max_clients
             && self.paused().is_none()
     }
 
@@ -277,7 +277,7 @@ impl Listener {
     pub fn accept(&mut self) -> Result<Accepted, Failure> {
         // Not even in the moment before this loop learns of the stop: another
         // may have made room by then.
-        if stop::requested() {
+        if shutdown::requested() {
             return Ok(Accepted::Nobody);
         }
         // After a stop there is nobody to be accepted from.
@@ -285,10 +285,10 @@ impl Listener {
             return Ok(Accepted::Nobody);
         };
         // The socket does not block, so neither does this.
-        let transcript = &self.server.transcript;
+        let log = &self.context.log;
         let accepted = accept(socket, |trouble, error| {
             // Once for each spell.
-            transcript.trouble(trouble, error);
+            log.report_transient(trouble, error);
         })?;
         // What this owner must remember of it.
         match accepted {
@@ -310,11 +310,11 @@ impl Listener {
         &mut self,
         stream: TcpStream,
         address: SocketAddr,
-        trouble: Trouble,
+        trouble: TransientError,
         error: &io::Error,
     ) {
         // Once for each spell.
-        self.server.transcript.trouble(trouble, error);
+        self.context.log.report_transient(trouble, error);
         // One at most: while it is here, no other is accepted.
         self.kept = Some((stream, address));
         // Time for others to end, and to free what has run out.
@@ -392,7 +392,9 @@ impl Listener {
             return Err(errno.into());
         }
         // Once for each spell.
-        self.server.transcript.trouble(Trouble::Wait, &errno.into());
+        self.context
+            .log
+            .report_transient(TransientError::Wait, &errno.into());
         // The one blind wait here: the call that could wait has failed.
         sleep(RETRY_PAUSE);
         // Then once more from the start.
@@ -425,7 +427,7 @@ pub fn timeout(deadline: Option<Instant>) -> PollTimeout {
 /// Those of accept(2) that only a mistake in the program can cause.
 pub fn accept(
     socket: &TcpListener,
-    trouble: impl Fn(Trouble, &io::Error),
+    trouble: impl Fn(TransientError, &io::Error),
 ) -> Result<Accepted, Failure> {
     loop {
         // The standard library repeats the call after EINTR, and asks for a
@@ -448,11 +450,11 @@ pub fn accept(
             Blame::Nobody => return Ok(Accepted::Nobody),
             // accept(2): an error of the network that happened to the new
             // connection; the one behind it may be well.
-            Blame::Network => trouble(Trouble::Network, &error),
+            Blame::Network => trouble(TransientError::Network, &error),
             // To go on at once would only fail again, as fast as it can.
             Blame::Resources => {
                 // Once for each spell.
-                trouble(Trouble::Accept, &error);
+                trouble(TransientError::Accept, &error);
                 // The caller can free something, or wait.
                 return Ok(Accepted::Exhausted);
             }

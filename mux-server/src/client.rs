@@ -11,17 +11,17 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 // The same conversation as in a thread or a process.
-use common::Server;
+use common::Context;
 use common::closing::{Stream as _, unacknowledged};
-use common::constants::{DRAIN_LIMIT, SETTLE_PAUSE};
+use common::console::log::{Ending, Event, Worker};
+use common::console::observer::{Activity, Observer};
+use common::constants::{ACK_POLL_INTERVAL, DRAIN_LIMIT};
 use common::echo::{Conversation, Step, ending, work};
-use common::observer::{Observer, Stage};
-use common::stop;
+use common::shutdown;
 use common::totals::Totals;
-use common::transcript::{Ending, Event, Worker};
 
 // What the list needs to know of a client.
-use crate::readiness::{Interest, Socket};
+use crate::poller::{Interest, Socket};
 
 /// How far the loop has got with a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Client {
     pub fn new(
         stream: TcpStream,
         address: SocketAddr,
-        server: &Server,
+        context: &Context,
         worker: Worker,
     ) -> io::Result<Self> {
         // From now on a call that would have to wait returns EAGAIN instead:
@@ -75,8 +75,8 @@ impl Client {
         Ok(Self {
             stream: Rc::new(stream),
             // Served from now on, though it may not have said a word.
-            observer: Observer::new(server, worker, address),
-            conversation: Conversation::new(&server.options),
+            observer: Observer::new(context, worker, address),
+            conversation: Conversation::new(&context.options),
             // An empty box needs no memory.
             kept: Box::default(),
             phase: Phase::Talking,
@@ -120,15 +120,15 @@ impl Client {
 
     /// When it is time to look after this client, unless it does something
     /// before.
-    pub fn deadline(&self, server: &Server) -> Option<Instant> {
+    pub fn deadline(&self, context: &Context) -> Option<Instant> {
         // What it is given in each phase.
         let time = match self.phase {
             // Without an idle limit it has all the time in the world.
-            Phase::Talking => server.options.idle_timeout?,
+            Phase::Talking => context.options.idle_timeout?,
             // As in a thread.
             Phase::Draining => DRAIN_LIMIT,
             // Then it is looked at, and maybe given as much again.
-            Phase::Settling => SETTLE_PAUSE,
+            Phase::Settling => ACK_POLL_INTERVAL,
             // At once.
             Phase::Cut => Duration::ZERO,
         };
@@ -137,8 +137,8 @@ impl Client {
     }
 
     /// Tells of one event of this client.
-    pub fn tell(&mut self, server: &Server, event: &Event) {
-        self.observer.tell(server, event);
+    pub fn record(&mut self, context: &Context, event: &Event) {
+        self.observer.record(context, event);
     }
 
     /// Shuts down one side, or both, of its socket.
@@ -162,22 +162,24 @@ impl Client {
     /// ends, if it does.
     pub fn proceed(
         &mut self,
-        server: &Server,
+        context: &Context,
         totals: &mut Totals,
         buffer: &mut [u8],
     ) -> Option<Ending> {
         // As far as that goes without waiting.
-        match self.exchange(server, totals, buffer) {
+        match self.exchange(context, totals, buffer) {
             // It stays in the list.
             Ok(true) => None,
             // Not ready after all: the next wait reports this socket again.
             Err(error) if must_wait(&error) => None,
             // The connection broke when all was said.
-            Err(_) if self.phase == Phase::Draining => Some(Ending::Ordinary),
+            Err(_) if self.phase == Phase::Draining => {
+                Some(Ending::ClientEnded)
+            }
             // The same reasons as in a thread.
             result => {
                 let (conversation, options) =
-                    (&self.conversation, &server.options);
+                    (&self.conversation, &context.options);
                 // Whether it stays does not matter any more: `drop`.
                 Some(ending(result.map(drop), conversation, options))
             }
@@ -188,7 +190,7 @@ impl Client {
     /// waiting. Says whether the client stays.
     fn exchange(
         &mut self,
-        server: &Server,
+        context: &Context,
         totals: &mut Totals,
         buffer: &mut [u8],
     ) -> io::Result<bool> {
@@ -213,9 +215,9 @@ impl Client {
             if !self.conversation.ended() {
                 // Escaped: the bytes are a stranger's.
                 let message = self.conversation.message(buffer);
-                self.observer.tell(server, &Event::Received(message));
+                self.observer.record(context, &Event::Received(message));
                 // While this one is worked for, all others wait.
-                work(server, &mut self.observer);
+                work(context, &mut self.observer);
             }
         } else {
             // Back to where it was received; others had the buffer meanwhile.
@@ -241,14 +243,14 @@ impl Client {
             if self.conversation.send(count) {
                 // One line for each reply, not for each piece of it.
                 let length = self.conversation.reply(buffer).len();
-                self.observer.tell(server, &Event::Sent(length));
+                self.observer.record(context, &Event::Sent(length));
                 // Nothing is left of it.
                 self.kept = Box::default();
             } else if self.kept.is_empty() {
                 // The buffer is for the next client now. `interest` makes the
                 // loop watch for room, and nobody else has to wait for it.
                 self.kept = self.conversation.message(buffer).into();
-                self.observer.rename(Stage::Delayed);
+                self.observer.relabel(Activity::Delayed);
             }
         }
         // It has sent something, or taken something: it is there.
@@ -264,10 +266,10 @@ impl Client {
                 return Ok(false);
             }
             // The wait of the lossless close is one more state.
-            self.observer.rename(Stage::Closing);
+            self.observer.relabel(Activity::Closing);
             // Until its end of file, or until the limit.
             Phase::Draining
-        } else if stop::requested() && unacknowledged(stream) > 0 {
+        } else if shutdown::requested() && unacknowledged(stream) > 0 {
             // The end of file is that of the stop, read or not, and the client
             // is slow.
             Phase::Settling
@@ -283,12 +285,12 @@ impl Client {
 
     /// Why a client is closed whose `deadline` has passed, if it is: one that
     /// settles may be given another one.
-    pub fn overdue(&mut self, server: &Server) -> Option<Ending> {
+    pub fn overdue(&mut self, context: &Context) -> Option<Ending> {
         match self.phase {
             // It had its time for the next message, or for its reply.
-            Phase::Talking => server.options.idle_timeout.map(Ending::Idle),
+            Phase::Talking => context.options.idle_timeout.map(Ending::Idle),
             // It had its reply, and kept its own side open too long.
-            Phase::Draining => Some(Ending::Ordinary),
+            Phase::Draining => Some(Ending::ClientEnded),
             // Not all of it has arrived: some more time.
             Phase::Settling if unacknowledged(&self.stream) > 0 => {
                 self.since = Instant::now();

@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 // From the common ground.
-use common::Server;
-use common::failure::Failure;
+use common::Context;
+use common::console::errors::Failure;
+use common::console::log::{Ending, Event, Worker};
+use common::console::options::Backend;
 use common::listener::{Accepted, Listener, timeout};
-use common::options::Backend;
-use common::transcript::{Ending, Event, Worker};
 use nix::errno::Errno;
 
 // What the list is made of.
@@ -23,7 +23,7 @@ use crate::client::Client;
 #[cfg(target_os = "linux")]
 use crate::epoll::Epoll;
 use crate::poll::Poll;
-use crate::readiness::{Interest, Readiness, Socket, number};
+use crate::poller::{Interest, Poller, Socket, number};
 use crate::select::Select;
 
 /// For how many clients the table has room from the start. The kernel gives
@@ -34,9 +34,9 @@ const ROOM: usize = 65_536;
 /// The clients being served, and what the kernel is asked to watch.
 pub struct Clients {
     /// The options and the transcript.
-    server: Arc<Server>,
+    context: Arc<Context>,
     /// How the kernel is asked.
-    readiness: Box<dyn Readiness>,
+    readiness: Box<dyn Poller>,
     /// The listening socket, while it is watched.
     door: Option<Socket>,
     /// The pipe that becomes readable with a signal.
@@ -65,22 +65,22 @@ impl Clients {
     ///
     /// EMFILE or ENFILE when there is no descriptor left for an epoll.
     pub fn new(
-        server: Arc<Server>,
+        context: Arc<Context>,
         listener: &Listener,
         worker: Worker,
         taken: Arc<AtomicUsize>,
     ) -> nix::Result<Self> {
         // In the kernel, or in here; see `readiness.rs`.
-        let mut readiness = readiness(server.options.backend)?;
+        let mut readiness = readiness(context.options.backend)?;
         // A share of the share: the list takes anything with a descriptor.
         let pipe: Socket = Rc::new(Arc::clone(listener.stop.pipe()));
         readiness.watch(&pipe, Interest::Receive)?;
         // select(2) may have room for fewer than the user allows.
-        let most = server.options.max_clients.min(readiness.room());
+        let most = context.options.max_clients.min(readiness.room());
         // No clients, and the door still shut: `wait` will open it.
         Ok(Self {
             most,
-            server,
+            context,
             readiness,
             door: None,
             pipe,
@@ -197,7 +197,7 @@ impl Clients {
         address: SocketAddr,
     ) -> Result<(), Failure> {
         // Its state, and its first line.
-        let client = Client::new(stream, address, &self.server, self.worker)?;
+        let client = Client::new(stream, address, &self.context, self.worker)?;
         // By which the kernel will name it.
         let fd = number(&client.socket());
         // From here on it is in the list.
@@ -259,7 +259,7 @@ impl Clients {
         // Out of the list, before the number of its socket becomes another's.
         self.readiness.forget(&client.socket());
         // Its last line; then it is dropped, and the kernel closes the socket.
-        client.tell(&self.server, &Event::Closed(ending));
+        client.record(&self.context, &Event::Closed(ending));
         // Its place is free, for the clients of any loop.
         self.taken.fetch_sub(1, Ordering::SeqCst);
     }
@@ -291,10 +291,10 @@ impl Clients {
             // By which everything else knows it.
             let fd = number(&client.socket());
             // It may have been active since the deadline was noted.
-            let deadline = client.deadline(&self.server);
+            let deadline = client.deadline(&self.context);
             let overdue = deadline.is_some_and(|deadline| deadline <= now);
             // Only then it is asked why it should be closed.
-            let ending = overdue.then(|| client.overdue(&self.server));
+            let ending = overdue.then(|| client.overdue(&self.context));
             // Not overdue, or overdue and spared: both are nothing.
             match ending.flatten() {
                 // Its time is over.
@@ -309,7 +309,7 @@ impl Clients {
     fn note_deadline(&mut self, fd: RawFd) {
         // Both may be missing: then the other one is the earliest.
         let client = self.live[place(fd)].as_ref();
-        let deadline = client.and_then(|it| it.deadline(&self.server));
+        let deadline = client.and_then(|it| it.deadline(&self.context));
         // Of the two, where there are two.
         self.earliest = self.earliest.into_iter().chain(deadline).min();
     }
@@ -326,7 +326,7 @@ fn place(fd: RawFd) -> usize {
 /// # Errors
 ///
 /// EMFILE or ENFILE when there is no descriptor left for an epoll.
-pub fn readiness(backend: Option<Backend>) -> nix::Result<Box<dyn Readiness>> {
+pub fn readiness(backend: Option<Backend>) -> nix::Result<Box<dyn Poller>> {
     // A box hides which it is: the loop calls the three verbs, and that costs
     // nothing beside the system calls behind them.
     Ok(match backend {
@@ -345,8 +345,8 @@ mod tests {
     use std::io::{Read as _, Write as _};
 
     use black_box::allocations::Counting;
-    use common::language::Language;
-    use common::options::Options;
+    use common::console::language::Language;
+    use common::console::options::Options;
     use common::totals::Totals;
 
     use super::*;
@@ -355,18 +355,18 @@ mod tests {
     static ALLOCATOR: Counting = Counting;
 
     /// A server that listens on a free port, and its list.
-    fn clients(backend: &str) -> (Arc<Server>, Listener, Clients) {
+    fn clients(backend: &str) -> (Arc<Context>, Listener, Clients) {
         let line = format!("mux-server --quiet --port 0 --backend {backend}");
         let words = line.split(' ').map(Into::into);
         let program = crate::PROGRAM;
         let options = Options::parse(program, Language::English, words);
-        let server = Server::new(program, options.unwrap()).unwrap();
-        let server = Arc::new(server);
-        let listener = Listener::new(Arc::clone(&server)).unwrap();
+        let context = Context::new(program, options.unwrap()).unwrap();
+        let context = Arc::new(context);
+        let listener = Listener::new(Arc::clone(&context)).unwrap();
         let taken = Arc::default();
         let clients =
-            Clients::new(Arc::clone(&server), &listener, Worker::Loop, taken);
-        (server, listener, clients.unwrap())
+            Clients::new(Arc::clone(&context), &listener, Worker::Loop, taken);
+        (context, listener, clients.unwrap())
     }
 
     /// Waits until somebody is ready, and says who.
@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn a_message_costs_the_loop_no_allocation() {
         for backend in ["select", "poll", "epoll"] {
-            let (server, mut listener, mut clients) = clients(backend);
+            let (context, mut listener, mut clients) = clients(backend);
             let mut client =
                 TcpStream::connect(listener.address().unwrap()).unwrap();
             let fd = ready(&mut clients, &mut listener)[0];
@@ -400,7 +400,8 @@ mod tests {
                 }
                 for fd in found.drain(..) {
                     let client = clients.get(fd).unwrap();
-                    let end = client.proceed(&server, &mut totals, &mut buffer);
+                    let end =
+                        client.proceed(&context, &mut totals, &mut buffer);
                     assert!(end.is_none(), "{end:?}");
                     clients.watch(fd);
                 }

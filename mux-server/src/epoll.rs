@@ -12,12 +12,12 @@ use nix::poll::PollTimeout;
 use nix::sys::epoll::{self, EpollCreateFlags, EpollEvent, EpollFlags};
 
 // The three verbs to be put in their terms.
-use crate::readiness::{Interest, Readiness, Socket, number};
+use crate::poller::{Interest, Poller, Socket, number};
 
 /// The most answers taken from one wait; the next one brings the rest.
 const ANSWERS: usize = 1024;
 
-/// Readiness by epoll(7).
+/// Poller by epoll(7).
 pub struct Epoll {
     /// The list itself is in there; this is its descriptor.
     kernel: epoll::Epoll,
@@ -42,7 +42,7 @@ impl Epoll {
 }
 
 /// The three verbs, in three system calls.
-impl Readiness for Epoll {
+impl Poller for Epoll {
     /// One system call for each change, none for those who stay: that is the
     /// bargain.
     fn watch(

@@ -14,7 +14,7 @@ mod clients;
 #[cfg(target_os = "linux")]
 mod epoll;
 mod poll;
-mod readiness;
+mod poller;
 mod select;
 mod workers;
 
@@ -25,13 +25,13 @@ use std::sync::atomic::AtomicUsize;
 
 // From the files beside this one, and from the common ground.
 use clients::Clients;
-use common::Server;
+use common::Context;
+use common::console::errors::Failure;
+use common::console::log::Worker;
+use common::console::options::{Backend, Program, Serve};
 use common::constants::BUFFER_SIZE;
-use common::failure::Failure;
 use common::listener::Listener;
-use common::options::{Backend, Program, Serve};
 use common::totals::Totals;
-use common::transcript::Worker;
 
 /// What the command line needs to know of this server.
 const PROGRAM: Program = Program {
@@ -42,17 +42,17 @@ const PROGRAM: Program = Program {
 
 /// Reads the options, listens, and calls `serve`.
 fn main() -> ExitCode {
-    common::run(PROGRAM, |server, listener| match server.options.workers {
+    common::run(PROGRAM, |context, listener| match context.options.workers {
         // One, with all places of `--max-clients` for itself.
-        None => serve(server, listener, Worker::Loop, Arc::default()),
+        None => serve(context, listener, Worker::Loop, Arc::default()),
         // Several of the loop below.
-        Some(number) => workers::serve(server, listener, number),
+        Some(number) => workers::serve(context, listener, number),
     })
 }
 
 /// Serves clients until a stop; returns what they received and sent.
 fn serve(
-    server: &Arc<Server>,
+    context: &Arc<Context>,
     mut listener: Listener,
     worker: Worker,
     taken: Arc<AtomicUsize>,
@@ -60,7 +60,7 @@ fn serve(
     // 1. Initialise the list of sockets
     // No clients yet, but the pipe of the signals, and the door.
     let mut clients =
-        Clients::new(Arc::clone(server), &listener, worker, taken)?;
+        Clients::new(Arc::clone(context), &listener, worker, taken)?;
     // Of several loops none can say when all are there.
     if worker == Worker::Loop {
         listener.announce()?;
@@ -97,7 +97,7 @@ fn serve(
             } else if let Some(client) = clients.get(fd) {
                 // It does all it can without waiting, and says whether that
                 // was its end.
-                match client.proceed(server, &mut totals, &mut buffer) {
+                match client.proceed(context, &mut totals, &mut buffer) {
                     // 4.3 If there is data: receive, print, send
                     // That is done; it is watched for what it needs next.
                     None => clients.watch(fd),

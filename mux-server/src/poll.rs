@@ -11,9 +11,9 @@ use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 // The three verbs to be put in its terms.
-use crate::readiness::{Interest, List, Readiness, Socket};
+use crate::poller::{Interest, List, Poller, Socket};
 
-/// Readiness by poll(2).
+/// Poller by poll(2).
 #[derive(Default)]
 pub struct Poll {
     /// What the kernel forgets with each answer.
@@ -23,7 +23,7 @@ pub struct Poll {
 }
 
 /// The three verbs, in one system call.
-impl Readiness for Poll {
+impl Poller for Poll {
     /// No system call.
     fn watch(
         &mut self,

@@ -14,9 +14,9 @@ use nix::sys::select::{FD_SETSIZE, FdSet, select};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
 // The three verbs to be put in its terms.
-use crate::readiness::{Interest, List, Readiness, Socket, number};
+use crate::poller::{Interest, List, Poller, Socket, number};
 
-/// Readiness by select(2).
+/// Poller by select(2).
 pub struct Select {
     /// What the kernel forgets with each answer.
     list: List,
@@ -42,7 +42,7 @@ impl Select {
 }
 
 /// The three verbs, in one system call.
-impl Readiness for Select {
+impl Poller for Select {
     /// Refuses what does not fit; no system call.
     fn watch(
         &mut self,

@@ -10,18 +10,18 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
 // From the common ground.
-use common::Server;
-use common::failure::Failure;
+use common::Context;
+use common::console::errors::Failure;
+use common::console::log::Worker;
 use common::listener::{Event, Listener};
-use common::stop;
+use common::shutdown;
 use common::totals::Totals;
-use common::transcript::Worker;
 use nix::unistd::pipe;
 
 /// Serves clients by so many loops until a stop; returns what they received
 /// and sent.
 pub fn serve(
-    server: &Arc<Server>,
+    context: &Arc<Context>,
     mut listener: Listener,
     workers: usize,
 ) -> Result<Totals, Failure> {
@@ -43,7 +43,7 @@ pub fn serve(
     // All of them before the first client.
     for number in 1..=workers as u64 {
         // The loop's own shares of what it uses.
-        let server = Arc::clone(server);
+        let context = Arc::clone(context);
         let shared = listener.share(Arc::clone(&reading));
         // The limit is for all together.
         let taken = Arc::clone(&taken);
@@ -60,17 +60,17 @@ pub fn serve(
                 // 2. From each thread: the loop of `main.rs`
                 // The list, the table, the totals: each loop has its own.
                 let worker = Worker::LoopNumber(number);
-                let result = crate::serve(&server, shared, worker, taken);
+                let result = crate::serve(&context, shared, worker, taken);
                 // Nobody listens once the server gives up: no loss.
                 sender.send(result).ok();
                 // The main thread waits in poll(2), not at the channel.
-                stop::wake();
+                shutdown::wake();
             })?;
     }
     // The socket is the loops' from now on; here only signals are waited for.
     listener.leave();
     // All loops exist: now clients are welcome.
-    server.transcript.listening(address);
+    context.log.print_listening(address);
     // The last one to arrive at the barrier opens it for all.
     start.wait();
     // How many loops have not ended yet, and what the others have served.

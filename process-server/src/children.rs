@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
 // From the common ground; the rest is what Unix has for processes.
-use common::Server;
-use common::failure::{Failure, Trouble};
-use common::stop;
+use common::Context;
+use common::console::errors::{Failure, TransientError};
+use common::console::log::{Event, Worker};
+use common::shutdown;
 use common::totals::Totals;
-use common::transcript::{Event, Worker};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -64,10 +64,10 @@ extern "C" fn on_signal(signal: c_int) {
     match signal {
         // The kernel sends it when a child ends: `reap` will see to it. A child
         // has none of its own; it would wake the server in vain, and no more.
-        libc::SIGCHLD => stop::wake(),
+        libc::SIGCHLD => shutdown::wake(),
         // The grace is over: cut the client off. Without a stop before it, it
         // is a stray, for the server's SIGTERM always comes first.
-        libc::SIGUSR1 if !in_server() && stop::requested() => {
+        libc::SIGUSR1 if !in_server() && shutdown::requested() => {
             // For a client that is just being accepted; see `take`.
             CUT.store(true, Ordering::SeqCst);
             // For the one that is being served.
@@ -78,11 +78,11 @@ extern "C" fn on_signal(signal: c_int) {
         // Somebody's mistake: these mean nothing here, or not now.
         libc::SIGUSR1 | libc::SIGUSR2 => {}
         // SIGINT or SIGTERM: the loop has to know, and no more.
-        _ if in_server() => stop::request(),
+        _ if in_server() => shutdown::request(),
         // Ctrl-C reaches the whole process group, and then the server's
         // SIGTERM comes as well: twice the same is still one stop.
         _ => {
-            stop::note();
+            shutdown::note();
             // A worker takes no other client.
             dismiss();
             // All that this one has sent so far is still answered.
@@ -167,7 +167,7 @@ struct Child {
 #[derive(Debug)]
 pub struct Children {
     /// The options and the transcript.
-    server: Arc<Server>,
+    context: Arc<Context>,
     /// Each of them, in a plain list: after a fork, each page that the server
     /// writes to is copied, and adding at the end writes to one page. To search
     /// the list costs less than that.
@@ -189,7 +189,8 @@ type Report = [[u8; 8]; 5];
 
 /// The troubles that a worker may meet, by their numbers in a report. The
 /// number after the last is a mistake in the program, and not to be mended.
-const TROUBLES: [Trouble; 2] = [Trouble::Accept, Trouble::Network];
+const TROUBLES: [TransientError; 2] =
+    [TransientError::Accept, TransientError::Network];
 
 impl Children {
     /// No children yet; from now on signals are handled for them too.
@@ -197,11 +198,11 @@ impl Children {
     /// # Errors
     ///
     /// EMFILE or ENFILE when there is no descriptor left for the pipe.
-    pub fn new(server: Arc<Server>) -> io::Result<Self> {
+    pub fn new(context: Arc<Context>) -> io::Result<Self> {
         // The handler asks for it, in every process.
         SERVER.store(getpid().as_raw(), Ordering::SeqCst);
         // In place of the common handler, which knows nothing of children.
-        stop::handle(
+        shutdown::handle(
             &[
                 Signal::SIGCHLD,
                 Signal::SIGUSR1,
@@ -216,7 +217,7 @@ impl Children {
         // The server reads what is there, and never waits for more.
         fcntl(&reports, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         Ok(Self {
-            server,
+            context,
             live: Vec::new(),
             reports: Arc::new(reports),
             report,
@@ -250,7 +251,7 @@ impl Children {
         // A signal that came before the line above has found no client.
         if CUT.load(Ordering::SeqCst) {
             shut_down(libc::SHUT_RDWR);
-        } else if stop::requested() {
+        } else if shutdown::requested() {
             // What it has sent by now is still answered.
             end_receiving();
         }
@@ -287,7 +288,7 @@ impl Children {
         #[cfg(target_os = "linux")]
         nix::sys::prctl::set_pdeathsig(Signal::SIGUSR2)?;
         // Either may have come too early to have had any effect.
-        if stop::requested() || Self::orphaned() {
+        if shutdown::requested() || Self::orphaned() {
             dismiss();
         }
         // No error, and nothing to tell.
@@ -326,7 +327,7 @@ impl Children {
 
     /// In a worker: tells the server of a trouble. All workers meet the same
     /// shortage at once, and one line about it is enough.
-    pub fn complain(&self, trouble: Trouble, error: &io::Error) {
+    pub fn print_error(&self, trouble: TransientError, error: &io::Error) {
         // Both go as numbers, and an error of 0 is none.
         let known = TROUBLES.iter().position(|known| *known == trouble);
         self.write_error(known.unwrap_or(TROUBLES.len()), error);
@@ -420,7 +421,7 @@ impl Children {
                 }
                 // By itself: after its work, or after a panic.
                 Ok(WaitStatus::Exited(child, status)) => {
-                    let language = self.server.transcript.language();
+                    let language = self.context.log.language();
                     // A number means something to whoever knows the program.
                     let text = language.pick("exit status", "estado de salida");
                     let died = format!("{text} {status}");
@@ -469,7 +470,7 @@ impl Children {
             let worker = Worker::Process(child.as_raw().unsigned_abs());
             // The line that the child can no longer print.
             let event = Event::Died(died);
-            self.server.transcript.say(worker, client, &event);
+            self.context.log.print_event(worker, client, &event);
         }
     }
 
@@ -538,7 +539,9 @@ impl Children {
         // The lists are the same, since the program is.
         match TROUBLES.get(kind) {
             // The spell is the server's, and so one for all workers.
-            Some(trouble) => self.server.transcript.trouble(*trouble, &error),
+            Some(trouble) => {
+                self.context.log.report_transient(*trouble, &error)
+            }
             // `reap` returns it.
             None => self.mistake = Some(error),
         }

@@ -17,13 +17,13 @@ use std::sync::Arc;
 
 // From the files beside this one, and from the common ground.
 use children::Children;
-use common::Server;
+use common::Context;
+use common::console::errors::{Failure, TransientError};
+use common::console::log::Worker;
+use common::console::options::{Program, Serve};
 use common::echo::handle_client;
-use common::failure::{Failure, Trouble};
 use common::listener::{Event, Listener};
-use common::options::{Program, Serve};
 use common::totals::Totals;
-use common::transcript::Worker;
 use nix::unistd::{ForkResult, fork};
 
 /// What the command line needs to know of this server.
@@ -35,21 +35,21 @@ const PROGRAM: Program = Program {
 
 /// Reads the options, listens, and calls `serve`.
 fn main() -> ExitCode {
-    common::run(PROGRAM, |server, listener| match server.options.workers {
+    common::run(PROGRAM, |context, listener| match context.options.workers {
         // A process for each client.
-        None => serve(server, listener),
+        None => serve(context, listener),
         // Processes that exist before the first client.
-        Some(number) => workers::serve(server, listener, number),
+        Some(number) => workers::serve(context, listener, number),
     })
 }
 
 /// Serves clients until a stop; returns what they received and sent.
 fn serve(
-    server: &Arc<Server>,
+    context: &Arc<Context>,
     mut listener: Listener,
 ) -> Result<Totals, Failure> {
     // From here on their signals are handled as well.
-    let mut children = Children::new(Arc::clone(server))?;
+    let mut children = Children::new(Arc::clone(context))?;
     // The first line: clients may come.
     listener.announce()?;
     // The endless loop of the original, with an end: `next` returns `None`
@@ -80,7 +80,8 @@ fn serve(
                             let spare = Children::spare;
                             // The same function as in a thread.
                             handle_client(
-                                &stream, address, worker, server, totals, spare,
+                                &stream, address, worker, context, totals,
+                                spare,
                             );
                             // Whatever became of the client.
                             Ok(())
@@ -94,7 +95,7 @@ fn serve(
                     }
                     // EAGAIN or ENOMEM: this client waits, the others go on.
                     Err(errno) => {
-                        let trouble = Trouble::Process;
+                        let trouble = TransientError::Process;
                         // It is handed out again after a pause.
                         let error = errno.into();
                         listener.keep(stream, address, trouble, &error);

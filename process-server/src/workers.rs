@@ -12,14 +12,14 @@ use std::sync::Arc;
 use std::thread::sleep;
 
 // From the common ground.
-use common::Server;
+use common::Context;
+use common::console::errors::{Failure, TransientError};
+use common::console::log::Worker;
 use common::constants::RETRY_PAUSE;
 use common::echo::handle_client;
-use common::failure::{Failure, Trouble};
 use common::listener::{Accepted, Event, Listener, accept};
-use common::stop;
+use common::shutdown;
 use common::totals::Totals;
-use common::transcript::Worker;
 use nix::errno::Errno;
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::{ForkResult, fork, pipe, read};
@@ -30,12 +30,12 @@ use crate::children::Children;
 /// Serves clients by so many processes until a stop; returns what they
 /// received and sent.
 pub fn serve(
-    server: &Arc<Server>,
+    context: &Arc<Context>,
     mut listener: Listener,
     workers: usize,
 ) -> Result<Totals, Failure> {
     // From here on their signals are handled as well.
-    let mut children = Children::new(Arc::clone(server))?;
+    let mut children = Children::new(Arc::clone(context))?;
     // A worker reports after each client, not only at its end.
     listener.also_wait_for(children.reports());
     // Asked now, for the listener is about to give its socket away.
@@ -67,7 +67,7 @@ pub fn serve(
                     while read(&closed, &mut [0]) == Err(Errno::EINTR) {}
                     // Never returns: this loop is the server's business.
                     children
-                        .work(|totals| work(&children, socket, server, totals))
+                        .work(|totals| work(&children, socket, context, totals))
                 }
                 // Without a client of its own: it will have many.
                 Ok(ForkResult::Parent { child }) => children.enter(child, None),
@@ -75,11 +75,13 @@ pub fn serve(
                 Err(errno) if open.is_none() => {
                     let error = errno.into();
                     // Once for each spell.
-                    server.transcript.trouble(Trouble::Process, &error);
+                    context
+                        .log
+                        .report_transient(TransientError::Process, &error);
                     // Nobody waits for this process meanwhile.
                     sleep(RETRY_PAUSE);
                     // Makes `next` return at once, and this loop try again.
-                    stop::wake();
+                    shutdown::wake();
                     // Until then there may be reports to read.
                     break;
                 }
@@ -90,7 +92,7 @@ pub fn serve(
         // Once: all workers exist, and clients may come. `take` leaves `None`
         // behind.
         if let Some(open) = open.take() {
-            server.transcript.listening(address);
+            context.log.print_listening(address);
             // Only now: with the condition `open.take().is_some()` it would
             // have been closed before the block, and clients before the line.
             drop(open);
@@ -122,7 +124,7 @@ pub fn serve(
 fn work(
     children: &Children,
     socket: &TcpListener,
-    server: &Server,
+    context: &Context,
     totals: &mut Totals,
 ) -> Result<(), Failure> {
     // From here on a stop, or the end of the server, ends the loop below.
@@ -132,7 +134,7 @@ fn work(
         // 2.1 Accept a client
         // Here the process waits for its next one.
         let accepted = accept(socket, |trouble, error| {
-            children.complain(trouble, error);
+            children.print_error(trouble, error);
         });
         // Somebody, nobody, or a reason not to go on like this.
         match accepted {
@@ -150,7 +152,7 @@ fn work(
                 // Under the same number for all clients: this process's.
                 let worker = Worker::Process(id());
                 // The same function as in a process for each client.
-                handle_client(&stream, address, worker, server, totals, spare);
+                handle_client(&stream, address, worker, context, totals, spare);
                 // Before `stream` is dropped, and its number free for others.
                 Children::give_back();
                 // What this client has received and sent.

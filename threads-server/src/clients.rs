@@ -11,16 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 // From the common ground.
-use common::Server;
-use common::stop;
+use common::Context;
+use common::console::log::{Ending, Event, Worker};
+use common::shutdown;
 use common::totals::Totals;
-use common::transcript::{Ending, Event, Worker};
 
 /// The table of the clients being served.
 #[derive(Debug)]
 pub struct Clients {
     /// Never changed after the start, so it needs no lock.
-    server: Arc<Server>,
+    context: Arc<Context>,
     /// All that changes: Rust lets nobody reach it past the lock.
     state: Mutex<State>,
 }
@@ -48,16 +48,16 @@ struct Client {
 
 impl Clients {
     /// An empty table.
-    pub fn new(server: Arc<Server>) -> Self {
+    pub fn new(context: Arc<Context>) -> Self {
         Self {
-            server,
+            context,
             state: Mutex::default(),
         }
     }
 
     /// The options and the transcript.
-    pub fn server(&self) -> &Server {
-        &self.server
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// How many clients are being served.
@@ -171,12 +171,15 @@ impl Drop for Place {
             // Every client that came has a line that says how it went.
             let event = Event::Closed(Ending::Panicked);
             // The message of the panic itself is on standard error.
-            clients.server.transcript.say(worker, self.address, &event);
+            clients
+                .context
+                .log
+                .print_event(worker, self.address, &event);
         }
         // Until the end of this function.
         let mut state = clients.lock();
         // Before this client is removed: afterwards no house is full.
-        let full = state.live.len() >= clients.server.options.max_clients;
+        let full = state.live.len() >= clients.context.options.max_clients;
         // Drops the table's share of its socket.
         state.live.remove(&self.number);
         // Two threads that add at once would lose one of the sums; the lock
@@ -184,8 +187,8 @@ impl Drop for Place {
         state.totals += self.totals;
         // The main thread looks at the table by itself whenever a client
         // comes; only a full house or a stop makes it wait for one to leave.
-        if full || stop::requested() {
-            stop::wake();
+        if full || shutdown::requested() {
+            shutdown::wake();
         }
     }
 }
@@ -198,8 +201,8 @@ mod tests {
 
     use black_box::allocations::Counting;
     use common::closing::Stream;
+    use common::console::options::{Options, Serve};
     use common::echo::handle_client;
-    use common::options::{Options, Serve};
 
     use super::*;
 
@@ -245,10 +248,10 @@ mod tests {
     #[test]
     fn a_message_costs_no_allocation() {
         let program = crate::PROGRAM;
-        let language = common::language::Language::English;
+        let language = common::console::language::Language::English;
         let words = ["x", "--quiet", "--serve", "until-eof"].map(Into::into);
         let options = Options::parse(program, language, words).unwrap();
-        let server = Server::new(program, options).unwrap();
+        let context = Context::new(program, options).unwrap();
         let mut notes = Notes {
             allocations: Vec::with_capacity(10),
         };
@@ -259,7 +262,7 @@ mod tests {
             &mut notes,
             address,
             worker,
-            &server,
+            &context,
             &mut totals,
             || true,
         );
@@ -301,10 +304,10 @@ mod tests {
         let program = crate::PROGRAM;
         assert_eq!(program.serve, Serve::Once);
         let words = ["threads-server".into(), "--quiet".into()];
-        let language = common::language::Language::English;
+        let language = common::console::language::Language::English;
         let options = Options::parse(program, language, words).unwrap();
-        let server = Server::new(program, options).unwrap();
-        Arc::new(Clients::new(Arc::new(server)))
+        let context = Context::new(program, options).unwrap();
+        Arc::new(Clients::new(Arc::new(context)))
     }
 
     /// Both ends of a connection, and the client's address.
@@ -333,7 +336,7 @@ mod tests {
                     Panics,
                     address,
                     worker,
-                    clients.server(),
+                    clients.context(),
                     totals,
                     || true,
                 );

@@ -20,13 +20,13 @@ use std::thread;
 
 // From the file beside this one, and from the common ground.
 use clients::Clients;
-use common::Server;
+use common::Context;
+use common::console::errors::{Failure, TransientError};
+use common::console::log::Worker;
+use common::console::options::{Program, Serve};
 use common::echo::handle_client;
-use common::failure::{Failure, Trouble};
 use common::listener::{Event, Listener};
-use common::options::{Program, Serve};
 use common::totals::Totals;
-use common::transcript::Worker;
 
 /// What the command line needs to know of this server.
 const PROGRAM: Program = Program {
@@ -37,23 +37,23 @@ const PROGRAM: Program = Program {
 
 /// Reads the options, listens, and calls `serve`.
 fn main() -> ExitCode {
-    common::run(PROGRAM, |server, listener| match server.options.workers {
+    common::run(PROGRAM, |context, listener| match context.options.workers {
         // A thread for each client.
-        None => serve(server, listener),
+        None => serve(context, listener),
         // Threads that exist before the first client.
-        Some(number) => workers::serve(server, listener, number),
+        Some(number) => workers::serve(context, listener, number),
     })
 }
 
 /// Serves clients until a stop; returns what they received and sent.
 fn serve(
-    server: &Arc<Server>,
+    context: &Arc<Context>,
     mut listener: Listener,
 ) -> Result<Totals, Failure> {
     // Every thread outlives this function as far as the compiler can tell, so
     // what they share is owned by all: `Arc` counts its owners and frees it
     // with the last one.
-    let clients = Arc::new(Clients::new(Arc::clone(server)));
+    let clients = Arc::new(Clients::new(Arc::clone(context)));
     // The first line: clients may come.
     listener.announce()?;
     // Threads are told apart by the order of their creation.
@@ -78,7 +78,7 @@ fn serve(
                     Err(error) => {
                         if let Some(stream) = Arc::into_inner(stream) {
                             // EAGAIN or ENOMEM, in other words.
-                            let trouble = Trouble::Thread;
+                            let trouble = TransientError::Thread;
                             // It is handed out again after a pause.
                             listener.keep(stream, address, trouble, &error);
                         }
@@ -130,11 +130,11 @@ fn create_thread(
             let mut place = place;
             let totals = &mut place.totals;
             // The options, and where the lines go.
-            let server = clients.server();
+            let context = clients.context();
             // When its last message has come, a stop leaves it in peace.
             let spare = || clients.spare(number);
             // A panic in here unwinds this thread alone. Its socket is closed
             // and its place given back as its variables are dropped.
-            handle_client(&*stream, address, worker, server, totals, spare);
+            handle_client(&*stream, address, worker, context, totals, spare);
         })
 }

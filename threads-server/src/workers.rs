@@ -11,14 +11,14 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
 // From the common ground; socket2 can shut down a listening socket.
-use common::Server;
+use common::Context;
+use common::console::errors::Failure;
+use common::console::log::Worker;
 use common::constants::RETRY_PAUSE;
 use common::echo::handle_client;
-use common::failure::Failure;
 use common::listener::{Accepted, Event, Listener, accept};
-use common::stop;
+use common::shutdown;
 use common::totals::Totals;
-use common::transcript::Worker;
 use socket2::SockRef;
 
 // The same table of clients as without `--workers`.
@@ -27,12 +27,12 @@ use crate::clients::Clients;
 /// Serves clients by so many threads until a stop; returns what they received
 /// and sent.
 pub fn serve(
-    server: &Arc<Server>,
+    context: &Arc<Context>,
     mut listener: Listener,
     workers: usize,
 ) -> Result<Totals, Failure> {
     // The same table as without `--workers`.
-    let clients = Arc::new(Clients::new(Arc::clone(server)));
+    let clients = Arc::new(Clients::new(Arc::clone(context)));
     // Asked now, for the listener is about to give its socket away.
     let address = listener.address()?;
     // The threads wait in accept(2) itself, where the kernel wakes one of
@@ -64,11 +64,11 @@ pub fn serve(
                 // Nobody listens once the server gives up: no loss.
                 sender.send(result).ok();
                 // The main thread waits in poll(2), not at the channel.
-                stop::wake();
+                shutdown::wake();
             })?;
     }
     // All threads exist: now clients are welcome.
-    server.transcript.listening(address);
+    context.log.print_listening(address);
     // The last one to arrive at the barrier opens it for all.
     start.wait();
     // How many threads have not ended yet.
@@ -111,10 +111,10 @@ fn work(
     loop {
         // 2.1 Accept a client
         // Here the thread waits for its next one.
-        let transcript = &clients.server().transcript;
+        let log = &clients.context().log;
         let accepted = accept(socket, |trouble, error| {
             // All threads share the spell: one line for the same shortage.
-            transcript.trouble(trouble, error);
+            log.report_transient(trouble, error);
         });
         // Somebody, nobody, or a reason not to go on like this.
         match accepted {
@@ -127,7 +127,7 @@ fn work(
             // Descriptors or memory have run out: others may free some.
             Ok(Accepted::Exhausted) => thread::sleep(RETRY_PAUSE),
             // EINVAL: the socket was shut down, for a stop.
-            Err(_) if stop::requested() => return Ok(()),
+            Err(_) if shutdown::requested() => return Ok(()),
             // EBADF and the like: a mistake in this program.
             Err(failure) => return Err(failure),
         }
@@ -155,12 +155,12 @@ fn serve_one(
         let worker = Worker::Thread(number);
         // Counted in its place, as it goes.
         let totals = &mut place.totals;
-        let server = clients.server();
+        let context = clients.context();
         // When its last message has come, a stop leaves it in peace.
         let spare = || clients.spare(number);
         // 2.2 Receive, print, send, close
         // The same function as in a thread for each client.
-        handle_client(&*stream, address, worker, server, totals, spare);
+        handle_client(&*stream, address, worker, context, totals, spare);
     }));
     // The message of a panic is on standard error, its line in the transcript.
     drop(result);

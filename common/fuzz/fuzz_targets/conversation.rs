@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 use arbitrary::Arbitrary;
 use common::constants::{BUFFER_SIZE, GREETING};
 use common::echo::{Conversation, Step};
-use common::language::Language;
-use common::options::{Options, Program, Reply, Serve};
+use common::console::language::Language;
+use common::console::options::{Options, Program, Reply, Serve};
 use libfuzzer_sys::fuzz_target;
 
 /// One life of a conversation.

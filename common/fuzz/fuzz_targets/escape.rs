@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use common::transcript::escape;
+use common::console::log::escape;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -17,21 +17,21 @@ use nix::unistd::getpid;
 
 /// A moment: nanoseconds of the clock that counts from the machine's start,
 /// so that traces of several servers fit on one axis of time.
-pub type Moment = u64;
+pub type Nanos = u64;
 
 /// Nanoseconds in a microsecond, which is the unit of the format.
-const MICROSECOND: Moment = 1_000;
+const MICROSECOND: Nanos = 1_000;
 
 /// The present moment.
 #[must_use]
-pub fn now() -> Moment {
+pub fn now() -> Nanos {
     // It cannot fail: the clock exists, and so does the room for the answer.
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC);
     // Neither part is negative, so the conversion cannot fail either.
     time.map_or(0, |time| {
-        let seconds = Moment::try_from(time.tv_sec()).unwrap_or(0);
+        let seconds = Nanos::try_from(time.tv_sec()).unwrap_or(0);
         // 64 bits of nanoseconds last for 584 years.
-        seconds * 1_000_000_000 + Moment::try_from(time.tv_nsec()).unwrap_or(0)
+        seconds * 1_000_000_000 + Nanos::try_from(time.tv_nsec()).unwrap_or(0)
     })
 }
 
@@ -71,7 +71,7 @@ impl Trace {
     /// What a worker's lane is called; the process bears the program's name.
     pub fn name(&self, worker: &str) {
         // Twice the same shape, with the two words that the format has.
-        let lane = lane();
+        let lane = pid_tid();
         let names = [("process_name", self.program), ("thread_name", worker)];
         // Both in one write.
         let lines = names.map(|(kind, name)| {
@@ -89,12 +89,15 @@ impl Trace {
     pub fn slice(
         &self,
         name: &str,
-        (start, end): (Moment, Moment),
+        (start, end): (Nanos, Nanos),
         client: SocketAddr,
     ) {
         // X is a complete event: a start and a duration.
-        let (lane, start, length) =
-            (lane(), micro(start), micro(end.saturating_sub(start)));
+        let (lane, start, length) = (
+            pid_tid(),
+            format_micros(start),
+            format_micros(end.saturating_sub(start)),
+        );
         // In the order of the format's documentation.
         self.write(&format!(
             "{{\"name\":\"{name}\",\"cat\":\"stage\",\"ph\":\"X\",\
@@ -108,11 +111,11 @@ impl Trace {
     pub fn pair(
         &self,
         name: &str,
-        (start, end): (Moment, Moment),
+        (start, end): (Nanos, Nanos),
         client: SocketAddr,
     ) {
         // The client is the id by which the two belong together.
-        let lane = lane();
+        let lane = pid_tid();
         let mut lines = String::new();
         // Begin and end.
         for (kind, moment) in [("b", start), ("e", end)] {
@@ -121,7 +124,7 @@ impl Trace {
                 lines,
                 "{{\"name\":\"{name}\",\"cat\":\"client\",\"ph\":\"{kind}\",\
                  \"id\":\"{client}\",\"ts\":{},{lane}}},",
-                micro(moment)
+                format_micros(moment)
             );
         }
         self.write(&lines);
@@ -131,7 +134,7 @@ impl Trace {
     pub fn instant(
         &self,
         name: &str,
-        moment: Moment,
+        moment: Nanos,
         client: SocketAddr,
         reason: Option<&str>,
     ) {
@@ -140,7 +143,7 @@ impl Trace {
             format!(",\"reason\":\"{}\"", text.replace(['"', '\\'], "'"))
         });
         // `t`: it concerns this thread alone.
-        let (lane, moment) = (lane(), micro(moment));
+        let (lane, moment) = (pid_tid(), format_micros(moment));
         self.write(&format!(
             "{{\"name\":\"{name}\",\"cat\":\"client\",\"ph\":\"i\",\
              \"s\":\"t\",\"ts\":{moment},{lane},\
@@ -150,7 +153,7 @@ impl Trace {
 }
 
 /// Who writes this: the real numbers, which ps(1) and top(1) show as well.
-fn lane() -> String {
+fn pid_tid() -> String {
     // Asked each time, since fork(2) copies everything but these.
     let process = getpid();
     // The number of the thread; elsewhere that of its process must do.
@@ -163,7 +166,7 @@ fn lane() -> String {
 }
 
 /// Microseconds, with three decimals.
-fn micro(moment: Moment) -> String {
+fn format_micros(moment: Nanos) -> String {
     format!("{}.{:03}", moment / MICROSECOND, moment % MICROSECOND)
 }
 
@@ -190,9 +193,9 @@ mod tests {
 
     #[test]
     fn microseconds_have_three_decimals() {
-        assert_eq!(micro(1_234_567), "1234.567");
-        assert_eq!(micro(1_000_001), "1000.001");
-        assert_eq!(micro(0), "0.000");
+        assert_eq!(format_micros(1_234_567), "1234.567");
+        assert_eq!(format_micros(1_000_001), "1000.001");
+        assert_eq!(format_micros(0), "0.000");
     }
 
     #[test]
@@ -227,7 +230,7 @@ mod tests {
         let text = fs::read_to_string(&scratch.0).unwrap();
         // Every line has the same fields, with other words in them.
         let line = |start: &str, end: &str| {
-            let lane = lane();
+            let lane = pid_tid();
             format!(r#"{{"name":{start},{lane}{end}}},"#)
         };
         let client = r#""client":"127.0.0.1:1""#;

@@ -1,5 +1,5 @@
 //! Who watches a conversation: one line in the transcript for each event, and
-//! with `--trace` one bar in the trace for each stage between two of them.
+//! with `--trace` one bar in the trace for each activity between two of them.
 //!
 //! The handler says what happens; what becomes of it is decided here.
 
@@ -7,13 +7,13 @@
 use std::net::SocketAddr;
 
 // Where it is written down.
-use crate::Server;
-use crate::trace::{Moment, now};
-use crate::transcript::{Event, Worker};
+use crate::Context;
+use crate::console::log::{Event, Worker};
+use crate::console::trace::{Nanos, now};
 
 /// What is going on between a client and its worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum Activity {
     /// The client has not sent its next message yet, or nobody has looked.
     Waiting,
     /// Its message is here, and being printed.
@@ -36,90 +36,90 @@ pub struct Observer {
     /// Who it is.
     client: SocketAddr,
     /// What is going on.
-    stage: Stage,
+    activity: Activity,
     /// Since when; 0 without a trace, which alone asks for it.
-    since: Moment,
+    since: Nanos,
 }
 
 impl Observer {
     /// Tells of a client that is served from now on.
     #[must_use]
-    pub fn new(server: &Server, worker: Worker, client: SocketAddr) -> Self {
+    pub fn new(context: &Context, worker: Worker, client: SocketAddr) -> Self {
         // The client speaks first.
         let mut observer = Self {
             worker,
             client,
-            stage: Stage::Waiting,
+            activity: Activity::Waiting,
             since: 0,
         };
         // The first line, and the first moment of the trace.
-        observer.tell(server, &Event::Connected);
+        observer.record(context, &Event::Connected);
         // For the handler, which goes on from here.
         observer
     }
 
     /// Writes down what has happened to the client, wherever that is wanted.
-    pub fn tell(&mut self, server: &Server, event: &Event) {
+    pub fn record(&mut self, context: &Context, event: &Event) {
         // For the trace the message has come now, and printing it takes time.
         if let Event::Received(_) = event {
-            self.enter(server, Stage::Receiving);
+            self.begin(context, Activity::Receiving);
         }
         // The line.
-        server.transcript.say(self.worker, self.client, event);
+        context.log.print_event(self.worker, self.client, event);
         // What begins with this event.
         match event {
             // The reply, unless there is work to be done first.
-            Event::Received(_) => self.enter(server, Stage::Sending),
+            Event::Received(_) => self.begin(context, Activity::Sending),
             // The client's turn.
-            Event::Sent(_) => self.enter(server, Stage::Waiting),
+            Event::Sent(_) => self.begin(context, Activity::Waiting),
             // The two ends of a conversation are moments.
             Event::Connected | Event::Closed(_) | Event::Died(_) => {
-                self.mark(server, event);
+                self.mark(context, event);
             }
         }
     }
 
     /// Ends what is going on, and begins this; a trace shows what has ended.
-    pub fn enter(&mut self, server: &Server, stage: Stage) {
+    pub fn begin(&mut self, context: &Context, activity: Activity) {
         // Off, it costs this one look.
-        let Some(trace) = &server.trace else {
+        let Some(trace) = &context.trace else {
             return;
         };
         // Since the last time that anything happened.
         let (client, time) = (self.client, (self.since, now()));
         // What its worker does for one client stands in the worker's lane.
         // What it only waits for may overlap with other clients.
-        match self.stage {
+        match self.activity {
             // A thread waits as well, but shows it in the same way.
-            Stage::Waiting => trace.pair("waiting", time, client),
+            Activity::Waiting => trace.pair("waiting", time, client),
             // Three that keep a worker busy: this one prints,
-            Stage::Receiving => trace.slice("receiving", time, client),
+            Activity::Receiving => trace.slice("receiving", time, client),
             // this one computes,
-            Stage::Working => trace.slice("working", time, client),
+            Activity::Working => trace.slice("working", time, client),
             // and this one may wait for a client that does not read.
-            Stage::Sending => trace.slice("sending", time, client),
+            Activity::Sending => trace.slice("sending", time, client),
             // Its worker has others to look after meanwhile.
-            Stage::Delayed => trace.pair("sending", time, client),
+            Activity::Delayed => trace.pair("sending", time, client),
             // For a second at most.
-            Stage::Closing => trace.pair("closing", time, client),
+            Activity::Closing => trace.pair("closing", time, client),
         }
         // No gap: the next one begins where this one has ended.
         self.since = time.1;
-        self.stage = stage;
+        self.activity = activity;
     }
 
     /// What is going on goes by this name, from its beginning.
-    pub fn rename(&mut self, stage: Stage) {
-        self.stage = stage;
+    pub fn relabel(&mut self, activity: Activity) {
+        self.activity = activity;
     }
 
     /// Shows the first or the last moment of a conversation in the trace.
-    fn mark(&mut self, server: &Server, event: &Event) {
+    fn mark(&mut self, context: &Context, event: &Event) {
         // As above.
-        let Some(trace) = &server.trace else {
+        let Some(trace) = &context.trace else {
             return;
         };
-        // Only these two are moments, and not the end of a stage alone.
+        // Only these two are moments, and not the end of a activity alone.
         match event {
             // The lane is named once more for each client: who opens the file
             // in the middle finds the name as well.
@@ -132,11 +132,11 @@ impl Observer {
             }
             // Whatever it was waiting for.
             Event::Closed(ending) => {
-                self.enter(server, Stage::Closing);
+                self.begin(context, Activity::Closing);
                 // The same words as in the transcript.
-                let reason = server.transcript.reason(ending);
+                let reason = context.log.reason(ending);
                 let reason = reason.as_deref();
-                // Where its last stage has just ended.
+                // Where its last activity has just ended.
                 trace.instant("closed", self.since, self.client, reason);
             }
             // Others happen in between, or elsewhere.

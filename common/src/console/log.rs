@@ -20,8 +20,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
 
 // What there is to print.
-use crate::failure::{Spells, Trouble};
-use crate::language::Language;
+use crate::console::errors::{ErrorThrottle, TransientError};
+use crate::console::language::Language;
 use crate::totals::Totals;
 
 /// The longest line, newline included, in bytes: 4096 on Linux.
@@ -89,8 +89,10 @@ pub enum Event<'a> {
 /// Why a connection was closed.
 #[derive(Debug)]
 pub enum Ending {
-    /// The exchange, or the client's input, has come to its end.
-    Ordinary,
+    /// The client has sent its end of file, or has closed.
+    ClientEnded,
+    /// The server has sent its one reply, and closes.
+    OneExchange,
     /// The client neither sent nor took its reply for so long.
     Idle(Duration),
     /// The server was asked to stop.
@@ -104,7 +106,7 @@ pub enum Ending {
 /// Prints what happens, on standard output, and what goes wrong, on standard
 /// error.
 #[derive(Debug)]
-pub struct Transcript {
+pub struct Log {
     /// The name that the first and the last line begin with.
     program: &'static str,
     /// Of all lines.
@@ -112,10 +114,10 @@ pub struct Transcript {
     /// Whether there are no lines between the first and the last.
     quiet: bool,
     /// The troubles that were reported; all threads of a server share them.
-    spells: Mutex<Spells>,
+    throttle: Mutex<ErrorThrottle>,
 }
 
-impl Transcript {
+impl Log {
     /// A transcript of the program of this name; a quiet one prints its first
     /// and its last line only.
     #[must_use]
@@ -124,7 +126,7 @@ impl Transcript {
             program,
             language,
             quiet,
-            spells: Mutex::default(),
+            throttle: Mutex::default(),
         }
     }
 
@@ -135,7 +137,7 @@ impl Transcript {
     }
 
     /// Prints the first line, which bears the address really bound.
-    pub fn listening(&self, address: SocketAddr) {
+    pub fn print_listening(&self, address: SocketAddr) {
         // A script may wait for this line, and read the port from it.
         let verb = self.language.pick("listening on", "escuchando en");
         print(&format!("{} {verb} {address}\n", self.program));
@@ -143,7 +145,7 @@ impl Transcript {
 
     /// Prints the line of one event of one client, unless quiet. A worker may
     /// die without any client, and then there is none to name.
-    pub fn say(
+    pub fn print_event(
         &self,
         worker: Worker,
         client: impl Into<Option<SocketAddr>>,
@@ -156,7 +158,7 @@ impl Transcript {
     }
 
     /// Prints the last line.
-    pub fn stopped(&self, totals: Totals) {
+    pub fn print_stopped(&self, totals: Totals) {
         // The sentence is put together from parts that agree in number.
         let language = self.language;
         let stopped = language.pick("stopped", "detenido");
@@ -185,27 +187,47 @@ impl Transcript {
         ));
     }
 
+    /// Prints, at a stop, how many clients it waits for and how long at most.
+    pub fn print_waiting(&self, clients: usize, grace: Duration) {
+        // In both languages the number of clients decides the noun only.
+        let seconds = grace.as_secs();
+        let count = clients as u64;
+        let text = match self.language {
+            Language::English => format!(
+                "waiting up to {seconds} s for {} to take their replies; \
+                 a second Ctrl-C ends it now",
+                self.language.count(count, "client", "clients")
+            ),
+            Language::Spanish => format!(
+                "esperando hasta {seconds} s a {} que aún reciben \
+                 respuestas; un segundo Ctrl-C termina ya",
+                self.language.count(count, "cliente", "clientes")
+            ),
+        };
+        self.print_error(&text);
+    }
+
     /// Prints a diagnostic, one line on standard error; never quiet.
-    pub fn complain(&self, text: &str) {
+    pub fn print_error(&self, text: &str) {
         // Which program it was is not obvious where many write to one place.
         let line = format!("{}: {text}\n", self.program);
         deliver(io::stderr().as_fd(), line.as_bytes());
     }
 
     /// Prints that resources have run out, once for each spell of it.
-    pub fn trouble(&self, trouble: Trouble, error: &io::Error) {
+    pub fn report_transient(&self, trouble: TransientError, error: &io::Error) {
         // Threads may meet the same shortage at the same moment. A panic that
         // held the lock would leave nothing behind that could be wrong.
-        let mut spells =
-            self.spells.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut throttle =
+            self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
         // Not for each of a hundred tries.
-        if spells.is_news(trouble, Instant::now()) {
+        if throttle.should_report(trouble, Instant::now()) {
             // What, and why.
             let (english, spanish) = trouble.words();
             let what = self.language.pick(english, spanish);
             // The system's own words for it.
             let why = self.language.describe(error);
-            self.complain(&format!("{what}: {why}"));
+            self.print_error(&format!("{what}: {why}"));
         }
     }
 
@@ -291,8 +313,12 @@ impl Transcript {
     pub fn reason(&self, ending: &Ending) -> Option<Cow<'static, str>> {
         // Fixed texts are borrowed, the others are made: `Cow` is either.
         let text = match ending {
-            // Nothing to explain.
-            Ending::Ordinary => return None,
+            // The client itself knows why.
+            Ending::ClientEnded => return None,
+            // The client may still want to send: this line says who closed.
+            Ending::OneExchange => {
+                self.language.pick("one exchange", "un intercambio")
+            }
             // The limit, since the user can change it.
             Ending::Idle(limit) => {
                 let idle = self.language.pick("idle for", "inactivo durante");
@@ -473,8 +499,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn transcript(language: Language) -> Transcript {
-        Transcript::new("threads-server", language, false)
+    fn transcript(language: Language) -> Log {
+        Log::new("threads-server", language, false)
     }
 
     fn client() -> SocketAddr {
@@ -560,7 +586,7 @@ mod tests {
             (Event::Connected, "connected", "conectado"),
             (Event::Sent(1), "sent 1 byte", "enviado 1 byte"),
             (Event::Sent(7), "sent 7 bytes", "enviados 7 bytes"),
-            (Event::Closed(Ending::Ordinary), "closed", "cerrado"),
+            (Event::Closed(Ending::ClientEnded), "closed", "cerrado"),
             (
                 Event::Closed(idle()),
                 "closed: idle for 300 s",

@@ -10,8 +10,8 @@ use std::time::Instant;
 use nix::errno::Errno;
 
 // Two languages, and how long a shortage is remembered.
-use crate::constants::SPELL_GAP;
-use crate::language::Language;
+use crate::console::language::Language;
+use crate::constants::REPORT_GAP;
 
 /// Why a server cannot start or cannot go on.
 #[derive(Debug)]
@@ -172,7 +172,7 @@ impl Failure {
 
 /// What could not be done for want of resources, and is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Trouble {
+pub enum TransientError {
     /// accept(2) had no descriptor or no memory for the client.
     Accept,
     /// accept(2) handed on an error of the network.
@@ -185,7 +185,7 @@ pub enum Trouble {
     Wait,
 }
 
-impl Trouble {
+impl TransientError {
     /// The words for it, in English and in Spanish.
     #[must_use]
     pub fn words(self) -> (&'static str, &'static str) {
@@ -219,23 +219,27 @@ impl Trouble {
     }
 }
 
-/// Spells of trouble: each is reported when it begins, not each time again.
+/// ErrorThrottle of trouble: each is reported when it begins, not each time again.
 ///
-/// A spell lasts until a `SPELL_GAP` has passed without its trouble. Success
+/// A spell lasts until a `REPORT_GAP` has passed without its trouble. Success
 /// alone does not end it: where each client that leaves makes room for one
 /// other, every second try succeeds. Nor does another trouble: two that take
 /// turns are two spells.
 #[derive(Debug, Default)]
-pub struct Spells(HashMap<Trouble, Instant>);
+pub struct ErrorThrottle(HashMap<TransientError, Instant>);
 
-impl Spells {
+impl ErrorThrottle {
     /// Notes a trouble that has come at this moment; says whether it is news,
     /// and does not belong to a spell that still lasts.
-    pub fn is_news(&mut self, trouble: Trouble, now: Instant) -> bool {
+    pub fn should_report(
+        &mut self,
+        trouble: TransientError,
+        now: Instant,
+    ) -> bool {
         // Each time prolongs its spell.
         let before = self.0.insert(trouble, now);
         // The first one ever is news as well.
-        before.is_none_or(|when| now.duration_since(when) >= SPELL_GAP)
+        before.is_none_or(|when| now.duration_since(when) >= REPORT_GAP)
     }
 }
 
@@ -279,11 +283,11 @@ mod tests {
     #[test]
     fn each_trouble_has_its_words_in_both_languages() {
         let words = [
-            (Trouble::Accept, "accepted", "aceptar"),
-            (Trouble::Network, "lost", "perdió"),
-            (Trouble::Thread, "no thread", "hilo"),
-            (Trouble::Process, "no process", "proceso"),
-            (Trouble::Wait, "the kernel", "el núcleo"),
+            (TransientError::Accept, "accepted", "aceptar"),
+            (TransientError::Network, "lost", "perdió"),
+            (TransientError::Thread, "no thread", "hilo"),
+            (TransientError::Process, "no process", "proceso"),
+            (TransientError::Wait, "the kernel", "el núcleo"),
         ];
         for (trouble, one, other) in words {
             let (english, spanish) = trouble.words();
@@ -294,27 +298,35 @@ mod tests {
 
     #[test]
     fn a_spell_lasts_until_it_is_over_for_a_while() {
-        let mut spells = Spells::default();
+        let mut throttle = ErrorThrottle::default();
         let start = Instant::now();
-        let half = SPELL_GAP / 2;
-        assert!(spells.is_news(Trouble::Accept, start));
-        assert!(!spells.is_news(Trouble::Accept, start + half));
-        assert!(!spells.is_news(Trouble::Accept, start + 2 * half));
-        assert!(spells.is_news(Trouble::Thread, start + 2 * half));
-        assert!(!spells.is_news(Trouble::Thread, start + 3 * half));
-        assert!(spells.is_news(Trouble::Thread, start + 5 * half));
+        let half = REPORT_GAP / 2;
+        assert!(throttle.should_report(TransientError::Accept, start));
+        assert!(!throttle.should_report(TransientError::Accept, start + half));
+        assert!(
+            !throttle.should_report(TransientError::Accept, start + 2 * half)
+        );
+        assert!(
+            throttle.should_report(TransientError::Thread, start + 2 * half)
+        );
+        assert!(
+            !throttle.should_report(TransientError::Thread, start + 3 * half)
+        );
+        assert!(
+            throttle.should_report(TransientError::Thread, start + 5 * half)
+        );
     }
 
     #[test]
     fn troubles_that_take_turns_are_a_spell_each() {
-        let mut spells = Spells::default();
+        let mut throttle = ErrorThrottle::default();
         let start = Instant::now();
-        assert!(spells.is_news(Trouble::Accept, start));
-        assert!(spells.is_news(Trouble::Thread, start));
+        assert!(throttle.should_report(TransientError::Accept, start));
+        assert!(throttle.should_report(TransientError::Thread, start));
         for turn in 1..4 {
-            let now = start + turn * SPELL_GAP / 2;
-            assert!(!spells.is_news(Trouble::Accept, now));
-            assert!(!spells.is_news(Trouble::Thread, now));
+            let now = start + turn * REPORT_GAP / 2;
+            assert!(!throttle.should_report(TransientError::Accept, now));
+            assert!(!throttle.should_report(TransientError::Thread, now));
         }
     }
 

@@ -23,8 +23,8 @@ use nix::sys::signal::{
 use nix::unistd::{pipe, read};
 
 // How long, and how it ends in haste.
-use crate::constants::LAST_WORD;
-use crate::failure::Failure;
+use crate::console::errors::Failure;
+use crate::constants::CLEANUP_LIMIT;
 
 /// How many times this process was asked to stop.
 static ASKED: AtomicU32 = AtomicU32::new(0);
@@ -224,7 +224,7 @@ impl Stop {
             }
             // Who has not taken the reply by now will not.
             Stage::Grace(end) if Instant::now() >= end => {
-                self.stage = Stage::Cut(Instant::now() + LAST_WORD);
+                self.stage = Stage::Cut(Instant::now() + CLEANUP_LIMIT);
                 // send(2) ends as well, with EPIPE.
                 Shutdown::Both
             }

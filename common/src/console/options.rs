@@ -19,8 +19,8 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 // The defaults.
+use crate::console::language::Language;
 use crate::constants::{GRACE, HOST, IDLE_TIMEOUT, MAX_CLIENTS, PORT};
-use crate::language::Language;
 
 /// How long one client is served; see `--serve`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

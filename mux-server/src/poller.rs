@@ -29,7 +29,7 @@ pub enum Interest {
 }
 
 /// What select, poll and epoll have in common.
-pub trait Readiness {
+pub trait Poller {
     /// Watches a socket for this, and no longer for anything else.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl List {
 #[cfg(test)]
 mod tests {
     use crate::clients::readiness;
-    use common::options::Backend;
+    use common::console::options::Backend;
     use std::io::Write as _;
     use std::net::{TcpListener, TcpStream};
 
@@ -138,7 +138,7 @@ mod tests {
     }
 
     /// Who is ready now, in order.
-    fn ready(list: &mut dyn Readiness, timeout: PollTimeout) -> Vec<RawFd> {
+    fn ready(list: &mut dyn Poller, timeout: PollTimeout) -> Vec<RawFd> {
         let mut ready = Vec::new();
         list.wait(&mut ready, timeout).unwrap();
         ready.sort_unstable();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     /// Runs a test with each way of asking.
-    fn each(test: impl Fn(&mut dyn Readiness)) {
+    fn each(test: impl Fn(&mut dyn Poller)) {
         for backend in [Backend::Select, Backend::Poll] {
             test(&mut *readiness(Some(backend)).unwrap());
         }
