@@ -1,331 +1,369 @@
-//! Asking a server to stop: Ctrl-C, SIGTERM, and the time that is left then.
+//! The stop: Ctrl-C, SIGTERM, SIGHUP, and the time that clients have then.
 //!
-//! A signal may arrive between any two instructions, so its handler does next
-//! to nothing: it counts, and it writes one byte into a pipe. The server's
-//! loop polls that pipe beside its sockets, and no wake-up can get lost
-//! between a check and a wait.
+//! A signal may arrive between any two instructions, so its handler does very
+//! little: it notes the time and writes one byte into a pipe. The server polls
+//! that pipe beside its sockets, so no wake-up can get lost between a check
+//! and a wait.
+//!
+//! Next: `closing.rs`, for what a stop may not cost a client.
 
-// Atomics are all the memory that a signal handler may share.
+// Pipes, atomics and clocks; the pipe is a static, so that a handler finds it.
 use std::ffi::c_int;
-use std::io;
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write as _};
 use std::net::Shutdown;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-// Signals and pipes, which the standard library leaves to others.
+// Signals, poll(2) and flags, which the standard library does not offer.
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction,
 };
-use nix::unistd::{pipe, read};
+use nix::time::{ClockId, clock_gettime};
 
-// How long, and how it ends in haste.
-use crate::console::errors::Failure;
-use crate::constants::CLEANUP_LIMIT;
+use crate::console::Context;
+use crate::constants::{CLEANUP_LIMIT, SAME_REQUEST, WAIT_NOTICE};
 
-/// How many times this process was asked to stop.
-static ASKED: AtomicU32 = AtomicU32::new(0);
+/// When the server was first asked to stop, in milliseconds of the monotonic
+/// clock; 0 until then.
+static REQUESTED_AT: AtomicU64 = AtomicU64::new(0);
 
-/// Whether somebody has called `wake` since the loop last looked.
-static WOKEN: AtomicBool = AtomicBool::new(false);
+/// When it was asked a second time; 0 until then.
+static INTERRUPTED_AT: AtomicU64 = AtomicU64::new(0);
 
-/// The writing end of the pipe; a handler can reach nothing but statics.
-static WAKE_PIPE: AtomicI32 = AtomicI32::new(-1);
+/// Whether a byte of `wake` is in the pipe.
+static WAKE_PENDING: AtomicBool = AtomicBool::new(false);
 
-/// Whether the server was asked to stop: words the reason of a close.
+/// The self-pipe. It is never closed, so a handler can always write to it.
+static SIGNAL_PIPE: OnceLock<(Arc<PipeReader>, PipeWriter)> = OnceLock::new();
+
+/// Whether the server was asked to stop.
 pub fn requested() -> bool {
-    ASKED.load(Ordering::SeqCst) > 0
+    REQUESTED_AT.load(Ordering::SeqCst) != 0
 }
 
-/// Notes one request to stop; async-signal-safe, see signal-safety(7).
+/// Whether the server was asked a second time, and has to end now.
+pub fn interrupted() -> bool {
+    INTERRUPTED_AT.load(Ordering::SeqCst) != 0
+}
+
+/// How long ago the server was asked to stop; zero if it was not.
+pub fn time_since_request() -> Duration {
+    match REQUESTED_AT.load(Ordering::SeqCst) {
+        0 => Duration::ZERO,
+        at => Duration::from_millis(now().saturating_sub(at)),
+    }
+}
+
+/// The monotonic clock in milliseconds, never 0. The call is
+/// async-signal-safe, see signal-safety(7).
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from);
+    time.map_or(1, |time| u64::try_from(time.as_millis()).unwrap_or(1).max(1))
+}
+
+/// Notes one request to stop; async-signal-safe.
+///
+/// Requests less than `SAME_REQUEST` after a counted one repeat it: timeout(1)
+/// signals its child and then the child's whole process group.
 pub fn request() {
-    // An atomic, for the code that this interrupts may be reading it.
-    let before = ASKED.fetch_add(1, Ordering::SeqCst);
-    // The second request is the loop's to obey; but a loop that is stuck, in
-    // a terminal that Ctrl-S has paused, say, must not outlive the third.
-    if before >= 2 {
+    let now = now();
+    // The second request is obeyed by the server's loop. If that loop is
+    // blocked, for example by a paused terminal, the third one ends it.
+    if is_later(&REQUESTED_AT, now) && is_later(&INTERRUPTED_AT, now) {
         // SAFETY: _exit(2) is async-signal-safe and runs no destructors.
-        #[expect(unsafe_code, reason = "nothing else may leave a handler")]
+        #[expect(unsafe_code, reason = "only _exit may leave a handler")]
         unsafe {
             libc::_exit(130)
         }
     }
-    // Ends the wait of the loop, or the one that it is about to begin.
-    poke();
+    write_wake_byte();
 }
 
-/// Notes, in a process that serves one client for the server, that the stop
-/// has begun; async-signal-safe. Any number of signals is one stop there.
-pub fn note() {
-    ASKED.store(1, Ordering::SeqCst);
+/// Notes a request in `at` if it is the first one; says whether it comes so
+/// long after the first that it is another request.
+fn is_later(at: &AtomicU64, now: u64) -> bool {
+    let (order, none) = (Ordering::SeqCst, 0);
+    let noted = at.compare_exchange(none, now, order, order);
+    noted.is_err_and(|first| now.saturating_sub(first) >= SAME_REQUEST)
 }
 
-/// Makes the server's loop look around: a child or a thread has ended.
+/// In a process that serves one client for the server: notes that the stop has
+/// begun. Async-signal-safe; any number of signals is one stop there.
+pub fn mark_requested() {
+    // A later signal does not move the beginning of the grace.
+    is_later(&REQUESTED_AT, now());
+}
+
+/// Ends the wait of the server's loop, because a child or a thread has ended.
 /// Async-signal-safe.
 pub fn wake() {
-    // One byte for many calls is enough, and spares the system call.
-    if !WOKEN.swap(true, Ordering::SeqCst) {
-        poke();
+    // While one byte is in the pipe, a second one would change nothing.
+    if !WAKE_PENDING.swap(true, Ordering::SeqCst) {
+        write_wake_byte();
     }
 }
 
-/// Makes the pipe readable, and so ends the loop's wait.
-fn poke() {
-    // A handler must leave errno as it found it: the code that it interrupts
-    // may be about to read it.
+/// Makes the pipe readable, which ends the loop's wait.
+fn write_wake_byte() {
+    // A handler must leave errno as it was: the interrupted code may be about
+    // to read it.
     let errno = Errno::last_raw();
-    // -1 before the start, and then write(2) fails with EBADF: no harm.
-    let pipe = WAKE_PIPE.load(Ordering::SeqCst);
-    // SAFETY: write(2) is async-signal-safe; it reads one byte that lives for
-    // ever. A full pipe is as good as a written one, a closed one past caring.
-    #[expect(unsafe_code, reason = "a handler has a number, not an OwnedFd")]
-    unsafe {
-        libc::write(pipe, [0_u8].as_ptr().cast(), 1)
-    };
-    // As if nothing had happened in between.
+    // write(2) is async-signal-safe. If the pipe is full, a wake-up is already
+    // pending.
+    if let Some((_, mut write_end)) = SIGNAL_PIPE.get().map(|(r, w)| (r, w)) {
+        let _ = write_end.write(&[0]);
+    }
     Errno::set_raw(errno);
 }
 
-/// What SIGINT and SIGTERM do.
+/// The handler of SIGINT, SIGTERM and SIGHUP.
 extern "C" fn on_signal(_signal: c_int) {
     request();
 }
 
-/// Installs a handler for some signals.
+/// Installs a handler for some signals, and unblocks them. SIGHUP stays
+/// ignored if the server was started so, as nohup(1) does.
 ///
 /// # Errors
 ///
 /// EINVAL for a signal that cannot be handled, such as SIGKILL.
-pub fn handle(
+///
+/// # Safety
+///
+/// The handler may interrupt any code: it must call nothing that
+/// signal-safety(7) does not allow, and it must leave errno as it was.
+#[expect(unsafe_code, reason = "a handler must keep promises")]
+pub unsafe fn handle(
     signals: &[Signal],
     handler: extern "C" fn(c_int),
 ) -> io::Result<()> {
-    install(signals, SigHandler::Handler(handler))
-}
-
-/// Lets some signals do what they do to any program that has not asked for
-/// anything else.
-///
-/// # Errors
-///
-/// EINVAL for a signal that cannot be handled, such as SIGKILL.
-pub fn restore(signals: &[Signal]) -> io::Result<()> {
-    install(signals, SigHandler::SigDfl)
-}
-
-/// Calls sigaction(2) for each of these signals, and lets them through.
-fn install(signals: &[Signal], handler: SigHandler) -> io::Result<()> {
-    // SA_RESTART: system calls that a handler interrupts go on by themselves
-    // wherever the kernel can do that (not with a time limit on the socket).
+    // SA_RESTART: the kernel repeats most system calls that the handler
+    // interrupts. It does not repeat poll(2), nor a call with a time limit on
+    // its socket; those fail with EINTR, see signal(7).
+    let handler = SigHandler::Handler(handler);
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    // One call for each; there is none for several.
     for &signal in signals {
-        // SAFETY: the handlers given here do only what signal-safety(7)
-        // allows: atomics, write, shutdown, getpid, _exit.
-        #[expect(unsafe_code, reason = "a handler could do anything")]
-        unsafe { sigaction(signal, &action) }?;
+        // SAFETY: the caller vouches for the handler.
+        let before = unsafe { sigaction(signal, &action) }?;
+        // A server started by nohup(1) must survive the end of its terminal.
+        let was_ignored = matches!(before.handler(), SigHandler::SigIgn);
+        if signal == Signal::SIGHUP && was_ignored {
+            // SAFETY: an ignored signal has no handler.
+            unsafe { sigaction(signal, &before) }?;
+        }
     }
-    // Whoever has started this program may have blocked some of them, and a
-    // blocked signal waits for ever.
+    // The program that has started this one may have blocked some of them,
+    // and a blocked signal has no effect. New threads inherit this mask.
     let all: SigSet = signals.iter().copied().collect();
-    // For this thread, and for those that it will create.
     Ok(all.thread_unblock()?)
 }
 
-/// How far the stop has got.
+/// How far a stop has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Nobody has asked.
+enum Phase {
+    /// The server was not asked to stop.
     Running,
-    /// Clients may finish until then.
+    /// Clients may take their replies until this moment.
     Grace(Instant),
-    /// All are cut off; who serves them may clear up until then.
+    /// All connections are cut; their threads or processes may end until then.
     Cut(Instant),
 }
 
-/// The course of a stop, as a server's loop sees it.
+/// The course of the stop, as one server loop sees it.
 #[derive(Debug)]
 pub struct Stop {
-    /// What a wait polls; becomes readable with each `request` and `wake`.
-    reading: Arc<OwnedFd>,
-    /// Kept open for the handler, which knows only its number.
-    _writing: Option<OwnedFd>,
-    /// How long clients may finish.
-    grace: Duration,
-    /// How far it has got.
-    stage: Stage,
+    /// The options, and where a long wait is reported.
+    context: Arc<Context>,
+    /// Becomes readable with each `request` and each `wake`.
+    signal_pipe: Arc<PipeReader>,
+    /// How far the stop has got.
+    phase: Phase,
+    /// When to report that clients are waited for; `None` when that is done.
+    notice_at: Option<Instant>,
 }
 
 impl Stop {
-    /// Makes the pipe and handles SIGINT and SIGTERM from now on.
+    /// Creates the pipe and handles SIGINT, SIGTERM and SIGHUP from now on.
     ///
     /// # Errors
     ///
     /// EMFILE or ENFILE when there is no descriptor left for the pipe.
-    pub fn new(grace: Duration) -> io::Result<Self> {
-        // What is written to the second comes out of the first.
-        let (reading, writing) = pipe()?;
-        // Both ends alike.
-        for end in [&reading, &writing] {
-            // A handler that blocked on a full pipe would never return.
-            fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-            // A program that somebody starts from here has no use for it.
-            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-        }
-        // Before the handlers, which need it.
-        WAKE_PIPE.store(writing.as_raw_fd(), Ordering::SeqCst);
-        // The two ways to ask politely: Ctrl-C, and `kill` without an option.
-        handle(&[Signal::SIGINT, Signal::SIGTERM], on_signal)?;
-        // Nobody has asked yet, or the handler has counted it.
+    pub fn new(context: Arc<Context>) -> io::Result<Self> {
+        let (read_end, write_end) = io::pipe()?;
+        // A handler that blocked on a full pipe would never return.
+        fcntl(&read_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        fcntl(&write_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        // A program has one pipe: if there is one already, this one is dropped.
+        let pipe = (Arc::new(read_end), write_end);
+        let (read_end, _) = SIGNAL_PIPE.get_or_init(|| pipe);
+        // SAFETY: `on_signal` reads the clock, uses atomics, calls write(2)
+        // and _exit(2), and restores errno.
+        #[expect(unsafe_code, reason = "handle is unsafe")]
+        unsafe {
+            handle(
+                &[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP],
+                on_signal,
+            )
+        }?;
         Ok(Self {
-            reading: Arc::new(reading),
-            _writing: Some(writing),
-            grace,
-            stage: Stage::Running,
+            context,
+            signal_pipe: Arc::clone(read_end),
+            phase: Phase::Running,
+            notice_at: None,
         })
     }
 
-    /// The same stop for one more loop, which polls a pipe of its own: it must
-    /// become readable when the server is asked to stop.
+    /// The same stop for one more loop, which polls a pipe of its own: that
+    /// pipe must become readable when the server is asked to stop.
     #[must_use]
-    pub fn share(&self, pipe: Arc<OwnedFd>) -> Self {
+    pub fn share(&self, signal_pipe: Arc<PipeReader>) -> Self {
         Self {
-            reading: pipe,
-            _writing: None,
-            grace: self.grace,
-            stage: self.stage,
+            context: Arc::clone(&self.context),
+            signal_pipe,
+            phase: self.phase,
+            notice_at: None,
         }
     }
 
-    /// What the stop demands of every client now, each thing once: first that
-    /// no more is read from them, then, after the grace, that they are cut.
+    /// Which side of every client's socket must be shut down now, if any: the
+    /// receiving side when the stop begins, both sides after the grace.
+    ///
+    /// Reports once, on standard error, when clients still take their replies.
+    pub fn next_shutdown(&mut self, active_clients: usize) -> Option<Shutdown> {
+        // A running server stops here: it costs one look at an atomic.
+        if !requested() {
+            return None;
+        }
+        let now = Instant::now();
+        match self.phase {
+            // On Linux recv(2) still delivers what has arrived, and reports
+            // the end of file after that.
+            Phase::Running => {
+                self.phase = Phase::Grace(now + self.context.options.grace);
+                self.notice_at = Some(now + WAIT_NOTICE);
+                Some(Shutdown::Read)
+            }
+            // A client that has not taken its reply by now is cut: send(2)
+            // fails with EPIPE after this.
+            Phase::Grace(end) if now >= end => {
+                self.phase = Phase::Cut(now + CLEANUP_LIMIT);
+                Some(Shutdown::Both)
+            }
+            // The user may wonder why Ctrl-C did not end the server.
+            Phase::Grace(end) => {
+                if self.notice_at.is_some_and(|at| now >= at)
+                    && active_clients > 0
+                {
+                    self.notice_at = None;
+                    let left = end - now;
+                    self.context.log.print_waiting(active_clients, left);
+                }
+                None
+            }
+            Phase::Cut(_) => None,
+        }
+    }
+
+    /// Whether the server's loop can end: it was asked to stop and no client
+    /// is left, or the time for an orderly end is over.
+    #[must_use]
+    pub fn is_complete(&self, active_clients: usize) -> bool {
+        let over = match self.phase {
+            Phase::Running => false,
+            Phase::Grace(_) => active_clients == 0,
+            // A thread may be blocked elsewhere, for example by a terminal
+            // that Ctrl-S has paused.
+            Phase::Cut(end) => active_clients == 0 || Instant::now() >= end,
+        };
+        over || interrupted()
+    }
+
+    /// When `next_shutdown` or `is_complete` must be asked again at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Running => None,
+            Phase::Grace(end) => Some(self.notice_at.unwrap_or(end).min(end)),
+            Phase::Cut(end) => Some(end),
+        }
+    }
+
+    /// Waits until a signal or a `wake` comes, until `other` is readable, or
+    /// until the nearer of this deadline and the stop's own has passed.
     ///
     /// # Errors
     ///
-    /// `Failure::Interrupted` after a second request.
-    pub fn due(&mut self) -> Result<Option<Shutdown>, Failure> {
-        // Mostly 0, and then this costs one look at the memory.
-        let asked = ASKED.load(Ordering::SeqCst);
-        // Impatience counts, at whatever stage.
-        if asked > 1 {
-            return Err(Failure::Interrupted);
+    /// Those of poll(2), but for EINTR.
+    pub fn wait(
+        &self,
+        other: Option<BorrowedFd>,
+        deadline: Option<Instant>,
+    ) -> nix::Result<()> {
+        // Without another descriptor the pipe stands in for it. An array needs
+        // no memory from the heap.
+        let signals = self.signal_pipe.as_fd();
+        let mut waited = [signals, other.unwrap_or(signals)]
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        // A byte that was written before this call makes it return at once.
+        let nearest = deadline.into_iter().chain(self.deadline()).min();
+        match poll(&mut waited, timeout_until(nearest)) {
+            // The signal has also written its byte, which the next wait finds.
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
         }
-        // Each stage is entered once.
-        let demand = match self.stage {
-            // All that has arrived is still answered: on Linux recv(2) goes
-            // on to deliver it, and then reports the end of file.
-            Stage::Running if asked > 0 => {
-                self.stage = Stage::Grace(Instant::now() + self.grace);
-                // Their reading side is ours to close, and costs no reply.
-                Shutdown::Read
+        // Emptied here, so that the next wait does not end at once.
+        if waited[0].any() != Some(false) {
+            self.drain_signal_pipe();
+        }
+        Ok(())
+    }
+
+    /// The end of the pipe that becomes readable with a signal or a `wake`.
+    #[must_use]
+    pub fn signal_pipe(&self) -> &Arc<PipeReader> {
+        &self.signal_pipe
+    }
+
+    /// Reads all bytes out of the pipe; says whether its writing end is still
+    /// open. If it is not, the pipe stays readable for ever.
+    #[allow(clippy::must_use_candidate, reason = "the self-pipe never closes")]
+    pub fn drain_signal_pipe(&self) -> bool {
+        let mut bytes = [0; 64];
+        let open = loop {
+            match (&*self.signal_pipe).read(&mut bytes) {
+                // EAGAIN: the pipe is empty.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    break true;
+                }
+                Ok(0) => break false,
+                // More bytes may follow; EINTR: nothing was read yet.
+                Ok(_) | Err(_) => {}
             }
-            // Who has not taken the reply by now will not.
-            Stage::Grace(end) if Instant::now() >= end => {
-                self.stage = Stage::Cut(Instant::now() + CLEANUP_LIMIT);
-                // send(2) ends as well, with EPIPE.
-                Shutdown::Both
-            }
-            // Not yet, or already demanded.
-            _ => return Ok(None),
         };
-        // How a client is told differs between the approaches.
-        Ok(Some(demand))
-    }
-
-    /// Whether a stopping server has nothing left to wait for: nobody is
-    /// being served, or those who serve have had their time.
-    #[must_use]
-    pub fn over(&self, serving: usize) -> bool {
-        match self.stage {
-            // A server without clients waits for some.
-            Stage::Running => false,
-            // The sooner the better.
-            Stage::Grace(_) => serving == 0,
-            // Somebody may be stuck elsewhere: in a paused terminal, say.
-            Stage::Cut(end) => serving == 0 || Instant::now() >= end,
-        }
-    }
-
-    /// When `due` or `over` must be asked again at the latest.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        match self.stage {
-            // Nothing is due by itself.
-            Stage::Running => None,
-            // Then the next one begins.
-            Stage::Grace(end) | Stage::Cut(end) => Some(end),
-        }
-    }
-
-    /// Whether somebody has called `wake` since this was last asked.
-    pub fn woken(&mut self) -> bool {
-        // A read costs less than a swap, and the answer is mostly no.
-        WOKEN.load(Ordering::Relaxed) && WOKEN.swap(false, Ordering::SeqCst)
-    }
-
-    /// The end of the pipe that becomes readable with each `request` and
-    /// `wake`.
-    #[must_use]
-    pub fn pipe(&self) -> &Arc<OwnedFd> {
-        &self.reading
-    }
-
-    /// Takes the bytes out of the pipe, so that it is quiet again; says
-    /// whether it is. A pipe that nobody writes to any more never is.
-    #[allow(clippy::must_use_candidate, reason = "mostly it is quiet")]
-    pub fn hush(&self) -> bool {
-        empty(|bytes| read(&self.reading, bytes))
+        // Only now: a `wake` that found the mark set wrote no byte, and the
+        // caller looks at everything after this.
+        WAKE_PENDING.store(false, Ordering::SeqCst);
+        open
     }
 }
 
-/// Reads until nothing is left; says whether more may come some time.
-fn empty(mut read: impl FnMut(&mut [u8]) -> nix::Result<usize>) -> bool {
-    // The bytes mean nothing; that there are some was the message.
-    let mut bytes = [0; 64];
-    // There are as many as there were signals since the last time.
-    loop {
-        match read(&mut bytes) {
-            // Its end of file, which is there to be read for ever.
-            Ok(0) => return false,
-            // There may be more.
-            Ok(count) if count == bytes.len() => {}
-            // Another signal has come, and with it another byte.
-            Err(Errno::EINTR) => {}
-            // A short read has emptied it; EAGAIN: it was empty.
-            _ => return true,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::VecDeque;
-
-    /// What comes of these reads, and how many of them are left.
-    fn emptied<const N: usize>(
-        reads: [nix::Result<usize>; N],
-    ) -> (bool, usize) {
-        let mut reads = VecDeque::from(reads);
-        let quiet = empty(|_| reads.pop_front().unwrap());
-        (quiet, reads.len())
-    }
-
-    #[test]
-    fn a_pipe_is_read_until_it_is_empty() {
-        assert_eq!(emptied([Ok(3)]), (true, 0));
-        assert_eq!(emptied([Ok(64), Ok(64), Ok(1)]), (true, 0));
-        assert_eq!(emptied([Ok(64), Err(Errno::EAGAIN)]), (true, 0));
-    }
-
-    #[test]
-    fn only_an_end_of_file_is_the_end_of_a_pipe() {
-        assert_eq!(emptied([Ok(0)]), (false, 0));
-        assert_eq!(emptied([Ok(64), Ok(0)]), (false, 0));
-        assert_eq!(emptied([Err(Errno::EINTR), Ok(3)]), (true, 0));
-        assert_eq!(emptied([Err(Errno::EINTR), Ok(0)]), (false, 0));
-    }
+/// The time until a deadline as poll(2) takes it; without a deadline poll
+/// waits until something happens.
+#[must_use]
+pub fn timeout_until(deadline: Option<Instant>) -> PollTimeout {
+    let Some(deadline) = deadline else {
+        return PollTimeout::NONE;
+    };
+    // Rounded up to a millisecond: poll would otherwise return just before the
+    // deadline, again and again. A deadline that has passed gives zero.
+    let left = deadline.saturating_duration_since(Instant::now());
+    let left = left + Duration::from_nanos(999_999);
+    // poll counts milliseconds in 32 bits; a longer time is cut, and the
+    // caller asks again.
+    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
 }

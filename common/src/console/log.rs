@@ -122,12 +122,7 @@ impl Log {
     /// and its last line only.
     #[must_use]
     pub fn new(program: &'static str, language: Language, quiet: bool) -> Self {
-        Self {
-            program,
-            language,
-            quiet,
-            throttle: Mutex::default(),
-        }
+        Self { program, language, quiet, throttle: Mutex::default() }
     }
 
     /// The language that everything is printed in.
@@ -326,9 +321,9 @@ impl Log {
                 return Some(format!("{idle} {} s", limit.as_secs()).into());
             }
             // It was not the client.
-            Ending::Stopping => self
-                .language
-                .pick("server stopping", "el servidor se detiene"),
+            Ending::Stopping => {
+                self.language.pick("server stopping", "el servidor se detiene")
+            }
             // Nor here.
             Ending::Panicked => self
                 .language
@@ -607,11 +602,7 @@ mod tests {
                 "closed: connection reset by peer",
                 "cerrado: conexión reiniciada por el cliente",
             ),
-            (
-                Event::Died("SIGSEGV".into()),
-                "died: SIGSEGV",
-                "murió: SIGSEGV",
-            ),
+            (Event::Died("SIGSEGV".into()), "died: SIGSEGV", "murió: SIGSEGV"),
             (
                 Event::Received("¡hola\n".as_bytes()),
                 "received 7 bytes: ¡hola\\n",
