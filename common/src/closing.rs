@@ -96,7 +96,7 @@ pub fn wait_for_acknowledgements(
 
 /// How many bytes of the replies the client's kernel has not acknowledged yet.
 /// tcp(7) calls SIOCOUTQ the unsent bytes; it counts the sent ones as well.
-#[cfg(target_os = "linux")]
+/// Where the kernel cannot tell, this is 0, and a stop does not wait.
 #[must_use]
 pub fn unacknowledged(stream: &TcpStream) -> usize {
     nix::ioctl_read_bad!(siocoutq, libc::TIOCOUTQ, libc::c_int);
@@ -111,13 +111,6 @@ pub fn unacknowledged(stream: &TcpStream) -> usize {
     #[expect(unsafe_code, reason = "ioctl(2) has no safe interface")]
     let result = unsafe { siocoutq(stream.as_raw_fd(), &raw mut bytes) };
     result.map_or(0, |_| usize::try_from(bytes).unwrap_or(0))
-}
-
-/// Other systems do not tell: a stop does not wait there.
-#[cfg(not(target_os = "linux"))]
-#[must_use]
-pub fn unacknowledged(_stream: &TcpStream) -> usize {
-    0
 }
 
 /// Whether a call has only to be made again: EAGAIN after a time limit or on a

@@ -45,7 +45,7 @@ pub struct Listener {
     /// `None` once a stop has closed it, or workers have taken it over.
     socket: Option<Arc<TcpListener>>,
     /// Clients accepted so far.
-    accepted: u64,
+    pub accepted: u64,
     /// A client for which no thread or process could be created yet.
     deferred: Option<Connection>,
     /// No client is accepted before this moment: resources have run out.
@@ -60,31 +60,24 @@ impl Listener {
     /// Those of the name's resolution, of bind(2) and of listen(2).
     pub fn new(context: Arc<Context>) -> Result<Self, Failure> {
         let socket = bind(&context.options)?;
-        Ok(Self {
-            context,
-            socket: Some(Arc::new(socket)),
-            accepted: 0,
-            deferred: None,
-            paused_until: None,
-        })
+        Ok(Self::with_socket(context, Arc::new(socket)))
+    }
+
+    /// A listener for one more loop, on the same listening socket.
+    #[must_use]
+    pub fn with_socket(
+        context: Arc<Context>,
+        socket: Arc<TcpListener>,
+    ) -> Self {
+        let (socket, accepted) = (Some(socket), 0);
+        let (deferred, paused_until) = (None, None);
+        Self { context, socket, accepted, deferred, paused_until }
     }
 
     /// The listening socket, unless it is closed or taken over.
     #[must_use]
     pub fn socket(&self) -> Option<&Arc<TcpListener>> {
         self.socket.as_ref()
-    }
-
-    /// The same listening socket for one more loop.
-    #[must_use]
-    pub fn share(&self) -> Self {
-        Self {
-            context: Arc::clone(&self.context),
-            socket: self.socket.clone(),
-            accepted: 0,
-            deferred: None,
-            paused_until: None,
-        }
     }
 
     /// Prints the first line: from here on clients can connect.
@@ -121,12 +114,6 @@ impl Listener {
             // ENOTCONN: the client has gone.
             stream.shutdown(Shutdown::Read).ok();
         }
-    }
-
-    /// How many clients were accepted.
-    #[must_use]
-    pub fn accepted(&self) -> u64 {
-        self.accepted
     }
 
     /// How many accepted clients wait for a thread or a process: 0 or 1.
@@ -183,29 +170,24 @@ impl Listener {
     /// Those of accept(2) that only a mistake in this program can cause.
     pub fn try_accept(&mut self) -> Result<Option<Connection>, Failure> {
         // A stop may have come after this loop last looked.
-        let Some(socket) = &self.socket else {
-            return Ok(None);
-        };
+        let Some(socket) = &self.socket else { return Ok(None) };
         if shutdown::requested() {
             return Ok(None);
         }
         // The listening socket does not block, so this call does not either.
         let log = &self.context.log;
-        let report =
-            |kind, error: &io::Error| log.report_transient(kind, error);
+        let report = |kind, error: &_| log.report_transient(kind, error);
         match accept_from(socket, report)? {
             Accepted::Client(connection) => {
                 self.accepted += 1;
-                Ok(Some(connection))
+                return Ok(Some(connection));
             }
-            Accepted::NoClient => Ok(None),
             // The client stays in the queue and the socket readable: without a
             // pause the loop would spin.
-            Accepted::Exhausted => {
-                self.pause();
-                Ok(None)
-            }
+            Accepted::Exhausted => self.pause(),
+            Accepted::NoClient => {}
         }
+        Ok(None)
     }
 
     /// Keeps a client for which no thread or process could be created; after a

@@ -7,12 +7,12 @@
 //!
 //! Next: `closing.rs`, for what a stop may not cost a client.
 
-// Pipes, atomics and clocks; the pipe is a static, so that a handler finds it.
+// Pipes, atomics and clocks.
 use std::ffi::c_int;
-use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write as _};
+use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{
-    SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction,
-};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::console::Context;
@@ -35,25 +33,22 @@ static REQUESTED_AT: AtomicU64 = AtomicU64::new(0);
 /// When it was asked a second time; 0 until then.
 static INTERRUPTED_AT: AtomicU64 = AtomicU64::new(0);
 
-/// Whether a byte of `wake` is in the pipe.
-static WAKE_PENDING: AtomicBool = AtomicBool::new(false);
-
 /// The self-pipe. It is never closed, so a handler can always write to it.
 static SIGNAL_PIPE: OnceLock<(Arc<PipeReader>, PipeWriter)> = OnceLock::new();
 
 /// Whether the server was asked to stop.
 pub fn requested() -> bool {
-    REQUESTED_AT.load(Ordering::SeqCst) != 0
+    REQUESTED_AT.load(SeqCst) != 0
 }
 
 /// Whether the server was asked a second time, and has to end now.
 pub fn interrupted() -> bool {
-    INTERRUPTED_AT.load(Ordering::SeqCst) != 0
+    INTERRUPTED_AT.load(SeqCst) != 0
 }
 
 /// How long ago the server was asked to stop; zero if it was not.
 pub fn time_since_request() -> Duration {
-    match REQUESTED_AT.load(Ordering::SeqCst) {
+    match REQUESTED_AT.load(SeqCst) {
         0 => Duration::ZERO,
         at => Duration::from_millis(now().saturating_sub(at)),
     }
@@ -81,14 +76,13 @@ pub fn request() {
             libc::_exit(130)
         }
     }
-    write_wake_byte();
+    wake();
 }
 
 /// Notes a request in `at` if it is the first one; says whether it comes so
 /// long after the first that it is another request.
 fn is_later(at: &AtomicU64, now: u64) -> bool {
-    let (order, none) = (Ordering::SeqCst, 0);
-    let noted = at.compare_exchange(none, now, order, order);
+    let noted = at.compare_exchange(0, now, SeqCst, SeqCst);
     noted.is_err_and(|first| now.saturating_sub(first) >= SAME_REQUEST)
 }
 
@@ -99,23 +93,14 @@ pub fn mark_requested() {
     is_later(&REQUESTED_AT, now());
 }
 
-/// Ends the wait of the server's loop, because a child or a thread has ended.
-/// Async-signal-safe.
+/// Makes the pipe readable, which ends the wait of the server's loop: a signal
+/// has come, or a child or a thread has ended. Async-signal-safe.
 pub fn wake() {
-    // While one byte is in the pipe, a second one would change nothing.
-    if !WAKE_PENDING.swap(true, Ordering::SeqCst) {
-        write_wake_byte();
-    }
-}
-
-/// Makes the pipe readable, which ends the loop's wait.
-fn write_wake_byte() {
     // A handler must leave errno as it was: the interrupted code may be about
-    // to read it.
+    // to read it. If the pipe is full, a wake-up is already pending.
     let errno = Errno::last_raw();
-    // write(2) is async-signal-safe. If the pipe is full, a wake-up is already
-    // pending.
-    if let Some((_, mut write_end)) = SIGNAL_PIPE.get().map(|(r, w)| (r, w)) {
+    if let Some((_, write_end)) = SIGNAL_PIPE.get() {
+        let mut write_end = write_end;
         let _ = write_end.write(&[0]);
     }
     Errno::set_raw(errno);
@@ -142,25 +127,21 @@ pub unsafe fn handle(
     signals: &[Signal],
     handler: extern "C" fn(c_int),
 ) -> io::Result<()> {
-    // SA_RESTART: the kernel repeats most system calls that the handler
-    // interrupts. It does not repeat poll(2), nor a call with a time limit on
-    // its socket; those fail with EINTR, see signal(7).
-    let handler = SigHandler::Handler(handler);
-    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    for &signal in signals {
+    // The C library sets SA_RESTART, so that the kernel repeats most system
+    // calls that the handler interrupts. poll(2) and calls with a time limit
+    // on their socket fail with EINTR all the same, see signal(7).
+    for &each in signals {
         // SAFETY: the caller vouches for the handler.
-        let before = unsafe { sigaction(signal, &action) }?;
+        let before = unsafe { signal(each, SigHandler::Handler(handler)) }?;
         // A server started by nohup(1) must survive the end of its terminal.
-        let was_ignored = matches!(before.handler(), SigHandler::SigIgn);
-        if signal == Signal::SIGHUP && was_ignored {
-            // SAFETY: an ignored signal has no handler.
-            unsafe { sigaction(signal, &before) }?;
+        if each == Signal::SIGHUP && matches!(before, SigHandler::SigIgn) {
+            // SAFETY: to ignore a signal is no handler.
+            unsafe { signal(each, SigHandler::SigIgn) }?;
         }
     }
     // The program that has started this one may have blocked some of them,
     // and a blocked signal has no effect. New threads inherit this mask.
-    let all: SigSet = signals.iter().copied().collect();
-    Ok(all.thread_unblock()?)
+    Ok(signals.iter().copied().collect::<SigSet>().thread_unblock()?)
 }
 
 /// How far a stop has got.
@@ -183,7 +164,9 @@ pub struct Stop {
     signal_pipe: Arc<PipeReader>,
     /// How far the stop has got.
     phase: Phase,
-    /// When to report that clients are waited for; `None` when that is done.
+    /// How long after the request to report that clients are waited for, and
+    /// when that is; `None` if another loop does it, or it is done.
+    notice_delay: Option<Duration>,
     notice_at: Option<Instant>,
 }
 
@@ -198,9 +181,9 @@ impl Stop {
         // A handler that blocked on a full pipe would never return.
         fcntl(&read_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         fcntl(&write_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        // A program has one pipe: if there is one already, this one is dropped.
+        // A process has one pipe: if there is one already, this one is dropped.
         let pipe = (Arc::new(read_end), write_end);
-        let (read_end, _) = SIGNAL_PIPE.get_or_init(|| pipe);
+        let read_end = Arc::clone(&SIGNAL_PIPE.get_or_init(|| pipe).0);
         // SAFETY: `on_signal` reads the clock, uses atomics, calls write(2)
         // and _exit(2), and restores errno.
         #[expect(unsafe_code, reason = "handle is unsafe")]
@@ -211,23 +194,20 @@ impl Stop {
             )
         }?;
         Ok(Self {
-            context,
-            signal_pipe: Arc::clone(read_end),
-            phase: Phase::Running,
-            notice_at: None,
+            notice_delay: Some(WAIT_NOTICE),
+            ..Self::with_pipe(context, read_end)
         })
     }
 
     /// The same stop for one more loop, which polls a pipe of its own: that
     /// pipe must become readable when the server is asked to stop.
     #[must_use]
-    pub fn share(&self, signal_pipe: Arc<PipeReader>) -> Self {
-        Self {
-            context: Arc::clone(&self.context),
-            signal_pipe,
-            phase: self.phase,
-            notice_at: None,
-        }
+    pub fn with_pipe(
+        context: Arc<Context>,
+        signal_pipe: Arc<PipeReader>,
+    ) -> Self {
+        let (phase, notice_delay, notice_at) = (Phase::Running, None, None);
+        Self { context, signal_pipe, phase, notice_delay, notice_at }
     }
 
     /// Which side of every client's socket must be shut down now, if any: the
@@ -235,17 +215,13 @@ impl Stop {
     ///
     /// Reports once, on standard error, when clients still take their replies.
     pub fn next_shutdown(&mut self, active_clients: usize) -> Option<Shutdown> {
-        // A running server stops here: it costs one look at an atomic.
-        if !requested() {
-            return None;
-        }
         let now = Instant::now();
         match self.phase {
             // On Linux recv(2) still delivers what has arrived, and reports
             // the end of file after that.
-            Phase::Running => {
+            Phase::Running if requested() => {
                 self.phase = Phase::Grace(now + self.context.options.grace);
-                self.notice_at = Some(now + WAIT_NOTICE);
+                self.notice_at = self.notice_delay.map(|delay| now + delay);
                 Some(Shutdown::Read)
             }
             // A client that has not taken its reply by now is cut: send(2)
@@ -255,17 +231,12 @@ impl Stop {
                 Some(Shutdown::Both)
             }
             // The user may wonder why Ctrl-C did not end the server.
-            Phase::Grace(end) => {
-                if self.notice_at.is_some_and(|at| now >= at)
-                    && active_clients > 0
-                {
-                    self.notice_at = None;
-                    let left = end - now;
-                    self.context.log.print_waiting(active_clients, left);
-                }
+            Phase::Grace(end) if self.notice_at.is_some_and(|at| now >= at) => {
+                self.notice_at = None;
+                self.context.log.print_waiting(active_clients, end - now);
                 None
             }
-            Phase::Cut(_) => None,
+            _ => None,
         }
     }
 
@@ -329,26 +300,11 @@ impl Stop {
         &self.signal_pipe
     }
 
-    /// Reads all bytes out of the pipe; says whether its writing end is still
-    /// open. If it is not, the pipe stays readable for ever.
-    #[allow(clippy::must_use_candidate, reason = "the self-pipe never closes")]
-    pub fn drain_signal_pipe(&self) -> bool {
-        let mut bytes = [0; 64];
-        let open = loop {
-            match (&*self.signal_pipe).read(&mut bytes) {
-                // EAGAIN: the pipe is empty.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    break true;
-                }
-                Ok(0) => break false,
-                // More bytes may follow; EINTR: nothing was read yet.
-                Ok(_) | Err(_) => {}
-            }
-        };
-        // Only now: a `wake` that found the mark set wrote no byte, and the
-        // caller looks at everything after this.
-        WAKE_PENDING.store(false, Ordering::SeqCst);
-        open
+    /// Reads the bytes out of the pipe, so that it is not readable any more.
+    /// Many bytes need several calls: the pipe stays readable until then.
+    pub fn drain_signal_pipe(&self) {
+        // EAGAIN: the pipe is empty already.
+        let _ = (&*self.signal_pipe).read(&mut [0; 64]);
     }
 }
 

@@ -112,5 +112,5 @@ fn serve(
             clients.shutdown(side);
         }
     }
-    Ok(Totals { clients: listener.accepted(), ..clients.totals() })
+    Ok(Totals { clients: listener.accepted, ..clients.totals() })
 }
