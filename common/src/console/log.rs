@@ -224,33 +224,34 @@ impl Log {
 
     /// Prints, at a stop, how many clients it waits for and how long at most.
     pub fn print_waiting(&self, clients: usize, grace: Duration) {
+        let line = self.diagnostic(&self.waiting(clients, grace));
+        self.error.print_or_drop(&line);
+    }
+
+    /// The words for a stop that waits.
+    fn waiting(&self, clients: usize, grace: Duration) -> String {
         // A part of a second is rounded up: the wait is never longer than
         // the line says.
         let seconds = grace.as_millis().div_ceil(1000);
-        let text = match (self.language, clients) {
+        match (self.language, clients) {
             (Language::English, 1) => format!(
-                "waiting up to {seconds} s for 1 client to take its replies"
+                "waiting up to {seconds} s for 1 client to take its replies; \
+                 a second Ctrl-C ends the server now"
             ),
             (Language::English, _) => format!(
                 "waiting up to {seconds} s for {clients} clients to take \
-                 their replies"
+                 their replies; a second Ctrl-C ends the server now"
             ),
             (Language::Spanish, 1) => format!(
                 "esperando hasta {seconds} s a que 1 cliente reciba sus \
-                 respuestas"
+                 respuestas; un segundo Ctrl-C termina el servidor ya"
             ),
             (Language::Spanish, _) => format!(
                 "esperando hasta {seconds} s a que {clients} clientes \
-                 reciban sus respuestas"
+                 reciban sus respuestas; un segundo Ctrl-C termina el \
+                 servidor ya"
             ),
-        };
-        // A user who does not want to wait learns what to do.
-        let advice = self.language.pick(
-            "a second Ctrl-C ends the server now",
-            "un segundo Ctrl-C termina el servidor de inmediato",
-        );
-        self.error
-            .print_or_drop(&self.diagnostic(&format!("{text}; {advice}")));
+        }
     }
 
     /// Prints why the server ends, one line on standard error; never quiet.
@@ -607,6 +608,33 @@ mod tests {
         let spanish = log(Language::Spanish);
         assert_eq!(spanish.cut_note(1), "… (1 byte más)");
         assert_eq!(spanish.cut_note(17), "… (17 bytes más)");
+    }
+
+    #[test]
+    fn a_wait_is_told_in_the_right_number() {
+        let grace = Duration::from_millis(4_999);
+        let english = log(Language::English);
+        assert_eq!(
+            english.waiting(1, grace),
+            "waiting up to 5 s for 1 client to take its replies; \
+             a second Ctrl-C ends the server now"
+        );
+        assert_eq!(
+            english.waiting(2, Duration::from_secs(5)),
+            "waiting up to 5 s for 2 clients to take their replies; \
+             a second Ctrl-C ends the server now"
+        );
+        let spanish = log(Language::Spanish);
+        assert_eq!(
+            spanish.waiting(1, grace),
+            "esperando hasta 5 s a que 1 cliente reciba sus respuestas; \
+             un segundo Ctrl-C termina el servidor ya"
+        );
+        assert_eq!(
+            spanish.waiting(2, grace),
+            "esperando hasta 5 s a que 2 clientes reciban sus respuestas; \
+             un segundo Ctrl-C termina el servidor ya"
+        );
     }
 
     #[test]
