@@ -185,7 +185,7 @@ impl Log {
     /// Prints, at a stop, how many clients it waits for and how long at most.
     pub fn print_waiting(&self, clients: usize, grace: Duration) {
         // In both languages the number of clients decides the noun only.
-        let seconds = grace.as_secs();
+        let seconds = grace.as_millis().div_ceil(1000);
         let count = clients as u64;
         let text = match self.language {
             Language::English => format!(
