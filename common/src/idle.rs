@@ -98,3 +98,94 @@ fn wait_until_ready(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::thread;
+
+    use super::*;
+    use crate::loopback::pair;
+
+    const SHORT: Option<Duration> = Some(Duration::from_millis(200));
+
+    #[test]
+    fn a_silent_client_is_idle_after_the_limit() {
+        let (_client, stream, _) = pair();
+        stream.set_read_timeout(SHORT).unwrap();
+        let start = Instant::now();
+        let result = receive(&stream, &mut [0; 8], SHORT);
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(start.elapsed() >= SHORT.unwrap());
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_idle_and_what_was_taken_counts() {
+        let (_client, stream, _) = pair();
+        let mut sent = 0;
+        // More than both kernels have room for.
+        let bytes = vec![0; 64 << 20];
+        let result = send_all(&stream, &bytes, SHORT, &mut sent);
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(sent > 0 && sent < bytes.len() as u64, "{sent}");
+    }
+
+    #[test]
+    fn what_was_sent_before_a_failure_stays_counted() {
+        let (mut client, stream, _) = pair();
+        let mut sent = 0;
+        let bytes = vec![0; 64 << 20];
+        let error = thread::scope(|scope| {
+            let sending =
+                scope.spawn(|| send_all(&stream, &bytes, None, &mut sent));
+            // Some bytes have come; the rest ends in a reset.
+            client.read_exact(&mut [0; 100_000]).unwrap();
+            drop(client);
+            sending.join().unwrap().unwrap_err()
+        });
+        assert!(!is_temporary(error.kind()), "{error}");
+        assert!(sent >= 100_000, "{sent}");
+    }
+
+    /// A client whose kernel acknowledges bytes all the time, though the send
+    /// buffer never has room within one limit.
+    #[test]
+    fn a_client_that_takes_its_reply_slowly_is_not_idle() {
+        let (mut client, stream, _) = pair();
+        let bytes = vec![7; 24 << 20];
+        let mut sent = 0;
+        thread::scope(|scope| {
+            let sending = scope.spawn(|| {
+                let result = send_all(&stream, &bytes, SHORT, &mut sent);
+                // After an error the client must not wait for the rest.
+                stream.shutdown(std::net::Shutdown::Both).unwrap();
+                result
+            });
+            let mut taken = 0;
+            let mut piece = vec![0; 96 << 10];
+            // Each piece makes the receive window grow, which the client's
+            // kernel reports; the buffer as a whole takes several limits.
+            while taken < bytes.len() {
+                let length = piece.len().min(bytes.len() - taken);
+                client.read_exact(&mut piece[..length]).unwrap();
+                taken += length;
+                if taken < 4 << 20 {
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
+            sending.join().unwrap().unwrap();
+        });
+        assert_eq!(sent, bytes.len() as u64);
+    }
+
+    #[test]
+    fn data_comes_whole_and_the_end_of_file_is_0() {
+        let (mut client, stream, _) = pair();
+        client.write_all(b"hola").unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(receive(&stream, &mut buffer, None).unwrap(), 4);
+        assert_eq!(&buffer[..4], b"hola");
+        drop(client);
+        assert_eq!(receive(&stream, &mut buffer, None).unwrap(), 0);
+    }
+}

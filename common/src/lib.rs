@@ -69,3 +69,42 @@ fn start(
     context.log.print_stopped(totals);
     Ok(())
 }
+
+/// What the unit tests of this crate share.
+#[cfg(test)]
+mod loopback {
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::time::{Duration, Instant};
+
+    use crate::console::Context;
+    use crate::console::language::Language;
+    use crate::console::options::{Options, Program, Serve};
+
+    /// Both ends of a connection, and the client's address.
+    pub fn pair() -> (TcpStream, TcpStream, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let (stream, address) = listener.accept().unwrap();
+        (client, stream, address)
+    }
+
+    /// The context of a quiet server with these options.
+    pub fn context(words: &str) -> Context {
+        let program =
+            Program { name: "test", serve: Serve::Once, backend: None };
+        let words = format!("test --quiet {words}");
+        let words = words.split_whitespace().map(Into::into);
+        let options = Options::parse(program, Language::English, words);
+        Context::new(program, options.unwrap()).unwrap()
+    }
+
+    /// Waits until this holds.
+    pub fn until(mut holds: impl FnMut() -> bool) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !holds() {
+            assert!(Instant::now() < end, "waited in vain");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}

@@ -289,3 +289,87 @@ fn listen(
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Shutdown;
+
+    use super::*;
+    use crate::loopback::context;
+
+    fn listener(words: &str) -> Listener {
+        Listener::new(Arc::new(context(words))).unwrap()
+    }
+
+    #[test]
+    fn of_a_name_the_first_ipv4_address_is_listened_on() {
+        let listener = listener("--host localhost --port 0");
+        let address = listener.socket.unwrap().local_addr().unwrap();
+        assert!(address.is_ipv4(), "{address}");
+    }
+
+    #[test]
+    fn a_second_listener_on_the_same_name_and_port_fails() {
+        let first = listener("--host localhost --port 0");
+        let port = first.socket.as_ref().unwrap().local_addr().unwrap().port();
+        let words = format!("--host localhost --port {port}");
+        let second = Listener::new(Arc::new(context(&words)));
+        assert!(matches!(second, Err(Failure::Listen(..))), "{second:?}");
+    }
+
+    #[test]
+    fn accepted_sockets_inherit_nodelay_and_the_idle_limit() {
+        let mut listener = listener("--port 0 --idle-timeout 7");
+        let address = listener.socket.as_ref().unwrap().local_addr().unwrap();
+        let _client = TcpStream::connect(address).unwrap();
+        let (stream, _) = listener.try_accept().unwrap().unwrap();
+        assert!(stream.nodelay().unwrap());
+        let limit = stream.read_timeout().unwrap();
+        assert_eq!(limit, Some(Duration::from_secs(7)));
+        assert_eq!(listener.accepted, 1);
+    }
+
+    #[test]
+    fn a_deferred_client_comes_back_after_the_pause_and_before_others() {
+        let context = Arc::new(context("--port 0"));
+        let stop = Stop::new(Arc::clone(&context)).unwrap();
+        let mut listener = Listener::new(context).unwrap();
+        let address = listener.socket.as_ref().unwrap().local_addr().unwrap();
+        let clients = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+        let first = listener.accept(0, &stop).unwrap().unwrap();
+        let peer = first.1;
+        let start = Instant::now();
+        let error = Errno::EAGAIN.into();
+        listener.defer(first, TransientError::Thread, &error);
+        assert_eq!(listener.deferred(), 1);
+        assert!(!listener.may_accept(0));
+        let again = loop {
+            if let Some(connection) = listener.accept(0, &stop).unwrap() {
+                break connection;
+            }
+        };
+        assert!(start.elapsed() >= RETRY_PAUSE);
+        assert_eq!(again.1, peer);
+        assert_eq!((listener.deferred(), listener.accepted), (0, 1));
+        again.0.shutdown(Shutdown::Both).unwrap();
+        drop(clients);
+    }
+
+    #[test]
+    fn at_the_limit_no_client_is_accepted() {
+        let mut listener = listener("--port 0 --max-clients 2");
+        assert!(listener.may_accept(1));
+        assert!(!listener.may_accept(2));
+        listener.close();
+        assert!(!listener.may_accept(0));
+    }
+
+    #[test]
+    fn only_a_mistake_ends_the_wait_for_sockets() {
+        let listener = listener("--port 0");
+        for errno in [Errno::ENOMEM, Errno::ENOSPC, Errno::EINVAL] {
+            assert!(listener.retry_or_fail(errno).is_ok());
+        }
+        assert!(listener.retry_or_fail(Errno::EBADF).is_err());
+    }
+}

@@ -298,3 +298,48 @@ pub fn timeout_until(deadline: Option<Instant>) -> PollTimeout {
     // caller asks again.
     PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_never_ends_before_its_deadline() {
+        assert_eq!(timeout_until(None), PollTimeout::NONE);
+        assert_eq!(timeout_until(Some(Instant::now())), PollTimeout::ZERO);
+        let soon = Instant::now() + Duration::from_millis(50);
+        let milliseconds = timeout_until(Some(soon)).as_millis().unwrap();
+        let left = soon.saturating_duration_since(Instant::now());
+        assert!(u128::from(milliseconds) >= left.as_millis());
+        assert!(milliseconds <= 51);
+    }
+
+    #[test]
+    fn requests_close_together_are_one_and_a_later_one_is_another() {
+        let at = AtomicU64::new(0);
+        assert!(!is_later(&at, 1_000), "the first one");
+        assert!(!is_later(&at, 1_000));
+        assert!(!is_later(&at, 1_000 + SAME_REQUEST - 1));
+        assert!(is_later(&at, 1_000 + SAME_REQUEST));
+        assert!(is_later(&at, 9_000));
+        assert_eq!(at.load(SeqCst), 1_000, "the first one stays noted");
+    }
+
+    #[test]
+    fn a_pipe_of_many_bytes_is_drained_in_several_calls() {
+        let context = Arc::new(crate::loopback::context(""));
+        let (read_end, mut write_end) = io::pipe().unwrap();
+        fcntl(&read_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        let stop = Stop::with_pipe(context, Arc::new(read_end));
+        write_end.write_all(&[0; 100]).unwrap();
+        stop.drain_signal_pipe();
+        let mut left = [0; 100];
+        assert_eq!((&*stop.signal_pipe).read(&mut left).unwrap(), 36);
+        stop.drain_signal_pipe();
+        // A byte that comes before the wait ends it at once.
+        write_end.write_all(&[0]).unwrap();
+        stop.wait(None, None).unwrap();
+        let empty = (&*stop.signal_pipe).read(&mut left).unwrap_err();
+        assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
+    }
+}

@@ -618,7 +618,7 @@ mod tests {
                 "closed: connection reset by peer",
                 "cerrado: conexión reiniciada por el cliente",
             ),
-            (Event::Died("SIGSEGV".into()), "died: SIGSEGV", "murió: SIGSEGV"),
+            (Event::Died(ExitStatus::from_raw(11)), "died: SIGSEGV", "murió: SIGSEGV"),
             (
                 Event::Received("¡hola\n".as_bytes()),
                 "received 7 bytes: ¡hola\\n",
@@ -673,7 +673,7 @@ mod tests {
         let line = transcript(Language::English).line(
             Worker::Process(4711),
             None,
-            &Event::Died("SIGKILL".into()),
+            &Event::Died(ExitStatus::from_raw(9)),
         );
         assert_eq!(line, "process 4711  died: SIGKILL\n");
     }
