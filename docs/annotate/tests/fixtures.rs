@@ -17,14 +17,8 @@ use annotate::source::{LineKind, Source};
 /// What is said of single fixtures.
 const TABLES: Tables<'_> = Tables {
     banners: &[
-        (
-            "green/server.py",
-            &[("1", "Accept"), ("2", "Create a thread")],
-        ),
-        (
-            "green/server.rs",
-            &[("1", "Accept"), ("2", "Create a thread")],
-        ),
+        ("green/server.py", &[("1", "Accept"), ("2", "Create a thread")]),
+        ("green/server.rs", &[("1", "Accept"), ("2", "Create a thread")]),
         ("red/banners-missing.rs", STEPS),
         ("red/branches.rs", &[("1", "Forget")]),
         ("red/banners-order.rs", STEPS),
@@ -52,12 +46,8 @@ const TABLES: Tables<'_> = Tables {
     ],
 };
 
-const STEPS: &[(&str, &str)] = &[
-    ("1", "Accept"),
-    ("2", "Receive"),
-    ("3", "Print"),
-    ("4", "Close"),
-];
+const STEPS: &[(&str, &str)] =
+    &[("1", "Accept"), ("2", "Receive"), ("3", "Print"), ("4", "Close")];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -283,10 +273,8 @@ fn a_block_is_a_banner_a_note_and_its_code() {
         let found = blocks.find(|block| block.note() == note);
         source.code(found.unwrap()).trim().to_owned()
     };
-    let imports = of(
-        &source,
-        "Sockets block; that is what makes this program so short.",
-    );
+    let imports =
+        of(&source, "Sockets block; that is what makes this program so short.");
     assert_eq!(imports.lines().count(), 3);
     let constant = of(
         &read("green/forms.rs"),
@@ -321,10 +309,7 @@ fn an_exemption_spares_one_line_of_one_file_by_one_rule() {
     let source = rust::read(name, &text).unwrap();
     let exemption = TABLES.exemptions[0];
     let count = |exemptions: &[Exemption<'_>]| {
-        let tables = Tables {
-            exemptions,
-            ..TABLES
-        };
+        let tables = Tables { exemptions, ..TABLES };
         rules::check(&source, &tables).len()
     };
     let all = count(&[]);
@@ -344,11 +329,8 @@ fn comments_come_from_the_gaps_between_tokens() {
     let text = "//! 1\n/* 2\n * 3 */\nfn f() {\n    g(\"// no\", '/'); // 5\n    \
                 let x = a / b; /* 6 /* nested */ // still */\n}\n";
     let source = rust::read("f.rs", text).unwrap();
-    let comments: Vec<_> = source
-        .lines
-        .iter()
-        .map(|line| line.comment.as_deref())
-        .collect();
+    let comments: Vec<_> =
+        source.lines.iter().map(|line| line.comment.as_deref()).collect();
     assert_eq!(
         comments,
         [
