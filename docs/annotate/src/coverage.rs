@@ -21,10 +21,10 @@
 //!    lines, and all arms that only give a literal or a constant, which are
 //!    the rows of a table. The comment of the statement that a table is in
 //!    covers its first row.
-//! 4. if it documents a function: the body, if that has at most four lines
-//!    or is one statement. The comment of an `impl` covers its only method.
+//! 4. if it documents a function: the first paragraph of the body, as if it
+//!    stood there. The comment of an `impl` covers its only method.
 //!
-//! `///` covers what it documents, and no paragraph. A field, a variant or an
+//! `///` covers what it documents, and no other paragraph. A field, a variant or an
 //! arm may have its comment at the end of its line, and an arm as the first
 //! thing inside its block.
 //!
@@ -145,7 +145,7 @@ impl<'a> Coverage<'a> {
         if let Some(cover) = self.of_paragraph(index) {
             return cover;
         }
-        if self.is_in_short_body(index) {
+        if self.is_first_in_body(index) {
             return Cover::Explained;
         }
         let exempt = matches!(unit.kind, Kind::Impl | Kind::Branch);
@@ -251,10 +251,9 @@ impl<'a> Coverage<'a> {
         Some(parent.line)
     }
 
-    /// Whether its function is documented, and so short that nothing more has
-    /// to be said; or its arm has a comment at the end of the line, and ends
-    /// soon after it.
-    fn is_in_short_body(&self, index: usize) -> bool {
+    /// Whether it belongs to the first paragraph of a function that has its
+    /// documentation, or of an arm with a comment at the end of its line.
+    fn is_first_in_body(&self, index: usize) -> bool {
         let unit = &self.source.units[index];
         if unit.kind.is_item() {
             return false;
@@ -274,11 +273,17 @@ impl<'a> Coverage<'a> {
             let above = (start..unit.line).filter_map(|n| self.source.line(n));
             let mut above =
                 above.skip_while(|line| line.kind == LineKind::Comment);
-            let body = outer.kind == Kind::Arm
-                && self.parent(index) == Some(outer.line);
-            let end = if body { unit.line } else { outer.last };
+            let code = |line: &Line| line.kind == LineKind::Code;
+            let is_direct = self.parent(index) == Some(outer.line);
+            // Inside of another statement, which must fit as a whole.
+            let inside = self.source.units[at + 1..index].iter();
+            let whole = inside
+                .filter(|other| other.last >= unit.last)
+                .map(|other| other.last)
+                .max();
+            let end = whole.filter(|_| !is_direct).unwrap_or(unit.line);
             self.of[at] == Cover::Explained
-                && above.all(|line| line.kind == LineKind::Code)
+                && above.all(code)
                 && self.count(start..end + 1) <= MOST_LINES
         })
     }

@@ -270,7 +270,7 @@ fn leaves(value: &Expr) -> bool {
 }
 
 /// Whether this is a result that was there before: a name, a field, a literal,
-/// or one of these in `Ok` and the like.
+/// or what puts these together, as `Ok` does.
 fn hands_on(value: &Expr) -> bool {
     match value {
         Expr::Lit(_) | Expr::Path(_) => true,
@@ -286,12 +286,27 @@ fn hands_on(value: &Expr) -> bool {
                 }
                 _ => false,
             };
-            wraps && call.args.iter().all(hands_on)
+            wraps && call.args.iter().all(gives)
+        }
+        Expr::Struct(value) => {
+            let mut fields = value.fields.iter();
+            fields.all(|field| gives(&field.expr))
+                && value.rest.as_deref().is_none_or(gives)
         }
         Expr::MethodCall(call) => {
             call.method == "into" && hands_on(&call.receiver)
         }
         _ => leaves(value),
+    }
+}
+
+/// Whether this is a result that was there before, or that another function
+/// gives without being told anything.
+fn gives(value: &Expr) -> bool {
+    match value {
+        Expr::MethodCall(call) => call.args.is_empty() && gives(&call.receiver),
+        Expr::Try(attempt) => gives(&attempt.expr),
+        _ => hands_on(value),
     }
 }
 
