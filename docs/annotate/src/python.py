@@ -101,6 +101,9 @@ def units(tree, text):
         elif kind == "Arm":
             opens = first
         last = body[-1].end_lineno if body else node.end_lineno
+        # `try` says nothing itself: what follows its body begins anew.
+        if isinstance(node, ast.Try):
+            last = node.body[-1].end_lineno
         emit(
             "U", kind, top or first, first, last, opens, int(sole),
             int(hands_on(node)),
