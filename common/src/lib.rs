@@ -30,12 +30,13 @@ use totals::Totals;
 #[cfg(not(unix))]
 compile_error!("these servers need fork and poll: on Windows, use WSL");
 
+/// Serves clients until a stop; returns what was received and sent.
+pub type ServeUntilStop =
+    fn(&Arc<Context>, Listener, Stop) -> Result<Totals, Failure>;
+
 /// Runs a server: reads its options, listens, serves, prints the last line,
 /// and reports a failure. Returns the exit status.
-pub fn run(
-    program: Program,
-    serve: impl FnOnce(&Arc<Context>, Listener, Stop) -> Result<Totals, Failure>,
-) -> ExitCode {
+pub fn run(program: Program, serve: ServeUntilStop) -> ExitCode {
     // Does not return after `--help` or a command line that is wrong.
     let options = Options::from_environment(program);
     let language = options.language;
@@ -56,7 +57,7 @@ pub fn run(
 fn start(
     program: Program,
     options: Options,
-    serve: impl FnOnce(&Arc<Context>, Listener, Stop) -> Result<Totals, Failure>,
+    serve: ServeUntilStop,
 ) -> Result<(), Failure> {
     // These hold for all threads and child processes created later.
     crash::set_dispositions()?;

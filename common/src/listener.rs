@@ -5,12 +5,9 @@
 
 // Sockets, time, and shared ownership.
 use std::io;
-use std::net::{
-    Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _,
-};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 // Errors by name, and socket options that the standard library lacks.
@@ -43,7 +40,7 @@ pub struct Listener {
     /// The options, and where errors are reported.
     context: Arc<Context>,
     /// `None` once a stop has closed it, or workers have taken it over.
-    socket: Option<Arc<TcpListener>>,
+    pub socket: Option<Arc<TcpListener>>,
     /// Clients accepted so far.
     pub accepted: u64,
     /// A client for which no thread or process could be created yet.
@@ -60,24 +57,15 @@ impl Listener {
     /// Those of the name's resolution, of bind(2) and of listen(2).
     pub fn new(context: Arc<Context>) -> Result<Self, Failure> {
         let socket = bind(&context.options)?;
-        Ok(Self::with_socket(context, Arc::new(socket)))
+        Ok(Self::on_socket(context, Arc::new(socket)))
     }
 
     /// A listener for one more loop, on the same listening socket.
     #[must_use]
-    pub fn with_socket(
-        context: Arc<Context>,
-        socket: Arc<TcpListener>,
-    ) -> Self {
+    pub fn on_socket(context: Arc<Context>, socket: Arc<TcpListener>) -> Self {
         let (socket, accepted) = (Some(socket), 0);
         let (deferred, paused_until) = (None, None);
         Self { context, socket, accepted, deferred, paused_until }
-    }
-
-    /// The listening socket, unless it is closed or taken over.
-    #[must_use]
-    pub fn socket(&self) -> Option<&Arc<TcpListener>> {
-        self.socket.as_ref()
     }
 
     /// Prints the first line: from here on clients can connect.
@@ -92,28 +80,10 @@ impl Listener {
         Ok(())
     }
 
-    /// Hands the listening socket over to workers that block in accept(2).
-    ///
-    /// # Errors
-    ///
-    /// Those of ioctl(2), and ENOTCONN without a socket.
-    pub fn hand_over(&mut self) -> Result<Arc<TcpListener>, Failure> {
-        let socket = self.socket.take().ok_or(Errno::ENOTCONN)?;
-        // O_NONBLOCK belongs to the open file description, which forked
-        // processes share: it is off in all of them.
-        socket.set_nonblocking(false)?;
-        Ok(socket)
-    }
-
     /// Closes the listening socket. At a stop this is its last descriptor, and
     /// the kernel resets the clients that are still in its queue.
     pub fn close(&mut self) {
         self.socket = None;
-        // The deferred client is served yet: with what it has sent so far.
-        if let Some((stream, _)) = &self.deferred {
-            // ENOTCONN: the client has gone.
-            stream.shutdown(Shutdown::Read).ok();
-        }
     }
 
     /// How many accepted clients wait for a thread or a process: 0 or 1.
@@ -170,10 +140,8 @@ impl Listener {
     /// Those of accept(2) that only a mistake in this program can cause.
     pub fn try_accept(&mut self) -> Result<Option<Connection>, Failure> {
         // A stop may have come after this loop last looked.
-        let Some(socket) = &self.socket else { return Ok(None) };
-        if shutdown::requested() {
-            return Ok(None);
-        }
+        let socket = self.socket.as_ref().filter(|_| !shutdown::requested());
+        let Some(socket) = socket else { return Ok(None) };
         // The listening socket does not block, so this call does not either.
         let log = &self.context.log;
         let report = |kind, error: &_| log.report_transient(kind, error);
@@ -184,7 +152,9 @@ impl Listener {
             }
             // The client stays in the queue and the socket readable: without a
             // pause the loop would spin.
-            Accepted::Exhausted => self.pause(),
+            Accepted::Exhausted => {
+                self.paused_until = Some(Instant::now() + RETRY_PAUSE);
+            }
             Accepted::NoClient => {}
         }
         Ok(None)
@@ -201,11 +171,6 @@ impl Listener {
         self.context.log.report_transient(kind, error);
         self.deferred = Some(connection);
         // Others may end meanwhile, and free what has run out.
-        self.pause();
-    }
-
-    /// Accepts no client for a short while.
-    fn pause(&mut self) {
         self.paused_until = Some(Instant::now() + RETRY_PAUSE);
     }
 
@@ -225,14 +190,13 @@ impl Listener {
     pub fn retry_or_fail(&self, errno: Errno) -> Result<(), Failure> {
         // ENOSPC: epoll(7) has a limit for each user. EINVAL: the limit of
         // open files was lowered below the number of descriptors, poll(2).
-        let transient = [Errno::ENOMEM, Errno::ENOSPC, Errno::EINVAL];
-        if !transient.contains(&errno) {
+        if !matches!(errno, Errno::ENOMEM | Errno::ENOSPC | Errno::EINVAL) {
             return Err(errno.into());
         }
         // The call that could wait has failed, so the thread sleeps instead.
-        let error = errno.into();
-        self.context.log.report_transient(TransientError::Wait, &error);
-        sleep(RETRY_PAUSE);
+        let log = &self.context.log;
+        log.report_transient(TransientError::Wait, &errno.into());
+        std::thread::sleep(RETRY_PAUSE);
         Ok(())
     }
 }
@@ -280,7 +244,7 @@ pub fn accept_from(
 }
 
 /// Binds a listening socket to the host's first IPv4 address, or to its first
-/// address if it has no IPv4 one: `localhost` may be ::1 as well as 127.0.0.1.
+/// address if it has no IPv4 one: `localhost` may be `::1` and `127.0.0.1`.
 fn bind(options: &Options) -> Result<TcpListener, Failure> {
     // An address is taken as it is; a name is looked up.
     let host = &options.host;

@@ -46,12 +46,9 @@ pub fn interrupted() -> bool {
     INTERRUPTED_AT.load(SeqCst) != 0
 }
 
-/// How long ago the server was asked to stop; zero if it was not.
+/// How long ago the server was asked to stop; it must have been.
 pub fn time_since_request() -> Duration {
-    match REQUESTED_AT.load(SeqCst) {
-        0 => Duration::ZERO,
-        at => Duration::from_millis(now().saturating_sub(at)),
-    }
+    Duration::from_millis(now().saturating_sub(REQUESTED_AT.load(SeqCst)))
 }
 
 /// The monotonic clock in milliseconds, never 0. The call is
@@ -144,17 +141,6 @@ pub unsafe fn handle(
     Ok(signals.iter().copied().collect::<SigSet>().thread_unblock()?)
 }
 
-/// How far a stop has got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// The server was not asked to stop.
-    Running,
-    /// Clients may take their replies until this moment.
-    Grace(Instant),
-    /// All connections are cut; their threads or processes may end until then.
-    Cut(Instant),
-}
-
 /// The course of the stop, as one server loop sees it.
 #[derive(Debug)]
 pub struct Stop {
@@ -162,11 +148,11 @@ pub struct Stop {
     context: Arc<Context>,
     /// Becomes readable with each `request` and each `wake`.
     signal_pipe: Arc<PipeReader>,
-    /// How far the stop has got.
-    phase: Phase,
-    /// How long after the request to report that clients are waited for, and
-    /// when that is; `None` if another loop does it, or it is done.
-    notice_delay: Option<Duration>,
+    /// Until when clients may take their replies; `None` before the stop.
+    grace_end: Option<Instant>,
+    /// Until when the workers of cut clients may end; `None` before the cut.
+    cleanup_end: Option<Instant>,
+    /// When to report that clients are waited for; `None` when that is done.
     notice_at: Option<Instant>,
 }
 
@@ -193,21 +179,16 @@ impl Stop {
                 on_signal,
             )
         }?;
-        Ok(Self {
-            notice_delay: Some(WAIT_NOTICE),
-            ..Self::with_pipe(context, read_end)
-        })
+        Ok(Self::with_pipe(context, read_end))
     }
 
     /// The same stop for one more loop, which polls a pipe of its own: that
     /// pipe must become readable when the server is asked to stop.
     #[must_use]
-    pub fn with_pipe(
-        context: Arc<Context>,
-        signal_pipe: Arc<PipeReader>,
-    ) -> Self {
-        let (phase, notice_delay, notice_at) = (Phase::Running, None, None);
-        Self { context, signal_pipe, phase, notice_delay, notice_at }
+    pub fn with_pipe(context: Arc<Context>, pipe: Arc<PipeReader>) -> Self {
+        let (signal_pipe, grace_end) = (pipe, None);
+        let (cleanup_end, notice_at) = (None, None);
+        Self { context, signal_pipe, grace_end, cleanup_end, notice_at }
     }
 
     /// Which side of every client's socket must be shut down now, if any: the
@@ -215,53 +196,49 @@ impl Stop {
     ///
     /// Reports once, on standard error, when clients still take their replies.
     pub fn next_shutdown(&mut self, active_clients: usize) -> Option<Shutdown> {
-        let now = Instant::now();
-        match self.phase {
-            // On Linux recv(2) still delivers what has arrived, and reports
-            // the end of file after that.
-            Phase::Running if requested() => {
-                self.phase = Phase::Grace(now + self.context.options.grace);
-                self.notice_at = self.notice_delay.map(|delay| now + delay);
-                Some(Shutdown::Read)
-            }
-            // A client that has not taken its reply by now is cut: send(2)
-            // fails with EPIPE after this.
-            Phase::Grace(end) if now >= end => {
-                self.phase = Phase::Cut(now + CLEANUP_LIMIT);
-                Some(Shutdown::Both)
-            }
-            // The user may wonder why Ctrl-C did not end the server.
-            Phase::Grace(end) if self.notice_at.is_some_and(|at| now >= at) => {
-                self.notice_at = None;
-                self.context.log.print_waiting(active_clients, end - now);
-                None
-            }
-            _ => None,
+        if !requested() {
+            return None;
         }
+        // On Linux recv(2) still delivers what has arrived, and reports the
+        // end of file after that.
+        let now = Instant::now();
+        let Some(grace_end) = self.grace_end else {
+            self.grace_end = Some(now + self.context.options.grace);
+            self.notice_at = Some(now + WAIT_NOTICE);
+            return Some(Shutdown::Read);
+        };
+        // A client that has not taken its reply by now is cut: send(2) fails
+        // with EPIPE after this.
+        if now >= grace_end && self.cleanup_end.is_none() {
+            self.cleanup_end = Some(now + CLEANUP_LIMIT);
+            self.notice_at = None;
+            return Some(Shutdown::Both);
+        }
+        // The user may wonder why Ctrl-C did not end the server. A loop with
+        // other loops beside it passes no clients, and reports nothing.
+        if self.notice_at.is_some_and(|at| now >= at) {
+            self.notice_at = None;
+            self.context.log.print_waiting(active_clients, grace_end - now);
+        }
+        None
     }
 
     /// Whether the server's loop can end: it was asked to stop and no client
     /// is left, or the time for an orderly end is over.
     #[must_use]
     pub fn is_complete(&self, active_clients: usize) -> bool {
-        let over = match self.phase {
-            Phase::Running => false,
-            Phase::Grace(_) => active_clients == 0,
-            // A thread may be blocked elsewhere, for example by a terminal
-            // that Ctrl-S has paused.
-            Phase::Cut(end) => active_clients == 0 || Instant::now() >= end,
-        };
-        over || interrupted()
+        // At the end of the cleanup a thread may still be blocked elsewhere,
+        // for example by a terminal that Ctrl-S has paused.
+        interrupted()
+            || self.grace_end.is_some() && active_clients == 0
+            || self.cleanup_end.is_some_and(|end| Instant::now() >= end)
     }
 
     /// When `next_shutdown` or `is_complete` must be asked again at the latest.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Running => None,
-            Phase::Grace(end) => Some(self.notice_at.unwrap_or(end).min(end)),
-            Phase::Cut(end) => Some(end),
-        }
+        let end = self.cleanup_end.or(self.grace_end);
+        self.notice_at.into_iter().chain(end).min()
     }
 
     /// Waits until a signal or a `wake` comes, until `other` is readable, or
@@ -312,9 +289,7 @@ impl Stop {
 /// waits until something happens.
 #[must_use]
 pub fn timeout_until(deadline: Option<Instant>) -> PollTimeout {
-    let Some(deadline) = deadline else {
-        return PollTimeout::NONE;
-    };
+    let Some(deadline) = deadline else { return PollTimeout::NONE };
     // Rounded up to a millisecond: poll would otherwise return just before the
     // deadline, again and again. A deadline that has passed gives zero.
     let left = deadline.saturating_duration_since(Instant::now());

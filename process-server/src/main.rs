@@ -64,7 +64,7 @@ fn serve(
             // The signal handler of the child finds the socket from here on,
             // also if the signal comes right after the fork.
             let (stream, address) = connection;
-            signals::set_current_client(&stream);
+            signals::set_current_client(Some(&stream));
 
             // 3. Create a process by fork
             // SAFETY: this process has one thread, so no other thread can hold
@@ -82,7 +82,6 @@ fn serve(
                         handle_client(
                             &stream, address, worker, context, totals,
                         );
-                        Ok(())
                     })
                 }
                 // The server's copy of `stream` is closed at the end of this

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 use std::thread::sleep;
 
-use nix::unistd::{ForkResult, fork};
+use nix::unistd::{ForkResult, fork, getppid};
 use socket2::SockRef;
 
 use common::Context;
@@ -52,8 +52,11 @@ pub fn serve(
 ) -> Result<Totals, Failure> {
     let mut children = Children::new(Arc::clone(context))?;
     // The workers block in accept(2), where the kernel wakes one of them for
-    // each client; poll(2) would wake all of them.
-    let socket = listener.hand_over()?;
+    // each client; poll(2) would wake all of them. O_NONBLOCK belongs to the
+    // open file description: it is off in all of them.
+    let not_listening = || io::Error::from(io::ErrorKind::NotConnected);
+    let socket = listener.socket.take().ok_or_else(not_listening)?;
+    socket.set_nonblocking(false)?;
     // No worker accepts before all exist and the first line is out: each
     // waits until the writing end of this pipe is closed.
     let (gate_read, gate_write) = io::pipe()?;
@@ -71,7 +74,16 @@ pub fn serve(
                     drop(gate_write);
                     children.run_child(|report_writer, totals| {
                         wait_for_gate(&gate_read);
-                        worker_loop(context, &socket, report_writer, totals)
+                        let result = worker_loop(
+                            context,
+                            &socket,
+                            report_writer,
+                            totals,
+                        );
+                        // The server reads this report, and ends.
+                        if let Err(Failure::System(error)) = &result {
+                            report_error(report_writer, KINDS.len(), error);
+                        }
                     })
                 }
                 Ok(ForkResult::Parent { child }) => {
@@ -98,7 +110,8 @@ pub fn serve(
             drop(gate_write);
         }
         // The server sleeps here until a signal or a report comes.
-        let reports = children.report_reader().map(|reader| reader.0.as_fd());
+        let reader = children.report_reader.as_ref();
+        let reports = reader.map(|reader| reader.0.as_fd());
         let waited = stop.wait(reports, None);
         waited.or_else(|errno| listener.retry_or_fail(errno))?;
         children.read_reports();
@@ -143,17 +156,17 @@ fn worker_loop(
                 // process down.
                 totals.clients = 1;
                 report_writer.report(totals);
-                signals::set_current_client(&stream);
+                signals::set_current_client(Some(&stream));
                 // 2.2 Receive, print, send, close
                 let worker = Worker::Process(id());
                 handle_client(&stream, address, worker, context, totals);
                 // Before the socket is closed and its number becomes free.
-                signals::clear_current_client();
+                signals::set_current_client(None);
                 report_writer.report(totals);
             }
             // The idle limit holds for accept(2), too. Where no signal tells
             // of the server's end, this is the time to look.
-            Ok(Accepted::NoClient) if signals::is_orphaned() => return Ok(()),
+            Ok(Accepted::NoClient) if is_orphaned() => return Ok(()),
             Ok(Accepted::NoClient) => {}
             // Another process may free descriptors or memory.
             Ok(Accepted::Exhausted) => sleep(RETRY_PAUSE),
@@ -180,7 +193,7 @@ fn install_dismissal(
     #[cfg(target_os = "linux")]
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGUSR2)?;
     // Either may have happened before this function was called.
-    if shutdown::requested() || signals::is_orphaned() {
+    if shutdown::requested() || is_orphaned() {
         dismiss();
     }
     Ok(())
@@ -213,14 +226,6 @@ fn report_error(writer: &ReportWriter, kind: usize, error: &io::Error) {
     writer.write([0, 0, 0, kind as u64, errno.into()]);
 }
 
-/// In a worker: reports an error that only a mistake in this program can
-/// cause.
-pub fn report_fatal(writer: &ReportWriter, failure: &Failure) {
-    if let Failure::System(error) = failure {
-        report_error(writer, KINDS.len(), error);
-    }
-}
-
 /// In the server: prints the error that a worker has reported if it passes,
 /// and returns it if only a mistake in this program can cause it.
 pub fn relay_error(
@@ -234,4 +239,9 @@ pub fn relay_error(
     let Some(kind) = kind else { return Some(error) };
     context.log.report_transient(*kind, &error);
     None
+}
+
+/// Whether the server is gone.
+fn is_orphaned() -> bool {
+    getppid().as_raw() != signals::SERVER.load(SeqCst)
 }

@@ -19,8 +19,9 @@ use common::totals::Totals;
 /// The table of the clients being served.
 #[derive(Debug)]
 pub struct Clients {
-    /// Never changed after the start, so it needs no lock.
-    context: Arc<Context>,
+    /// The options, and where lines are printed; no lock, since nothing in
+    /// there changes after the start.
+    pub context: Arc<Context>,
     /// All that changes; Rust gives access to it only through the lock.
     state: Mutex<State>,
 }
@@ -40,11 +41,6 @@ impl Clients {
     /// An empty table.
     pub fn new(context: Arc<Context>) -> Self {
         Self { context, state: Mutex::default() }
-    }
-
-    /// The options, and where lines are printed.
-    pub fn context(&self) -> &Context {
-        &self.context
     }
 
     /// How many clients are being served.
@@ -80,7 +76,7 @@ impl Clients {
         number: u64,
         address: SocketAddr,
         totals: Totals,
-        result: thread::Result<()>,
+        result: &thread::Result<()>,
     ) {
         // A panic has ended the handler before it could print the last line.
         if result.is_err() {
@@ -92,8 +88,7 @@ impl Clients {
         // the lock makes one of them wait. Removing the table's reference, the
         // last one, closes the socket.
         let mut state = self.lock();
-        let limit = self.context.options.max_clients;
-        let was_full = state.active.len() >= limit;
+        let was_full = state.active.len() >= self.context.options.max_clients;
         state.active.remove(&number);
         state.totals += totals;
         // The main thread waits for the end of a thread only at the client

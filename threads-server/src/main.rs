@@ -78,7 +78,7 @@ fn serve(
                 // ends this client only: catch_unwind stops it here.
                 let (clients, stream) = shared;
                 let (context, worker) =
-                    (clients.context(), Worker::Thread(number));
+                    (&clients.context, Worker::Thread(number));
                 let mut totals = Totals::default();
                 let result = catch_unwind(AssertUnwindSafe(|| {
                     handle_client(
@@ -90,7 +90,7 @@ fn serve(
                     );
                 }));
                 drop(stream);
-                clients.remove(number, address, totals, result);
+                clients.remove(number, address, totals, &result);
             });
             match created {
                 Ok(_detached) => number += 1,

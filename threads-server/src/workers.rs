@@ -5,6 +5,7 @@
 //! the client after the N-th waits until another one has left.
 
 // Threads, a barrier, and a channel by which the threads report their end.
+use std::io;
 use std::net::{Shutdown, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Barrier, mpsc};
@@ -35,7 +36,9 @@ pub fn serve(
     let clients = Arc::new(Clients::new(Arc::clone(context)));
     // The threads block in accept(2), where the kernel wakes one of them for
     // each client; poll(2) would wake all of them.
-    let socket = listener.hand_over()?;
+    let not_listening = || io::Error::from(io::ErrorKind::NotConnected);
+    let socket = listener.socket.take().ok_or_else(not_listening)?;
+    socket.set_nonblocking(false)?;
     // No thread accepts before all threads exist and the first line is out.
     let start = Arc::new(Barrier::new(workers + 1));
     // Through this channel a thread reports that it has ended, and how.
@@ -88,7 +91,7 @@ fn worker_loop(
     clients: &Clients,
 ) -> Result<(), Failure> {
     // All threads share the log, so one line reports the same shortage.
-    let log = &clients.context().log;
+    let log = &clients.context.log;
     loop {
         // 2.1 Accept a client
         // This thread sleeps here until a client comes.
@@ -116,10 +119,10 @@ fn serve_one(number: u64, (stream, address): Connection, clients: &Clients) {
     let mut totals = Totals { clients: 1, ..Totals::default() };
     // 2.2 Receive, print, send, close
     // A panic ends this client; the thread goes on with the next one.
-    let (context, worker) = (clients.context(), Worker::Thread(number));
+    let (context, worker) = (&clients.context, Worker::Thread(number));
     let result = catch_unwind(AssertUnwindSafe(|| {
         handle_client(&stream, address, worker, context, &mut totals);
     }));
     drop(stream);
-    clients.remove(number, address, totals, result);
+    clients.remove(number, address, totals, &result);
 }
