@@ -5,18 +5,15 @@
 //! delivered yet, and a client that is still sending fails at its next write,
 //! often without having read the reply.
 
-// Sockets, time, and a pause.
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-// recv(2) with flags.
-use nix::sys::socket::{MsgFlags, recv};
-use std::os::fd::AsRawFd as _;
-
+// Sockets and time; recv(2) with flags; how long to wait.
 use crate::constants::{ACK_POLL_INTERVAL, DRAIN_LIMIT};
 use crate::shutdown;
+use nix::sys::socket::{MsgFlags, recv};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd as _;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// Sends our end of file after the last reply: a half-close. The client sees
 /// it at once, while the server still receives.

@@ -7,10 +7,7 @@
 //! Next: `closing.rs`, for the close that loses no reply; `idle.rs`, for
 //! `receive` and `send_all`.
 
-// Errors and sockets.
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpStream};
-
+// Sockets and errors, and from this crate: the console, the limits, the stop.
 use crate::closing;
 use crate::console::Context;
 use crate::console::log::{Ending, Event, Worker};
@@ -20,6 +17,8 @@ use crate::constants::{BUFFER_SIZE, GREETING};
 use crate::idle::{receive, send_all};
 use crate::shutdown;
 use crate::totals::Totals;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream};
 
 /// Serves one client from its first byte to the close.
 ///
@@ -48,6 +47,7 @@ pub fn handle_client(
             Ok(count) => count,
             Err(error) => break ending_at_error(error, options),
         };
+        // The totals are this worker's own, so no lock is needed.
         totals.received += count as u64;
 
         // 4.2 Print the data
@@ -68,8 +68,10 @@ pub fn handle_client(
         // paused terminal holds back neither the reply nor the end of file.
         let last = is_last_reply(options);
         if last {
+            // shutdown(2) of the sending side; the server still receives.
             closing::end_sending(stream);
         }
+        // One line for the whole reply; the client may have it by now.
         observer.record(context, &Event::Sent(reply.len()));
         if last {
             break Ending::OneExchange;

@@ -3,19 +3,16 @@
 //! A client is idle that neither sends nor takes its reply. Signals do not
 //! prolong the limit, and a client that takes its reply slowly is not idle.
 
-// Errors, sockets, and time.
+// Sockets and time; poll(2), and flags of send(2).
+use crate::closing::{is_temporary, unacknowledged};
+use crate::shutdown::timeout_until;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
+use socket2::SockRef;
 use std::io::{self, ErrorKind, Read as _};
 use std::net::TcpStream;
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
-
-// poll(2), and flags of send(2).
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, poll};
-use socket2::SockRef;
-
-use crate::closing::{is_temporary, unacknowledged};
-use crate::shutdown::timeout_until;
 
 /// Receives into the buffer; returns how many bytes, 0 at the end of file.
 ///
@@ -29,6 +26,7 @@ pub fn receive(
 ) -> io::Result<usize> {
     let (start, mut receiver) = (Instant::now(), stream);
     loop {
+        // recv(2) waits for data, at most for the limit of the socket.
         match receiver.read(buffer) {
             // The socket's time limit begins anew with each call, so poll(2)
             // waits for what is left of it.
@@ -59,10 +57,12 @@ pub fn send_all(
         // EPIPE is an error here, and no SIGPIPE ends the program: Rust ignores
         // that signal from the start.
         match socket.send_with_flags(unsent, libc::MSG_DONTWAIT) {
+            // The kernel may have taken a part only: the rest is sent next.
             Ok(count) => {
                 *sent += count as u64;
                 unsent = &unsent[count..];
             }
+            // EAGAIN: the send buffer is full.
             Err(error) if is_temporary(error.kind()) => {
                 wait_until_ready(stream, PollFlags::POLLOUT, idle_timeout)?;
             }
@@ -85,8 +85,10 @@ fn wait_until_ready(
     let deadline = || idle_timeout.map(|limit| Instant::now() + limit);
     let mut waiting = (unacknowledged(stream), deadline());
     loop {
+        // poll(2) sleeps until the socket is ready or the time has passed.
         let mut waited = [PollFd::new(stream.as_fd(), events)];
         match poll(&mut waited, timeout_until(waiting.1)) {
+            // The client takes bytes, but the buffer has no room yet.
             Ok(0) if unacknowledged(stream) < waiting.0 => {
                 waiting = (unacknowledged(stream), deadline());
             }
@@ -161,15 +163,15 @@ mod tests {
                 stream.shutdown(std::net::Shutdown::Both).unwrap();
                 result
             });
-            let mut taken = 0;
+            let mut received_so_far = 0;
             let mut piece = vec![0; 96 << 10];
             // Each piece makes the receive window grow, which the client's
             // kernel reports; the buffer as a whole takes several limits.
-            while taken < bytes.len() {
-                let length = piece.len().min(bytes.len() - taken);
+            while received_so_far < bytes.len() {
+                let length = piece.len().min(bytes.len() - received_so_far);
                 client.read_exact(&mut piece[..length]).unwrap();
-                taken += length;
-                if taken < 4 << 20 {
+                received_so_far += length;
+                if received_so_far < 4 << 20 {
                     thread::sleep(Duration::from_millis(20));
                 }
             }

@@ -4,6 +4,7 @@
 //! `closing.rs`, `listener.rs` and `shutdown.rs`; `console/` has what the user
 //! sees.
 
+// What the class reads, and `console`, what the user sees.
 pub mod closing;
 pub mod console;
 pub mod constants;
@@ -14,16 +15,15 @@ pub mod listener;
 pub mod shutdown;
 pub mod totals;
 
-// The exit status, and shared ownership.
-use std::process::ExitCode;
-use std::sync::Arc;
-
+// The exit status and shared ownership, and what `run` puts together.
 pub use console::Context;
 use console::errors::Failure;
 use console::log::Log;
 use console::options::{Options, Program};
 use listener::Listener;
 use shutdown::Stop;
+use std::process::ExitCode;
+use std::sync::Arc;
 use totals::Totals;
 
 // The build ends here on systems without fork(2).
@@ -65,6 +65,7 @@ fn start(
     let context = Arc::new(Context::new(program, options)?);
     let listener = Listener::new(Arc::clone(&context))?;
     let stop = Stop::new(Arc::clone(&context))?;
+    // The first line is printed in `serve`, when all is ready for clients.
     let totals = serve(&context, listener, stop)?;
     context.log.print_stopped(totals);
     Ok(())

@@ -3,22 +3,20 @@
 //!
 //! Next: `echo.rs`, for what happens to a client that was accepted.
 
-// Sockets, time, and shared ownership.
-use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
-use std::os::fd::AsFd as _;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-// Errors by name, and socket options that the standard library lacks.
-use nix::errno::Errno;
-use socket2::{Domain, Socket, Type};
-
+// Sockets, time and shared ownership; errors by name; socket options that the
+// standard library lacks.
 use crate::console::Context;
 use crate::console::errors::{Failure, TransientError};
 use crate::console::options::Options;
 use crate::constants::{BACKLOG, RETRY_PAUSE};
 use crate::shutdown::{self, Stop};
+use nix::errno::Errno;
+use socket2::{Domain, Socket, Type};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A client's connection: its socket, and the client's address.
 pub type Connection = (TcpStream, SocketAddr);
@@ -120,6 +118,7 @@ impl Listener {
         let watched = self.may_accept(active_clients);
         let socket = self.socket.as_ref().filter(|_| watched);
         let waited = stop.wait(socket.map(|it| it.as_fd()), deadline);
+        // poll(2) may be short of memory for a moment.
         waited.or_else(|errno| self.retry_or_fail(errno))?;
         Ok(None)
     }
@@ -146,6 +145,7 @@ impl Listener {
         let log = &self.context.log;
         let report = |kind, error: &_| log.report_transient(kind, error);
         match accept_from(socket, report)? {
+            // The client counts as served from here on.
             Accepted::Client(connection) => {
                 self.accepted += 1;
                 return Ok(Some(connection));
@@ -224,6 +224,7 @@ pub fn accept_from(
             }
             Err(error) => error,
         };
+        // The errors that accept(2) lists are of four kinds.
         match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
             Errno::EAGAIN => return Ok(Accepted::NoClient),
             // Not a listening socket, or no socket at all: a mistake in this
@@ -343,15 +344,15 @@ mod tests {
         listener.defer(first, TransientError::Thread, &error);
         assert_eq!(listener.deferred(), 1);
         assert!(!listener.may_accept(0));
-        let again = loop {
+        let returned = loop {
             if let Some(connection) = listener.accept(0, &stop).unwrap() {
                 break connection;
             }
         };
         assert!(start.elapsed() >= RETRY_PAUSE);
-        assert_eq!(again.1, peer);
+        assert_eq!(returned.1, peer);
         assert_eq!((listener.deferred(), listener.accepted), (0, 1));
-        again.0.shutdown(Shutdown::Both).unwrap();
+        returned.0.shutdown(Shutdown::Both).unwrap();
         drop(clients);
     }
 

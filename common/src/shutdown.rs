@@ -7,7 +7,15 @@
 //!
 //! Next: `closing.rs`, for what a stop may not cost a client.
 
-// Pipes, atomics and clocks.
+// Pipes, atomics and clocks; signals, poll(2) and flags, which the standard
+// library does not offer.
+use crate::console::Context;
+use crate::constants::{CLEANUP_LIMIT, SAME_REQUEST, WAIT_NOTICE};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::time::{ClockId, clock_gettime};
 use std::ffi::c_int;
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::net::Shutdown;
@@ -15,16 +23,6 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-
-// Signals, poll(2) and flags, which the standard library does not offer.
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
-use nix::time::{ClockId, clock_gettime};
-
-use crate::console::Context;
-use crate::constants::{CLEANUP_LIMIT, SAME_REQUEST, WAIT_NOTICE};
 
 /// When the server was first asked to stop, in milliseconds of the monotonic
 /// clock; 0 until then.
@@ -73,6 +71,7 @@ pub fn request() {
             libc::_exit(130)
         }
     }
+    // The loop polls the pipe, and asks how many requests there are.
     wake();
 }
 
@@ -100,6 +99,7 @@ pub fn wake() {
         let mut write_end = write_end;
         let _ = write_end.write(&[0]);
     }
+    // As if nothing had happened between two instructions.
     Errno::set_raw(errno);
 }
 
@@ -170,15 +170,13 @@ impl Stop {
         // A process has one pipe: if there is one already, this one is dropped.
         let pipe = (Arc::new(read_end), write_end);
         let read_end = Arc::clone(&SIGNAL_PIPE.get_or_init(|| pipe).0);
+        // Ctrl-C, kill(1) without an option, and the end of the terminal.
+        let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
         // SAFETY: `on_signal` reads the clock, uses atomics, calls write(2)
         // and _exit(2), and restores errno.
         #[expect(unsafe_code, reason = "handle is unsafe")]
-        unsafe {
-            handle(
-                &[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP],
-                on_signal,
-            )
-        }?;
+        unsafe { handle(&signals, on_signal) }?;
+        // From here on a request is noted, and the loop finds it.
         Ok(Self::with_pipe(context, read_end))
     }
 
@@ -203,6 +201,7 @@ impl Stop {
         // end of file after that.
         let now = Instant::now();
         let Some(grace_end) = self.grace_end else {
+            // The first time: the grace begins.
             self.grace_end = Some(now + self.context.options.grace);
             self.notice_at = Some(now + WAIT_NOTICE);
             return Some(Shutdown::Read);

@@ -3,14 +3,10 @@
 //! Processes share no memory. A child of this server speaks to it in three
 //! ways: by its exit status, by the signal SIGCHLD, and through a pipe.
 
-// Panics, exit statuses, and shared ownership.
-use std::io;
-use std::net::{Shutdown, SocketAddr};
-use std::os::unix::process::ExitStatusExt as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitStatus;
-use std::sync::Arc;
-
+// Sockets, panics and exit statuses; processes and signals, which the standard
+// library does not offer.
+use crate::reports::{ReportReader, ReportWriter, report_pipe};
+use crate::{signals, workers};
 use common::Context;
 use common::console::errors::Failure;
 use common::console::log::{Event, Worker};
@@ -18,9 +14,12 @@ use common::totals::Totals;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
-
-use crate::reports::{ReportReader, ReportWriter, report_pipe};
-use crate::{signals, workers};
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::os::unix::process::ExitStatusExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitStatus;
+use std::sync::Arc;
 
 /// One child.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +79,7 @@ impl Children {
     /// In a child: does its work, reports, and ends the process.
     pub fn run_child(
         &mut self,
-        work: impl FnOnce(&ReportWriter, &mut Totals),
+        serve: impl FnOnce(&ReportWriter, &mut Totals),
     ) -> ! {
         // While any process keeps the reading end open, a child that writes
         // into a full pipe waits, even when the server is gone.
@@ -89,7 +88,7 @@ impl Children {
         // A panic must not unwind into the server's loop, of which this
         // process has a copy.
         let result =
-            catch_unwind(AssertUnwindSafe(|| work(writer, &mut totals)));
+            catch_unwind(AssertUnwindSafe(|| serve(writer, &mut totals)));
         // Before the end: the server reads the pipe after it has reaped.
         writer.report(&mut totals);
         // 101 is the exit status of a Rust program after a panic.
@@ -131,6 +130,7 @@ impl Children {
             }
             self.read_reports();
         }
+        // Only now, so that all children that have ended are reaped.
         self.fatal_error.take().map_or(Ok(()), |error| Err(error.into()))
     }
 
@@ -153,6 +153,7 @@ impl Children {
         let reader = self.report_reader.as_ref();
         let reports = reader.map(ReportReader::read_all).unwrap_or_default();
         for [clients, received, sent, kind, errno] in reports {
+            // One loop adds them up, so no lock is needed.
             self.totals += Totals { clients, received, sent };
             // Only a worker reports errors.
             if errno != 0 {
@@ -176,6 +177,7 @@ impl Children {
         let signals: SigSet = signals.into_iter().collect();
         let _ = signals.thread_block();
         for child in &self.active {
+            // It cannot fail: the child keeps its process id until then.
             let _ = kill(child.process, Signal::SIGKILL);
         }
         // No process can refuse SIGKILL, so these waits are short.
@@ -205,6 +207,7 @@ fn wait_for(process: i32, flags: i32) -> Option<(Pid, ExitStatus)> {
         let result = unsafe { libc::waitpid(process, &raw mut status, flags) };
         match Errno::result(result) {
             Ok(0) => return None,
+            // The kernel has removed the child from the process table.
             Ok(ended) => {
                 let status = ExitStatus::from_raw(status);
                 return Some((Pid::from_raw(ended), status));

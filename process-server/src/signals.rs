@@ -4,21 +4,19 @@
 //! sides, and no signal can meet a child that is not ready for it. A handler
 //! can use atomics and few system calls only, see signal-safety(7).
 
-// Descriptors as numbers: a handler has nothing else.
-use std::ffi::c_int;
-use std::io;
-use std::net::TcpStream;
-use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
-
+// Descriptors as numbers and atomics: a handler has nothing else.
+use crate::workers;
 use common::shutdown;
 use nix::errno::Errno;
 use nix::sys::signal::Signal::{
     SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2,
 };
 use nix::unistd::getpid;
-
-use crate::workers;
+use std::ffi::c_int;
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 
 /// The process id of the server itself.
 pub static SERVER: AtomicI32 = AtomicI32::new(0);
@@ -67,7 +65,7 @@ extern "C" fn on_signal(signal: c_int) {
             shut_down_client(libc::SHUT_RDWR);
         }
         // The server has died: its worker finishes with its client and ends.
-        (libc::SIGUSR2, false) => workers::dismiss(),
+        (libc::SIGUSR2, false) => workers::stop_accepting(),
         // Sent from outside by mistake: ignored.
         (libc::SIGCHLD | libc::SIGUSR1 | libc::SIGUSR2, _) => {}
         // SIGINT, SIGTERM or SIGHUP: the server's loop begins the stop.
@@ -76,10 +74,11 @@ extern "C" fn on_signal(signal: c_int) {
         // any number of signals begins the same stop.
         (_, false) => {
             shutdown::mark_requested();
-            workers::dismiss();
+            workers::stop_accepting();
             shut_down_client(libc::SHUT_RD);
         }
     }
+    // As if nothing had happened between two instructions.
     Errno::set_raw(errno);
 }
 

@@ -3,18 +3,10 @@
 //! Each process accepts a client, serves it, and accepts the next. The server
 //! itself adds up what they report, and replaces a process that dies.
 
-// Processes, a pipe, and a pause; a signal handler has atomics only.
-use std::io::{self, PipeReader, Read as _};
-use std::net::{Shutdown, TcpListener};
-use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::process::id;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
-use std::thread::sleep;
-
-use nix::unistd::{ForkResult, fork, getppid};
-use socket2::SockRef;
-
+// Processes, a pipe and a pause; a signal handler has atomics only.
+use crate::children::Children;
+use crate::reports::ReportWriter;
+use crate::signals;
 use common::Context;
 use common::console::errors::{Failure, TransientError};
 use common::console::log::Worker;
@@ -23,10 +15,15 @@ use common::echo::handle_client;
 use common::listener::{Accepted, Listener, accept_from};
 use common::shutdown::{self, Stop};
 use common::totals::Totals;
-
-use crate::children::Children;
-use crate::reports::ReportWriter;
-use crate::signals;
+use nix::unistd::{ForkResult, fork, getppid};
+use socket2::SockRef;
+use std::io::{self, PipeReader, Read as _};
+use std::net::{Shutdown, TcpListener};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::process::id;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
+use std::thread::sleep;
 
 /// In a worker, the listening socket; -1 in all other processes.
 static LISTENING: AtomicI32 = AtomicI32::new(-1);
@@ -70,9 +67,11 @@ pub fn serve(
             #[expect(unsafe_code, reason = "fork is what this is about")]
             match unsafe { fork() } {
                 // 2. From each process: accept, receive, print, send, close
+                // The gate opens when every copy of its writing end is closed.
                 Ok(ForkResult::Child) => {
                     drop(gate_write);
                     children.run_child(|report_writer, totals| {
+                        // Until the first line is printed.
                         wait_for_gate(&gate_read);
                         let result = worker_loop(
                             context,
@@ -86,6 +85,7 @@ pub fn serve(
                         }
                     })
                 }
+                // A worker is no client's: its line names no address.
                 Ok(ForkResult::Parent { child }) => {
                     children.insert(child, None);
                 }
@@ -99,6 +99,7 @@ pub fn serve(
                     let kind = TransientError::Process;
                     context.log.report_transient(kind, &errno.into());
                     sleep(RETRY_PAUSE);
+                    // The wait below ends at once, and the loop tries again.
                     shutdown::wake();
                     break;
                 }
@@ -114,6 +115,7 @@ pub fn serve(
         let reports = reader.map(|reader| reader.0.as_fd());
         let waited = stop.wait(reports, None);
         waited.or_else(|errno| listener.retry_or_fail(errno))?;
+        // A worker reports after each client, not only at its end.
         children.read_reports();
         children.reap()?;
         // 3. Stop
@@ -158,6 +160,7 @@ fn worker_loop(
                 report_writer.report(totals);
                 signals::set_current_client(Some(&stream));
                 // 2.2 Receive, print, send, close
+                // The same function as in a process for each client.
                 let worker = Worker::Process(id());
                 handle_client(&stream, address, worker, context, totals);
                 // Before the socket is closed and its number becomes free.
@@ -194,7 +197,7 @@ fn install_dismissal(
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGUSR2)?;
     // Either may have happened before this function was called.
     if shutdown::requested() || is_orphaned() {
-        dismiss();
+        stop_accepting();
     }
     Ok(())
 }
@@ -205,7 +208,7 @@ fn install_dismissal(
 /// accept(2) that the worker is about to call fails, and so does the one that
 /// the signal interrupts, when it is repeated: there is no moment between a
 /// check and the call in which the signal could be missed.
-pub fn dismiss() {
+pub fn stop_accepting() {
     DISMISSED.store(true, SeqCst);
     let listening = LISTENING.load(SeqCst);
     // A child that serves one client has no listening socket.
@@ -237,6 +240,7 @@ pub fn relay_error(
     let error = io::Error::from_raw_os_error(number);
     let kind = usize::try_from(kind).ok().and_then(|kind| KINDS.get(kind));
     let Some(kind) = kind else { return Some(error) };
+    // The log is the server's, and so one line stands for all workers.
     context.log.report_transient(*kind, &error);
     None
 }

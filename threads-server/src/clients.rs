@@ -4,17 +4,16 @@
 //! may block, so no thread waits for it for long; and with one lock there is
 //! no order of locking to get wrong.
 
-// A table, shared ownership, and a lock.
-use std::collections::HashMap;
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-
+// A table, shared ownership and a lock; the socket's rule at a stop.
 use common::Context;
 use common::closing::shut_down;
 use common::console::log::{Ending, Event, Worker};
 use common::shutdown;
 use common::totals::Totals;
+use std::collections::HashMap;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// The table of the clients being served.
 #[derive(Debug)]

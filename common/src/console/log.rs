@@ -618,7 +618,11 @@ mod tests {
                 "closed: connection reset by peer",
                 "cerrado: conexión reiniciada por el cliente",
             ),
-            (Event::Died(ExitStatus::from_raw(11)), "died: SIGSEGV", "murió: SIGSEGV"),
+            (
+                Event::Died(ExitStatus::from_raw(11)),
+                "died: SIGSEGV",
+                "murió: SIGSEGV",
+            ),
             (
                 Event::Received("¡hola\n".as_bytes()),
                 "received 7 bytes: ¡hola\\n",
