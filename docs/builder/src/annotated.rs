@@ -33,16 +33,78 @@ pub enum Lines<'a> {
 pub fn page(source: &Source, language: Language) -> Result<String> {
     let level = 2 - lowest_level(&source.blocks);
     let mut writer = Writer::new(source, Lines::Here, level);
-    let tests = |one: &Block, next: &Block| one.test && next.test;
-    for blocks in source.blocks.chunk_by(tests) {
-        if blocks[0].test {
-            writer.tests(blocks, language);
-        } else {
-            writer.row(&blocks[0])?;
+    let parts = parts(source);
+    let heights: Vec<usize> =
+        parts.iter().map(|part| height(source, part)).collect();
+    let is_long = heights.iter().sum::<usize>() > PAGE;
+    let mut room = if is_long { UNFOLDED } else { usize::MAX };
+    for (part, height) in parts.iter().zip(&heights) {
+        if part[0].test {
+            writer.tests(part, language);
+            continue;
+        }
+        // From the first part that is too much on, all are folded.
+        room = room.checked_sub(*height).unwrap_or(0);
+        if room == 0 {
+            writer.begin_part(part, language);
+        }
+        for block in *part {
+            writer.row(block)?;
+        }
+        if room == 0 {
+            writer.out += "</details>\n\n";
         }
     }
     must_be_complete(&source.path, source.lines.len(), writer.seen)?;
     Ok(format!("<div class=\"annotated\">\n\n{}</div>", writer.out))
+}
+
+/// How high a page of source may be, by our guess, with nothing folded: in
+/// pixels, on a screen that is 1280 wide. `docs/browser/check.mjs` sees to it
+/// that none is really higher than 6000.
+const PAGE: usize = 5000;
+
+/// How much of a longer one is not folded.
+const UNFOLDED: usize = 3800;
+
+/// The blocks of a file, put together to what folds as a whole: an item with
+/// all that belongs to it, or the tests.
+fn parts(source: &Source) -> Vec<&[Block]> {
+    let begins_item = |block: &Block| {
+        block.code_lines.clone().chain(block.head_lines.clone()).any(|line| {
+            source.line(line).is_some_and(|line| {
+                let first = line.text.chars().next();
+                first.is_some_and(|it| it.is_alphabetic() || it == '@')
+            })
+        })
+    };
+    let is_one = |one: &Block, next: &Block| {
+        one.test == next.test && (next.test || !begins_item(next))
+    };
+    source.blocks.chunk_by(is_one).collect()
+}
+
+/// How high these blocks will be, roughly, in pixels.
+fn height(source: &Source, blocks: &[Block]) -> usize {
+    // Folded.
+    if blocks[0].test {
+        return 60;
+    }
+    let row = |block: &Block| {
+        let is_there = |line: &usize| {
+            let line = source.line(*line);
+            line.is_some_and(|line| line.kind != LineKind::Blank)
+        };
+        let lines = block.head_lines.clone().chain(block.code_lines.clone());
+        let code = lines.filter(is_there).count() * 20 + 12;
+        // A line of a note has room for some forty letters.
+        let paragraphs = block.note().split("\n\n");
+        let note: usize =
+            paragraphs.map(|text| (text.len() / 40 + 1) * 21 + 8).sum();
+        let banner = if block.banner().is_some() { 70 } else { 0 };
+        note.max(code) + banner + 12
+    };
+    blocks.iter().map(row).sum()
 }
 
 /// The part of a file that one banner begins, with headings of this level. It
@@ -486,6 +548,31 @@ impl<'a> Writer<'a> {
         let anchors = self.anchors(blank);
         let _ = write!(self.out, "</div>{anchors}\n\n");
         Ok(())
+    }
+
+    /// A part that is folded, named by its first line of code.
+    fn begin_part(&mut self, blocks: &[Block], language: Language) {
+        let start = blocks.first().map_or(1, |block| block.lines().start);
+        let end = blocks.last().map_or(1, |block| block.lines().end);
+        let names = |line: &usize| {
+            let line = self.source.line(*line);
+            line.is_some_and(|line| {
+                line.text.starts_with(char::is_alphabetic)
+                    && line.kind == LineKind::Code
+            })
+        };
+        let name = (start..end).find(names).unwrap_or(start);
+        let name = self.source.line(name).map_or("", |line| &line.text);
+        let name = name.split(['(', '{', '=', ';', ':', '<']).next();
+        let _ = write!(
+            self.out,
+            "<details class=\"part\">\n<summary>{} {start} {} {}: \
+             <code class=\"nohighlight\">{}</code></summary>\n\n",
+            language.word(Word::Lines),
+            language.word(Word::To),
+            end - 1,
+            escape(name.unwrap_or_default().trim())
+        );
     }
 
     /// Tests, which are folded and not explained.

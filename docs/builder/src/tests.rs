@@ -319,3 +319,28 @@ fn a_banner_without_code_is_refused() {
     let error = error.err().unwrap().to_string();
     assert!(error.contains("there is no code below 1"), "{error}");
 }
+
+#[test]
+fn a_long_file_is_folded_from_where_it_is_too_long() {
+    let mut text = "//! Long.\n".to_owned();
+    for number in 1..=60 {
+        text += &format!(
+            "\n/// The function of this number.\nfn f{number}(a: u8) {{\n\
+             {}}}\n",
+            "    work();\n".repeat(5)
+        );
+    }
+    let source = project::read_text("long.rs", &text).unwrap().unwrap();
+    let page = annotated::page(&source, Language::English).unwrap();
+    let (open, folded) = page.split_once("<details class=\"part\">").unwrap();
+    assert!(open.contains("fn f1(") && open.contains("fn f10("), "{open}");
+    assert!(folded.contains(">fn f60</code></summary>"), "{folded}");
+    // Nothing but folded parts from there on.
+    let count = folded.matches("<details class=\"part\">").count() + 1;
+    assert_eq!(count, folded.matches("</details>").count());
+    assert_eq!(count, folded.matches("The function of").count());
+    let page = annotated::page(&source, Language::Spanish).unwrap();
+    assert!(page.contains("<summary>Líneas "), "{page}");
+    // A short one is not.
+    assert!(!english("{{#annotated a.rs}}").contains("class=\"part\""));
+}

@@ -84,6 +84,7 @@ impl Language {
             Word::Minute => ("minute", "minuto"),
             Word::Minutes => ("minutes", "minutos"),
             Word::Tests => ("Tests, lines", "Pruebas, líneas"),
+            Word::Lines => ("Lines", "Líneas"),
             Word::To => ("to", "a"),
             Word::Claim => ("Claim", "Afirmación"),
             Word::Verdict => ("Verdict", "Veredicto"),
@@ -130,6 +131,8 @@ pub enum Word {
     Minutes,
     /// The summary of folded tests, before the numbers of their lines.
     Tests,
+    /// The summary of another folded part, before the numbers of its lines.
+    Lines,
     /// Between two numbers.
     To,
     /// Heads of the columns of verdicts.
