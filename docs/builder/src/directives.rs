@@ -203,6 +203,7 @@ impl<'a> Context<'a> {
             ["verdicts", approach] => {
                 self.evaluation()?.table(approach, language)?
             }
+            ["claim", id] => self.evaluation()?.claim(id, language)?,
             ["transcript", name] => self.transcript(name)?,
             ["minutes", number] => {
                 let count: u32 = number.parse().context("how many minutes?")?;

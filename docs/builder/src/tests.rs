@@ -141,6 +141,11 @@ fn verdicts_come_from_the_lab() {
     assert!(table.contains("<b>T1</b> Los hilos son ligeros"), "{table}");
     assert!(table.contains("se cumple en parte"), "{table}");
     assert!(table.contains("P1"), "{table}");
+    let one = english("{{#claim T1}}");
+    assert!(one.contains("holds-in-part\">holds in part</span>: "), "{one}");
+    assert!(one.contains("12 KiB") && !one.contains("<table>"), "{one}");
+    assert!(spanish("{{#claim T1}}").contains("se cumple en parte"));
+    assert!(wrong("{{#claim T9}}").contains("no claim T9"));
     assert!(wrong("{{#verdicts mux}}").contains("no claim for mux"));
 }
 

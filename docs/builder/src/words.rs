@@ -107,6 +107,7 @@ impl Language {
             "too noisy to tell" => {
                 ("too noisy to tell", "demasiado ruido para decirlo")
             }
+            "not measured" => ("not measured", "no medida"),
             _ => return None,
         };
         Some(match self {
