@@ -632,14 +632,6 @@ pub const CONTRACT: &[Section] = &[
                  others can use",
                 &["the_addresses_that_others_can_use_are_listed"],
             ),
-            promise(
-                "a stop that waits says for how many clients and how long, \
-                 and what a second Ctrl-C does",
-                &[
-                    "a_stop_that_waits_says_so",
-                    "unit:common/console/log::a_wait_is_told_in_the_right_number",
-                ],
-            ),
         ],
     },
     Section {
@@ -773,6 +765,22 @@ pub const CONTRACT: &[Section] = &[
             promise(
                 "the port can be bound again at once",
                 &["the_port_can_be_bound_again_at_once"],
+            ),
+            promise(
+                "requests less than 0.2 s after the first are the same one",
+                &["a_burst_of_signals_is_one_request"],
+            ),
+            promise(
+                "a stop that waits says for how many clients and how long",
+                &[
+                    "a_stop_that_waits_says_for_whom_and_how_long",
+                    "a_stop_that_waits_says_so_in_both_languages",
+                    "unit:common/console/log::a_wait_is_told_in_the_right_number",
+                ],
+            ),
+            promise(
+                "SIGHUP asks for a stop, unless it was ignored at the start",
+                &["a_hang_up_is_a_stop_unless_it_was_ignored"],
             ),
             promise(
                 "a signal to the whole process group is one stop",

@@ -10,8 +10,12 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
 
 use crate::console::addresses;
 use crate::console::errors::{ErrorThrottle, TransientError};
@@ -95,8 +99,8 @@ pub enum Event<'a> {
     Sent(usize),
     /// Its connection is closed.
     Closed(Ending),
-    /// The process that served it has died; the text says of what.
-    Died(String),
+    /// The process that served it has died; the status says of what.
+    Died(ExitStatus),
 }
 
 /// Why a connection was closed.
@@ -324,15 +328,28 @@ impl Log {
                     line += &reason;
                 }
             }
-            // The parent prints this, since the child is dead. The name of a
-            // signal is the same in every language.
-            Event::Died(how) => {
+            // The parent prints this, since the child is dead.
+            Event::Died(status) => {
                 line += self.language.pick("died: ", "murió: ");
-                line += how;
+                line += &self.cause_of_death(*status);
             }
         }
         line.push('\n');
         line
+    }
+
+    /// What a process died of: `SIGSEGV`, `SIGRTMIN+1`, `exit status 101`.
+    fn cause_of_death(&self, status: ExitStatus) -> String {
+        let Some(number) = status.signal() else {
+            let text = self.language.pick("exit status", "estado de salida");
+            return format!("{text} {}", status.code().unwrap_or(0));
+        };
+        // The name of a signal is the same in every language. nix has no
+        // names for the real-time signals.
+        match Signal::try_from(number) {
+            Ok(signal) => signal.as_str().to_owned(),
+            Err(_) => format!("SIGRTMIN+{}", number - libc::SIGRTMIN()),
+        }
     }
 
     /// The participle of what was received, after a blank: ` received`.
@@ -501,7 +518,11 @@ mod tests {
                 "closed: connection reset by peer",
                 "cerrado: el cliente cortó la conexión (reset)",
             ),
-            (Event::Died("SIGSEGV".into()), "died: SIGSEGV", "murió: SIGSEGV"),
+            (
+                Event::Died(ExitStatus::from_raw(11)),
+                "died: SIGSEGV",
+                "murió: SIGSEGV",
+            ),
             (
                 Event::Received("¡hola\n".as_bytes()),
                 "received 7 bytes: ¡hola\\n",
@@ -556,7 +577,7 @@ mod tests {
         let line = log(Language::English).line(
             Worker::Process(4711),
             None,
-            &Event::Died("SIGKILL".into()),
+            &Event::Died(ExitStatus::from_raw(9)),
         );
         assert_eq!(line, "process 4711  died: SIGKILL\n");
     }

@@ -38,7 +38,7 @@ pub const CASES: &[Case] = &[
     case!(an_empty_host_says_what_is_missing),
     case!(the_spanish_command_line_is_spanish_to_the_end),
     case!(the_addresses_that_others_can_use_are_listed),
-    case!(a_stop_that_waits_says_so),
+    case!(a_stop_that_waits_says_so_in_both_languages),
     case!(servers_started_at_once_begin_a_trace_once),
     case!(a_trace_that_was_cut_is_begun_anew),
     case!(a_diagnostic_that_is_not_read_stops_nothing)
@@ -431,7 +431,7 @@ fn the_addresses_that_others_can_use_are_listed(subject: &Subject) {
     assert_eq!(ended.stdout.len(), 2, "{ended:?}");
 }
 
-fn a_stop_that_waits_says_so(subject: &Subject) {
+fn a_stop_that_waits_says_so_in_both_languages(subject: &Subject) {
     for (language, words) in [
         (
             "en",
