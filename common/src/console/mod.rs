@@ -1,14 +1,17 @@
 //! What the user sees and types: options, languages, printed lines, errors,
-//! traces. Nothing in this room knows about sockets.
+//! traces. Nothing in this folder sends to a client or receives from one.
 //!
 //! A reader of the servers need not read it; each file is here to be looked
 //! up.
 
+pub mod addresses;
 pub mod errors;
+pub mod escape;
 pub mod language;
 pub mod log;
 pub mod observer;
 pub mod options;
+pub mod output;
 pub mod trace;
 
 use errors::Failure;
@@ -34,7 +37,8 @@ impl Context {
     ///
     /// `Failure::Trace` when the file of the trace cannot be opened.
     pub fn new(program: Program, options: Options) -> Result<Self, Failure> {
-        let log = Log::new(program.name, options.language, options.quiet);
+        let log = Log::new(program.name, options.language, options.quiet)
+            .with_color(options.color);
         let trace = options.trace.as_ref().map(|path| {
             Trace::open(program.name, path)
                 .map_err(|error| Failure::Trace(path.clone(), error))

@@ -16,6 +16,7 @@ mod printing;
 mod resources;
 mod startup;
 mod stop;
+mod terminal;
 mod trace;
 mod work;
 mod workers;
@@ -34,6 +35,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         printing::CASES,
         escapes::CASES,
         output::CASES,
+        terminal::CASES,
         limits::CASES,
         idle::CASES,
         stop::CASES,

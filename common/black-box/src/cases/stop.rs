@@ -424,7 +424,7 @@ fn a_stop_that_waits_says_for_whom_and_how_long(subject: &Subject) {
     let name = subject.form.kind.program();
     let begin = format!("{name}: waiting up to 15 s for 1 client to take ");
     assert!(notice.starts_with(&begin), "{notice}");
-    assert!(notice.contains("a second Ctrl-C ends it now"), "{notice}");
+    assert!(notice.contains("a second Ctrl-C ends the server now"), "{notice}");
 }
 
 fn a_hang_up_is_a_stop_unless_it_was_ignored(subject: &Subject) {
