@@ -7,9 +7,9 @@
 // Errors, sockets, shared ownership and time.
 use std::io::{self, Read as _};
 use std::mem;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 // send(2) with flags.
 use socket2::SockRef;
@@ -21,10 +21,12 @@ use common::console::log::{Ending, Event, Worker};
 use common::console::observer::{Activity, Observer};
 use common::constants::{ACK_POLL_INTERVAL, DRAIN_LIMIT};
 use common::echo::{ending_at_eof, ending_at_error, is_last_reply, reply_to};
+use common::listener::Connection;
 use common::shutdown;
 use common::totals::Totals;
 
-use crate::poller::{Interest, Socket};
+use crate::clients::Shared;
+use crate::poller::Interest;
 
 /// More follows: the kernel puts the last bytes and the end of file into one
 /// segment. Without this the loop's CPU time for an exchange is 1.18 times.
@@ -59,9 +61,9 @@ enum State {
 /// One client.
 pub struct Client {
     /// The client's socket; a poller owns another reference to it.
-    stream: Arc<TcpStream>,
+    pub stream: Arc<TcpStream>,
     /// Prints what happens to the client.
-    observer: Observer,
+    pub observer: Observer,
     /// What the loop waits for.
     state: State,
     /// What the poller watches the socket for; `clients.rs` keeps it up.
@@ -80,8 +82,7 @@ impl Client {
     ///
     /// Those of ioctl(2), when its socket cannot be made non-blocking.
     pub fn new(
-        stream: TcpStream,
-        address: SocketAddr,
+        (stream, address): Connection,
         context: &Context,
         worker: Worker,
     ) -> io::Result<Self> {
@@ -96,16 +97,6 @@ impl Client {
             last_activity: Instant::now(),
             unacknowledged: None,
         })
-    }
-
-    /// The client's connection.
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
-    /// The client's socket, for a poller.
-    pub fn socket(&self) -> Socket {
-        Arc::<TcpStream>::clone(&self.stream)
     }
 
     /// What the socket must be watched for, if for anything.
@@ -123,47 +114,34 @@ impl Client {
 
     /// When `on_deadline` must be called unless the client is active before.
     pub fn deadline(&self, context: &Context) -> Option<Instant> {
-        let time: Duration = match self.state {
-            // Without an idle limit there is no deadline.
-            State::Receiving | State::Sending { .. } => {
-                context.options.idle_timeout?
-            }
+        let time = match self.state {
             State::Closing => DRAIN_LIMIT,
             State::AwaitingAcknowledgements(_) => ACK_POLL_INTERVAL,
+            // Without an idle limit there is no deadline.
+            _ => context.options.idle_timeout?,
         };
         Some(self.last_activity + time)
     }
 
-    /// Prints the last line of this client.
-    pub fn print_closed(&mut self, context: &Context, ending: Ending) {
-        self.observer.record(context, &Event::Closed(ending));
-    }
-
     /// Goes on with this client as far as possible without waiting; returns
     /// why the client must be closed now, if so.
-    pub fn on_ready(
-        &mut self,
-        context: &Context,
-        totals: &mut Totals,
-        buffer: &mut [u8],
-    ) -> Option<Ending> {
-        let before = *totals;
+    pub fn on_ready(&mut self, shared: &mut Shared) -> Option<Ending> {
+        let (context, before) = (shared.context, shared.totals);
         // Each arm sets the state again, unless it is `Receiving`.
         let result = match mem::replace(&mut self.state, State::Receiving) {
-            State::Receiving => self.receive(context, totals, buffer),
+            State::Receiving => self.receive(shared),
             State::Sending { pending_message, sent } => {
-                self.send(&pending_message, sent, context, totals)
+                self.send(&pending_message, sent, context, &mut shared.totals)
             }
-            State::Closing => Ok(self.drain(buffer)),
+            State::Closing => Ok(self.drain(&mut shared.buffer)),
             State::AwaitingAcknowledgements(ending) => Ok(Some(ending)),
         };
         // Bytes have moved, so the client is active. While its reply waits, the
         // next deadline compares with what is unacknowledged now.
-        if *totals != before {
+        if shared.totals != before {
             self.last_activity = Instant::now();
-            let is_sending = matches!(self.state, State::Sending { .. });
-            self.unacknowledged =
-                is_sending.then(|| unacknowledged(&self.stream));
+            let sends = matches!(self.state, State::Sending { .. });
+            self.unacknowledged = sends.then(|| unacknowledged(&self.stream));
         }
         let ending = match result {
             Ok(ending) => ending?,
@@ -171,7 +149,7 @@ impl Client {
             Err(error) if is_temporary(error.kind()) => return None,
             Err(error) => ending_at_error(error, &context.options),
         };
-        self.close_when_acknowledged(ending, buffer)
+        self.close_when_acknowledged(ending, &mut shared.buffer)
     }
 
     /// Decides on a client whose deadline has passed; returns why the client
@@ -179,19 +157,12 @@ impl Client {
     ///
     /// The kernel is asked before the clock: the loop may come late, because it
     /// was suspended, or computed, or waited for a paused terminal.
-    pub fn on_deadline(
-        &mut self,
-        context: &Context,
-        totals: &mut Totals,
-        buffer: &mut [u8],
-    ) -> Option<Ending> {
+    pub fn on_deadline(&mut self, shared: &mut Shared) -> Option<Ending> {
         // What has come meanwhile counts, and moves the deadline.
-        if let Some(ending) = self.on_ready(context, totals, buffer) {
-            return Some(ending);
-        }
-        let now = Instant::now();
-        if self.deadline(context).is_none_or(|deadline| deadline > now) {
-            return None;
+        let (ending, now) = (self.on_ready(shared), Instant::now());
+        let deadline = self.deadline(shared.context);
+        if ending.is_some() || deadline.is_none_or(|it| it > now) {
+            return ending;
         }
         // The client has its reply, and has kept its own side open.
         let ending = if matches!(self.state, State::Closing) {
@@ -204,18 +175,14 @@ impl Client {
         // In a thread recv(2) and send(2) fail with this error.
         } else {
             let error = io::ErrorKind::WouldBlock.into();
-            ending_at_error(error, &context.options)
+            ending_at_error(error, &shared.context.options)
         };
-        self.close_when_acknowledged(ending, buffer)
+        self.close_when_acknowledged(ending, &mut shared.buffer)
     }
 
     /// Receives a message, prints it, and replies.
-    fn receive(
-        &mut self,
-        context: &Context,
-        totals: &mut Totals,
-        buffer: &mut [u8],
-    ) -> io::Result<Option<Ending>> {
+    fn receive(&mut self, shared: &mut Shared) -> io::Result<Option<Ending>> {
+        let Shared { context, totals, buffer } = shared;
         // 4.3.1 Receive data
         // recv(2) fails with EAGAIN where a thread would wait. 0 is the end of
         // file.
@@ -234,11 +201,11 @@ impl Client {
         self.send(message, 0, context, totals)
     }
 
-    /// Sends the rest of the reply to a message, as far as there is room.
+    /// Sends the reply to a message from this byte on, as far as there is room.
     fn send(
         &mut self,
         message: &[u8],
-        already_sent: usize,
+        start: usize,
         context: &Context,
         totals: &mut Totals,
     ) -> io::Result<Option<Ending>> {
@@ -247,10 +214,8 @@ impl Client {
         // first would cost one more wait for each message.
         let reply = reply_to(message, &context.options);
         let is_last = is_last_reply(&context.options);
-        let half_closes = is_last && !shutdown::requested();
-        let flags = if half_closes { MORE } else { 0 };
-        let (socket, unsent) =
-            (SockRef::from(&*self.stream), &reply[already_sent..]);
+        let flags = if is_last && !shutdown::requested() { MORE } else { 0 };
+        let (socket, unsent) = (SockRef::from(&*self.stream), &reply[start..]);
         let count = match socket.send_with_flags(unsent, flags) {
             // EAGAIN: the send buffer is full, since the client does not read.
             Err(error) if is_temporary(error.kind()) => 0,
@@ -261,8 +226,7 @@ impl Client {
         // reply waits.
         if count < unsent.len() {
             self.observer.relabel(Activity::Delayed);
-            let (pending_message, sent) =
-                (message.into(), already_sent + count);
+            let (pending_message, sent) = (message.into(), start + count);
             self.state = State::Sending { pending_message, sent };
             return Ok(None);
         }
@@ -282,28 +246,23 @@ impl Client {
     /// Drops what the client still sends after the last reply; it does not
     /// count as received.
     fn drain(&mut self, buffer: &mut [u8]) -> Option<Ending> {
-        match self.drop_input(buffer) {
-            Err(error) if is_temporary(error.kind()) => {}
-            Ok(1..) => {}
-            // The end of file; or the connection is gone.
-            Ok(0) | Err(_) => return Some(Ending::OneExchange),
+        // The end of file, or an error that means that the client has gone.
+        let ended = match self.drop_input(buffer) {
+            Ok(count) => count == 0,
+            Err(error) => !is_temporary(error.kind()),
+        };
+        if !ended {
+            self.state = State::Closing;
         }
-        self.state = State::Closing;
-        None
+        ended.then_some(Ending::OneExchange)
     }
 
-    /// Receives and drops what has come, and returns what the last recv(2) has:
-    /// bytes if more is there, 0 at the end of file, EAGAIN if no more is.
+    /// Receives and drops what has come. Returns 0 at the end of file, EAGAIN
+    /// if nothing more has come, and a number of bytes if more may be there.
     fn drop_input(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut receiver = &*self.stream;
-        let mut result = receiver.read(buffer);
-        for _ in 1..DRAIN_CALLS {
-            if !matches!(result, Ok(1..)) {
-                break;
-            }
-            result = receiver.read(buffer);
-        }
-        result
+        let mut calls = (0..DRAIN_CALLS).map(|_| receiver.read(buffer));
+        calls.find(|result| !matches!(result, Ok(1..))).unwrap_or(Ok(1))
     }
 
     /// Returns the ending if the client can be closed now. At a stop this waits
@@ -315,24 +274,22 @@ impl Client {
     ) -> Option<Ending> {
         // Unread input would turn the close into a reset, and a reset discards
         // what the client's kernel has not acknowledged.
-        if shutdown::requested() {
-            let has_more = matches!(self.drop_input(buffer), Ok(1..));
-            if has_more || unacknowledged(&self.stream) > 0 {
-                self.state = State::AwaitingAcknowledgements(ending);
-                self.last_activity = Instant::now();
-                return None;
-            }
+        let is_safe = !shutdown::requested()
+            || !matches!(self.drop_input(buffer), Ok(1..))
+                && unacknowledged(&self.stream) == 0;
+        if is_safe {
+            return Some(ending);
         }
-        Some(ending)
+        self.state = State::AwaitingAcknowledgements(ending);
+        self.last_activity = Instant::now();
+        None
     }
 
     /// Whether the client's kernel has acknowledged bytes since the last look.
     fn takes_its_replies(&mut self) -> bool {
         let left = unacknowledged(&self.stream);
-        match self.unacknowledged.replace(left) {
-            Some(before) => left < before,
-            // The first look since the last message: the next one decides.
-            None => left > 0,
-        }
+        let before = self.unacknowledged.replace(left);
+        // After the first look since a message only the next one can tell.
+        before.map_or(left > 0, |before| left < before)
     }
 }

@@ -4,7 +4,7 @@
 
 // Sockets, descriptors, shared ownership and time.
 use std::mem;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::Shutdown;
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,21 +12,39 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 
-use common::Context;
-use common::closing::shut_down;
-use common::console::errors::Failure;
-use common::console::log::{Ending, Worker};
-use common::console::options::Backend;
-use common::listener::{Connection, Listener};
-use common::shutdown::{Stop, timeout_until};
-use common::totals::Totals;
-
 use crate::client::Client;
 #[cfg(target_os = "linux")]
 use crate::epoll::Epoll;
 use crate::poll::Poll;
 use crate::poller::{Interest, Poller, Socket, raw_fd};
 use crate::select::Select;
+use common::Context;
+use common::closing::shut_down;
+use common::console::errors::Failure;
+use common::console::log::{Ending, Event, Worker};
+use common::console::options::Backend;
+use common::constants::BUFFER_SIZE;
+use common::listener::{Connection, Listener};
+use common::shutdown::{Stop, timeout_until};
+use common::totals::Totals;
+
+/// What the clients of a loop share; each uses it during its turn.
+pub struct Shared<'a> {
+    /// The options, and where lines are printed.
+    pub context: &'a Context,
+    /// What all clients of the loop have sent and received. Only this thread
+    /// adds to it, so it needs no lock.
+    pub totals: Totals,
+    /// A client's message, from recv(2) to send(2).
+    pub buffer: [u8; BUFFER_SIZE],
+}
+
+impl<'a> Shared<'a> {
+    /// Nothing is received or sent yet.
+    pub fn new(context: &'a Context) -> Self {
+        Self { context, totals: Totals::default(), buffer: [0; BUFFER_SIZE] }
+    }
+}
 
 /// The clients being served, and what the kernel is asked to watch.
 pub struct Clients {
@@ -59,7 +77,7 @@ impl Clients {
     ///
     /// EMFILE or ENFILE when there is no descriptor left for epoll(7).
     pub fn new(
-        context: Arc<Context>,
+        context: &Arc<Context>,
         stop: &Stop,
         worker: Worker,
         active: Arc<AtomicUsize>,
@@ -71,7 +89,7 @@ impl Clients {
         // select(2) may have room for fewer clients than the user allows.
         let client_limit = context.options.max_clients.min(poller.capacity());
         Ok(Self {
-            context,
+            context: Arc::clone(context),
             worker,
             poller,
             listener: None,
@@ -177,13 +195,9 @@ impl Clients {
     /// # Errors
     ///
     /// Those of ioctl(2), when its socket cannot be made non-blocking.
-    pub fn insert(
-        &mut self,
-        stream: TcpStream,
-        address: SocketAddr,
-    ) -> Result<(), Failure> {
-        let fd = stream.as_raw_fd();
-        let client = Client::new(stream, address, &self.context, self.worker)?;
+    pub fn insert(&mut self, connection: Connection) -> Result<(), Failure> {
+        let fd = connection.0.as_raw_fd();
+        let client = Client::new(connection, &self.context, self.worker)?;
         // The table grows when this is the highest number so far.
         let index = index_of(fd);
         if index >= self.table.len() {
@@ -209,7 +223,7 @@ impl Clients {
         // Most turns change nothing; with epoll(7) a change is a system call.
         let interest = client.interest();
         if mem::replace(&mut client.watched, interest) != interest {
-            let socket = client.socket();
+            let socket = Arc::clone(&client.stream) as Socket;
             let watched = if let Some(interest) = interest {
                 self.poller.watch(&socket, interest)
             } else {
@@ -237,8 +251,8 @@ impl Clients {
         };
         self.count -= 1;
         // Unwatched before the number of the descriptor is used again.
-        self.poller.unwatch(&client.socket());
-        client.print_closed(&self.context, ending);
+        self.poller.unwatch(&(Arc::clone(&client.stream) as Socket));
+        client.observer.record(&self.context, &Event::Closed(ending));
         // Dropping the last reference closes the socket. Only then may another
         // client be accepted.
         drop(client);
@@ -247,28 +261,22 @@ impl Clients {
 
     /// At a stop, shuts down the receiving side of every client's socket; after
     /// the grace, closes every client.
-    pub fn shutdown(
-        &mut self,
-        side: Shutdown,
-        totals: &mut Totals,
-        buffer: &mut [u8],
-    ) {
-        self.for_each(|client, context| {
+    pub fn shutdown(&mut self, side: Shutdown, shared: &mut Shared) {
+        self.for_each(|client| {
             // The socket becomes readable, and the client ends at its turn.
             if side == Shutdown::Read {
-                shut_down(client.stream(), side);
+                shut_down(&client.stream, side);
                 return None;
             }
             // A last turn: the client may have made room for its reply while
             // the loop was suspended.
-            let ending = client.on_ready(context, totals, buffer);
-            ending.or(Some(Ending::Stopping))
+            client.on_ready(shared).or(Some(Ending::Stopping))
         });
     }
 
     /// Decides on every client whose deadline has passed: a client that only
     /// waits is never ready.
-    pub fn check_deadlines(&mut self, totals: &mut Totals, buffer: &mut [u8]) {
+    pub fn check_deadlines(&mut self, shared: &mut Shared) {
         // In most rounds no deadline has passed.
         let now = Instant::now();
         if self.earliest_deadline.is_none_or(|earliest| earliest > now) {
@@ -276,10 +284,9 @@ impl Clients {
         }
         // `for_each` notes the deadlines of those that are left.
         self.earliest_deadline = None;
-        self.for_each(|client, context| {
-            let deadline = client.deadline(context);
-            let passed = deadline.is_some_and(|deadline| deadline <= now);
-            passed.then(|| client.on_deadline(context, totals, buffer))?
+        self.for_each(|client| {
+            let deadline = client.deadline(shared.context)?;
+            if deadline > now { None } else { client.on_deadline(shared) }
         });
     }
 
@@ -287,12 +294,12 @@ impl Clients {
     /// reason.
     fn for_each(
         &mut self,
-        mut turn: impl FnMut(&mut Client, &Context) -> Option<Ending>,
+        mut turn: impl FnMut(&mut Client) -> Option<Ending>,
     ) {
         for index in 0..self.table.len() {
             let Some(client) = &mut self.table[index] else { continue };
-            let fd = client.stream().as_raw_fd();
-            match turn(client, &self.context) {
+            let fd = client.stream.as_raw_fd();
+            match turn(client) {
                 Some(ending) => self.close(fd, ending),
                 None => self.update_interest(fd),
             }
@@ -326,6 +333,7 @@ pub fn new_poller(backend: Option<Backend>) -> nix::Result<Box<dyn Poller>> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
 
     use black_box::allocations::Counting;
     use common::console::language::Language;
@@ -354,9 +362,8 @@ mod tests {
             let context = Arc::new(context);
             let listener = Listener::new(Arc::clone(&context)).unwrap();
             let stop = Stop::new(Arc::clone(&context)).unwrap();
-            let list = Arc::clone(&context);
             let clients =
-                Clients::new(list, &stop, Worker::Loop, Arc::default());
+                Clients::new(&context, &stop, Worker::Loop, Arc::default());
             Self { context, listener, stop, clients: clients.unwrap() }
         }
 
@@ -375,8 +382,7 @@ mod tests {
             self.wait(&mut ready);
             assert!(self.clients.is_listener(ready[0]));
             let accepted = self.clients.accept(&mut self.listener);
-            let (stream, address) = accepted.unwrap().unwrap();
-            self.clients.insert(stream, address).unwrap();
+            self.clients.insert(accepted.unwrap().unwrap()).unwrap();
             client
         }
     }
@@ -386,18 +392,17 @@ mod tests {
         for backend in ["select", "poll", "epoll"] {
             let mut server = Server::new(&format!("--backend {backend}"));
             let mut client = server.accepted();
-            let mut totals = Totals::default();
-            let mut buffer = [0; 1024];
+            let context = Arc::clone(&server.context);
+            let mut shared = Shared::new(&context);
             let mut ready = Vec::with_capacity(8);
             for turn in 0..10 {
                 client.write_all(b"hola").unwrap();
                 let before = Counting::so_far();
                 server.wait(&mut ready);
-                let (context, clients) = (&server.context, &mut server.clients);
+                let clients = &mut server.clients;
                 for fd in ready.drain(..) {
                     let client = clients.get(fd).unwrap();
-                    let ending =
-                        client.on_ready(context, &mut totals, &mut buffer);
+                    let ending = client.on_ready(&mut shared);
                     assert!(ending.is_none(), "{ending:?}");
                     clients.update_interest(fd);
                 }
@@ -407,7 +412,7 @@ mod tests {
                 }
                 client.read_exact(&mut [0; 4]).unwrap();
             }
-            assert_eq!(totals.sent, 40);
+            assert_eq!(shared.totals.sent, 40);
         }
     }
 
@@ -418,13 +423,14 @@ mod tests {
         speaker.write_all(b"hola").unwrap();
         // The loop comes late, as if it had been suspended.
         std::thread::sleep(std::time::Duration::from_millis(1100));
-        let (mut totals, mut buffer) = (Totals::default(), [0; 1024]);
-        server.clients.check_deadlines(&mut totals, &mut buffer);
+        let context = Arc::clone(&server.context);
+        server.clients.check_deadlines(&mut Shared::new(&context));
+        let mut buffer = [0; 4];
         // The silent client is idle, the other one was served.
         assert_eq!(server.clients.count(), 1);
         assert_eq!(silent.read(&mut buffer).unwrap(), 0);
-        speaker.read_exact(&mut buffer[..4]).unwrap();
-        assert_eq!(&buffer[..4], b"hola");
+        speaker.read_exact(&mut buffer).unwrap();
+        assert_eq!(&buffer, b"hola");
     }
 
     #[test]
@@ -434,15 +440,14 @@ mod tests {
         client.write_all(b"hola").unwrap();
         let mut ready = Vec::new();
         server.wait(&mut ready);
-        let (mut totals, mut buffer) = (Totals::default(), [0; 1024]);
-        let (context, clients) = (&server.context, &mut server.clients);
-        let entry = clients.get(ready[0]).unwrap();
-        assert!(entry.on_ready(context, &mut totals, &mut buffer).is_none());
+        let mut shared = Shared::new(&server.context);
+        let entry = server.clients.get(ready[0]).unwrap();
+        assert!(entry.on_ready(&mut shared).is_none());
         // More than one recv(2) takes, then the end of file.
         client.write_all(&vec![b'x'; 20_000]).unwrap();
         client.shutdown(Shutdown::Write).unwrap();
         // A turn drops all of it: closed now, it can cause no reset.
-        assert!(entry.on_ready(context, &mut totals, &mut buffer).is_some());
-        assert_eq!((totals.received, totals.sent), (4, 4));
+        assert!(entry.on_ready(&mut shared).is_some());
+        assert_eq!((shared.totals.received, shared.totals.sent), (4, 4));
     }
 }

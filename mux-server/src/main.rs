@@ -21,12 +21,11 @@ mod workers;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clients::Clients;
+use clients::{Clients, Shared};
 use common::Context;
 use common::console::errors::Failure;
 use common::console::log::Worker;
 use common::console::options::{Backend, Program, Serve};
-use common::constants::BUFFER_SIZE;
 use common::listener::Listener;
 use common::shutdown::Stop;
 use common::totals::Totals;
@@ -58,8 +57,7 @@ fn serve(
 ) -> Result<Totals, Failure> {
     // 1. Initialise the list of sockets
     // At first it holds the signal pipe; `wait` adds the listening socket.
-    let list = Arc::clone(context);
-    let clients = Clients::new(list, &stop, Worker::Loop, Arc::default())?;
+    let clients = Clients::new(context, &stop, Worker::Loop, Arc::default())?;
     listener.print_listening()?;
     serve_clients(context, listener, stop, clients)
 }
@@ -71,9 +69,8 @@ fn serve_clients(
     mut stop: Stop,
     mut clients: Clients,
 ) -> Result<Totals, Failure> {
-    // One thread uses these, so they need no lock. A client needs the buffer
-    // only during its turn.
-    let (mut totals, mut buffer) = (Totals::default(), [0; BUFFER_SIZE]);
+    // The totals and one buffer. One thread uses them, so they need no lock.
+    let mut shared = Shared::new(context);
     // Kept between the rounds, so that a round allocates nothing.
     let mut ready = Vec::new();
     // The endless loop of the original; here it ends after a stop, when the
@@ -91,16 +88,14 @@ fn serve_clients(
             if clients.is_listener(fd) {
                 // 4.1 A new socket for the connection
                 // One client each time. None if another loop was faster.
-                if let Some((stream, address)) =
-                    clients.accept(&mut listener)?
-                {
+                if let Some(connection) = clients.accept(&mut listener)? {
                     // 4.2 Add the socket to the list
                     // The next wait watches it as well.
-                    clients.insert(stream, address)?;
+                    clients.insert(connection)?;
                 }
             } else if let Some(client) = clients.get(fd) {
                 // The client's turn ends where a thread would have to wait.
-                match client.on_ready(context, &mut totals, &mut buffer) {
+                match client.on_ready(&mut shared) {
                     // 4.3 If there is data: receive, print, send
                     // Done by `on_ready`. If the reply waits, the socket must
                     // be watched for room to send.
@@ -116,13 +111,13 @@ fn serve_clients(
         }
         // A silent client never becomes ready, so its time limit is checked
         // here.
-        clients.check_deadlines(&mut totals, &mut buffer);
+        clients.check_deadlines(&mut shared);
         // 5. Stop
         // A signal ends the wait, so a stop begins at once.
         if let Some(side) = stop.next_shutdown(clients.reported_count()) {
             listener.close();
-            clients.shutdown(side, &mut totals, &mut buffer);
+            clients.shutdown(side, &mut shared);
         }
     }
-    Ok(Totals { clients: listener.accepted, ..totals })
+    Ok(Totals { clients: listener.accepted, ..shared.totals })
 }

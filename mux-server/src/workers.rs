@@ -38,22 +38,22 @@ pub fn serve(
     let start = Arc::new(Barrier::new(workers + 1));
     // Through this channel a loop reports that it has ended, and how.
     let (sender, ended) = mpsc::channel();
-    // A byte in its pipe ends the wait of a loop.
-    let mut wake_pipes = Vec::with_capacity(workers);
+    // A byte in its pipe ends the wait of a loop. All descriptors are opened
+    // before the first list counts them: select(2) has room for 1024.
+    let pipes: io::Result<Vec<_>> = (0..workers).map(|_| io::pipe()).collect();
+    let (read_ends, wake_pipes): (Vec<_>, Vec<_>) = pipes?.into_iter().unzip();
 
     // 1. Create the loops
     // An error here ends the server before it has begun.
-    for number in 1..=workers as u64 {
-        let (read_end, write_end) = io::pipe()?;
+    for (number, read_end) in (1..).zip(read_ends) {
         fcntl(&read_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        wake_pipes.push(write_end);
         // Each loop has its own list and its own totals.
         let socket = listener.socket().ok_or(Errno::ENOTCONN)?;
         let shared =
             Listener::with_socket(Arc::clone(context), Arc::clone(socket));
         let stop = Stop::with_pipe(Arc::clone(context), Arc::new(read_end));
         let clients = Clients::new(
-            Arc::clone(context),
+            context,
             &stop,
             Worker::LoopNumber(number),
             Arc::clone(&active_clients),
