@@ -4,11 +4,10 @@
 //! copied from one to the other. All children write to one pipe; a report is
 //! so short that pipe(7) takes it whole or not at all.
 
-// A pipe, and errors.
-use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read as _, Write as _};
-
+// A pipe, and the totals that go through it.
 use common::totals::Totals;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read as _, Write as _};
 
 /// One report: clients, bytes received, bytes sent; then the kind and the
 /// number of an error that a worker has met, 0 and 0 if there was none.
@@ -56,6 +55,7 @@ impl ReportReader {
         let mut reports = Vec::new();
         let mut bytes = [[[0; 8]; 5]; 64];
         loop {
+            // As many whole reports as fit, in one call.
             let buffer = bytes.as_flattened_mut().as_flattened_mut();
             match (&self.0).read(buffer) {
                 // The length is a multiple of a report's: reports are whole.

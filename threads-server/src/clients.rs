@@ -4,23 +4,23 @@
 //! may block, so no thread waits for it for long; and with one lock there is
 //! no order of locking to get wrong.
 
-// A table, shared ownership, and a lock.
-use std::collections::HashMap;
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-
+// A table, shared ownership and a lock; the socket's rule at a stop.
 use common::Context;
 use common::closing::shut_down;
 use common::console::log::{Ending, Event, Worker};
 use common::shutdown;
 use common::totals::Totals;
+use std::collections::HashMap;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// The table of the clients being served.
 #[derive(Debug)]
 pub struct Clients {
-    /// Never changed after the start, so it needs no lock.
-    context: Arc<Context>,
+    /// The options, and where lines are printed; no lock, since nothing in
+    /// there changes after the start.
+    pub context: Arc<Context>,
     /// All that changes; Rust gives access to it only through the lock.
     state: Mutex<State>,
 }
@@ -40,11 +40,6 @@ impl Clients {
     /// An empty table.
     pub fn new(context: Arc<Context>) -> Self {
         Self { context, state: Mutex::default() }
-    }
-
-    /// The options, and where lines are printed.
-    pub fn context(&self) -> &Context {
-        &self.context
     }
 
     /// How many clients are being served.
@@ -80,7 +75,7 @@ impl Clients {
         number: u64,
         address: SocketAddr,
         totals: Totals,
-        result: thread::Result<()>,
+        result: &thread::Result<()>,
     ) {
         // A panic has ended the handler before it could print the last line.
         if result.is_err() {
@@ -92,8 +87,7 @@ impl Clients {
         // the lock makes one of them wait. Removing the table's reference, the
         // last one, closes the socket.
         let mut state = self.lock();
-        let limit = self.context.options.max_clients;
-        let was_full = state.active.len() >= limit;
+        let was_full = state.active.len() >= self.context.options.max_clients;
         state.active.remove(&number);
         state.totals += totals;
         // The main thread waits for the end of a thread only at the client

@@ -11,12 +11,15 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 // write(2) itself: no buffer, no panic.
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 use nix::unistd::write;
 
 // What there is to print.
@@ -82,8 +85,8 @@ pub enum Event<'a> {
     Sent(usize),
     /// Its connection is closed.
     Closed(Ending),
-    /// The process that served it has died; the text says of what.
-    Died(String),
+    /// The process that served it has died; the status says of what.
+    Died(ExitStatus),
 }
 
 /// Why a connection was closed.
@@ -271,12 +274,25 @@ impl Log {
             Event::Died(how) => {
                 line += self.language.pick("died: ", "murió: ");
                 // The name of a signal is the same in every language.
-                line += how;
+                line += &self.cause_of_death(*how);
             }
         }
         // Part of the same write(2): a line without its end is torn.
         line.push('\n');
         line
+    }
+
+    /// What a process died of: `SIGSEGV`, `SIGRTMIN+1`, `exit status 101`.
+    fn cause_of_death(&self, status: ExitStatus) -> String {
+        let Some(number) = status.signal() else {
+            let text = self.language.pick("exit status", "estado de salida");
+            return format!("{text} {}", status.code().unwrap_or(0));
+        };
+        // nix has no names for the real-time signals.
+        match Signal::try_from(number) {
+            Ok(signal) => signal.as_str().to_owned(),
+            Err(_) => format!("SIGRTMIN+{}", number - libc::SIGRTMIN()),
+        }
     }
 
     /// The participle of what has come, after a blank: ` received`.
@@ -602,7 +618,11 @@ mod tests {
                 "closed: connection reset by peer",
                 "cerrado: conexión reiniciada por el cliente",
             ),
-            (Event::Died("SIGSEGV".into()), "died: SIGSEGV", "murió: SIGSEGV"),
+            (
+                Event::Died(ExitStatus::from_raw(11)),
+                "died: SIGSEGV",
+                "murió: SIGSEGV",
+            ),
             (
                 Event::Received("¡hola\n".as_bytes()),
                 "received 7 bytes: ¡hola\\n",
@@ -657,7 +677,7 @@ mod tests {
         let line = transcript(Language::English).line(
             Worker::Process(4711),
             None,
-            &Event::Died("SIGKILL".into()),
+            &Event::Died(ExitStatus::from_raw(9)),
         );
         assert_eq!(line, "process 4711  died: SIGKILL\n");
     }
