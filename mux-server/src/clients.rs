@@ -149,7 +149,7 @@ impl Clients {
     ) -> nix::Result<()> {
         let active = self.active.load(Ordering::SeqCst);
         let accepts = active < self.client_limit && listener.may_accept(active);
-        match (self.listener.take(), listener.socket()) {
+        match (self.listener.take(), listener.socket.as_ref()) {
             // Clients that came meanwhile are in the kernel's queue.
             (None, Some(socket)) if accepts => {
                 let socket: Socket = Arc::clone(socket) as Socket;
@@ -376,7 +376,7 @@ mod tests {
 
         /// A client that the server has accepted.
         fn accepted(&mut self) -> TcpStream {
-            let address = self.listener.socket().unwrap().local_addr();
+            let address = self.listener.socket.as_ref().unwrap().local_addr();
             let client = TcpStream::connect(address.unwrap()).unwrap();
             let mut ready = Vec::new();
             self.wait(&mut ready);

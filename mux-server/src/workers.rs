@@ -48,9 +48,9 @@ pub fn serve(
     for (number, read_end) in (1..).zip(read_ends) {
         fcntl(&read_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         // Each loop has its own list and its own totals.
-        let socket = listener.socket().ok_or(Errno::ENOTCONN)?;
+        let socket = listener.socket.as_ref().ok_or(Errno::ENOTCONN)?;
         let shared =
-            Listener::with_socket(Arc::clone(context), Arc::clone(socket));
+            Listener::on_socket(Arc::clone(context), Arc::clone(socket));
         let stop = Stop::with_pipe(Arc::clone(context), Arc::new(read_end));
         let clients = Clients::new(
             context,
