@@ -223,6 +223,17 @@ pub const CONTRACT: &[Section] = &[
                 ],
             ),
             promise(
+                "a late server asks the kernel before the clock",
+                &[
+                    "a_client_whose_message_waits_is_not_idle",
+                    "what_came_while_the_server_was_suspended_counts",
+                ],
+            ),
+            promise(
+                "a client that takes its reply is not idle, however slowly",
+                &["a_client_that_takes_less_than_the_kernel_reports_is_not_idle"],
+            ),
+            promise(
                 "the place of a client that was idle is given on",
                 &["the_place_of_an_idle_client_is_given_on"],
             ),
@@ -640,6 +651,10 @@ pub const CONTRACT: &[Section] = &[
             promise(
                 "no descriptor, child or thread is leaked",
                 &["nothing_is_left_of_500_clients"],
+            ),
+            promise(
+                "a limit of descriptors lowered meanwhile harms no client",
+                &["a_lowered_limit_of_descriptors_harms_nobody_in_service"],
             ),
             promise(
                 "no loop spins: idle clients, a full house",

@@ -328,10 +328,11 @@ impl Log {
                     line += &reason;
                 }
             }
-            // The parent prints this, since the child is dead.
-            Event::Died(status) => {
+            // The parent prints this, since the child is dead. The name of a
+            // signal is the same in every language.
+            Event::Died(how) => {
                 line += self.language.pick("died: ", "murió: ");
-                line += &self.cause_of_death(*status);
+                line += &self.cause_of_death(*how);
             }
         }
         line.push('\n');
@@ -344,8 +345,7 @@ impl Log {
             let text = self.language.pick("exit status", "estado de salida");
             return format!("{text} {}", status.code().unwrap_or(0));
         };
-        // The name of a signal is the same in every language. nix has no
-        // names for the real-time signals.
+        // nix has no names for the real-time signals.
         match Signal::try_from(number) {
             Ok(signal) => signal.as_str().to_owned(),
             Err(_) => format!("SIGRTMIN+{}", number - libc::SIGRTMIN()),

@@ -2,6 +2,7 @@
 //! not do what the contract promises.
 
 mod children;
+mod clock;
 mod closing;
 mod command_line;
 mod environment;
@@ -38,6 +39,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         terminal::CASES,
         limits::CASES,
         idle::CASES,
+        clock::CASES,
         stop::CASES,
         children::CASES,
         resources::CASES,
