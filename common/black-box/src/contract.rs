@@ -623,6 +623,10 @@ pub const CONTRACT: &[Section] = &[
                 &["a_diagnostic_that_cannot_be_written_stops_nothing"],
             ),
             promise(
+                "a file-size limit costs the output and the trace alone",
+                &["a_file_size_limit_costs_the_output_alone"],
+            ),
+            promise(
                 "where they are not read, the service goes on",
                 &["a_diagnostic_that_is_not_read_stops_nothing"],
             ),

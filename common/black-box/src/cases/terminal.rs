@@ -41,6 +41,7 @@ pub const CASES: &[Case] = &[
     case!(a_stop_that_waits_says_so_in_both_languages),
     case!(servers_started_at_once_begin_a_trace_once),
     case!(a_trace_that_was_cut_is_begun_anew),
+    case!(a_file_size_limit_costs_the_output_alone),
     case!(a_diagnostic_that_is_not_read_stops_nothing)
         .only(accepts_when_ready)
         .needs(&[Need::Prlimit]),
@@ -537,6 +538,36 @@ fn cut(path: &Path) {
         .truncate(true)
         .open(path)
         .expect("the trace can be cut");
+}
+
+fn a_file_size_limit_costs_the_output_alone(subject: &Subject) {
+    let folder = Folder::new();
+    let [output, trace] =
+        ["output", "trace.json"].map(|name| folder.path.join(name));
+    let own = proc::own_address();
+    let address = (own, 20_001).into();
+    // The shell counts in blocks of 512 or 1024 bytes.
+    let server = subject
+        .start("--serve until-eof")
+        .option("--trace", &trace)
+        .on(own, 20_001)
+        .under_words(["sh", "-c", "ulimit -f 2; exec \"$0\" \"$@\""])
+        .stdout(Output::File(File::create(&output).expect("a new file")))
+        .run_unseen(address, || Client::try_connect(address).is_ok());
+    for _ in 0..3 {
+        let mut client = server.client();
+        for _ in 0..10 {
+            client.exchange(&[b'x'; 1000]);
+        }
+        client.half_close();
+        client.expect_end();
+    }
+    // Both have reached the limit, and no more.
+    for path in [output, trace] {
+        let length = fs::metadata(&path).expect("it is there").len();
+        assert!((1024..=2048).contains(&length), "{length}");
+    }
+    server.stop_unchecked();
 }
 
 fn a_diagnostic_that_is_not_read_stops_nothing(subject: &Subject) {
