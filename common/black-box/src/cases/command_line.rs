@@ -20,7 +20,7 @@ pub const CASES: &[Case] = &[
         .only(|s| s.form.kind == Kind::Loop)
         .needs(&[Need::Strace]),
     case!(by_default_only_this_machine_is_served),
-    case!(the_default_port_is_8080),
+    case!(the_default_port_is_8080).needs(&[Need::DefaultPort]),
     case!(a_port_can_be_chosen),
     case!(a_host_may_be_a_name),
     case!(any_address_takes_clients_of_all),
