@@ -9,6 +9,7 @@
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null
 
+source=$PWD
 room=$(mktemp -d)
 trap 'rm -rf -- "$room"' EXIT
 
@@ -17,7 +18,7 @@ fail() {
   exit 1
 }
 
-git clone --quiet --config core.autocrlf=true -- "$PWD" "$room/clone"
+git clone --quiet --config core.autocrlf=true -- "$source" "$room/clone"
 cd -- "$room/clone"
 
 # The carriage return is looked for in the files, not in what git says of them.
@@ -38,18 +39,27 @@ for script in scripts/demo.sh scripts/book.sh; do
 done
 
 # A start and its solution apply one after the other, as a student does it.
-applied=0
-for exercise in docs/exercises/[0-9]*/; do
-  for patch in start solution; do
-    [ -e "$exercise$patch.patch" ] || continue
-    git apply -- "$exercise$patch.patch" ||
-      fail "$exercise$patch.patch does not apply"
-    applied=$((applied + 1))
+# Where the source has moved away from a patch, docs/exercises/check.sh says
+# so; here a patch must do no worse than in a clone without any conversion.
+applying() { # clone
+  local exercise patch
+  cd -- "$1"
+  for exercise in docs/exercises/[0-9]*/; do
+    for patch in start solution; do
+      [ -e "$exercise$patch.patch" ] || continue
+      ! git apply -- "$exercise$patch.patch" 2>/dev/null ||
+        printf '%s ' "$exercise$patch.patch"
+    done
+    git checkout --quiet .
+    git clean --quiet --force -d
   done
-  git checkout --quiet .
-  git clean --quiet --force -d
-done
-[ "$applied" -ge 6 ] || fail "only $applied patches were found"
+}
+git clone --quiet --config core.autocrlf=false -- "$source" "$room/plain"
+plain=$(applying "$room/plain")
+converted=$(applying "$room/clone")
+[ -n "$plain" ] || fail 'no patch applies in any clone'
+[ "$plain" = "$converted" ] ||
+  fail "these patches apply: $converted; without CRLF these: $plain"
 
 printf 'A clone with CRLF: %s scripts run, %s patches apply.\n' \
-  "${#scripts[@]}" "$applied"
+  "${#scripts[@]}" "$(wc -w <<<"$converted")"
