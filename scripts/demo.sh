@@ -42,12 +42,17 @@ pick() {
 # Lines end where the terminal does, between two words; 80 columns at most,
 # and 80 where there is no terminal.
 width=${COLUMNS-}
-if [ -t 1 ] && size=$(stty size <&1 2>/dev/null); then width=${size#* }; fi
+if [ -t 1 ] && { size=$(stty size <&3 2>/dev/null); } 3<&1; then
+  width=${size#* }
+fi
 case $width in
   '' | 0 | *[!0-9]* | ?????*) width=80 ;;
 esac
 [ "$width" -le 80 ] || width=80
 [ "$width" -ge 40 ] || width=40
+
+# What each line of a text begins and ends with, where it has a colour.
+shade='' plain=''
 
 # Prints a text in lines that fit. The first line begins with one indent, each
 # further line with another; spaces within a line stay as they are.
@@ -56,7 +61,7 @@ wrap() { # indent, further indent, what ends a line that goes on, text
   while :; do
     room=$((width - ${#indent}))
     if [ ${#rest} -le "$room" ]; then
-      printf '%s%s\n' "$indent" "$rest"
+      printf '%s%s%s%s\n' "$shade" "$indent" "$rest" "${shade:+$plain}"
       return
     fi
     # What fits, up to its last space; a longer word has its line for itself.
@@ -68,7 +73,8 @@ wrap() { # indent, further indent, what ends a line that goes on, text
       [ "$line" != "$rest" ] || mark=
     fi
     rest=${rest#"$line"}
-    printf '%s%s%s\n' "$indent" "${line%"${line##*[! ]}"}" "$mark"
+    printf '%s%s%s%s%s\n' "$shade" "$indent" "${line%"${line##*[! ]}"}" \
+      "$mark" "${shade:+$plain}"
     rest=${rest#"${rest%%[! ]*}"}
     indent=$further
     [ -n "$rest" ] || return 0
@@ -166,20 +172,19 @@ fi
 
 # Colour is for terminals, and only an addition: the server's lines have their
 # bar, the commands their prompt.
-title='' prompt='' server_says='' typed='' plain=''
+title='' prompt='' server_says='' typed=''
 if [ -t 1 ] && [ -z "${NO_COLOR-}" ] && [ "${TERM-dumb}" != dumb ]; then
   # Bold and a colour together are unreadable in some palettes.
   title=$'\e[1m' prompt=$'\e[32m' server_says=$'\e[36m' typed=$'\e[33m'
   plain=$'\e[0m'
 fi
 
-# The lines of a text that fit, each in a colour.
+# A text whose lines have a colour.
 coloured() { # colour; then as `wrap`
-  local colour=$1 line
+  shade=$1
   shift
-  wrap "$@" | while IFS= read -r line; do
-    printf '%s%s%s\n' "$colour" "$line" "$plain"
-  done
+  wrap "$@"
+  shade=
 }
 
 headline() { printf '\n'; coloured "$title" '' '' '' "$(pick "$@")"; }
@@ -711,10 +716,10 @@ watch_build() { # one of the programs
       break
     fi
     passed=$((SECONDS - began))
-    if [ "$passed" -ge 1 ] && [ -t 1 ]; then
-      printf '\r  %s\e[K' "$(pick "$number parts built, $passed s" \
-        "$number partes compiladas, $passed s")"
-      told=1
+    if [ "$passed" -gt "$told" ] && [ -t 1 ]; then
+      printf '\r  %s\e[K' "$(pick "parts built: $number, after $passed s" \
+        "partes compiladas: $number, tras $passed s")"
+      told=$passed
     elif [ ! -t 1 ] && [ "$passed" -ge $((told * 10 + 2)) ]; then
       told=$((told + 1))
       say "(building: $number parts so far; the first time takes a minute)" \

@@ -389,7 +389,7 @@ impl Claim {
     /// The command that tests it alone.
     #[must_use]
     pub fn command(&self) -> String {
-        format!("cargo run --release -p lab -- evaluate {}", self.id)
+        format!("cargo run --profile lab -p lab -- evaluate {}", self.id)
     }
 
     /// The verdict on it, or `None` while its experiments are not done.

@@ -55,6 +55,14 @@ impl Agenda {
         if wide {
             cells.extend(beside(&effort));
         }
+        // A round trip by the size of its message says something beside what
+        // others need for the same; a quick run has no time for them.
+        let sized = rows.iter().any(|row| matches!(row.work, Work::Sized(_)));
+        if sized && effort != Effort::QUICK {
+            for program in P::ALL {
+                cells.extend(rows::SIZES.map(|it| (program, Work::Sized(it))));
+            }
+        }
         // One active beside few and beside many idle ones are compared with
         // one another, so they alternate too.
         let key = |work: Work| match work {
@@ -500,8 +508,9 @@ fn conditions() -> Vec<String> {
         "Server and client run on this machine and share its processors.",
         "With one active connection both are pinned to one processor; with \
          more, neither is.",
-        "Messages have 64 bytes and differ; every reply is compared with \
-         what was sent. Buffers have 1024 bytes in every server.",
+        "Messages have 64 bytes, unless their size is named, and differ; \
+         every reply is compared with what was sent. Buffers have 1024 bytes \
+         in every server.",
         "Samples of one round are neighbours in time; ratios are those of \
          neighbours, and their median counts.",
         "After one exchange the server closes first and so keeps the port; \

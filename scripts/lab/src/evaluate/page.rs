@@ -45,7 +45,7 @@ fn write_to(
     )?;
     writeln!(
         page,
-        "{}\n\n```sh\ncargo run --release -p lab -- evaluate\n```\n",
+        "{}\n\n```sh\ncargo run --profile lab -p lab -- evaluate\n```\n",
         say(
             "All of it on your own machine:",
             "Todo en su propia máquina:"
