@@ -285,7 +285,7 @@ run TERM=xterm NO_COLOR=1 script -qec "'$demo' --pause=0 threads" /dev/null \
   </dev/null
 [ "$status" -eq 0 ] || miss "status $status"
 shows '^    \| threads-server listening'
-shows_not $'\e'
+shows_not $'\e\\[[0-9;]*m'
 end
 
 begin '--pause waits for Enter'

@@ -57,15 +57,15 @@ shade='' plain=''
 # Prints a text in lines that fit. The first line begins with one indent, each
 # further line with another; spaces within a line stay as they are.
 wrap() { # indent, further indent, what ends a line that goes on, text
-  local indent=$1 further=$2 mark=$3 rest=$4 line room cut
+  local indent=$1 further=$2 mark=$3 rest=$4 line fits cut
   while :; do
-    room=$((width - ${#indent}))
-    if [ ${#rest} -le "$room" ]; then
+    fits=$((width - ${#indent}))
+    if [ ${#rest} -le "$fits" ]; then
       printf '%s%s%s%s\n' "$shade" "$indent" "$rest" "${shade:+$plain}"
       return
     fi
     # What fits, up to its last space; a longer word has its line for itself.
-    cut=${rest:0:room+1-${#mark}}
+    cut=${rest:0:fits+1-${#mark}}
     line=${cut% *}
     if [ "$line" = "$cut" ] || [ -z "${line// /}" ]; then
       rest=${rest#"${rest%%[! ]*}"}

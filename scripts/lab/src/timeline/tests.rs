@@ -171,6 +171,76 @@ fn a_trace_without_clients_is_no_timeline() {
 }
 
 #[test]
+fn any_number_of_clients_is_named_by_letter_and_address() {
+    let clients: Vec<(i64, f64, f64, f64)> = (0..40)
+        .zip(0..)
+        .map(|(lane, n)| {
+            let at = f64::from(n) * 1000.0;
+            (100 + lane, at, at + 20_000.0, at + 30_000.0)
+        })
+        .collect();
+    let strip = strip(&trace("threads-server", &clients));
+    assert_eq!(strip.clients.len(), 40);
+    assert_eq!(strip.lanes.len(), 40);
+    let letters: Vec<&str> =
+        strip.clients.iter().map(|it| it.letter.as_str()).collect();
+    assert_eq!(letters[25..28], ["Z", "AA", "AB"]);
+    let svg = draw(&[strip], Language::English);
+    roxmltree::Document::parse(&svg).unwrap();
+    for port in 5000..5040 {
+        assert!(svg.contains(&format!(">127.0.0.1:{port}<")), "{port}");
+    }
+    assert!(svg.contains(">AN<"), "the fortieth has a letter of its own");
+}
+
+#[test]
+fn servers_that_share_a_file_are_told_apart() {
+    let one = [(7, 0.0, 50.0, 900.0), (7, 20.0, 30.0, 600.0)];
+    let other = [(8, 0.0, 50.0, 900.0)];
+    let third = [(9, 0.0, 50.0, 900.0), (10, 20.0, 30.0, 600.0)];
+    let mut text = trace("mux-server", &one);
+    text += trace("mux-server", &other).trim_start_matches("[\n");
+    text += trace("process-server", &third).trim_start_matches("[\n");
+    let whole = Trace::parse(&text).unwrap();
+    let strips: Vec<Strip> = whole
+        .servers()
+        .iter()
+        .map(|it| Strip::new(it).unwrap())
+        .collect();
+    let found: Vec<(&str, Model, usize)> = strips
+        .iter()
+        .map(|it| (it.server.as_str(), it.model, it.clients.len()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("mux-server 7", Model::Loop, 2),
+            ("mux-server 8", Model::Loop, 1),
+            ("process-server 9", Model::Processes, 2),
+        ]
+    );
+    let svg = draw(&strips, Language::English);
+    for server in ["mux-server 7", "mux-server 8", "process-server 9"] {
+        assert!(svg.contains(server), "{server}");
+    }
+}
+
+#[test]
+fn a_port_that_is_used_again_is_another_client() {
+    let again = [(7, 0.0, 50.0, 900.0)];
+    let later = [(8, 5000.0, 5050.0, 5900.0)];
+    let mut text = trace("threads-server", &again);
+    text += trace("threads-server", &later).trim_start_matches("[\n");
+    let trace = Trace::parse(&text.replace("\"pid\":8", "\"pid\":7")).unwrap();
+    let strip = Strip::new(&trace).unwrap();
+    assert_eq!(strip.clients.len(), 2);
+    let whose = |bar: &Bar| bar.client;
+    let lane = &strip.lanes[0];
+    let bars: Vec<usize> = lane.bars.iter().map(whose).collect();
+    assert_eq!(bars, [0, 0, 0, 0, 1, 1, 1, 1]);
+}
+
+#[test]
 fn the_picture_names_everybody_in_both_languages() {
     let clients = [(7, 0.0, 50_000.0, 90_000.0), (8, 20.0, 30.0, 60_000.0)];
     let strips = [
