@@ -716,6 +716,8 @@ watch_build() { # one of the programs
       break
     fi
     passed=$((SECONDS - began))
+    # Nothing is said of parts that were there already.
+    [ "$number" -gt 0 ] || continue
     if [ "$passed" -gt "$told" ] && [ -t 1 ]; then
       printf '\r  %s\e[K' "$(pick "parts built: $number, after $passed s" \
         "partes compiladas: $number, tras $passed s")"
