@@ -704,6 +704,18 @@ pub const CONTRACT: &[Section] = &[
                 &["the_port_can_be_bound_again_at_once"],
             ),
             promise(
+                "requests less than 0.2 s after the first are the same one",
+                &["a_burst_of_signals_is_one_request"],
+            ),
+            promise(
+                "a stop that waits says for how many clients and how long",
+                &["a_stop_that_waits_says_for_whom_and_how_long"],
+            ),
+            promise(
+                "SIGHUP asks for a stop, unless it was ignored at the start",
+                &["a_hang_up_is_a_stop_unless_it_was_ignored"],
+            ),
+            promise(
                 "a signal to the whole process group is one stop",
                 &[
                     "one_signal_to_the_whole_group_is_one_stop",

@@ -219,7 +219,7 @@ impl TransientError {
     }
 }
 
-/// ErrorThrottle of trouble: each is reported when it begins, not each time again.
+/// Spells of errors: each is reported when it begins, not each time again.
 ///
 /// A spell lasts until a `REPORT_GAP` has passed without its trouble. Success
 /// alone does not end it: where each client that leaves makes room for one

@@ -11,12 +11,15 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 // write(2) itself: no buffer, no panic.
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 use nix::unistd::write;
 
 // What there is to print.
@@ -82,8 +85,8 @@ pub enum Event<'a> {
     Sent(usize),
     /// Its connection is closed.
     Closed(Ending),
-    /// The process that served it has died; the text says of what.
-    Died(String),
+    /// The process that served it has died; the status says of what.
+    Died(ExitStatus),
 }
 
 /// Why a connection was closed.
@@ -122,12 +125,7 @@ impl Log {
     /// and its last line only.
     #[must_use]
     pub fn new(program: &'static str, language: Language, quiet: bool) -> Self {
-        Self {
-            program,
-            language,
-            quiet,
-            throttle: Mutex::default(),
-        }
+        Self { program, language, quiet, throttle: Mutex::default() }
     }
 
     /// The language that everything is printed in.
@@ -190,7 +188,7 @@ impl Log {
     /// Prints, at a stop, how many clients it waits for and how long at most.
     pub fn print_waiting(&self, clients: usize, grace: Duration) {
         // In both languages the number of clients decides the noun only.
-        let seconds = grace.as_secs();
+        let seconds = grace.as_millis().div_ceil(1000);
         let count = clients as u64;
         let text = match self.language {
             Language::English => format!(
@@ -276,12 +274,25 @@ impl Log {
             Event::Died(how) => {
                 line += self.language.pick("died: ", "murió: ");
                 // The name of a signal is the same in every language.
-                line += how;
+                line += &self.cause_of_death(*how);
             }
         }
         // Part of the same write(2): a line without its end is torn.
         line.push('\n');
         line
+    }
+
+    /// What a process died of: `SIGSEGV`, `SIGRTMIN+1`, `exit status 101`.
+    fn cause_of_death(&self, status: ExitStatus) -> String {
+        let Some(number) = status.signal() else {
+            let text = self.language.pick("exit status", "estado de salida");
+            return format!("{text} {}", status.code().unwrap_or(0));
+        };
+        // nix has no names for the real-time signals.
+        match Signal::try_from(number) {
+            Ok(signal) => signal.as_str().to_owned(),
+            Err(_) => format!("SIGRTMIN+{}", number - libc::SIGRTMIN()),
+        }
     }
 
     /// The participle of what has come, after a blank: ` received`.
@@ -326,9 +337,9 @@ impl Log {
                 return Some(format!("{idle} {} s", limit.as_secs()).into());
             }
             // It was not the client.
-            Ending::Stopping => self
-                .language
-                .pick("server stopping", "el servidor se detiene"),
+            Ending::Stopping => {
+                self.language.pick("server stopping", "el servidor se detiene")
+            }
             // Nor here.
             Ending::Panicked => self
                 .language
@@ -608,7 +619,7 @@ mod tests {
                 "cerrado: conexión reiniciada por el cliente",
             ),
             (
-                Event::Died("SIGSEGV".into()),
+                Event::Died(ExitStatus::from_raw(11)),
                 "died: SIGSEGV",
                 "murió: SIGSEGV",
             ),
@@ -666,7 +677,7 @@ mod tests {
         let line = transcript(Language::English).line(
             Worker::Process(4711),
             None,
-            &Event::Died("SIGKILL".into()),
+            &Event::Died(ExitStatus::from_raw(9)),
         );
         assert_eq!(line, "process 4711  died: SIGKILL\n");
     }

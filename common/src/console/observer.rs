@@ -3,8 +3,13 @@
 //!
 //! The handler says what happens; what becomes of it is decided here.
 
-// Who is watched.
+// Time, and the address of a client.
+use std::hint::black_box;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+// The clock of CPU time.
+use nix::time::{ClockId, clock_gettime};
 
 // Where it is written down.
 use crate::Context;
@@ -46,12 +51,8 @@ impl Observer {
     #[must_use]
     pub fn new(context: &Context, worker: Worker, client: SocketAddr) -> Self {
         // The client speaks first.
-        let mut observer = Self {
-            worker,
-            client,
-            activity: Activity::Waiting,
-            since: 0,
-        };
+        let mut observer =
+            Self { worker, client, activity: Activity::Waiting, since: 0 };
         // The first line, and the first moment of the trace.
         observer.record(context, &Event::Connected);
         // For the handler, which goes on from here.
@@ -142,5 +143,29 @@ impl Observer {
             // Others happen in between, or elsewhere.
             _ => {}
         }
+    }
+
+    /// Uses CPU time before a reply, as much as `--cpu-work` says.
+    pub fn burn_cpu(&mut self, context: &Context) {
+        let work = context.options.cpu_work;
+        if work.is_zero() {
+            return;
+        }
+        // The trace shows this as an activity of its own.
+        self.relabel(Activity::Working);
+        // The clock counts the CPU time of this thread only, so other threads on
+        // the same processor do not shorten the work.
+        let used = || {
+            clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
+                .map_or(Duration::MAX, Duration::from)
+        };
+        let end = used().saturating_add(work);
+        while used() < end {
+            // `black_box` keeps the compiler from removing a loop without effect.
+            for number in 0..1000_u32 {
+                black_box(number);
+            }
+        }
+        self.begin(context, Activity::Sending);
     }
 }

@@ -219,10 +219,7 @@ fn command(program: Program, language: Language) -> Command {
         .arg(option("trace").value_parser(value_parser!(PathBuf)))
         .disable_help_flag(true)
         .arg(
-            option("help")
-                .short('h')
-                .env(None::<&str>)
-                .action(ArgAction::Help),
+            option("help").short('h').env(None::<&str>).action(ArgAction::Help),
         )
         .disable_version_flag(true)
         .arg(
@@ -295,10 +292,7 @@ fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
                 "SECONDS",
                 "Close a client that is silent for so long; 0 is never",
             ),
-            (
-                "SEGUNDOS",
-                "Cerrar al cliente inactivo tanto tiempo; 0 es nunca",
-            ),
+            ("SEGUNDOS", "Cerrar al cliente inactivo tanto tiempo; 0 es nunca"),
         ),
         "grace" => (
             (
@@ -404,10 +398,7 @@ fn choice<T: Copy + Send + Sync + 'static>(
 /// What a word stands for.
 fn find<T: Copy>(words: &[(&str, T)], word: &str) -> Option<T> {
     // Two or three: searching is quicker than anything clever.
-    words
-        .iter()
-        .find(|(known, _)| *known == word)
-        .map(|pair| pair.1)
+    words.iter().find(|(known, _)| *known == word).map(|pair| pair.1)
 }
 
 /// The word for a choice: what `choice` reads, backwards.
@@ -515,11 +506,8 @@ fn spanish(error: &clap::Error) -> String {
 mod tests {
     use super::*;
 
-    const THREADS: Program = Program {
-        name: "threads-server",
-        serve: Serve::Once,
-        backend: None,
-    };
+    const THREADS: Program =
+        Program { name: "threads-server", serve: Serve::Once, backend: None };
     const MUX: Program = Program {
         name: "mux-server",
         serve: Serve::UntilEof,

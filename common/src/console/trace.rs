@@ -238,10 +238,7 @@ mod tests {
         let expected = [
             "[".to_owned(),
             line(r#""process_name","ph":"M""#, r#","args":{"name":"test"}"#),
-            line(
-                r#""thread_name","ph":"M""#,
-                r#","args":{"name":"thread 1"}"#,
-            ),
+            line(r#""thread_name","ph":"M""#, r#","args":{"name":"thread 1"}"#),
             line(
                 r#""sending","cat":"stage","ph":"X","ts":1.000,"dur":2.500"#,
                 &format!(r#","args":{{{client}}}"#),

@@ -11,6 +11,7 @@ mod annotated;
 mod build;
 mod check;
 mod directives;
+mod extent;
 mod html;
 mod self_test;
 #[cfg(test)]

@@ -84,6 +84,7 @@ impl Language {
             Word::Minute => ("minute", "minuto"),
             Word::Minutes => ("minutes", "minutos"),
             Word::Tests => ("Tests, lines", "Pruebas, líneas"),
+            Word::Lines => ("Lines", "Líneas"),
             Word::To => ("to", "a"),
             Word::Claim => ("Claim", "Afirmación"),
             Word::Verdict => ("Verdict", "Veredicto"),
@@ -106,6 +107,7 @@ impl Language {
             "too noisy to tell" => {
                 ("too noisy to tell", "demasiado ruido para decirlo")
             }
+            "not measured" => ("not measured", "no medida"),
             _ => return None,
         };
         Some(match self {
@@ -130,6 +132,8 @@ pub enum Word {
     Minutes,
     /// The summary of folded tests, before the numbers of their lines.
     Tests,
+    /// The summary of another folded part, before the numbers of its lines.
+    Lines,
     /// Between two numbers.
     To,
     /// Heads of the columns of verdicts.

@@ -241,7 +241,7 @@ fn any_address_takes_clients_of_all(subject: &Subject) {
 }
 
 fn ipv6_is_served(subject: &Subject) {
-    let server = subject.run("--host ::1");
+    let server = subject.run("--serve until-eof --host ::1");
     let port = server.address.port();
     let first = server.stdout.so_far().remove(0);
     assert!(
@@ -258,7 +258,7 @@ fn ipv6_is_served(subject: &Subject) {
 }
 
 fn dual_stack_prints_ipv4_clients_as_such(subject: &Subject) {
-    let server = subject.run("--host ::");
+    let server = subject.run("--serve until-eof --host ::");
     let port = server.address.port();
     let first = server.stdout.so_far().remove(0);
     assert!(

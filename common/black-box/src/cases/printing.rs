@@ -58,7 +58,7 @@ fn an_exchange_is_printed_word_for_word(subject: &Subject) {
             format!("{who}{address}  connected"),
             format!("{who}{address}  received 7 bytes: ¡hola\\n"),
             format!("{who}{address}  sent 7 bytes"),
-            format!("{who}{address}  closed"),
+            format!("{who}{address}  closed: one exchange"),
             format!(
                 "{name} stopped: 1 client served, 7 bytes received, \
                  7 bytes sent"
@@ -89,7 +89,7 @@ fn an_exchange_is_printed_in_spanish(subject: &Subject) {
             format!("{who}{address}  conectado"),
             format!("{who}{address}  recibidos 7 bytes: ¡hola\\n"),
             format!("{who}{address}  enviados 7 bytes"),
-            format!("{who}{address}  cerrado"),
+            format!("{who}{address}  cerrado: un intercambio"),
             format!(
                 "{name} detenido: 1 cliente atendido, 7 bytes recibidos, \
                  7 bytes enviados"

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::pty::openpty;
-use nix::sys::signal::Signal::{SIGINT, SIGTERM};
+use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::Subject;
 use crate::case::{Case, Need, case};
@@ -35,6 +35,9 @@ pub const CASES: &[Case] = &[
     case!(a_stop_before_the_last_reply_resets_nobody),
     case!(a_second_signal_ends_it_with_130),
     case!(one_signal_to_the_whole_group_is_one_stop),
+    case!(a_burst_of_signals_is_one_request),
+    case!(a_stop_that_waits_says_for_whom_and_how_long),
+    case!(a_hang_up_is_a_stop_unless_it_was_ignored),
     case!(ctrl_c_at_a_terminal_is_an_orderly_stop).needs(&[Need::Setsid]),
 ];
 
@@ -371,12 +374,76 @@ fn a_second_signal_ends_it_with_130(subject: &Subject) {
     {
         let (mut server, slow, _) =
             stopping(subject, "--grace 60", |server| server.signal(first));
+        server.wait_for_notice();
         server.signal(second);
         // Nothing is left then of what it created, as in every case.
         let ended = server.ended();
         assert_eq!(ended.status, 130, "{ended:?}");
+        let last = ended.stdout.last().map(String::as_str).unwrap_or_default();
+        let name = subject.form.kind.program();
+        assert!(last.starts_with(&format!("{name} stopped: ")), "{ended:?}");
         drop(slow);
     }
+}
+
+/// What timeout(1), a terminal and a service manager send all at once.
+fn a_burst_of_signals_is_one_request(subject: &Subject) {
+    type Burst = fn(&Server);
+    let bursts: [Burst; 4] = [
+        |server| (0..5).for_each(|_| server.signal(SIGTERM)),
+        |server| (0..5).for_each(|_| server.signal(SIGINT)),
+        |server| {
+            server.signal(SIGTERM);
+            server.signal_group(SIGTERM);
+        },
+        |server| {
+            for signal in [SIGINT, SIGTERM, SIGHUP] {
+                server.signal_group(signal);
+                server.signal(signal);
+            }
+        },
+    ];
+    for burst in bursts {
+        let (mut server, mut slow, sent) =
+            stopping(subject, "--grace 15", burst);
+        slow.expect(&pattern(sent));
+        slow.expect_end();
+        assert_eq!(server.transcript().totals.sent, sent as u64);
+    }
+}
+
+fn a_stop_that_waits_says_for_whom_and_how_long(subject: &Subject) {
+    let (mut server, mut slow, sent) =
+        stopping(subject, "--grace 15", |server| server.signal(SIGTERM));
+    server.wait_for_notice();
+    slow.expect(&pattern(sent));
+    slow.expect_end();
+    let ended = server.ended();
+    assert_eq!(ended.stderr.len(), 1, "{ended:?}");
+    let notice = &ended.stderr[0];
+    let name = subject.form.kind.program();
+    let begin = format!("{name}: waiting up to 15 s for 1 client to take ");
+    assert!(notice.starts_with(&begin), "{notice}");
+    assert!(notice.contains("a second Ctrl-C ends it now"), "{notice}");
+}
+
+fn a_hang_up_is_a_stop_unless_it_was_ignored(subject: &Subject) {
+    let mut server = subject.run("");
+    server.signal(SIGHUP);
+    assert_eq!(server.transcript().totals.clients, 0);
+
+    // As nohup(1) starts it.
+    let mut server = subject
+        .start("--serve once")
+        .under_words(["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""])
+        .run();
+    server.signal_group(SIGHUP);
+    let mut client = server.client();
+    client.exchange(b"hola\n");
+    client.expect_end();
+    drop(client);
+    server.signal(SIGTERM);
+    assert_eq!(server.transcript().totals.clients, 1);
 }
 
 fn one_signal_to_the_whole_group_is_one_stop(subject: &Subject) {
@@ -390,9 +457,7 @@ fn one_signal_to_the_whole_group_is_one_stop(subject: &Subject) {
     // A second one to all of them is the second one.
     let (mut server, slow, _) =
         stopping(subject, "--grace 60", |server| server.signal_group(SIGINT));
-    // A child may have closed its client before the server has had a turn, and
-    // two pending signals would be one.
-    wait_until_refused(&server);
+    server.wait_for_notice();
     server.signal_group(SIGINT);
     assert_eq!(server.ended().status, 130);
     drop(slow);
