@@ -228,9 +228,8 @@ mod tests {
             for gone in [1, 3, 3] {
                 list.forget(&share(&pairs[gone].1));
             }
-            let mut expected: Vec<_> = [0, 2]
-                .map(|left: usize| number(&share(&pairs[left].1)))
-                .into();
+            let mut expected: Vec<_> =
+                [0, 2].map(|left: usize| number(&share(&pairs[left].1))).into();
             expected.sort_unstable();
             assert_eq!(ready(list, PollTimeout::NONE), expected);
             // Whoever moved to another place can still be found there.

@@ -34,10 +34,7 @@ impl Select {
             entries.count() - 1
         });
         // Less than what fits, if a good deal is open already.
-        Self {
-            list: List::default(),
-            free: FD_SETSIZE.saturating_sub(taken),
-        }
+        Self { list: List::default(), free: FD_SETSIZE.saturating_sub(taken) }
     }
 }
 

@@ -52,9 +52,8 @@ pub fn serve(
         // A channel takes any number of senders.
         let sender = sender.clone();
         // A failure here ends the server before it has begun: `?`.
-        thread::Builder::new()
-            .name(format!("loop {number}"))
-            .spawn(move || {
+        thread::Builder::new().name(format!("loop {number}")).spawn(
+            move || {
                 // Nobody may be served by a server that is not there yet.
                 start.wait();
                 // 2. From each thread: the loop of `main.rs`
@@ -65,7 +64,8 @@ pub fn serve(
                 sender.send(result).ok();
                 // The main thread waits in poll(2), not at the channel.
                 shutdown::wake();
-            })?;
+            },
+        )?;
     }
     // The socket is the loops' from now on; here only signals are waited for.
     listener.leave();

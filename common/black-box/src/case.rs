@@ -34,21 +34,12 @@ pub(crate) use case;
 impl Case {
     /// A case for every form that needs nothing; see [`case!`].
     pub const fn new(name: &'static str, body: fn(&Subject)) -> Self {
-        Self {
-            name,
-            body,
-            only: None,
-            needs: &[],
-            slow: false,
-        }
+        Self { name, body, only: None, needs: &[], slow: false }
     }
 
     /// The same, but only for the subjects that `only` takes.
     pub const fn only(self, only: fn(&Subject) -> bool) -> Self {
-        Self {
-            only: Some(only),
-            ..self
-        }
+        Self { only: Some(only), ..self }
     }
 
     /// The same, but ignored on a machine that lacks one of these.

@@ -242,10 +242,7 @@ impl Report {
         metric: Metric,
     ) -> Option<Summary> {
         let missing = BTreeMap::new();
-        let evidence = Evidence {
-            samples: &self.samples,
-            missing: &missing,
-        };
+        let evidence = Evidence { samples: &self.samples, missing: &missing };
         let figures = evidence.figures(program, work, metric);
         let all: Vec<f64> = figures.into_values().collect();
         Summary::of(&all)
@@ -282,10 +279,7 @@ pub fn run(
     for group in &agenda.groups {
         run.measure_group(group, machine.descriptors);
     }
-    let evidence = Evidence {
-        samples: &run.samples,
-        missing: &run.missing,
-    };
+    let evidence = Evidence { samples: &run.samples, missing: &run.missing };
     let findings = agenda.rows.iter().map(|row| evidence.judge(row)).collect();
     let used: BTreeSet<Program> =
         run.samples.iter().map(|sample| sample.program).collect();
@@ -417,11 +411,7 @@ impl Run<'_> {
         let at = self.began.elapsed().as_secs_f64();
         match prepared.sample(self.catalogue, effort, self.live) {
             Ok(sample) => {
-                self.samples.push(Sample {
-                    round,
-                    at,
-                    ..sample
-                });
+                self.samples.push(Sample { round, at, ..sample });
                 self.spent += effort.estimate(work);
                 true
             }

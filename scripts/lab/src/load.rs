@@ -397,9 +397,7 @@ impl Outcome {
     fn merge(&mut self, other: &Self) -> Result<()> {
         self.completed += other.completed;
         self.elapsed = self.elapsed.max(other.elapsed);
-        self.latency
-            .add(&other.latency)
-            .context("adding up histograms")?;
+        self.latency.add(&other.latency).context("adding up histograms")?;
         self.errors.add(&other.errors);
         self.unfinished += other.unfinished;
         self.client_cpu += other.client_cpu;
@@ -452,10 +450,7 @@ impl Source {
             ipv4: target.address().is_ipv4(),
             index: 0,
             closed_first: 0,
-            ports: Ports {
-                addresses: 1,
-                ..Ports::default()
-            },
+            ports: Ports { addresses: 1, ..Ports::default() },
         }
     }
 
@@ -626,10 +621,7 @@ fn cannot_open<T>(plan: &Plan, kind: ErrorKind) -> Result<T> {
         ErrorKind::NoDescriptor => "; raise `ulimit -n`",
         _ => "",
     };
-    bail!(
-        "cannot open a connection to {}: {kind}{advice}",
-        plan.target
-    )
+    bail!("cannot open a connection to {}: {kind}{advice}", plan.target)
 }
 
 #[cfg(test)]

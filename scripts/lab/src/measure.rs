@@ -288,10 +288,7 @@ impl Account {
     /// An account of a server that has used nothing yet.
     #[must_use]
     pub fn new(server: Pid) -> Self {
-        Self {
-            server,
-            readings: Mutex::new(Vec::new()),
-        }
+        Self { server, readings: Mutex::new(Vec::new()) }
     }
 
     fn read(&self) {
@@ -375,12 +372,7 @@ impl Prepared {
             Work::Memory(_) => None,
             _ => Some(server),
         };
-        Ok(Self {
-            program,
-            work,
-            _idle: idle,
-            server,
-        })
+        Ok(Self { program, work, _idle: idle, server })
     }
 
     /// The program.
@@ -526,17 +518,11 @@ fn record(
 ) -> Result<()> {
     let account = Account::new(server.pid());
     let outcome = load::run(plan, live, &account)?;
-    ensure!(
-        outcome.completed > 0,
-        "nothing was answered: {}",
-        outcome.errors
-    );
+    ensure!(outcome.completed > 0, "nothing was answered: {}", outcome.errors);
     add_errors(sample, &outcome);
     add_latencies(sample, &outcome.latency);
     sample.values.insert(Metric::Rate, outcome.rate());
-    sample
-        .values
-        .insert(Metric::ClientShare, outcome.client_share);
+    sample.values.insert(Metric::ClientShare, outcome.client_share);
     // Of children that the kernel reaps by itself there is no account: no
     // figure is better than one that is too good.
     if let Some(used) = account.used().filter(|it| it.server.complete) {

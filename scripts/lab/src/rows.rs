@@ -236,13 +236,7 @@ fn memory() -> Vec<Row> {
 }
 
 fn message_size() -> Vec<Row> {
-    let ours = [
-        P::Threads,
-        P::Process,
-        P::MuxSelect,
-        P::MuxPoll,
-        P::MuxEpoll,
-    ];
+    let ours = [P::Threads, P::Process, P::MuxSelect, P::MuxPoll, P::MuxEpoll];
     let row = |program, size| Row {
         against: Against::Nothing,
         ..Row::new("message-size", &[program], Work::Sized(size), &[])
@@ -548,10 +542,7 @@ mod tests {
     fn judge(samples: &[Sample], row: &Row) -> Finding {
         let missing =
             BTreeMap::from([((P::Xinetd, WORK), "not installed".to_owned())]);
-        let evidence = Evidence {
-            samples,
-            missing: &missing,
-        };
+        let evidence = Evidence { samples, missing: &missing };
         evidence.judge(row)
     }
 

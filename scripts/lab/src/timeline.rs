@@ -206,14 +206,7 @@ impl Strip {
             }
             Model::Threads | Model::Processes => Vec::new(),
         };
-        Ok(Self {
-            model,
-            server: trace.server(),
-            clients,
-            lanes,
-            tracks,
-            end,
-        })
+        Ok(Self { model, server: trace.server(), clients, lanes, tracks, end })
     }
 }
 
@@ -333,26 +326,18 @@ fn tracks(
         for serving in own.filter(|it| it.from < bar.to && it.to > bar.from) {
             if serving.from > from {
                 let to = serving.from;
-                tracks[bar.client].push(Bar {
-                    from,
-                    to,
-                    ..bar.clone()
-                });
+                tracks[bar.client].push(Bar { from, to, ..bar.clone() });
             }
             from = from.max(serving.to);
         }
         if from < bar.to {
-            tracks[bar.client].push(Bar {
-                from,
-                ..bar.clone()
-            });
+            tracks[bar.client].push(Bar { from, ..bar.clone() });
         }
     }
     // The server waits for a client only as long as that has not asked.
     for track in &mut tracks {
-        let asked: Vec<Bar> = track
-            .extract_if(.., |it| it.stage == Stage::Queued)
-            .collect();
+        let asked: Vec<Bar> =
+            track.extract_if(.., |it| it.stage == Stage::Queued).collect();
         for bar in track.iter_mut() {
             for ask in &asked {
                 if ask.from > bar.from && ask.from < bar.to {
@@ -368,10 +353,7 @@ fn tracks(
         .into_iter()
         .enumerate()
         .filter(|(_, bars)| bars.iter().any(seen))
-        .map(|(place, bars)| Lane {
-            name: letter(place),
-            bars,
-        })
+        .map(|(place, bars)| Lane { name: letter(place), bars })
         .collect()
 }
 

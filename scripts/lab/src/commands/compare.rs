@@ -38,11 +38,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let rows = compare::select(&arguments.rows)?;
-    let effort = if arguments.quick {
-        Effort::QUICK
-    } else {
-        Effort::FULL
-    };
+    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
     // Who names rows wants those.
     let wide = !arguments.quick && arguments.rows.is_empty();
     let agenda = Agenda::new(rows, effort, wide);
@@ -161,11 +157,7 @@ fn print(report: &Report) {
         "{}, {} processors{}, {}, Linux {}, {}",
         machine.cpu,
         machine.processors,
-        if machine.virtual_machine {
-            " (virtual)"
-        } else {
-            ""
-        },
+        if machine.virtual_machine { " (virtual)" } else { "" },
         machine.system,
         machine.kernel,
         report.began
@@ -439,10 +431,6 @@ fn print_findings(report: &Report) {
         count(Verdict::TooNoisy),
         count(Verdict::LeftOut),
         report.seconds.round(),
-        if report.complete {
-            ""
-        } else {
-            "; stopped early"
-        }
+        if report.complete { "" } else { "; stopped early" }
     );
 }

@@ -142,10 +142,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let wrong = outcome.errors.wrong();
     if wrong > 0 {
-        out!(
-            "failed: {} replies were not what was sent",
-            text::count(wrong)
-        );
+        out!("failed: {} replies were not what was sent", text::count(wrong));
     }
     Ok(if outcome.completed == 0 || wrong > 0 {
         ExitCode::FAILURE

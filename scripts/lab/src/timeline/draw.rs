@@ -97,11 +97,7 @@ fn height(strip: &Strip) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "a few lanes")]
     let (lanes, tracks) = (strip.lanes.len() as f64, strip.tracks.len() as f64);
     let rows = lanes * LANE_STEP - (LANE_STEP - LANE);
-    let tracks = if tracks > 0.0 {
-        tracks * TRACK_STEP + 5.0
-    } else {
-        0.0
-    };
+    let tracks = if tracks > 0.0 { tracks * TRACK_STEP + 5.0 } else { 0.0 };
     // The caption needs its room too.
     (legend_height(strip) + rows + tracks).max(82.0)
 }
@@ -143,12 +139,7 @@ fn draw_addresses(picture: &mut Picture, strip: &Strip, top: f64) {
     {
         let y = top + line * LEGEND_STEP;
         let (strong, _) = colours(index);
-        let area = Area {
-            x,
-            y,
-            width: 20.0,
-            height: 16.0,
-        };
+        let area = Area { x, y, width: 20.0, height: 16.0 };
         picture.area(area, &format!(r#"rx="4" fill="{strong}""#));
         let letter = Style::plain(11.0).bold().colour(PAPER).at(Anchor::Middle);
         picture.text(x + 10.0, y + 12.0, &client.letter, letter);
@@ -162,12 +153,7 @@ fn draw_clients(picture: &mut Picture, clients: &[Client], language: Language) {
     let mut x = MARGIN;
     for (index, client) in clients.iter().enumerate() {
         let (strong, _) = colours(index);
-        let area = Area {
-            x,
-            y: 82.0,
-            width: 20.0,
-            height: 20.0,
-        };
+        let area = Area { x, y: 82.0, width: 20.0, height: 20.0 };
         picture.area(area, &format!(r#"rx="4" fill="{strong}""#));
         let letter = Style::plain(13.0).bold().colour(PAPER).at(Anchor::Middle);
         picture.text(x + 10.0, 97.0, &client.letter, letter);
@@ -208,11 +194,8 @@ fn draw_axis(
     x: impl Fn(f64) -> f64,
 ) {
     // A session of minutes is told in seconds.
-    let (unit, unit_name) = if end > 20_000.0 {
-        (1000.0, "s")
-    } else {
-        (1.0, "ms")
-    };
+    let (unit, unit_name) =
+        if end > 20_000.0 { (1000.0, "s") } else { (1.0, "ms") };
     let step = (0..7)
         .flat_map(|power| [1.0, 2.0, 5.0].map(|it| it * 10_f64.powi(power)))
         .find(|step| end / step <= 10.0)
@@ -224,11 +207,7 @@ fn draw_axis(
         picture.line((at, FIRST_STRIP - 8.0), (at, bottom), &look);
         let style = Style::quiet(12.0).at(Anchor::Middle);
         let figure = number(tick / unit);
-        let words = if tick > 0.0 {
-            figure
-        } else {
-            format!("0 {unit_name}")
-        };
+        let words = if tick > 0.0 { figure } else { format!("0 {unit_name}") };
         picture.text(at, bottom + 16.0, &words, style);
         tick += step;
     }
@@ -388,11 +367,7 @@ fn draw_lane(
         match bar.stage {
             Stage::Receiving => {
                 let look = format!(r#"fill="{strong}""#);
-                let wide = Area {
-                    y: y - 3.0,
-                    height: LANE + 6.0,
-                    ..at
-                };
+                let wide = Area { y: y - 3.0, height: LANE + 6.0, ..at };
                 picture.area(wide, &look);
             }
             Stage::Sending if x(bar.to) - x(bar.from) > 2.5 => {
@@ -415,12 +390,7 @@ fn draw_names(
     language: Language,
 ) {
     for run in runs(lane) {
-        let Run {
-            client,
-            waits,
-            whole,
-            longest,
-        } = run;
+        let Run { client, waits, whole, longest } = run;
         let width = |(from, to): (f64, f64)| x(to) - x(from);
         let who = &strip.clients[client];
         let letter = who.letter.clone();
@@ -437,11 +407,8 @@ fn draw_names(
             continue;
         };
         let (strong, pale) = colours(client);
-        let (colour, ground) = if waits {
-            (strong, pale)
-        } else {
-            (PAPER, strong)
-        };
+        let (colour, ground) =
+            if waits { (strong, pale) } else { (PAPER, strong) };
         let style = Style::plain(12.0).bold().colour(colour).on(ground);
         let middle = f64::midpoint(x(place.0), x(place.1));
         let style = style.at(Anchor::Middle);
@@ -480,12 +447,7 @@ fn runs(lane: &Lane) -> Vec<Run> {
             }
         } else {
             let whole = (bar.from, bar.to);
-            runs.push(Run {
-                client: bar.client,
-                waits,
-                whole,
-                longest: whole,
-            });
+            runs.push(Run { client: bar.client, waits, whole, longest: whole });
         }
     }
     runs
@@ -568,12 +530,7 @@ fn draw_legend(picture: &mut Picture, y: f64, language: Language) {
     ];
     let mut x = MARGIN;
     for (look, words) in entries {
-        let area = Area {
-            x,
-            y: y - 11.0,
-            width: 26.0,
-            height: 13.0,
-        };
+        let area = Area { x, y: y - 11.0, width: 26.0, height: 13.0 };
         picture.area(area, &look);
         picture.text(x + 33.0, y, words, Style::quiet(12.5));
         x += 33.0 + width_of(words, 12.5) + 18.0;

@@ -106,10 +106,7 @@ fn processes_are_known_by_their_name() {
 fn one_after_the_other_is_one_lane_and_a_queue() {
     let mut text = trace(
         "threads-server",
-        &[
-            (7, 0.0, 50_000.0, 60_000.0),
-            (8, 60_010.0, 60_020.0, 70_000.0),
-        ],
+        &[(7, 0.0, 50_000.0, 60_000.0), (8, 60_010.0, 60_020.0, 70_000.0)],
     );
     text += &asked(&[(0.0, 49_900.0, 60_000.0), (1000.0, 1010.0, 70_000.0)]);
     let strip = strip(&text);
@@ -140,11 +137,8 @@ fn a_loop_is_one_lane_with_its_waiting_below() {
     assert!(lane.bars.iter().all(|bar| bar.stage > Stage::Queued));
     // The loop waits for A until it asks; then A waits for the loop.
     let track = strip.tracks.iter().find(|it| it.name == "A").unwrap();
-    let parts: Vec<(Stage, f64, f64)> = track
-        .bars
-        .iter()
-        .map(|bar| (bar.stage, bar.from, bar.to))
-        .collect();
+    let parts: Vec<(Stage, f64, f64)> =
+        track.bars.iter().map(|bar| (bar.stage, bar.from, bar.to)).collect();
     assert_eq!(parts, [(Waiting, 0.0, 10.0), (Stage::Queued, 10.0, 30.0)]);
 }
 
@@ -202,11 +196,8 @@ fn servers_that_share_a_file_are_told_apart() {
     text += trace("mux-server", &other).trim_start_matches("[\n");
     text += trace("process-server", &third).trim_start_matches("[\n");
     let whole = Trace::parse(&text).unwrap();
-    let strips: Vec<Strip> = whole
-        .servers()
-        .iter()
-        .map(|it| Strip::new(it).unwrap())
-        .collect();
+    let strips: Vec<Strip> =
+        whole.servers().iter().map(|it| Strip::new(it).unwrap()).collect();
     let found: Vec<(&str, Model, usize)> = strips
         .iter()
         .map(|it| (it.server.as_str(), it.model, it.clients.len()))

@@ -173,9 +173,7 @@ impl Trace {
                 None => it.client().is_none_or(|it| addresses.contains(it)),
             };
             let events = self.events.iter().filter(belongs).cloned();
-            Self {
-                events: events.collect(),
-            }
+            Self { events: events.collect() }
         };
         servers.into_iter().map(of).collect()
     }
