@@ -605,6 +605,7 @@ pub const CONTRACT: &[Section] = &[
                 &[
                     "the_service_goes_on_when_nobody_reads_any_more",
                     "the_service_goes_on_when_the_disk_is_full",
+                    "the_service_goes_on_at_a_limit_of_file_size",
                 ],
             ),
             promise(
@@ -621,10 +622,6 @@ pub const CONTRACT: &[Section] = &[
             promise(
                 "where they cannot be written, the service goes on",
                 &["a_diagnostic_that_cannot_be_written_stops_nothing"],
-            ),
-            promise(
-                "a file-size limit costs the output and the trace alone",
-                &["a_file_size_limit_costs_the_output_alone"],
             ),
             promise(
                 "where they are not read, the service goes on",
@@ -647,6 +644,14 @@ pub const CONTRACT: &[Section] = &[
                  others can use",
                 &["the_addresses_that_others_can_use_are_listed"],
             ),
+            promise(
+                "a stop that waits says for how many clients and how long, \
+                 and what a second Ctrl-C does",
+                &[
+                    "a_stop_that_waits_says_so",
+                    "unit:common/console/log::a_wait_is_told_in_the_right_number",
+                ],
+            ),
         ],
     },
     Section {
@@ -668,7 +673,6 @@ pub const CONTRACT: &[Section] = &[
                 "accept: errors of the network are passed over at once",
                 &[
                     "a_connection_lost_before_accept_is_passed_over",
-                    "unit:listener::every_error_of_accept_has_its_cause",
                 ],
             ),
             promise(
@@ -695,7 +699,6 @@ pub const CONTRACT: &[Section] = &[
                 "recv, send: EINTR is repeated",
                 &[
                     "an_interrupted_transfer_is_repeated",
-                    "unit:echo::a_call_that_a_signal_interrupted_is_repeated",
                 ],
             ),
             promise(
@@ -704,7 +707,7 @@ pub const CONTRACT: &[Section] = &[
                     "a_failed_transfer_closes_that_client_with_its_reason",
                     "a_reset_has_its_reason_and_harms_nobody",
                     "a_client_that_is_gone_harms_nobody",
-                    "unit:echo::what_was_sent_before_a_failure_stays_counted",
+                    "unit:idle::what_was_sent_before_a_failure_stays_counted",
                 ],
             ),
             promise(
@@ -790,14 +793,6 @@ pub const CONTRACT: &[Section] = &[
                 &["a_burst_of_signals_is_one_request"],
             ),
             promise(
-                "a stop that waits says for how many clients and how long",
-                &[
-                    "a_stop_that_waits_says_for_whom_and_how_long",
-                    "a_stop_that_waits_says_so_in_both_languages",
-                    "unit:common/console/log::a_wait_is_told_in_the_right_number",
-                ],
-            ),
-            promise(
                 "SIGHUP asks for a stop, unless it was ignored at the start",
                 &["a_hang_up_is_a_stop_unless_it_was_ignored"],
             ),
@@ -825,6 +820,7 @@ pub const CONTRACT: &[Section] = &[
                 &[
                     "nothing_outlives_a_killed_server",
                     "a_killed_server_leaves_its_port",
+                    "no_child_hangs_in_a_full_pipe_of_a_killed_server",
                 ],
             ),
         ],
