@@ -217,7 +217,9 @@ impl Stop {
         // other loops beside it passes no clients, and reports nothing.
         if self.notice_at.is_some_and(|at| now >= at) {
             self.notice_at = None;
-            self.context.log.print_waiting(active_clients, grace_end - now);
+            if active_clients > 0 {
+                self.context.log.print_waiting(active_clients, grace_end - now);
+            }
         }
         None
     }
