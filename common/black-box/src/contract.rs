@@ -794,10 +794,6 @@ pub const CONTRACT: &[Section] = &[
                 &["a_burst_of_signals_is_one_request"],
             ),
             promise(
-                "a stop that waits says for how many clients and how long",
-                &["a_stop_that_waits_says_for_whom_and_how_long"],
-            ),
-            promise(
                 "SIGHUP asks for a stop, unless it was ignored at the start",
                 &["a_hang_up_is_a_stop_unless_it_was_ignored"],
             ),

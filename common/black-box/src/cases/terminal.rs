@@ -435,17 +435,17 @@ fn a_stop_that_waits_says_so(subject: &Subject) {
     for (language, words) in [
         (
             "en",
-            "waiting up to 1 s for 1 client to take its replies; a second \
+            "waiting up to 3 s for 1 client to take its replies; a second \
              Ctrl-C ends the server now",
         ),
         (
             "es",
-            "esperando hasta 1 s a que 1 cliente reciba sus respuestas; un \
+            "esperando hasta 3 s a que 1 cliente reciba sus respuestas; un \
              segundo Ctrl-C termina el servidor ya",
         ),
     ] {
         // The length of the wait is that of the option.
-        let options = format!("--grace 1 --language {language}");
+        let options = format!("--grace 3 --language {language}");
         let mut server = subject
             .start(&format!("--serve until-eof {options}"))
             .room_for(2)
