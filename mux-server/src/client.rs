@@ -306,3 +306,51 @@ impl Client {
         before.map_or(left > 0, |before| left < before)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::TcpListener;
+
+    use common::console::language::Language;
+    use common::console::options::Options;
+
+    use super::*;
+
+    #[test]
+    fn a_client_is_active_while_its_kernel_acknowledges() {
+        let line = "mux-server --quiet --idle-timeout 1".split(' ');
+        let (program, words) = (crate::PROGRAM, line.map(Into::into));
+        let options = Options::parse(program, Language::English, words);
+        let context = Context::new(program, options.unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let connection = listener.accept().unwrap();
+        let mut client =
+            Client::new(connection, &context, Worker::Loop).unwrap();
+        // More than the peer's kernel takes without the peer.
+        while (&*client.stream).write(&[0; 65_536]).is_ok() {}
+        let settle = |client: &Client| {
+            let mut before = usize::MAX;
+            while unacknowledged(&client.stream) != before {
+                before = unacknowledged(&client.stream);
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            before
+        };
+        let left = settle(&client);
+        assert!(left > 0);
+        // The first look only notes the number; then nothing moves.
+        assert!(client.takes_its_replies());
+        assert!(!client.takes_its_replies());
+        // The peer takes bytes until its kernel announces room for more.
+        let mut scratch = vec![0; 1 << 20];
+        while unacknowledged(&client.stream) == left {
+            assert!((&peer).read(&mut scratch).unwrap() > 0);
+        }
+        assert!(client.takes_its_replies());
+        settle(&client);
+        client.takes_its_replies();
+        assert!(!client.takes_its_replies());
+    }
+}
