@@ -12,6 +12,7 @@ use mdbook_i18n_helpers::preprocessors::Gettext;
 use mdbook_i18n_helpers::renderers::Xgettext;
 
 use crate::directives::{Expand, annotated_files, chapters};
+use crate::slides;
 use crate::words::{Language, TEMPLATE};
 
 /// The folders beside the chapters whose pictures the chapters show.
@@ -59,7 +60,8 @@ pub fn one(
     every_file_has_its_page(root, &book)?;
     book.build()?;
     add_pictures(root, language, output)?;
-    polish(language, output)
+    polish(language, output)?;
+    slides::write(root, language, output)
 }
 
 /// Writes the template of the translations.

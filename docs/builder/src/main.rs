@@ -14,6 +14,7 @@ mod directives;
 mod extent;
 mod html;
 mod self_test;
+mod slides;
 #[cfg(test)]
 mod tests;
 mod translation;
