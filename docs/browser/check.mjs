@@ -274,6 +274,8 @@ async function search(browser, origin) {
   for (const [start, word] of [
     ['/index.html', 'fork'],
     ['/es/index.html', 'núcleo'],
+    // Who searches types no accents.
+    ['/es/index.html', 'multiplexacion'],
   ]) {
     const page = await tab(browser, origin);
     await page.goto(start);
@@ -287,10 +289,17 @@ async function search(browser, origin) {
       wrong.push(`${start}: the search does not find ${word}`);
       continue;
     }
+    const plain = (text) =>
+      text.toLowerCase().normalize('NFD').replace(/\p{M}/gu, '');
+    const results = page.locator('#mdbook-searchresults a');
+    const crumbs = await results.allInnerTexts();
+    if (start.startsWith('/es/') && /\bThe |\band\b/.test(crumbs.join('\n'))) {
+      wrong.push(`${start}: the search answers in English: ${crumbs[0]}`);
+    }
     await first.click();
     await page.waitForLoadState();
-    const text = (await page.locator('main').innerText()).toLowerCase();
-    if (!text.includes(word)) {
+    const text = plain(await page.locator('main').innerText());
+    if (!text.includes(plain(word))) {
       wrong.push(`${page.url()}: found for ${word}, but it is not there`);
     }
     await page.context().close();

@@ -13,6 +13,7 @@ mod check;
 mod directives;
 mod extent;
 mod html;
+mod search;
 mod self_test;
 mod slides;
 #[cfg(test)]
