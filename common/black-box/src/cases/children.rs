@@ -24,11 +24,8 @@ pub const CASES: &[Case] = &[
 ];
 
 /// The names of signals that end a process which does not expect them.
-const DEADLY: [(Signal, &str); 3] = [
-    (SIGSEGV, "SIGSEGV"),
-    (SIGKILL, "SIGKILL"),
-    (SIGABRT, "SIGABRT"),
-];
+const DEADLY: [(Signal, &str); 3] =
+    [(SIGSEGV, "SIGSEGV"), (SIGKILL, "SIGKILL"), (SIGABRT, "SIGABRT")];
 
 fn a_child_that_dies_is_reported_and_harms_nobody(subject: &Subject) {
     for (signal, name) in DEADLY {
@@ -45,9 +42,7 @@ fn a_child_that_dies_is_reported_and_harms_nobody(subject: &Subject) {
         let line = line.into_iter().find(|line| line.contains("  died: "));
         let line = line.expect("it was just waited for");
         assert!(line.starts_with(&format!("process {child} ")), "{line}");
-        until("it is reaped", || {
-            Process::find(child).is_none().then_some(())
-        });
+        until("it is reaped", || Process::find(child).is_none().then_some(()));
         other.exchange(b"after\n");
         let mut next = server.client();
         next.exchange(b"and the next\n");

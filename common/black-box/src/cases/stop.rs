@@ -51,10 +51,8 @@ fn a_stop_without_clients_is_clean(subject: &Subject) {
 
 fn clients_between_messages_are_closed_at_once(subject: &Subject) {
     let attempt = |signal| -> Duration {
-        let mut server = subject
-            .start("--serve until-eof --grace 15")
-            .room_for(6)
-            .run();
+        let mut server =
+            subject.start("--serve until-eof --grace 15").room_for(6).run();
         // Some have said nothing yet, some were answered. None closes.
         let mut clients = server.accepted_many(5);
         for client in &mut clients[2..] {
@@ -94,10 +92,8 @@ fn clients_between_messages_are_closed_at_once(subject: &Subject) {
 
 fn what_was_sent_before_a_stop_is_answered(subject: &Subject) {
     for _ in 0..3 {
-        let mut server = subject
-            .start("--serve until-eof --grace 15")
-            .room_for(20)
-            .run();
+        let mut server =
+            subject.start("--serve until-eof --grace 15").room_for(20).run();
         let mut clients = server.accepted_many(20);
         let message = pattern(20_000);
         for (number, client) in clients.iter_mut().enumerate() {
@@ -175,10 +171,7 @@ fn a_client_that_sends_on_and_reads_slowly_loses_nothing(subject: &Subject) {
 }
 
 fn a_slow_reader_is_cut_after_the_grace(subject: &Subject) {
-    let server = subject
-        .start("--serve until-eof --grace 1")
-        .room_for(2)
-        .run();
+    let server = subject.start("--serve until-eof --grace 1").room_for(2).run();
     let (mut slow, sent) = server.stalled();
     let mut idle = server.accepted();
     let taken = server.time_to_stop(SIGTERM);
@@ -266,11 +259,8 @@ fn clients_in_the_queue_are_reset_at_a_stop(subject: &Subject) {
 fn the_port_can_be_bound_again_at_once(subject: &Subject) {
     let own = proc::own_address();
     for _ in 0..3 {
-        let mut server = subject
-            .start("--serve once")
-            .on(own, 20_001)
-            .room_for(3)
-            .run();
+        let mut server =
+            subject.start("--serve once").on(own, 20_001).room_for(3).run();
         // The server closes first, so its end keeps the connection in mind.
         let mut guest = server.client();
         guest.exchange(b"hola\n");

@@ -94,11 +94,7 @@ impl Line {
         if client.is_none() && !matches!(event, Event::Died(_)) {
             return None;
         }
-        Some(Self::Of {
-            worker: worker.to_owned(),
-            client,
-            event,
-        })
+        Some(Self::Of { worker: worker.to_owned(), client, event })
     }
 }
 
@@ -259,10 +255,7 @@ impl Transcript {
         let Some(Line::Stopped(totals)) = last else {
             panic!("the last line: {last:?}")
         };
-        let transcript = Self {
-            totals: *totals,
-            lines: parsed,
-        };
+        let transcript = Self { totals: *totals, lines: parsed };
         transcript.check_sums();
         transcript.check_order();
         transcript
@@ -273,11 +266,9 @@ impl Transcript {
         &self,
     ) -> impl Iterator<Item = (&str, Option<SocketAddr>, &Event)> {
         self.lines.iter().filter_map(|line| match line {
-            Line::Of {
-                worker,
-                client,
-                event,
-            } => Some((worker.as_str(), *client, event)),
+            Line::Of { worker, client, event } => {
+                Some((worker.as_str(), *client, event))
+            }
             _ => None,
         })
     }
