@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The book, in both languages: scripts/book.sh [build | serve | check | …]
+# The book, in both languages: scripts/book.sh [build | serve | pdf | check | …]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,9 +9,12 @@ scripts/book.sh             builds the book: target/book/index.html
 scripts/book.sh serve [PORT] [--open]
                             builds it and shows it at http://127.0.0.1:3000/,
                             or at another port; --open opens the browser
+scripts/book.sh pdf         prints it: target/book/book.en.pdf and book.es.pdf;
+                            pdf --teacher: with answers and notes
 scripts/book.sh check       checks everything; check NAME: one part of it:
                             builder, build, repeat, translation, identity,
-                            sources, links, browser, transcripts, exercises
+                            sources, links, claims, browser, transcripts,
+                            exercises
 scripts/book.sh check --self-test
                             plants every fault once and sees the check fail
 scripts/book.sh messages    writes docs/po/messages.pot: all that is translated
@@ -165,6 +168,20 @@ build)
   ;;
 serve)
   serve "${@:2}"
+  ;;
+pdf)
+  if [ "${2:-}" != '' ] && [ "${2:-}" != --teacher ]; then
+    usage >&2
+    exit 2
+  fi
+  driver
+  book build
+  for language in en es; do
+    folder=target/book
+    [ $language = en ] || folder=target/book/$language
+    node docs/browser/pdf.mjs "$folder" "target/book/book.$language.pdf" \
+      "${@:2}"
+  done
   ;;
 check)
   case "${2:-}" in

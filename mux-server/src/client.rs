@@ -25,6 +25,7 @@ use common::listener::Connection;
 use common::shutdown;
 use common::totals::Totals;
 
+// What the loop lends to a client, and what it watches the client for.
 use crate::clients::Shared;
 use crate::poller::Interest;
 
@@ -32,6 +33,7 @@ use crate::poller::Interest;
 /// segment. Without this the loop's CPU time for an exchange is 1.18 times.
 #[cfg(target_os = "linux")]
 const MORE: i32 = libc::MSG_MORE;
+/// Other systems send at once.
 #[cfg(not(target_os = "linux"))]
 const MORE: i32 = 0;
 
@@ -120,6 +122,7 @@ impl Client {
             // Without an idle limit there is no deadline.
             _ => context.options.idle_timeout?,
         };
+        // Bytes that move begin the time anew; a client that closes moves none.
         Some(self.last_activity + time)
     }
 
@@ -129,6 +132,7 @@ impl Client {
         let (context, before) = (shared.context, shared.totals);
         // Each arm sets the state again, unless it is `Receiving`.
         let result = match mem::replace(&mut self.state, State::Receiving) {
+            // The next message, or the end of file.
             State::Receiving => self.receive(shared),
             State::Sending { pending_message, sent } => {
                 self.send(&pending_message, sent, context, &mut shared.totals)
@@ -143,12 +147,14 @@ impl Client {
             let sends = matches!(self.state, State::Sending { .. });
             self.unacknowledged = sends.then(|| unacknowledged(&self.stream));
         }
+        // `?` returns if the client stays.
         let ending = match result {
             Ok(ending) => ending?,
             // The socket was not ready after all: the next wait reports it.
             Err(error) if is_temporary(error.kind()) => return None,
             Err(error) => ending_at_error(error, &context.options),
         };
+        // The client's turn ends with its connection.
         self.close_when_acknowledged(ending, &mut shared.buffer)
     }
 
@@ -164,19 +170,21 @@ impl Client {
         if ending.is_some() || deadline.is_none_or(|it| it > now) {
             return ending;
         }
-        // The client has its reply, and has kept its own side open.
+        // Nothing has come that moves the deadline.
         let ending = if matches!(self.state, State::Closing) {
+            // The client has its reply, and has kept its own side open.
             Ending::OneExchange
-        // The kernel reports room to send only when a third of the send buffer
-        // is free; acknowledgements show earlier that the client receives.
         } else if self.takes_its_replies() {
+            // The kernel reports room to send only when a third of the send
+            // buffer is free; acknowledgements show earlier that it empties.
             self.last_activity = now;
             return None;
-        // In a thread recv(2) and send(2) fail with this error.
         } else {
+            // In a thread recv(2) and send(2) fail with this error.
             let error = io::ErrorKind::WouldBlock.into();
             ending_at_error(error, &shared.context.options)
         };
+        // At a stop this client's replies may not have arrived yet.
         self.close_when_acknowledged(ending, &mut shared.buffer)
     }
 
@@ -184,10 +192,10 @@ impl Client {
     fn receive(&mut self, shared: &mut Shared) -> io::Result<Option<Ending>> {
         let Shared { context, totals, buffer } = shared;
         // 4.3.1 Receive data
-        // recv(2) fails with EAGAIN where a thread would wait. 0 is the end of
-        // file.
+        // recv(2) fails with EAGAIN where a thread would wait.
         let mut receiver = &*self.stream;
         let count = receiver.read(buffer)?;
+        // The end of file; otherwise a message, or a part of one.
         if count == 0 {
             return Ok(Some(ending_at_eof()));
         }
@@ -216,15 +224,16 @@ impl Client {
         let is_last = is_last_reply(&context.options);
         let flags = if is_last && !shutdown::requested() { MORE } else { 0 };
         let (socket, unsent) = (SockRef::from(&*self.stream), &reply[start..]);
+        // EAGAIN: the send buffer is full, since the client does not read.
         let count = match socket.send_with_flags(unsent, flags) {
-            // EAGAIN: the send buffer is full, since the client does not read.
             Err(error) if is_temporary(error.kind()) => 0,
             result => result?,
         };
+        // Counted here, so that it counts even if the rest fails.
         totals.sent += count as u64;
-        // The buffer is for the next client, so the message is copied while its
-        // reply waits.
         if count < unsent.len() {
+            // The buffer is for the next client, so the message is copied while
+            // its reply waits.
             self.observer.relabel(Activity::Delayed);
             let (pending_message, sent) = (message.into(), start + count);
             self.state = State::Sending { pending_message, sent };
@@ -234,8 +243,9 @@ impl Client {
         if is_last {
             end_sending(&self.stream);
         }
+        // One line for each reply, not for each piece of it.
         self.observer.record(context, &Event::Sent(reply.len()));
-        // The client may still be sending, and a close now could lose the reply.
+        // The client may still be sending: a close now could lose the reply.
         if is_last {
             self.observer.relabel(Activity::Closing);
             self.state = State::Closing;
@@ -251,6 +261,7 @@ impl Client {
             Ok(count) => count == 0,
             Err(error) => !is_temporary(error.kind()),
         };
+        // `on_ready` has taken the state away.
         if !ended {
             self.state = State::Closing;
         }
@@ -280,6 +291,8 @@ impl Client {
         if is_safe {
             return Some(ending);
         }
+        // The kernel reports no event for an acknowledgement, so a deadline
+        // brings the next look.
         self.state = State::AwaitingAcknowledgements(ending);
         self.last_activity = Instant::now();
         None
@@ -291,5 +304,53 @@ impl Client {
         let before = self.unacknowledged.replace(left);
         // After the first look since a message only the next one can tell.
         before.map_or(left > 0, |before| left < before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::TcpListener;
+
+    use common::console::language::Language;
+    use common::console::options::Options;
+
+    use super::*;
+
+    #[test]
+    fn a_client_is_active_while_its_kernel_acknowledges() {
+        let line = "mux-server --quiet --idle-timeout 1".split(' ');
+        let (program, words) = (crate::PROGRAM, line.map(Into::into));
+        let options = Options::parse(program, Language::English, words);
+        let context = Context::new(program, options.unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let connection = listener.accept().unwrap();
+        let mut client =
+            Client::new(connection, &context, Worker::Loop).unwrap();
+        // More than the peer's kernel takes without the peer.
+        while (&*client.stream).write(&[0; 65_536]).is_ok() {}
+        let settle = |client: &Client| {
+            let mut before = usize::MAX;
+            while unacknowledged(&client.stream) != before {
+                before = unacknowledged(&client.stream);
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            before
+        };
+        let left = settle(&client);
+        assert!(left > 0);
+        // The first look only notes the number; then nothing moves.
+        assert!(client.takes_its_replies());
+        assert!(!client.takes_its_replies());
+        // The peer takes bytes until its kernel announces room for more.
+        let mut scratch = vec![0; 1 << 20];
+        while unacknowledged(&client.stream) == left {
+            assert!((&peer).read(&mut scratch).unwrap() > 0);
+        }
+        assert!(client.takes_its_replies());
+        settle(&client);
+        client.takes_its_replies();
+        assert!(!client.takes_its_replies());
     }
 }

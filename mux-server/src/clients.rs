@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+// Errors by name.
 use nix::errno::Errno;
 
+// A client, and the ways of asking.
 use crate::client::Client;
 #[cfg(target_os = "linux")]
 use crate::epoll::Epoll;
@@ -126,16 +128,18 @@ impl Clients {
     ) -> Result<(), Failure> {
         let watched = self.update_listener_interest(listener);
         let waited = watched.and_then(|()| {
+            // The nearest deadline ends the wait, if nothing else does.
             let deadlines = [
                 self.earliest_deadline,
                 listener.paused_until(),
                 stop.deadline(),
             ];
+            // The loop sleeps in this call.
             let nearest = deadlines.into_iter().flatten().min();
             self.poller.wait(ready, timeout_until(nearest))
         });
+        // After a signal (EINTR) its byte in the pipe ends the next wait.
         match waited {
-            // A signal: its byte in the pipe ends the next wait.
             Ok(()) | Err(Errno::EINTR) => Ok(()),
             Err(errno) => listener.retry_or_fail(errno),
         }
@@ -203,6 +207,7 @@ impl Clients {
         if index >= self.table.len() {
             self.table.resize_with(index + 1, || None);
         }
+        // From here on the loop finds the client by its descriptor.
         self.table[index] = Some(client);
         self.count += 1;
         self.update_interest(fd);
@@ -223,10 +228,13 @@ impl Clients {
         // Most turns change nothing; with epoll(7) a change is a system call.
         let interest = client.interest();
         if mem::replace(&mut client.watched, interest) != interest {
+            // The poller gets its own reference to the socket.
             let socket = Arc::clone(&client.stream) as Socket;
             let watched = if let Some(interest) = interest {
+                // From the next wait on the kernel reports this.
                 self.poller.watch(&socket, interest)
             } else {
+                // A client that waits for acknowledgements is not watched.
                 self.poller.unwatch(&socket);
                 Ok(())
             };
@@ -297,9 +305,11 @@ impl Clients {
         mut turn: impl FnMut(&mut Client) -> Option<Ending>,
     ) {
         for index in 0..self.table.len() {
+            // The table has gaps.
             let Some(client) = &mut self.table[index] else { continue };
             let fd = client.stream.as_raw_fd();
             match turn(client) {
+                // This leaves a gap.
                 Some(ending) => self.close(fd, ending),
                 None => self.update_interest(fd),
             }

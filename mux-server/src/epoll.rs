@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use nix::sys::epoll::{self, EpollCreateFlags, EpollEvent, EpollFlags};
 
+// The interface of the three ways of asking.
 use crate::poller::{Interest, Poller, Socket, raw_fd};
 
 /// The most events taken from one wait; the next wait brings the others.

@@ -8,6 +8,7 @@
 //! client, `clients.rs` for the list, and `poll.rs`, `select.rs`, `epoll.rs`
 //! for how the kernel is asked.
 
+// A client, the list of clients, and three ways to ask which are ready.
 mod client;
 mod clients;
 #[cfg(target_os = "linux")]
@@ -21,6 +22,7 @@ mod workers;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+// From the files beside this one, and what all three servers share.
 use clients::{Clients, Shared};
 use common::Context;
 use common::console::errors::Failure;

@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit};
 
+// The interface of the three ways of asking.
 use crate::poller::{Interest, Poller, Socket, raw_fd};
 
 /// Asks by poll(2).

@@ -1,10 +1,11 @@
 //! Which of these sockets are ready? One question, and three ways to ask the
 //! kernel: `select.rs`, `poll.rs`, `epoll.rs`.
 
-// Descriptors, shared ownership, and how long to wait.
+// Descriptors, and shared ownership.
 use std::os::fd::{AsFd, AsRawFd as _, RawFd};
 use std::sync::Arc;
 
+// How long to wait; all three take it.
 use nix::poll::PollTimeout;
 
 /// Anything with a descriptor. A poller owns a reference to each socket that

@@ -15,6 +15,7 @@ use nix::poll::PollTimeout;
 use nix::sys::select::{FD_SETSIZE, FdSet, select};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
+// The interface of the three ways of asking.
 use crate::poller::{Interest, Poller, Socket, raw_fd};
 
 /// Asks by select(2).
@@ -98,6 +99,7 @@ impl Poller for Select {
         Ok(())
     }
 
+    /// What was counted at the start.
     fn capacity(&self) -> usize {
         self.capacity
     }

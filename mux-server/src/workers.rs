@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
+// Errors by name, and flags of a descriptor.
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
+// What all three servers share.
 use common::Context;
 use common::console::errors::Failure;
 use common::console::log::Worker;
@@ -22,6 +24,7 @@ use common::listener::Listener;
 use common::shutdown::{self, Stop};
 use common::totals::Totals;
 
+// The list of one loop.
 use crate::clients::Clients;
 
 /// Serves clients by `workers` loops until a stop; returns what was received
@@ -46,24 +49,29 @@ pub fn serve(
     // 1. Create the loops
     // An error here ends the server before it has begun.
     for (number, read_end) in (1..).zip(read_ends) {
+        // Emptying the pipe must not block the loop.
         fcntl(&read_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         // Each loop has its own list and its own totals.
         let socket = listener.socket.as_ref().ok_or(Errno::ENOTCONN)?;
         let shared =
             Listener::on_socket(Arc::clone(context), Arc::clone(socket));
         let stop = Stop::with_pipe(Arc::clone(context), Arc::new(read_end));
+        // EMFILE is possible for the descriptor of epoll(7).
         let clients = Clients::new(
             context,
             &stop,
             Worker::LoopNumber(number),
             Arc::clone(&active_clients),
         )?;
+        // The thread may outlive this function, so it owns what it uses.
         let context = Arc::clone(context);
         let (start, sender) = (Arc::clone(&start), sender.clone());
         let name = format!("loop {number}");
         thread::Builder::new().name(name).spawn(move || {
+            // No client is accepted before the first line.
             start.wait();
             // 2. From each thread: the loop of `main.rs`
+            // This loop has a list and totals of its own.
             let result = crate::serve_clients(&context, shared, stop, clients);
             // The main thread waits in poll(2), not at the channel. If it has
             // given up already, the report is not needed.
@@ -71,12 +79,14 @@ pub fn serve(
             shutdown::wake();
         })?;
     }
+    // All loops exist, so clients are welcome.
     listener.print_listening()?;
     start.wait();
 
     // From here on the main thread waits for signals and for ended loops.
     let (mut alive, mut totals) = (workers, Totals::default());
     while !stop.is_complete(alive) {
+        // A signal, or a loop that has ended, wakes the main thread.
         let waited = stop.wait(None, None);
         waited.or_else(|errno| listener.retry_or_fail(errno))?;
         // Without a stop a loop ends only by a mistake in this program.

@@ -610,6 +610,7 @@ pub const CONTRACT: &[Section] = &[
                 &[
                     "the_service_goes_on_when_nobody_reads_any_more",
                     "the_service_goes_on_when_the_disk_is_full",
+                    "the_service_goes_on_at_a_limit_of_file_size",
                 ],
             ),
             promise(
@@ -677,7 +678,6 @@ pub const CONTRACT: &[Section] = &[
                 "accept: errors of the network are passed over at once",
                 &[
                     "a_connection_lost_before_accept_is_passed_over",
-                    "unit:listener::every_error_of_accept_has_its_cause",
                 ],
             ),
             promise(
@@ -704,7 +704,6 @@ pub const CONTRACT: &[Section] = &[
                 "recv, send: EINTR is repeated",
                 &[
                     "an_interrupted_transfer_is_repeated",
-                    "unit:echo::a_call_that_a_signal_interrupted_is_repeated",
                 ],
             ),
             promise(
@@ -713,7 +712,7 @@ pub const CONTRACT: &[Section] = &[
                     "a_failed_transfer_closes_that_client_with_its_reason",
                     "a_reset_has_its_reason_and_harms_nobody",
                     "a_client_that_is_gone_harms_nobody",
-                    "unit:echo::what_was_sent_before_a_failure_stays_counted",
+                    "unit:idle::what_was_sent_before_a_failure_stays_counted",
                 ],
             ),
             promise(
@@ -826,6 +825,7 @@ pub const CONTRACT: &[Section] = &[
                 &[
                     "nothing_outlives_a_killed_server",
                     "a_killed_server_leaves_its_port",
+                    "no_child_hangs_in_a_full_pipe_of_a_killed_server",
                 ],
             ),
         ],

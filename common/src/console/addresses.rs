@@ -1,8 +1,10 @@
 //! Under which addresses other machines can reach a server that listens on
 //! all addresses of this one.
 
+// The interfaces of this machine and their addresses.
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+// getifaddrs(3), with the types of its answer.
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
@@ -24,10 +26,11 @@ pub fn reachable(bound: SocketAddr) -> Vec<SocketAddr> {
     let addresses = interfaces
         .filter(|one| one.flags.contains(InterfaceFlags::IFF_UP))
         .filter_map(|one| ip_address(&one.address?));
-    // One address may belong to two interfaces; the user needs it once.
+    // The order is that of the interfaces.
     let mut found: Vec<SocketAddr> = Vec::new();
-    for ip in addresses.filter(|ip| is_usable(*ip, bound.ip())) {
-        let address = SocketAddr::new(ip, bound.port());
+    let usable = addresses.filter(|ip| is_usable(*ip, bound.ip()));
+    for address in usable.map(|ip| SocketAddr::new(ip, bound.port())) {
+        // One address may belong to two interfaces; the user needs it once.
         if !found.contains(&address) {
             found.push(address);
         }

@@ -1,12 +1,15 @@
 //! What ends a server, what only delays it, and how both are worded.
 
+// Errors as the standard library hands them on.
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
 
+// Errors by the names that the manual pages use.
 use nix::errno::Errno;
 
+// The words of both languages.
 use crate::console::language::Language;
 use crate::constants::REPORT_GAP;
 
@@ -78,6 +81,7 @@ impl Failure {
                 ),
                 error,
             ),
+            // The directory does not exist, for example.
             Self::Trace(path, error) => (
                 language.pick(
                     format!("cannot open the trace {}", path.display()),
@@ -85,11 +89,13 @@ impl Failure {
                 ),
                 error,
             ),
+            // No option of the user's has caused it.
             Self::System(error) => {
                 (pick("cannot go on", "no se puede continuar"), error)
             }
             Self::Interrupted => return None,
         };
+        // The words for the reason of the failure.
         let why = match self {
             // The resolver's own words are long, and English.
             Self::Resolve(..) => {
@@ -97,9 +103,9 @@ impl Failure {
             }
             _ => language.describe(error),
         };
+        // All of it is one line, which a log file keeps together.
         let advice = self.advice().map(|(en, es)| language.pick(en, es));
         let advice = advice.map(|text| format!("; {text}"));
-        // All of it is one line, which a log file keeps together.
         Some(format!("{what}: {why}{}", advice.unwrap_or_default()))
     }
 

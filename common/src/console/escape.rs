@@ -2,6 +2,7 @@
 //!
 //! Next: `log.rs`, which puts this form into a line.
 
+// A text that is borrowed where it stays as it is.
 use std::borrow::Cow;
 
 /// Which characters a terminal can show.
@@ -35,10 +36,8 @@ pub fn escape(
             (length, show(&valid[at..at + length], character, charset))
         });
         // Bytes that form no character are shown one by one.
-        let rest = chunk
-            .invalid()
-            .iter()
-            .map(|byte| (1, format!("\\x{byte:02x}").into()));
+        let rest = chunk.invalid().iter();
+        let rest = rest.map(|byte| (1, format!("\\x{byte:02x}").into()));
         text.chain(rest)
     })
 }

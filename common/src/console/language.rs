@@ -3,9 +3,9 @@
 //!
 //! Next: `log.rs`, the lines themselves.
 
-use std::io;
-
+// Errors, by their numbers and by their names.
 use nix::errno::Errno;
+use std::io;
 
 /// The language of everything that a server prints; see `--language`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,7 @@ impl Language {
         let text = io::Error::from_raw_os_error(number).to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
         match self {
+            // The words end a sentence of ours.
             Self::English => uncapitalized(text),
             // An error that has no Spanish words here keeps its English name,
             // by which it can be looked up.
@@ -92,9 +93,9 @@ impl Language {
 
 /// A text that begins a sentence, as the end of another one.
 fn uncapitalized(text: &str) -> String {
-    // `RPC struct is bad` and `.lib section` stay as they are.
     let mut letters = text.chars();
     match (letters.next(), letters.next()) {
+        // `RPC struct is bad` and `.lib section` stay as they are.
         (Some(first), Some(second)) if second.is_lowercase() => {
             first.to_lowercase().chain(text.chars().skip(1)).collect()
         }

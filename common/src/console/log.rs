@@ -6,6 +6,7 @@
 //!
 //! Next: `observer.rs`, which has each line printed.
 
+// Texts, addresses, the status of a process, and a lock for all threads.
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
@@ -15,8 +16,10 @@ use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+// The names of signals.
 use nix::sys::signal::Signal;
 
+// The words, and where they go.
 use crate::console::addresses;
 use crate::console::errors::{ErrorThrottle, TransientError};
 use crate::console::escape::escape;
@@ -63,6 +66,7 @@ impl Worker {
     fn name_in(self, language: Language) -> String {
         let loop_name = language.pick("loop", "bucle");
         match self {
+            // A thread has no other name that a user knows.
             Self::Thread(number) => {
                 format!("{} {number}", language.pick("thread", "hilo"))
             }
@@ -83,6 +87,7 @@ impl Worker {
             Self::Process(id) => u64::from(id),
             Self::Thread(number) | Self::LoopNumber(number) => number,
         };
+        // The remainder is below the length, so that the index fits.
         let index = number % COLORS.len() as u64;
         COLORS[usize::try_from(index).unwrap_or(0)]
     }
@@ -183,6 +188,7 @@ impl Log {
         }
         let verb = self.language.pick("reachable at", "accesible en");
         for address in addresses::reachable(address) {
+            // The list is empty for an address of its own.
             self.output.print(&format!("{program} {verb} {address}\n"));
         }
     }
@@ -207,6 +213,7 @@ impl Log {
         let stopped = language.pick("stopped", "detenido");
         // In Spanish the participle agrees with its noun in number.
         let clients = match language {
+            // `served` is the same for one client and for many.
             Language::English => {
                 language.count(totals.clients, "client", "clients") + " served"
             }
@@ -216,6 +223,7 @@ impl Log {
                 "clientes atendidos",
             ),
         };
+        // What was dropped at a close is in neither of the two.
         let bytes = |number| language.count(number, "byte", "bytes");
         let received = bytes(totals.received) + self.received(totals.received);
         let sent = bytes(totals.sent) + self.sent(totals.sent);
@@ -238,6 +246,7 @@ impl Log {
         // the line says.
         let seconds = grace.as_millis().div_ceil(1000);
         match (self.language, clients) {
+            // In English the number decides the pronoun too.
             (Language::English, 1) => format!(
                 "waiting up to {seconds} s for 1 client to take its replies; \
                  a second Ctrl-C ends the server now"
@@ -246,6 +255,7 @@ impl Log {
                 "waiting up to {seconds} s for {clients} clients to take \
                  their replies; a second Ctrl-C ends the server now"
             ),
+            // In Spanish the number decides the verb.
             (Language::Spanish, 1) => format!(
                 "esperando hasta {seconds} s a que 1 cliente reciba sus \
                  respuestas; un segundo Ctrl-C termina el servidor ya"
@@ -274,13 +284,17 @@ impl Log {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .should_report(kind, Instant::now());
-        if should_report {
-            let (english, spanish) = kind.words();
-            let what = self.language.pick(english, spanish);
-            let why = self.language.describe(error);
-            let line = self.diagnostic(&format!("{what}: {why}"));
-            self.error.print_or_drop(&line);
+        // An error of a spell that has been reported already adds no line.
+        if !should_report {
+            return;
         }
+        // The line says what cannot be done, and why.
+        let (english, spanish) = kind.words();
+        let what = self.language.pick(english, spanish);
+        let why = self.language.describe(error);
+        let line = self.diagnostic(&format!("{what}: {why}"));
+        // The clients do not wait for this line.
+        self.error.print_or_drop(&line);
     }
 
     /// The line of a diagnostic. It names the program, since several may
@@ -306,6 +320,7 @@ impl Log {
         if let Some(client) = client {
             let _ = write!(line, "{}  ", plain(client));
         }
+        // The third column says what has happened.
         match event {
             // Not `accepted`: the client may have waited since for a thread.
             Event::Connected => {
@@ -318,14 +333,14 @@ impl Log {
                 let number = *number as u64;
                 let verb = self.sent(number).trim_start();
                 let count = self.language.count(number, "byte", "bytes");
+                // Formatting into a string cannot fail.
                 let _ = write!(line, "{verb} {count}");
             }
             // An end by the client needs no reason.
             Event::Closed(ending) => {
                 line += self.language.pick("closed", "cerrado");
                 if let Some(reason) = self.reason(ending) {
-                    line += ": ";
-                    line += &reason;
+                    let _ = write!(line, ": {reason}");
                 }
             }
             // The parent prints this, since the child is dead. The name of a
@@ -335,6 +350,7 @@ impl Log {
                 line += &self.cause_of_death(*how);
             }
         }
+        // The newline is part of the same write(2), which keeps the line whole.
         line.push('\n');
         line
     }
@@ -385,12 +401,15 @@ impl Log {
                 let idle = self.language.pick("idle for", "inactivo durante");
                 return Some(format!("{idle} {} s", limit.as_secs()).into());
             }
+            // The client has done nothing that ended its connection.
             Ending::Stopping => {
                 self.language.pick("server stopping", "el servidor se detiene")
             }
+            // A mistake of the program has ended the thread.
             Ending::Panicked => self
                 .language
                 .pick("its thread panicked", "su hilo entró en pánico"),
+            // The kernel has the reason.
             Ending::Failed(error) => {
                 return Some(self.language.describe(error).into());
             }
@@ -409,7 +428,7 @@ impl Log {
         let _ = write!(line, "{verb} {count}: ");
         // One byte is kept for the newline.
         let limit = LINE_LIMIT - 1;
-        let mut room =
+        let mut characters_left =
             if self.output.is_terminal { TERMINAL_LIMIT } else { usize::MAX };
         // Where the line is cut if it must be: behind the last piece that
         // still leaves room for the note of how many bytes are missing.
@@ -419,10 +438,11 @@ impl Log {
         for (length, shown) in escape(bytes, self.output.charset) {
             // A terminal has shown enough.
             let characters = shown.chars().count();
-            if characters > room {
+            if characters > characters_left {
                 break;
             }
-            room -= characters;
+            // A piece that turns out to be too long for the line is cut below.
+            characters_left -= characters;
             line.push_str(&shown);
             left -= length;
             // The exact note is made only near the end of a long line.
@@ -601,17 +621,17 @@ mod tests {
         let prefix = "thread 1      127.0.0.1:54321  received 1024 bytes: ";
         // `full` escapes of 6 bytes, some of 4, the rest plain: the longest
         // text that fits, and the same with one byte more.
-        let room = LINE_LIMIT - 1 - prefix.len();
+        let free = LINE_LIMIT - 1 - prefix.len();
         for extra in 0..=1 {
             let mut bytes = vec![b'a'; 1024];
             let mut length = 1024;
             let mut next = 0;
-            while length + 5 <= room + extra {
+            while length + 5 <= free + extra {
                 bytes[next] = 0x1b;
                 length += 5;
                 next += 1;
             }
-            while length < room + extra {
+            while length < free + extra {
                 bytes[next] = b'\n';
                 length += 1;
                 next += 1;

@@ -4,6 +4,7 @@
 //! A reader of the servers need not read it; each file is here to be looked
 //! up.
 
+// Each module is one subject, to be looked up by its name.
 pub mod addresses;
 pub mod errors;
 pub mod escape;
@@ -14,6 +15,7 @@ pub mod options;
 pub mod output;
 pub mod trace;
 
+// What a context is made of.
 use errors::Failure;
 use log::Log;
 use options::{Options, Program};
@@ -39,6 +41,7 @@ impl Context {
     pub fn new(program: Program, options: Options) -> Result<Self, Failure> {
         let log = Log::new(program.name, options.language, options.quiet)
             .with_color(options.color);
+        // A trace that cannot be opened ends the server before it listens.
         let trace = options.trace.as_ref().map(|path| {
             Trace::open(program.name, path)
                 .map_err(|error| Failure::Trace(path.clone(), error))

@@ -6,12 +6,14 @@
 //!
 //! Next: `output.rs`, which looks at the terminal.
 
+// Words, which need not be UTF-8, and what they stand for.
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+// clap reads and checks the words, and makes the help.
 use clap::builder::{
     FalseyValueParser, OsStr, PossibleValuesParser, Resettable,
     TypedValueParser,
@@ -19,6 +21,7 @@ use clap::builder::{
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+// The defaults, and the stream for the help.
 use crate::console::language::Language;
 use crate::console::output::{Output, Stream};
 use crate::constants::{GRACE, HOST, IDLE_TIMEOUT, MAX_CLIENTS, PORT};
@@ -79,6 +82,7 @@ impl Color {
                 let has_none = variable("TERM").is_none_or(|t| t == "dumb");
                 output.is_terminal && unwanted.is_empty() && !has_none
             }
+            // The user has said so.
             Self::Always => true,
             Self::Never => false,
         }
@@ -162,12 +166,13 @@ impl Options {
         language: Language,
         words: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, clap::Error> {
+        // clap checks the ranges of all values, so nothing is wrong below.
         let words: Vec<OsString> = words.into_iter().collect();
         let command = command(program, language);
-        let found =
-            command.clone().try_get_matches_from(&words).map_err(|error| {
-                name_variable(error, &command, &words, language)
-            })?;
+        let found = command.clone().try_get_matches_from(&words);
+        // The user may not know of a variable that is wrong.
+        let name = |error| name_variable(error, &command, &words, language);
+        let found = found.map_err(name)?;
         // The unit is said here, and then carried by the type.
         let seconds = |name| Duration::from_secs(value(&found, name));
         // 0 stands for never.
@@ -217,7 +222,7 @@ fn command(program: Program, language: Language) -> Command {
         ))
         .help_template(language.pick(ENGLISH_HELP, SPANISH_HELP))
         .after_help(examples(program, language))
-        .max_term_width(MOST_COLUMNS)
+        .max_term_width(MAX_COLUMNS)
         .args_override_self(true)
         .disable_help_flag(true)
         .disable_version_flag(true)
@@ -239,11 +244,11 @@ fn service_options(program: Program, language: Language) -> Vec<Arg> {
         option("max-clients", &MAX_CLIENTS.to_string())
             .value_parser(range(1..=u32::MAX.into())),
         option("idle-timeout", &IDLE_TIMEOUT.to_string())
-            .value_parser(range(0..=MOST_SECONDS)),
+            .value_parser(range(0..=MAX_SECONDS)),
         option("grace", &GRACE.to_string())
-            .value_parser(range(0..=MOST_SECONDS)),
+            .value_parser(range(0..=MAX_SECONDS)),
         option("workers", "").value_parser(range(1..=u32::MAX.into())),
-        option("cpu-work", "0").value_parser(range(0..=MOST_WORK)),
+        option("cpu-work", "0").value_parser(range(0..=MAX_CPU_WORK)),
     ];
     // To a server without the choice the option is unknown.
     if let Some(backend) = program.backend {
@@ -297,6 +302,7 @@ fn option(
         let title = language.pick("default", "por defecto");
         let _ = write!(help, " [{title}: {default}]");
     }
+    // These are the words that clap accepts for the option.
     if !words.is_empty() {
         let title = language.pick("possible values", "valores posibles");
         let _ = write!(help, " [{title}: {}]", words.join(", "));
@@ -429,19 +435,20 @@ fn texts(name: &str, language: Language) -> (&'static str, &'static str) {
         "help" => (("", "Print this help"), ("", "Mostrar esta ayuda")),
         _ => (("", "Print the version"), ("", "Mostrar la versión")),
     };
+    // One of the two pairs.
     language.pick(english, spanish)
 }
 
 /// The longest time that can be asked for, eleven days: in milliseconds it
 /// still fits the 32-bit number that poll(2) takes.
-const MOST_SECONDS: u64 = 1_000_000;
+const MAX_SECONDS: u64 = 1_000_000;
 
 /// The most CPU time that can be asked for each message, a minute: a stop has
 /// to wait for it.
-const MOST_WORK: u64 = 60_000_000;
+const MAX_CPU_WORK: u64 = 60_000_000;
 
 /// The help is as wide as the terminal, but longer lines are hard to read.
-const MOST_COLUMNS: usize = 80;
+const MAX_COLUMNS: usize = 80;
 
 /// The words of `--serve`.
 const SERVE: &[(&str, Serve)] =
@@ -491,25 +498,31 @@ fn range_parser(
     language: Language,
 ) -> impl TypedValueParser<Value = u64> {
     move |text: &str| {
+        // clap puts this reason behind its own words.
         let number = text.parse().ok().filter(|n| range.contains(n));
-        let (least, most) = (range.start(), range.end());
-        number.ok_or_else(|| {
-            language.pick(
-                format!("expected a whole number from {least} to {most}"),
-                format!("se espera un número entero de {least} a {most}"),
-            )
-        })
+        number.ok_or_else(|| refuse_number(&range, language))
     }
+}
+
+/// What a number outside of these bounds is refused with.
+fn refuse_number(range: &RangeInclusive<u64>, language: Language) -> String {
+    let (first, last) = (range.start(), range.end());
+    language.pick(
+        format!("expected a whole number from {first} to {last}"),
+        format!("se espera un número entero de {first} a {last}"),
+    )
 }
 
 /// A parser that takes any address or name but an empty one, which the
 /// resolver would take for every address of the machine.
 fn host_parser(language: Language) -> impl TypedValueParser<Value = String> {
     move |text: &str| {
+        // clap puts this reason behind its own words.
         let refusal = language.pick(
             "an address or a name is missing, for example 127.0.0.1",
             "falta una dirección o un nombre, por ejemplo 127.0.0.1",
         );
+        // The text itself is checked by the resolver, later.
         Some(text.to_owned()).filter(|host| !host.is_empty()).ok_or(refusal)
     }
 }
@@ -572,22 +585,23 @@ fn guess_language(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Language {
     // The command line wins over the variable.
-    let mut asked = variable("ECHO_LANGUAGE");
+    let mut requested = variable("ECHO_LANGUAGE");
     // A word that is not UTF-8 is none of the words looked for.
     let mut words = words.iter().filter_map(|word| word.to_str());
-    // Of several `--language` the last one counts, as it does for clap. The
-    // value is the next word, or follows an equals sign.
     while let Some(word) = words.next() {
+        // Of several `--language` the last one counts, as it does for clap.
         match word.strip_prefix("--language") {
-            Some("") => asked = words.next().map(str::to_owned),
+            // The value is the next word.
+            Some("") => requested = words.next().map(str::to_owned),
+            // The value follows an equals sign.
             Some(value) if value.starts_with('=') => {
-                asked = Some(value[1..].to_owned());
+                requested = Some(value[1..].to_owned());
             }
             _ => {}
         }
     }
     // An unknown language is refused later, in the language of the locale.
-    asked
+    requested
         .and_then(|word| find(LANGUAGE, &word))
         .unwrap_or_else(|| Language::from_locale(variable))
 }
@@ -600,20 +614,17 @@ fn name_variable(
     words: &[OsString],
     language: Language,
 ) -> clap::Error {
-    // Whether the words make sense together with one variable, or none.
+    // Whether the words are wrong together with one variable, or with none.
     let fails_with = |variable: Option<&str>| {
-        let command = command.clone().mut_args(|option| {
-            let known = option.get_env().and_then(|name| name.to_str());
-            let known = known.filter(|name| Some(*name) == variable);
-            let known = known.map(str::to_owned);
-            option.env(some(known))
-        });
+        let only = |option| keep_variable(option, variable);
+        let command = command.clone().mut_args(only);
         command.try_get_matches_from(words).is_err()
     };
     // A variable is to blame if the command line alone makes sense.
     if fails_with(None) {
         return error;
     }
+    // Alone with the command line, the variable to blame is still wrong.
     let mut variables = command.get_arguments().filter_map(Arg::get_env);
     let Some(variable) = variables
         .find_map(|name| name.to_str().filter(|name| fails_with(Some(name))))
@@ -629,13 +640,20 @@ fn name_variable(
         format!("{variable} is an environment variable; change or unset it"),
         format!("{variable} es una variable de entorno; cámbiela o elimínela"),
     );
-    error.insert(
-        ContextKind::InvalidArg,
-        ContextValue::String(variable.to_owned()),
-    );
+    // The text names the variable where it would name the option.
+    let name = ContextValue::String(variable.to_owned());
+    error.insert(ContextKind::InvalidArg, name);
     let tips = ContextValue::StyledStrs(vec![tip.into()]);
     error.insert(ContextKind::Suggested, tips);
     error
+}
+
+/// The option without its variable, unless that is the given one.
+fn keep_variable(option: Arg, variable: Option<&str>) -> Arg {
+    let name = option.get_env().and_then(|name| name.to_str());
+    let name = name.filter(|name| Some(*name) == variable);
+    let name = name.map(str::to_owned);
+    option.env(some(name))
 }
 
 /// Prints the help, the version, or a mistake, and ends the process.
@@ -665,49 +683,60 @@ fn spanish(program: Program, error: &clap::Error) -> String {
         .map(|source| format!(": {source}"))
         .unwrap_or_default();
     let mut text = match error.kind() {
+        // No option has this name.
         ErrorKind::UnknownArgument => {
             format!("argumento inesperado «{option}»")
         }
+        // The option is the last word.
         ErrorKind::InvalidValue if value.is_empty() => {
             format!("falta el valor de «{option}»")
         }
+        // Only `--quiet`, `--help` and `--version` take no value.
         ErrorKind::TooManyValues => {
             format!("«{option}» no lleva valor, pero se dio «{value}»")
         }
+        // clap does not say which argument; `name_variable` adds a variable.
         ErrorKind::InvalidUtf8 if option.is_empty() => {
             "un argumento no es UTF-8".to_owned()
         }
         ErrorKind::InvalidUtf8 => format!("«{option}» no es UTF-8"),
+        // The value is out of its range, or none of the words.
         _ => format!("valor no válido «{value}» para «{option}»{reason}"),
     };
-    // The same lines as in clap's English text, where they apply.
+    // The same parts as in clap's English text follow, where they apply.
     let valid = context(ContextKind::ValidValue);
     if !valid.is_empty() {
         let _ = write!(text, "\n  [valores posibles: {valid}]");
     }
-    let mut tips = Vec::new();
-    for (kind, what) in [
-        (ContextKind::SuggestedArg, "una opción parecida"),
-        (ContextKind::SuggestedValue, "un valor parecido"),
-    ] {
-        let similar = context(kind);
-        if !similar.is_empty() {
-            tips.push(format!("existe {what}: «{similar}»"));
-        }
-    }
-    if let Some(ContextValue::StyledStrs(own)) =
-        error.get(ContextKind::Suggested)
-    {
-        tips.extend(own.iter().map(ToString::to_string));
-    }
+    // A tip has a line of its own.
+    let tips = spanish_tips(error).join("\n  consejo: ");
     if !tips.is_empty() {
-        let tips = tips.join("\n  consejo: ");
         let _ = write!(text, "\n\n  consejo: {tips}");
     }
+    // clap adds the usage to errors about the options themselves.
     if error.get(ContextKind::Usage).is_some() {
         let _ = write!(text, "\n\nUso: {} [OPCIONES]", program.name);
     }
     format!("error: {text}\n\nPara más información, pruebe «--help».\n")
+}
+
+/// What clap suggests after a slip, in Spanish.
+fn spanish_tips(error: &clap::Error) -> Vec<String> {
+    // clap gives the similar word alone, without a sentence.
+    let similar = |kind, what| {
+        let word = error.get(kind)?;
+        Some(format!("existe {what}: «{word}»"))
+    };
+    // At most one of the two applies to a slip.
+    let option = similar(ContextKind::SuggestedArg, "una opción parecida");
+    let value = similar(ContextKind::SuggestedValue, "un valor parecido");
+    let mut tips: Vec<String> = option.into_iter().chain(value).collect();
+    // The tip of `name_variable` is Spanish already.
+    let own = error.get(ContextKind::Suggested);
+    if let Some(ContextValue::StyledStrs(own)) = own {
+        tips.extend(own.iter().map(ToString::to_string));
+    }
+    tips
 }
 
 #[cfg(test)]
@@ -910,8 +939,7 @@ mod tests {
             }
         }
         let help = command(MUX, Language::English).render_help().to_string();
-        let place = |option: &str| help.find(option).unwrap();
-        assert!(place("--backend") < place("--help"));
+        assert!(help.find("--backend").unwrap() < help.find("--help").unwrap());
         assert!(help.contains("-q, --quiet"));
     }
 

@@ -3,14 +3,17 @@
 //!
 //! Next: `log.rs`, the lines themselves.
 
+// The standard streams and their descriptors.
 use std::borrow::Cow;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
 
+// write(2) and poll(2) themselves, without a buffer.
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
 
+// The characters that the other end can show.
 use crate::console::escape::{Charset, to_ascii};
 use crate::console::language::is_utf8;
 
@@ -94,6 +97,7 @@ impl Output {
         if !self.is_terminal {
             return line.into();
         }
+        // Text of ours may have letters with accents.
         let text = match self.charset {
             Charset::Utf8 => line.into(),
             Charset::Ascii => to_ascii(line),
@@ -124,6 +128,7 @@ fn deliver(out: BorrowedFd, mut line: &[u8], patience: Option<PollTimeout>) {
         {
             return;
         }
+        // No buffer, so that the line is seen at once.
         match write(out, line) {
             // A nearly full disk or a terminal may take a part of a line. A
             // pipe takes all of it, since no line is longer than PIPE_BUF.

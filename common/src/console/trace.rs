@@ -4,6 +4,7 @@
 //! Perfetto and Chrome's `about:tracing` open. Next: `observer.rs`, which
 //! decides what is written.
 
+// Files, texts, and a lock for the threads of this process.
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -11,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+// The lock of a file, clocks, and the ids of processes.
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::time::{ClockId, clock_gettime};
@@ -62,10 +64,11 @@ impl Trace {
         let is_regular = file.metadata()?.is_file();
         let beginning = Mutex::default();
         let trace = Self { file, is_regular, beginning, program };
+        // The length of a pipe says nothing of what was written to it, so a
+        // pipe is begun by each server.
         if is_regular {
             trace.begin_if_empty();
         } else {
-            // The length of a pipe says nothing of what was written to it.
             trace.append("[\n");
         }
         Ok(trace)
@@ -83,6 +86,7 @@ impl Trace {
         let _guard =
             self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
         self.lock_file(libc::F_WRLCK);
+        // Another one may have written it before this one had the lock.
         if self.is_empty() {
             self.append("[\n");
         }
@@ -134,15 +138,16 @@ impl Trace {
     /// What a worker's lane is called; the process bears the program's name.
     pub fn name(&self, worker: &str) {
         // The format has one event for each of the two names.
-        let lane = pid_tid();
+        let ids = pid_tid();
         let names = [("process_name", self.program), ("thread_name", worker)];
         let lines = names.map(|(kind, name)| {
+            // Events of the kind M (metadata) have no time.
             format!(
-                "{{\"name\":\"{kind}\",\"ph\":\"M\",{lane},\
+                "{{\"name\":\"{kind}\",\"ph\":\"M\",{ids},\
                  \"args\":{{\"name\":\"{name}\"}}}},\n"
             )
         });
-        // Events of the kind M (metadata) have no time.
+        // One write puts both lines into the file together.
         self.write(&lines.concat());
     }
 
@@ -154,15 +159,14 @@ impl Trace {
         (start, end): (Nanos, Nanos),
         client: SocketAddr,
     ) {
+        // The format counts in microseconds.
+        let ids = pid_tid();
+        let length = format_micros(end.saturating_sub(start));
+        let start = format_micros(start);
         // An event of the kind X is complete: it has a start and a duration.
-        let (lane, start, length) = (
-            pid_tid(),
-            format_micros(start),
-            format_micros(end.saturating_sub(start)),
-        );
         self.write(&format!(
             "{{\"name\":\"{name}\",\"cat\":\"stage\",\"ph\":\"X\",\
-             \"ts\":{start},\"dur\":{length},{lane},\
+             \"ts\":{start},\"dur\":{length},{ids},\
              \"args\":{{\"client\":\"{client}\"}}}},\n"
         ));
     }
@@ -176,17 +180,18 @@ impl Trace {
         client: SocketAddr,
     ) {
         // The client is the id by which begin (b) and end (e) belong together.
-        let lane = pid_tid();
+        let ids = pid_tid();
         let mut lines = String::new();
         for (kind, moment) in [("b", start), ("e", end)] {
             // Formatting into a string cannot fail.
             let _ = writeln!(
                 lines,
                 "{{\"name\":\"{name}\",\"cat\":\"client\",\"ph\":\"{kind}\",\
-                 \"id\":\"{client}\",\"ts\":{},{lane}}},",
+                 \"id\":\"{client}\",\"ts\":{},{ids}}},",
                 format_micros(moment)
             );
         }
+        // One write puts both lines into the file together.
         self.write(&lines);
     }
 
@@ -203,10 +208,10 @@ impl Trace {
             format!(",\"reason\":\"{}\"", text.replace(['"', '\\'], "'"))
         });
         // The scope `t` marks this thread alone.
-        let (lane, moment) = (pid_tid(), format_micros(moment));
+        let (ids, moment) = (pid_tid(), format_micros(moment));
         self.write(&format!(
             "{{\"name\":\"{name}\",\"cat\":\"client\",\"ph\":\"i\",\
-             \"s\":\"t\",\"ts\":{moment},{lane},\
+             \"s\":\"t\",\"ts\":{moment},{ids},\
              \"args\":{{\"client\":\"{client}\"{reason}}}}},\n"
         ));
     }
@@ -221,6 +226,7 @@ fn pid_tid() -> String {
     let thread = nix::unistd::gettid();
     #[cfg(not(target_os = "linux"))]
     let thread = process;
+    // These are two of the fields that each event has.
     format!("\"pid\":{process},\"tid\":{thread}")
 }
 
@@ -289,8 +295,8 @@ mod tests {
         let text = fs::read_to_string(&scratch.0).unwrap();
         // Every line has the same fields, with other words in them.
         let line = |start: &str, end: &str| {
-            let lane = pid_tid();
-            format!(r#"{{"name":{start},{lane}{end}}},"#)
+            let ids = pid_tid();
+            format!(r#"{{"name":{start},{ids}{end}}},"#)
         };
         let client = r#""client":"127.0.0.1:1""#;
         let id = r#""cat":"client","ph":"b","id":"127.0.0.1:1""#;

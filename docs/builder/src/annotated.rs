@@ -136,7 +136,7 @@ pub fn step(
         }
     };
     for block in &source.blocks {
-        let Some(block) = clipped(block, &extent) else {
+        let Some(block) = clipped(source, block, &extent) else {
             continue;
         };
         writer.elide(&extent, block.lines().start, &place);
@@ -153,7 +153,11 @@ pub fn step(
 }
 
 /// What a step shows of a block: nothing, all, or its beginning or end.
-fn clipped(block: &Block, extent: &Extent) -> Option<Block> {
+fn clipped(
+    source: &Source,
+    block: &Block,
+    extent: &Extent,
+) -> Option<Block> {
     let clip = |lines: &Range<usize>| {
         let first = lines.clone().find(|line| extent.shows(*line));
         let first = first.unwrap_or(lines.end);
@@ -163,7 +167,10 @@ fn clipped(block: &Block, extent: &Extent) -> Option<Block> {
     let note = extent.shows(block.note_lines.start)
         && !block.note_lines.is_empty();
     let code_lines = clip(&block.code_lines);
-    if !note && code_lines.is_empty() {
+    let is_blank = |line: usize| {
+        source.line(line).is_none_or(|line| line.kind == LineKind::Blank)
+    };
+    if !note && code_lines.clone().all(is_blank) {
         return None;
     }
     let head = if note { clip(&block.head_lines) } else { 0..0 };

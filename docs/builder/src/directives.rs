@@ -214,6 +214,7 @@ impl<'a> Context<'a> {
                 let word = language.word(word);
                 format!("<p class=\"minutes\">{count} {word}</p>")
             }
+            ["sheet"] => "<div class=\"sheet\"></div>".to_owned(),
             ["teacher"] => {
                 ensure!(open.is_empty(), "a note within another");
                 open.push(Open::Teacher);

@@ -13,7 +13,9 @@ mod check;
 mod directives;
 mod extent;
 mod html;
+mod search;
 mod self_test;
+mod slides;
 #[cfg(test)]
 mod tests;
 mod translation;

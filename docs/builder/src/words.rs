@@ -81,6 +81,9 @@ impl Language {
             Word::Teacher => ("For the teacher", "Para quien enseña"),
             Word::Question => ("Question", "Pregunta"),
             Word::Answer => ("Answer", "Respuesta"),
+            Word::Slides => ("Slides", "Diapositivas"),
+            Word::Back => ("Back", "Anterior"),
+            Word::Next => ("Next", "Siguiente"),
             Word::Minute => ("minute", "minuto"),
             Word::Minutes => ("minutes", "minutos"),
             Word::Tests => ("Tests, lines", "Pruebas, líneas"),
@@ -126,6 +129,12 @@ pub enum Word {
     Question,
     /// The summary of an answer.
     Answer,
+    /// The presenter's view.
+    Slides,
+    /// One slide back.
+    Back,
+    /// One slide on.
+    Next,
     /// One of them.
     Minute,
     /// More of them.

@@ -1,12 +1,15 @@
 //! Time limits of a server that comes late: it asks the kernel first.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use socket2::{Domain, Socket, Type};
 
 use crate::case::{Case, Need, case};
-use crate::harness::client::{Client, pattern};
+use crate::harness::client::{Client, part_of_pattern, pattern};
 use crate::harness::proc;
 use crate::harness::server::Server;
 use crate::harness::wait::until;
@@ -95,21 +98,35 @@ fn what_came_while_the_server_was_suspended_counts(subject: &Subject) {
 fn a_client_that_takes_less_than_the_kernel_reports_is_not_idle(
     subject: &Subject,
 ) {
-    let server = subject.run("--serve until-eof --idle-timeout 2");
-    let (mut client, sent) = server.stalled();
-    client.half_close();
-    // Far less than a third of the send buffer, below which the kernel does
-    // not report room.
-    let begin = Instant::now();
-    let mut received = Vec::new();
-    while begin.elapsed() < Duration::from_secs(5) {
-        thread::sleep(Duration::from_millis(150));
-        let piece = client.receive(2048).expect("the reply goes on");
-        received.extend(piece);
+    let server = subject.run("--serve until-eof --idle-timeout 3");
+    // A small buffer here, and a large one in the server's kernel.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)
+        .expect("there are sockets");
+    socket.set_recv_buffer_size(1024).expect("the kernel rounds it up");
+    socket.connect(&server.address.into()).expect("the server listens");
+    let mut client = TcpStream::from(socket);
+    let address = client.local_addr().expect("it has an address");
+    // Nothing is taken for so long: the reply waits for this client.
+    client.set_write_timeout(Some(Duration::from_millis(500))).expect("not 0");
+    let mut sent = 0;
+    while let Ok(count) = client.write(&part_of_pattern(sent, 4096)) {
+        sent += count;
     }
-    received.extend(client.receive_all());
-    assert!(received == pattern(sent), "another reply");
-    assert_eq!(server.wait_closed(client.address), "");
+    // Far less than a third of the server's send buffer, below which the
+    // kernel does not report room.
+    let begin = Instant::now();
+    let mut received: Vec<u8> = Vec::new();
+    let mut buffer = [0; 2048];
+    while begin.elapsed() < Duration::from_secs(7) {
+        thread::sleep(Duration::from_millis(150));
+        let count = client.read(&mut buffer).expect("the reply goes on");
+        received.extend(&buffer[..count]);
+    }
+    assert!(received == pattern(received.len()), "another reply");
+    assert_eq!(server.count("  closed"), 0);
+    // The rest would take a minute.
+    drop(client);
+    server.wait_closed(address);
     server.stop();
 }
 

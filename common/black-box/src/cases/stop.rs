@@ -342,7 +342,7 @@ fn a_stop_during_the_last_reading_resets_nobody(subject: &Subject) {
 
 fn a_stop_before_the_last_reply_resets_nobody(subject: &Subject) {
     // Processor time, which takes the longer, the less of it there is.
-    let mut server = subject.run("--serve once --cpu-work 500000");
+    let mut server = subject.run("--serve once --grace 60 --cpu-work 500000");
     let mut client = server.client();
     client.send(b"hola\n");
     server.wait_for(&client, r"received 5 bytes: hola\n");
