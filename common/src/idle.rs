@@ -141,7 +141,7 @@ mod tests {
             let sending =
                 scope.spawn(|| send_all(&stream, &bytes, None, &mut sent));
             // Some bytes have come; the rest ends in a reset.
-            client.read_exact(&mut [0; 100_000]).unwrap();
+            client.read_exact(&mut vec![0; 100_000]).unwrap();
             drop(client);
             sending.join().unwrap().unwrap_err()
         });

@@ -329,8 +329,8 @@ mod tests {
         let mut client =
             Client::new(connection, &context, Worker::Loop).unwrap();
         // More than the peer's kernel takes without the peer.
-        while (&*client.stream).write(&[0; 65_536]).is_ok() {}
-        let settle = |client: &Client| {
+        while (&*client.stream).write(&[0; 8192]).is_ok() {}
+        let wait_until_steady = |client: &Client| {
             let mut before = usize::MAX;
             while unacknowledged(&client.stream) != before {
                 before = unacknowledged(&client.stream);
@@ -338,7 +338,7 @@ mod tests {
             }
             before
         };
-        let left = settle(&client);
+        let left = wait_until_steady(&client);
         assert!(left > 0);
         // The first look only notes the number; then nothing moves.
         assert!(client.takes_its_replies());
@@ -349,7 +349,7 @@ mod tests {
             assert!((&peer).read(&mut scratch).unwrap() > 0);
         }
         assert!(client.takes_its_replies());
-        settle(&client);
+        wait_until_steady(&client);
         client.takes_its_replies();
         assert!(!client.takes_its_replies());
     }

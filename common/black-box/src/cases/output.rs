@@ -75,10 +75,8 @@ fn the_service_goes_on_at_a_limit_of_file_size(subject: &Subject) {
     let folder = Folder::new();
     let path = |name: &str| folder.path.join(name);
     let script = format!(
-        "ulimit -f 1; exec \"$0\" \"$@\" >{:?} 2>{:?} --trace {:?}",
-        path("out"),
-        path("err"),
-        path("trace"),
+        "cd '{}'; ulimit -f 1; exec \"$0\" \"$@\" >out 2>err --trace trace",
+        folder.path.display(),
     );
     let server = subject
         .start("--serve until-eof")

@@ -17,7 +17,6 @@ use nix::sys::signal::Signal::SIGTERM;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use crate::Subject;
 use crate::case::{Case, Need, accepts_when_ready, case};
 use crate::harness::client::Client;
 use crate::harness::lines::{Lines, Reading};
@@ -26,6 +25,7 @@ use crate::harness::server::Server;
 use crate::harness::start::{Folder, Output, Start};
 use crate::harness::transcript::unescape;
 use crate::harness::wait::stays;
+use crate::{Kind, Subject};
 
 pub const CASES: &[Case] = &[
     case!(a_terminal_shows_sixty_characters_of_a_message),
@@ -188,25 +188,19 @@ fn each_worker_has_its_colour_on_a_terminal(subject: &Subject) {
         assert_eq!(found, expected, "{ended:?}");
     }
 
-    // Two workers that are there at a time differ.
-    if subject.form.kind != crate::Kind::Loop {
-        let (server, screen, _) = on_terminal(
-            subject,
-            |start| start.room_for(2),
-            "--serve until-eof",
-        );
+    // The first two threads differ. (The numbers of two others, or of two
+    // processes, may be six apart.)
+    if subject.form.kind == Kind::Threads && subject.form.workers.is_none() {
+        let (server, screen, _) =
+            on_terminal(subject, |start| start, "--serve until-eof");
         let clients = [server.client(), server.client()];
         let colors = screen.wait("two clients", |lines| {
             let mut connected =
                 lines.iter().filter(|line| line.contains("connected"));
-            let color =
-                |line: &String| line.split('m').next().map(str::to_owned);
-            Some([color(connected.next()?), color(connected.next()?)])
+            let mut color = || connected.next()?.split('m').next();
+            Some([color()?.to_owned(), color()?.to_owned()])
         });
-        // The numbers of two processes may be six apart.
-        if subject.form.kind == crate::Kind::Threads {
-            assert_ne!(colors[0], colors[1]);
-        }
+        assert_ne!(colors[0], colors[1]);
         drop(clients);
         server.stop_unchecked();
     }
