@@ -15,148 +15,156 @@ import sys
 import time
 
 # Connections that the kernel completes and queues until `accept` takes them.
-# Five is the originals' choice: what a burst has beyond it, the kernel drops,
-# and those clients try again only after a second.
+# Five is the originals' choice. While the queue is full, the kernel ignores
+# the SYN of a new client, whose own kernel repeats it a second later.
 BACKLOG = 5
 
 # The most that one `recv` hands over. TCP keeps no message boundaries: a
 # message that is longer, or that travels in pieces, is received in parts.
 BUFFER_SIZE = 1024
 
-# Without `Content-Length`, and with bare newlines, HTTP in name only: a
-# browser shows it, but knows where it ends only when the server closes.
+# HTTP asks for CRLF at the end of each line; browsers take these newlines
+# too. Without `Content-Length` the reply ends where the server closes.
 GREETING = b"HTTP/1.1 200 OK\n\nHola, cliente!"
 
-# Ctrl-C, and what `kill` sends unless told otherwise.
+# The kernel sends SIGINT for Ctrl-C; `kill` sends SIGTERM without an option.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def parse_options(serve):
     """The command line; `serve` is how long the original serves a client."""
-    # Writes `--help` by itself, out of what follows.
+    # The parser writes the text of `--help` from the options below.
     parser = argparse.ArgumentParser()
-    # Six options, one short name for the call.
     add = parser.add_argument
     # The originals listened on 0.0.0.0, every address of the machine, and so
-    # served the whole network. 127.0.0.1 is reached from this machine alone.
+    # served the whole network. Only this machine can reach 127.0.0.1.
     add("--host", default="127.0.0.1", help="address to listen on")
-    # Port 0 asks the kernel for a free one: tests never meet a taken port.
+    # Port 0 asks the kernel for a free port, so a test never meets one that
+    # is in use.
     add("--port", type=int, default=8080, help="0 takes any free port")
-    # The originals greet whatever they receive; an echo makes their work
-    # comparable with that of other echo servers.
+    # The originals send this greeting for any message. An echo can be compared
+    # with other echo servers.
     add("--reply", choices=["greeting", "echo"], default="greeting")
-    # One exchange, or as many as the client wants: until its end of file.
+    # The server closes after one exchange, or after the client's end of file.
     add("--serve", choices=["once", "until-eof"], default=serve)
-    # A measurement would measure the printing as well.
+    # Without this a measurement would include the printing.
     add("--quiet", action="store_true", help="print only the first line")
-    # Makes the processor the bottleneck, instead of the network.
+    # A client that computes makes the processor the bottleneck, not the
+    # network.
     add("--cpu-work", type=int, default=0, metavar="MICROSECONDS")
-    # Ends the program with status 2 if it cannot make sense of them.
+    # A mistake on the command line ends the program with exit status 2.
     return parser.parse_args()
 
 
 def listen(options):
     """A listening socket; its address is the first line printed."""
-    # Before the first line is printed: whoever waits for that line may stop
-    # the server at once, and then finds this handler.
+    # The handler is installed before the first line is printed: a test that
+    # waits for that line may stop the server at once.
     for number in STOP_SIGNALS:
         signal.signal(number, stop)
-    # IPv4 (INET) and TCP (STREAM): a descriptor, not yet bound to a port.
+    # INET is IPv4, and STREAM means TCP here. The kernel gives a descriptor
+    # that has no port yet.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # A connection that this side closed keeps the port in TIME_WAIT for a
-    # minute; without this, a restart meanwhile fails: address already in use.
+    # A connection that the server closed first stays in TIME_WAIT for a
+    # minute. Without this option a restart in that minute fails in `bind`:
+    # address already in use.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # A taken port or somebody else's address is the user's to mend: one line
-    # says so, not a traceback.
+    # `bind` fails for a port in use and for an address of another machine.
+    # The user can correct both, so one line says what is wrong.
     try:
         listener.bind((options.host, options.port))
-        # From here on the kernel completes handshakes on its own.
+        # From here on the kernel completes handshakes by itself.
         listener.listen(BACKLOG)
-    # OverflowError is Python's own answer to a port above 65535.
+    # Python raises OverflowError for a port above 65535.
     except (OSError, OverflowError) as error:
-        # Exit status 1, and the text on standard error.
+        # `sys.exit` writes a text to standard error; the exit status is 1.
         sys.exit(f"cannot listen on {options.host}:{options.port}: {error}")
-    # The kernel knows which port it gave; with `--port 0` nobody else does.
+    # With `--port 0` only the kernel knows which port it has chosen.
     program = os.path.basename(sys.argv[0])
     write_line(f"{program} listening on {name(listener.getsockname())}")
-    # Whoever gets it has only to accept.
     return listener
 
 
 def stop(_signal_number, _frame):
     """Ends the program with status 0, wherever the main thread is."""
-    # A second Ctrl-C would interrupt the end itself, with a traceback.
+    # A second Ctrl-C would interrupt the end of the program with a traceback.
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    # Runs between two instructions of the main thread; a blocking call is
-    # interrupted for it. A flaw of all such handlers: a signal in the instant
-    # before the call blocks is seen only when the next client comes.
+    # Python runs this handler between two instructions of the main thread, and
+    # a signal interrupts a call that blocks. But a signal that comes just
+    # before the call blocks is handled only when the next client comes.
     sys.exit(0)
 
 
 @contextlib.contextmanager
 def signals_held():
     """Inside of the `with`, Ctrl-C and SIGTERM wait."""
-    # The kernel keeps them pending. A child forked now inherits the mask.
+    # The kernel keeps these signals pending. A child that is forked now
+    # inherits the mask.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    # After an exception too, or else the server would be deaf to Ctrl-C.
+    # The `finally` also runs after an exception; otherwise the server would
+    # ignore Ctrl-C from then on.
     try:
         yield
     finally:
-        # What came meanwhile is delivered here.
+        # The kernel delivers here the signals that came meanwhile.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def signals_to_kernel():
     """Lets a forked child die of a signal, as a plain program does."""
-    # The kernel ends it at once: no handler, no traceback, and no state of
-    # the interpreter in which it could be missed.
+    # With the default action the kernel ends the child at once, without a
+    # handler and without a traceback.
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    # Held since before the fork: the parent's handler never runs in a child.
+    # The signals were blocked before the fork, so the parent's handler never
+    # runs in a child.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def report(options, address, event):
     """Prints one event of one client."""
-    # Asked here, so that the three programs need not.
+    # The test stands here, so that the three programs need none.
     if not options.quiet:
         write_line(f"{name(address)} {event}")
 
 
 def write_line(text):
     """Writes one line, whole and at once."""
-    # That nobody reads any more (`| head -1`) is no reason to stop serving.
+    # The pipe may have no reader any more, as with `| head -1`. The server
+    # goes on serving all the same.
     with contextlib.suppress(OSError):
-        # `print` puts text and newline into a buffer one after the other:
-        # threads tear the lines, `fork` copies what is still in it, and its
-        # lock can abort Python at exit. One `write` knows none of that.
+        # `print` puts the text and the newline into a buffer one after the
+        # other: threads can tear the lines, `fork` copies what the buffer
+        # holds, and its lock can abort Python at exit. One `write` cannot.
         os.write(sys.stdout.fileno(), f"{text}\n".encode())
 
 
 def name(address):
     """How an address is written: 127.0.0.1:8080."""
-    # A pair in Python; in the kernel four bytes of address, two of port.
+    # Python has a pair; the kernel has four bytes of address and two of port.
     return f"{address[0]}:{address[1]}"
 
 
 def printable(data):
     """The text received, harmless to a terminal."""
-    # What is received may end within a character: `replace` shows � there and
-    # raises nothing. `repr` escapes control characters, with which a client
-    # could rewrite the screen that the server prints on.
+    # The data may end within a character: `replace` shows � there instead of
+    # an exception. `repr` escapes control characters, with which a client
+    # could rewrite the server's screen.
     return repr(data.decode(errors="replace"))
 
 
 def reply_to(data, options):
     """The reply to what was received, after the work asked for."""
-    # CPU time of this thread: waiting, for the GIL too, does not count.
+    # This clock counts the CPU time of this thread. The time in which the
+    # thread waits, also for the GIL, does not count.
     until = time.thread_time() + options.cpu_work / 1e6
-    # Pure Python, so this thread holds the GIL. If another one wants it, it
-    # must hand it over after 5 ms (`sys.getswitchinterval`).
+    # While this thread runs Python code, it holds the GIL. When another thread
+    # wants the GIL, this one gives it up after 5 ms (`sys.getswitchinterval`).
     while time.thread_time() < until:
-        # CPU time is asked for by a system call: not at every turn.
+        # Each look at the clock is a system call, so the clock is read only
+        # once in fifty turns.
         for _ in range(50):
             pass
-    # An echo is RFC 862: the same bytes, unchanged.
+    # RFC 862 defines an echo: the same bytes, unchanged.
     return data if options.reply == "echo" else GREETING

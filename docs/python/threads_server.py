@@ -8,81 +8,83 @@ process_server.py, which differs in step 3.
 # global interpreter lock (GIL) runs Python code.
 import threading
 
-# Options, listening socket, printing: what is not the lesson.
+# The options, the listening socket and the printing.
 import common
 
 
 def main():
     """Accepts clients and gives each a thread."""
-    # "once" as in the original: one exchange, then the server closes.
+    # The original serves "once": one exchange, then the server closes.
     options = common.parse_options(serve="once")
-    # From here on clients can connect, though nobody accepts them yet.
+    # From here on clients can connect; the kernel queues them for `accept`.
     listener = common.listen(options)
 
-    # Until Ctrl-C or SIGTERM; or until descriptors (EMFILE) or threads run
-    # out: nothing here catches that exception.
+    # The loop ends with Ctrl-C or SIGTERM. It also ends when descriptors
+    # (EMFILE) or threads run out, since nothing catches that exception.
     while True:
         # 1. Accept a client
-        # Sleeps in the kernel until a connection is complete, and releases
-        # the GIL meanwhile, so that the threads of other clients run.
+        # The main thread sleeps in the kernel until a connection is complete.
+        # It does not hold the GIL meanwhile, so other threads can run.
         accepted = listener.accept()
 
         # 2. A new socket for the connection
-        # The listening socket stays as it is and only ever accepts; this is
-        # another descriptor, for this one client.
+        # This is another descriptor, for this one client. The listening socket
+        # stays as it is, for the next `accept`.
         connection, address = accepted
 
         # 3. Create a thread
-        # Threads share all memory, so the socket is simply an argument.
-        # `daemon`: the end of the program does not wait for this thread, or
-        # else one silent client would outlast Ctrl-C.
+        # Threads share all memory, so the socket is simply an argument. With
+        # `daemon` the program ends without waiting for this thread: a silent
+        # client could otherwise delay the end after Ctrl-C for ever.
         thread = threading.Thread(
             target=serve, args=(connection, address, options), daemon=True
         )
-        # Nobody joins it, and yet nothing of it is left after `serve`: Python
-        # detaches the threads that nobody joins.
+        # No other thread joins this one, so Python detaches it: when `serve`
+        # returns, nothing of the thread is left.
         thread.start()
 
 
 def serve(connection, address, options):
     """Serves one client, while others are served in their threads."""
     # 4. From the new thread
-    # Lines of several clients interleave, in an order that nobody knows.
+    # The lines of several clients interleave; the scheduler decides the order.
     common.report(options, address, "connected")
-    # A client that resets raises ConnectionResetError. As in the original
-    # nothing catches it: Python prints a traceback, this thread ends, and the
-    # others do not notice.
+    # After a reset by the client `recv` raises ConnectionResetError. As in the
+    # original nothing catches it: Python prints a traceback and this thread
+    # ends. The other threads go on.
     try:
-        # One exchange, or one after the other.
+        # The loop has one turn with "once", and one for each message with
+        # "until-eof".
         while True:
             # 4.1 Receive
-            # Blocks this thread only. For ever, if the client vanishes
-            # without a word: neither side sends anything that could fail.
+            # This blocks only this thread. If the client's machine vanishes,
+            # it blocks for ever: neither side sends anything that could fail.
             data = connection.recv(common.BUFFER_SIZE)
-            # Nothing received is the end of file: the client sends no more.
+            # No bytes mean the end of file: the client sends no more.
             if not data and options.serve == "until-eof":
                 break
 
             # 4.2 Print
-            # Perhaps only a part of the message: what had arrived by now.
+            # This may be only a part of the message: what had arrived by now.
             common.report(
                 options, address, f"received {common.printable(data)}"
             )
 
             # 4.3 Send
             # `send` may take only some of the bytes; `sendall` goes on until
-            # the kernel has them all.
+            # the kernel has taken all of them.
             connection.sendall(common.reply_to(data, options))
-            # The original stops here, whatever else the client has to say.
+            # The original stops here, also if the client has more to send.
             if options.serve == "once":
                 break
     finally:
         # 4.4 Close
-        # Sends the end of file. If input is left unread, a reset instead,
-        # which can destroy the reply on its way: a flaw of the original.
+        # The kernel sends the end of file. If input is left unread, it sends a
+        # reset instead and discards what the client's kernel has not
+        # acknowledged: a flaw of the original.
         connection.close()
 
 
-# Run as a program, not when imported.
+# An import of this file, as a test does it, starts no server.
 if __name__ == "__main__":
     main()

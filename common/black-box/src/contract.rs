@@ -231,7 +231,9 @@ pub const CONTRACT: &[Section] = &[
             ),
             promise(
                 "a client that takes its reply is not idle, however slowly",
-                &["a_client_that_takes_less_than_the_kernel_reports_is_not_idle"],
+                &[
+                    "a_client_that_takes_less_than_the_kernel_reports_is_not_idle",
+                ],
             ),
             promise(
                 "the place of a client that was idle is given on",
@@ -550,7 +552,10 @@ pub const CONTRACT: &[Section] = &[
             ),
             promise(
                 "text is shown as it is",
-                &["text_is_shown_as_it_is", "unit:common/console/escape::text_stays_text"],
+                &[
+                    "text_is_shown_as_it_is",
+                    "unit:common/console/escape::text_stays_text",
+                ],
             ),
             promise(
                 "what is not printable is escaped, and can be read back",
