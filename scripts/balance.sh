@@ -101,7 +101,7 @@ for argument; do
     --who) scenes+=' who_serves' ;;
     --kill) scenes+=' a_death' ;;
     --rolling) scenes+=' rolling_restart' ;;
-    --short) step=60 rounds=1 ;;
+    --short) step=30 rounds=1 ;;
     --loopback) network=loopback ;;
     -h | --help) usage; exit 0 ;;
     *) wrong "$argument" ;;
@@ -173,11 +173,11 @@ milliseconds() {
 
 # Waits until a command succeeds; the limit is for the case of failure only.
 await() { # what for, in both languages; the command
-  local until=$((SECONDS + 20))
+  local until=$((SECONDS + 90))
   while ! "${@:3}"; do
     [ "$SECONDS" -lt "$until" ] ||
-      fail "20 s are over: $1" "pasaron 20 s: $2"
-    sleep 0.02
+      fail "90 s are over: $1" "pasaron 90 s: $2"
+    sleep 0.05
   done
 }
 
