@@ -171,12 +171,13 @@ milliseconds() {
   printf '%s' $((now / 1000))
 }
 
+state=''
 # Waits until a command succeeds; the limit is for the case of failure only.
 await() { # what for, in both languages; the command
   local until=$((SECONDS + 90))
   while ! "${@:3}"; do
     [ "$SECONDS" -lt "$until" ] ||
-      fail "90 s are over: $1" "pasaron 90 s: $2"
+      fail "90 s are over: $1 (HAProxy: ${state:-?})" "pasaron 90 s: $2 (HAProxy: ${state:-?})"
     sleep 0.05
   done
 }
@@ -495,7 +496,11 @@ stop_load() {
         line=${line%% exchanges in *}
         exchanges=${line//[!0-9]/}
         ;;
-      latency*) latency=${line#latency  } ;;
+      latency*)
+        # The median, the slowest of a hundred, the slowest of all.
+        [[ $line =~ (p50\ [^ ]+\ [^ ]+).*(p99\ [^ ]+\ [^ ]+).*(max\ .*)$ ]] &&
+          latency="${BASH_REMATCH[1]}, ${BASH_REMATCH[2]}, ${BASH_REMATCH[3]}"
+        ;;
       'errors '*none) ;;
       'errors '*)
         line=${line#errors }
