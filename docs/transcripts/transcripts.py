@@ -587,6 +587,7 @@ def outputs(name):
 # The commands of the READMEs that are run by other checks.
 RUN_ELSEWHERE = (
     "cargo test",
+    "scripts/balance.sh",
     "scripts/demo.sh",
     "scripts/book.sh",
     "cargo run --profile lab -p lab",
