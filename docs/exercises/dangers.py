@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 LIMIT = 20
 
 # Lines of each client of the bank, and how many of them in one go.
-ROUNDS = 20000
+ROUNDS = 1000
 
 
 class CannotCheck(Exception):

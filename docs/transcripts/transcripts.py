@@ -209,6 +209,8 @@ class Session:
         """Ends what a failed session has left running; these are sessions of
         their own, started here."""
         for terminal in self.terminals.values():
+            if not terminal.process:
+                continue
             try:
                 os.killpg(terminal.process.pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -332,10 +334,18 @@ class Session:
     def wait_for_system(self, what, number):
         """Waits for what no program prints: see `facts`."""
         end = time.monotonic() + LIMIT
-        while (now := self.facts()[what]) != number:
+        while (now := self.fact(what)) != number:
             if time.monotonic() > end:
                 raise Failed(f"{what}: {now}, not {number}")
             time.sleep(0.01)
+
+    def fact(self, what):
+        """One of the facts, or why it is not known: cargo may still build
+        the program, and a thread may end while its folder is read."""
+        try:
+            return self.facts()[what]
+        except (Failed, OSError) as error:
+            return error
 
     def facts(self):
         """What the kernel says of the server."""
