@@ -7,6 +7,8 @@
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
+use ratatui::text::Span;
+
 /// Who serves a client: the first column of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Worker {
@@ -163,11 +165,14 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
 pub fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        let plain = matches!(character, ' '..='~');
-        let hidden = ratatui::text::Span::raw(character.to_string()).width();
         // `escape_debug` knows which characters are printable. Its escapes
         // are longer than one character.
-        if plain || (hidden > 0 && character.escape_debug().len() == 1) {
+        let printable = || {
+            let mut bytes = [0; 4];
+            let text: &str = character.encode_utf8(&mut bytes);
+            Span::raw(text).width() > 0 && character.escape_debug().len() == 1
+        };
+        if matches!(character, ' '..='~') || printable() {
             shown.push(character);
         } else {
             // Writing into a string cannot fail.

@@ -141,16 +141,20 @@ impl Row {
         let mut state = None;
         let mut from = 0;
         let ends = self.steps.iter().filter_map(|(at, step)| match step {
-            Step::Begins(next) if *at <= now => Some((place(*at), *next)),
+            // What ends where a cell begins is not in that cell any more.
+            Step::Begins(next) if *at <= now => {
+                let end = place(at.saturating_sub(Duration::from_nanos(1)));
+                Some((end, place(*at), *next))
+            }
             _ => None,
         });
-        for (end, next) in ends.chain([(last, None)]) {
+        for (end, begin, next) in ends.chain([(last, last, None)]) {
             for at in from.max(first)..=end {
                 if let Some(cell) = index(at).and_then(|at| cells.get_mut(at)) {
                     *cell = (*cell).max(state);
                 }
             }
-            (from, state) = (end, next);
+            (from, state) = (begin, next);
         }
         // What is done in an instant.
         let mut free = 0;

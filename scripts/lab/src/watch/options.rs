@@ -46,6 +46,8 @@ pub struct Options {
     backend: Option<String>,
     /// `--workers`, which has its own limit of clients.
     workers: Option<String>,
+    /// `--max-clients`, which `m` replaces.
+    max_clients: Option<String>,
     /// `--host`, as far as the view has to know it.
     host: Option<String>,
     /// The port that was given, then the one that the first server got.
@@ -72,6 +74,7 @@ impl Options {
             one_client: false,
             backend: take(&mut others, &["--backend"]),
             workers: take(&mut others, &["--workers"]),
+            max_clients: take(&mut others, &["--max-clients"]),
             host: take(&mut others, &["--host"]),
             port: take(&mut others, &["--port", "-p"]),
             language: take(&mut others, &["--language"]),
@@ -107,10 +110,11 @@ impl Options {
         self.backend = Some(BACKENDS[next].to_owned());
     }
 
-    /// The options that change what the class sees, for the title.
+    /// The options that change what the class sees, for the title: first what
+    /// the keys change.
     #[must_use]
     pub fn shown(&self) -> Vec<String> {
-        let mut arguments = self.others.clone();
+        let mut arguments = Vec::new();
         let mut add = |name: &str, value: &Option<String>| {
             if let Some(value) = value {
                 arguments.extend([name.to_owned(), value.clone()]);
@@ -123,8 +127,10 @@ impl Options {
         if self.one_client {
             add("--max-clients", &Some("1".to_owned()));
         } else {
+            add("--max-clients", &self.max_clients);
             add("--workers", &self.workers);
         }
+        arguments.extend(self.others.iter().cloned());
         arguments
     }
 

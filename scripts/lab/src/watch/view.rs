@@ -368,7 +368,7 @@ impl Screen<'_> {
         };
         let label = most(&mut rows.iter().map(|row| self.label(row)), 9, 15);
         let client = most(&mut rows.iter().map(|row| self.client(row)), 16, 22);
-        let kernel = if wide { 32 } else { 13 };
+        let kernel = if wide { 36 } else { 13 };
         let before = 1 + label + GAP + client + GAP + kernel + GAP;
         let lane = usize::from(area.width).saturating_sub(before + 1);
 
