@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,7 +20,7 @@ use nix::unistd::Pid;
 const LAB: &str = env!("CARGO_BIN_EXE_lab");
 
 /// Building the servers is part of it, on a machine that does other things.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// A terminal in which the view runs. When it has ended, the terminal shows
 /// its exit status and what mode it has left behind.
@@ -87,7 +89,7 @@ impl Terminal {
     }
 
     fn press(&self, keys: &str) {
-        self.tmux(&["send-keys", "-l", keys]);
+        self.tmux(&["send-keys", "-l", "--", keys]);
     }
 
     fn resize(&self, columns: u16, rows: u16) {
@@ -165,10 +167,21 @@ impl Drop for Terminal {
 /// Messages that cost little: a test need not be seen from the last row.
 const QUICK: &str = "-- --port 0 --cpu-work 150000";
 
-/// The lane of a row: what stands behind its three columns.
-fn lane<'a>(screen: &'a str, label: &str) -> &'a str {
+/// The row of this label.
+fn row<'a>(screen: &'a str, label: &str) -> &'a str {
     let line = screen.lines().find(|line| line.contains(label));
     line.unwrap_or_else(|| panic!("no row {label}:\n{screen}"))
+}
+
+/// The lane of a row: what stands in it under the line of the time.
+fn lane(screen: &str, label: &str) -> String {
+    let axis = screen.lines().find(|line| line.contains(" ms/col"));
+    let Some((before, _)) = axis.and_then(|line| line.split_once(" -")) else {
+        return String::new();
+    };
+    let start = before.chars().count() + 1;
+    let line = screen.lines().find(|line| line.contains(label));
+    line.unwrap_or("").chars().skip(start).collect()
 }
 
 fn each_shows_its_lanes(approach: &str, language: &str) {
@@ -194,40 +207,39 @@ fn each_shows_its_lanes(approach: &str, language: &str) {
         &format!("{arguments} {QUICK}"),
     );
     let port = terminal.address().port();
-    // A client of each kind, in its row, and the computing one's whole life.
-    let screen = terminal.wait("all four, the computing one closed", |it| {
-        roles.iter().all(|role| it.contains(role))
-            && it.lines().any(|line| {
-                line.contains(roles[2]) && line.trim_end().ends_with('C')
-                    || line.contains(roles[2]) && line.contains("C ")
-            })
-            // By a screen that was drawn when the kernel had been asked.
-            && it.contains("Recv-Q")
+    // Each client has a row, in which everything comes in its time: collected
+    // from screen to screen, since a busy machine may take long for it.
+    let seen: RefCell<BTreeMap<&str, String>> = RefCell::default();
+    let screen = terminal.wait("the lanes of all four clients", |screen| {
+        let mut seen = seen.borrow_mut();
+        let labels = roles.iter().chain([&wait]);
+        for label in labels {
+            seen.entry(label)
+                .or_default()
+                .push_str(&lane(screen, label));
+        }
+        let has = |label: &str, signs: &[char]| {
+            signs.iter().all(|sign| seen[label].contains(*sign))
+        };
+        has(roles[0], &['A', '·', 'R'])
+            && has(roles[1], &['A', 'R', '█', sends])
+            && has(roles[2], &['A', 'R', '█', sends])
+            && has(roles[3], &['A', 'R', '█', sends, 'C'])
+            && has(wait, &['A', '·'])
+            // While the loop computes, others wait.
+            && (approach != "mux"
+                || roles.iter().any(|role| has(role, &['░'])))
+            // The row and the lines bear the same name.
+            && screen.matches(worker).count() >= 2
+            // The kernel has been asked.
+            && screen.contains("Recv-Q 0  Send-Q 1024")
+            && [" S ", " R "].iter().any(|it| row(screen, wait).contains(it))
     });
-    let computing = lane(&screen, roles[2]);
-    for sign in ['A', 'R', sends, 'C'] {
-        assert!(computing.contains(sign), "{sign}: {screen}");
-    }
-    assert!(lane(&screen, roles[0]).contains('·'), "{screen}");
-    // The row and the lines bear the same name.
-    assert!(screen.matches(worker).count() >= 2, "{worker}: {screen}");
-    assert!(lane(&screen, wait).contains('A'), "{screen}");
-    // While the loop computes, others wait.
-    if approach == "mux" {
-        let row = |role| lane(&screen, role);
-        assert!(roles.iter().any(|role| row(role).contains('░')), "{screen}");
-    }
     // The address, large and to be typed.
     let typed = format!("nc -N 127.0.0.1 {port}");
-    for expected in [&typed, "▀▀▀", "Send-Q", " MiB", name] {
+    for expected in [&typed, "▀▀▀", " MiB", name] {
         assert!(screen.contains(expected), "{expected}: {screen}");
     }
-    // What the kernel says of whoever waits.
-    assert!(
-        lane(&screen, wait).contains(" S ")
-            || lane(&screen, wait).contains(" R "),
-        "{screen}"
-    );
     terminal.press("q");
     let screen = terminal.ends_with(0);
     let stopped = if english { "stopped: " } else { "detenido: " };
@@ -340,7 +352,7 @@ fn of_forty_clients_the_last_ones_are_seen() {
     assert!(rows.count() <= 8, "{screen}");
     // On a projector there is space for more of them.
     terminal.resize(120, 40);
-    let screen = terminal.wait("more rows", |it| it.contains("… and 2"));
+    let screen = terminal.wait("more rows", |it| it.contains("… and 19"));
     assert!(screen.contains("thread 25 "), "{screen}");
     // Too small, and back again.
     terminal.resize(60, 20);
@@ -392,10 +404,9 @@ fn colours_and_letters_are_what_the_terminal_can_show() {
     let without = Terminal::start("plain", "NO_COLOR=1", "-- --port 0");
     let address = without.address();
     drop(client(address, "hola"));
-    let screen = without.wait_for("received 4 bytes: hola");
+    without.wait("its lane", |it| lane(it, "thread 1 ").contains("AR"));
     let coloured = without.colours();
     assert!(!colour(&coloured), "{coloured:?}");
-    assert!(lane(&screen, "thread 1 ").contains("AR"), "{screen}");
     // Without UTF-8 nothing leaves that is not ASCII, in Spanish either.
     let ascii =
         Terminal::start("ascii", "LC_ALL=C", "--language es -- --port 0");
@@ -445,7 +456,8 @@ fn ctrl_c_and_sigterm_are_orderly_stops() {
 
 #[test]
 fn a_panic_leaves_the_terminal_as_it_was() {
-    let terminal = Terminal::start("panic", "", "--panic -- --port 0");
+    let terminal =
+        Terminal::start("panic", "RUST_BACKTRACE=0", "--panic -- --port 0");
     let screen = terminal.ends_with(101);
     assert!(screen.contains("asked to panic"), "{screen}");
 }

@@ -38,6 +38,8 @@ const FRAME: Duration = Duration::from_millis(50);
 pub struct App {
     look: Look,
     options: Options,
+    /// Those of the server that is shown, until the next one has started.
+    shown: Options,
     programs: BTreeMap<String, PathBuf>,
     clock: Instant,
     server: Option<Server>,
@@ -75,6 +77,7 @@ impl App {
         let mut app = Self {
             look,
             last: Model::new(options.approach, options.is_pool()),
+            shown: options.clone(),
             options,
             programs,
             clock: Instant::now(),
@@ -101,6 +104,7 @@ impl App {
         let server =
             Server::start(program, &self.options, language, self.clock)?;
         self.server = Some(server);
+        self.shown = self.options.clone();
         self.stopping = false;
         self.message = None;
         self.failure = None;
@@ -295,7 +299,7 @@ impl App {
             Screen {
                 look: self.look,
                 model,
-                options: &self.options,
+                options: &self.shown,
                 now,
                 cell: Duration::from_millis(SCALES[self.scale]),
                 paused: self.frozen.is_some(),
@@ -389,7 +393,7 @@ impl App {
                 bail!("{}", how.unwrap_or("the server has ended"));
             };
             let model = server.model();
-            if model.served == 4 && model.active == 1 {
+            if model.served >= 4 && model.active <= 1 {
                 break;
             }
             ensure!(self.clock.elapsed() < LONGEST, "the round does not end");
