@@ -19,7 +19,7 @@ use ratatui::layout::Rect;
 use super::out;
 
 /// The screen of a picture: columns and rows.
-const PICTURE: (u16, u16) = (110, 30);
+const PICTURE: (u16, u16) = (100, 24);
 
 #[derive(Args)]
 pub struct Arguments {

@@ -516,7 +516,8 @@ impl Screen<'_> {
     fn draw_keys(&self, area: Rect, buffer: &mut Buffer) {
         let mut spans = Vec::new();
         for (key, meaning) in words::keys(self.look.language) {
-            spans.push(Span::styled(format!(" {key}"), TITLE));
+            spans.push(Span::raw(" "));
+            spans.push(Span::styled(*key, TITLE));
             spans.push(Span::raw(format!(" {meaning}")));
         }
         buffer.set_line(area.x, area.y, &Line::from(spans), area.width);
