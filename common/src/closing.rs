@@ -1,336 +1,197 @@
-//! The end of a conversation, such that nothing is lost.
+//! The close that loses no reply.
 //!
 //! close(2) on a socket with unread input makes TCP send a reset instead of an
-//! end of file (RFC 9293), and a reset can destroy a reply on its way. So
-//! whoever has replied waits a little before it closes.
+//! end of file (RFC 1122). A reset discards what the server's kernel has not
+//! delivered yet, and a client that is still sending fails at its next write,
+//! often without having read the reply.
 
-// `Read` is what a socket and a test script have in common.
-use std::io::{self, ErrorKind, Read};
+// Sockets and time; recv(2) with flags; how long to wait.
+use crate::constants::{ACK_POLL_INTERVAL, DRAIN_LIMIT};
+use crate::shutdown;
+use nix::sys::socket::{MsgFlags, recv};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd as _;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-// The flags of send(2), for a socket of the standard library.
-use socket2::SockRef;
-
-// How long.
-use crate::constants::{ACK_POLL_INTERVAL, DRAIN_LIMIT};
-
-/// What the handler needs of a socket; a test puts something else in its
-/// place.
-pub trait Stream: Read {
-    /// Hands bytes to the kernel; returns how many it has taken. Of the `last`
-    /// ones, it may keep some until `end_sending`, which must follow at once.
-    ///
-    /// # Errors
-    ///
-    /// Those of send(2).
-    fn send(&mut self, bytes: &[u8], last: bool) -> io::Result<usize>;
-
-    /// Sends our end of file after all that was written; receiving goes on.
-    ///
-    /// # Errors
-    ///
-    /// ENOTCONN when the connection is gone already.
-    fn end_sending(&self) -> io::Result<()>;
-
-    /// Lets no read wait longer than this.
-    ///
-    /// # Errors
-    ///
-    /// Those of setsockopt(2).
-    fn limit_reading(&self, limit: Duration) -> io::Result<()>;
-
-    /// How many of the bytes that were written have not arrived yet, as far as
-    /// the client's machine has told; 0 when the connection is gone.
-    fn unacknowledged(&self) -> usize;
-}
-
-/// A shared socket is enough: the kernel lets any number of threads use it.
-impl Stream for &TcpStream {
-    /// send(2); with `MSG_MORE`, the last bytes and the end of file after them
-    /// travel in one segment, and the client wakes up once instead of twice.
-    fn send(&mut self, bytes: &[u8], last: bool) -> io::Result<usize> {
-        // Should nothing follow after all, the kernel sends them by itself, a
-        // fifth of a second later.
-        let flags = if last { kernel::MORE } else { 0 };
-        // Shares the descriptor, and closes nothing.
-        SockRef::from(*self).send_with_flags(bytes, flags)
-    }
-
-    /// shutdown(2) with `SHUT_WR`: a half-close.
-    fn end_sending(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
-
-    /// `SO_RCVTIMEO` of socket(7).
-    fn limit_reading(&self, limit: Duration) -> io::Result<()> {
-        self.set_read_timeout(Some(limit))
-    }
-
-    /// `SIOCOUTQ` of tcp(7).
-    fn unacknowledged(&self) -> usize {
-        unacknowledged(self)
+/// Sends our end of file after the last reply: a half-close. The client sees
+/// it at once, while the server still receives.
+///
+/// During a stop the receiving side may be shut down already. With both sides
+/// shut down Linux answers new data with a reset, so close(2) sends the end of
+/// file then, after `wait_for_acknowledgements`.
+pub fn end_sending(stream: &TcpStream) {
+    if !shutdown::requested() {
+        // ENOTCONN: the client has reset the connection.
+        stream.shutdown(Shutdown::Write).ok();
     }
 }
 
-// What the kernel can be asked, under a name of its own.
-#[cfg(target_os = "linux")]
-mod kernel {
-    // More will follow: a segment that is not full has time.
-    pub const MORE: libc::c_int = libc::MSG_MORE;
-    // nix makes a function of the number of a request and of its type.
-    nix::ioctl_read_bad!(
-        /// Writes the number of bytes that are not acknowledged yet.
-        siocoutq,
-        libc::TIOCOUTQ,
-        libc::c_int
-    );
+/// At a stop, shuts down one side, or both, of a client's socket: a recv(2) or
+/// poll(2) that is blocked on it returns.
+pub fn shut_down(stream: &TcpStream, side: Shutdown) {
+    // An empty send fails with EPIPE after our half-close. That client has its
+    // reply, and `drain` ends by itself within a second.
+    let mut sender = stream;
+    if side == Shutdown::Both || sender.write(&[]).is_ok() {
+        // ENOTCONN: the client has gone.
+        stream.shutdown(side).ok();
+    }
 }
 
-/// Elsewhere bytes and end of file travel one after the other.
-#[cfg(not(target_os = "linux"))]
-mod kernel {
-    // No flag.
-    pub const MORE: libc::c_int = 0;
+/// After our half-close: reads and drops what the client still sends, until
+/// its end of file, for at most `DRAIN_LIMIT`.
+pub fn drain(stream: &TcpStream, scratch: &mut [u8]) {
+    let deadline = Instant::now() + DRAIN_LIMIT;
+    let mut receiver = stream;
+    loop {
+        // One limit for all reads together. A time limit of zero would mean
+        // none, socket(7).
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limit = Some(left.max(Duration::from_millis(1)));
+        let limited = stream.set_read_timeout(limit);
+        // What comes is dropped, and does not count as received. 0 is the
+        // client's end of file: after it, close(2) can send no reset.
+        let ended = match limited.and_then(|()| receiver.read(scratch)) {
+            Ok(count) => count == 0,
+            Err(error) => !is_temporary(error.kind()),
+        };
+        // The kernel is asked before the clock: after a pause of the whole
+        // process the end of file may be waiting already.
+        if ended || left.is_zero() {
+            return;
+        }
+    }
 }
 
-/// How many of the bytes that were written to this socket its other end has
-/// not acknowledged yet; see `SIOCOUTQ` in tcp(7).
-#[cfg(target_os = "linux")]
+/// At a stop: waits until the client's kernel has acknowledged all replies,
+/// until the grace is over at most, and drops what the client still sends.
+///
+/// `SO_LINGER` does not serve here: once close(2) has begun, new data from the
+/// client is answered with a reset. The kernel reports no event for the last
+/// acknowledgement, so this asks again and again.
+pub fn wait_for_acknowledgements(
+    stream: &TcpStream,
+    scratch: &mut [u8],
+    grace: Duration,
+) {
+    loop {
+        // Unread input would turn the close into a reset.
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let count = recv(stream.as_raw_fd(), scratch, flags).unwrap_or(0);
+        let is_safe = count == 0 && unacknowledged(stream) == 0;
+        if is_safe || shutdown::time_since_request() >= grace {
+            return;
+        }
+        // A client that sends all the time is read from without a pause.
+        if count == 0 {
+            sleep(ACK_POLL_INTERVAL);
+        }
+    }
+}
+
+/// How many bytes of the replies the client's kernel has not acknowledged yet.
+/// tcp(7) calls SIOCOUTQ the unsent bytes; it counts the sent ones as well.
+/// Where the kernel cannot tell, this is 0, and a stop does not wait.
 #[must_use]
 pub fn unacknowledged(stream: &TcpStream) -> usize {
-    // The request takes a descriptor, and a place for its answer.
-    use std::os::fd::AsRawFd as _;
-    // ENOTCONN: the connection is gone, by a reset for example. What had not
-    // arrived by then never will, but the kernel would go on counting it.
+    nix::ioctl_read_bad!(siocoutq, libc::TIOCOUTQ, libc::c_int);
+    // ENOTCONN after a reset: the kernel still counts what can no longer
+    // arrive.
     if stream.peer_addr().is_err() {
         return 0;
     }
-    // To be overwritten.
     let mut bytes = 0;
-    // SAFETY: the descriptor is open as long as `stream` is borrowed, and the
-    // answer is one `c_int`, for which there is room.
-    #[expect(unsafe_code, reason = "ioctl(2) has no other interface")]
-    let result =
-        unsafe { kernel::siocoutq(stream.as_raw_fd(), &raw mut bytes) };
-    // Of a socket that cannot tell there is nothing to wait for.
+    // SAFETY: the descriptor is open while `stream` is borrowed, and the
+    // answer is one `c_int`.
+    #[expect(unsafe_code, reason = "ioctl(2) has no safe interface")]
+    let result = unsafe { siocoutq(stream.as_raw_fd(), &raw mut bytes) };
     result.map_or(0, |_| usize::try_from(bytes).unwrap_or(0))
 }
 
-/// Elsewhere nobody tells: then a stop does not wait for it.
-#[cfg(not(target_os = "linux"))]
+/// Whether a call has only to be made again: EAGAIN after a time limit or on a
+/// socket that does not block, EINTR after a signal.
 #[must_use]
-pub fn unacknowledged(_stream: &TcpStream) -> usize {
-    0
-}
-
-/// Repeats a call that a signal has interrupted.
-///
-/// # Errors
-///
-/// Those of the call, but for EINTR.
-pub fn again(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    // SA_RESTART makes the kernel do this by itself, but not for a socket
-    // that has a time limit; see signal(7).
-    loop {
-        match call() {
-            // EINTR: nothing was transferred, so nothing is repeated.
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Bytes, the end of file, or an error that means something.
-            result => return result,
-        }
-    }
-}
-
-/// After the last reply: ends our side, then reads and drops what still comes
-/// until the client's end of file, for at most `DRAIN_LIMIT`.
-pub fn drain(stream: &mut impl Stream, scratch: &mut [u8]) {
-    // Errors end the draining, no more: the reply is sent, and a connection
-    // that is gone has nothing left to lose.
-    if stream.end_sending().is_err() {
-        return;
-    }
-    // A short wait first, which mostly brings the end of file. It needs no
-    // clock: in a process that was just forked, the first look at one costs
-    // several page faults.
-    let mut left = DRAIN_LIMIT / 20;
-    // The rest is one limit for all that follows: a client that sends a byte
-    // now and then must not be able to stretch it.
-    let rest = DRAIN_LIMIT.saturating_sub(left);
-    let mut end = None;
-    // A limit of zero would mean none at all, socket(7).
-    while !left.is_zero() && stream.limit_reading(left).is_ok() {
-        match again(|| stream.read(scratch)) {
-            // Its end of file: now close(2) harms nobody.
-            Ok(0) => return,
-            // It is gone, most likely by a reset.
-            Err(error) if error.kind() != ErrorKind::WouldBlock => return,
-            // Dropped, and not counted: nobody has asked for it. Or EAGAIN:
-            // this wait has had its time.
-            Ok(_) | Err(_) => {}
-        }
-        // Set once, when the first wait is over.
-        let end = *end.get_or_insert_with(|| Instant::now() + rest);
-        // Zero, once it has passed.
-        left = end.saturating_duration_since(Instant::now());
-    }
-}
-
-/// After a stop has shut down the receiving side: waits until all replies have
-/// arrived, for at most this long, and drops what the client still sends.
-///
-/// The sending side stays open meanwhile: were both shut down, Linux would
-/// answer whatever the client sends with a reset. The kernel has no event for
-/// the last acknowledgement, so it is asked now and then; mostly there is
-/// nothing to wait for, and this costs a few system calls.
-pub fn settle(stream: &mut impl Stream, scratch: &mut [u8], limit: Duration) {
-    // A client that never takes its replies must not keep the server.
-    let end = Instant::now() + limit;
-    // At least once: unread input would turn the close into a reset.
-    loop {
-        // What has come meanwhile; then, at once, the end of file that the
-        // stop has made.
-        while again(|| stream.read(scratch)).is_ok_and(|count| count > 0) {}
-        // Nothing is left to lose, or it is lost.
-        if stream.unacknowledged() == 0 || Instant::now() >= end {
-            return;
-        }
-        // Short beside the time in which a person notices a delay.
-        sleep(ACK_POLL_INTERVAL);
-    }
+pub fn is_temporary(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
-    use std::io::Write as _;
-    use std::net::TcpListener;
+    use crate::loopback::{pair, until};
 
-    /// A client whose machine acknowledges one byte at each look, and sends
-    /// one more message meanwhile.
-    struct Slow {
-        left: Cell<usize>,
-        reads: usize,
-        message: bool,
-    }
-
-    impl Read for Slow {
-        fn read(&mut self, _room: &mut [u8]) -> io::Result<usize> {
-            self.reads += 1;
-            self.message = !self.message;
-            Ok(usize::from(self.message))
-        }
-    }
-
-    impl Stream for Slow {
-        fn send(&mut self, _bytes: &[u8], _last: bool) -> io::Result<usize> {
-            panic!("nothing is left to say");
-        }
-
-        fn end_sending(&self) -> io::Result<()> {
-            panic!("both sides shut down would mean a reset");
-        }
-
-        fn limit_reading(&self, _limit: Duration) -> io::Result<()> {
-            panic!("a stop has shut down the receiving side already");
-        }
-
-        fn unacknowledged(&self) -> usize {
-            let left = self.left.get();
-            self.left.set(left.saturating_sub(1));
-            left
-        }
-    }
-
-    fn slow(left: usize) -> Slow {
-        Slow {
-            left: Cell::new(left),
-            reads: 0,
-            message: false,
-        }
+    #[test]
+    fn draining_ends_with_the_client_and_drops_what_it_has_sent() {
+        let (mut client, stream, _) = pair();
+        end_sending(&stream);
+        client.write_all(b"dropped").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        drain(&stream, &mut [0; 4]);
+        let mut receiver = &stream;
+        assert_eq!(receiver.read(&mut [0; 4]).unwrap(), 0, "all was read");
     }
 
     #[test]
-    fn a_stop_waits_until_all_has_arrived_and_drops_what_comes() {
-        let mut client = slow(3);
-        settle(&mut client, &mut [0; 8], Duration::from_secs(60));
-        assert_eq!(client.left.get(), 0);
-        assert_eq!(client.reads, 8, "each time a message and an end of file");
-    }
-
-    #[test]
-    fn a_stop_waits_for_nothing_where_there_is_nothing_to_wait_for() {
-        let mut client = slow(0);
-        settle(&mut client, &mut [0; 8], Duration::from_secs(60));
-        assert_eq!(client.reads, 2, "unread input would make a reset");
-    }
-
-    #[test]
-    fn a_stop_does_not_wait_for_ever() {
-        let mut client = slow(usize::MAX);
+    fn draining_ends_after_its_limit_however_often_the_client_sends() {
+        let (mut client, stream, _) = pair();
         let start = Instant::now();
-        settle(&mut client, &mut [0; 8], 3 * ACK_POLL_INTERVAL);
-        assert!(start.elapsed() >= 3 * ACK_POLL_INTERVAL);
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn the_last_bytes_wait_for_the_end_of_file() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        // The kernel waits a fifth of a second; a busy machine is slower now
-        // and then.
-        let waited = (0..10).any(|_| {
-            let mut client = TcpStream::connect(address).unwrap();
-            let (stream, _) = listener.accept().unwrap();
-            let mut stream = &stream;
-            // Others do not wait at all.
-            assert_eq!(stream.send(b"one", false).unwrap(), 3);
-            client.read_exact(&mut [0; 3]).unwrap();
-            assert_eq!(stream.send(b"two", true).unwrap(), 3);
-            client.set_nonblocking(true).unwrap();
-            let early = client.read(&mut [0; 3]);
-            stream.end_sending().unwrap();
-            client.set_nonblocking(false).unwrap();
-            let mut late = Vec::new();
-            client.read_to_end(&mut late).unwrap();
-            let waited = early.is_err();
-            assert_eq!(late, if waited { b"two".as_slice() } else { b"" });
-            waited
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                drain(&stream, &mut [0; 4]);
+                // The client's next write fails after this.
+                stream.shutdown(Shutdown::Both).ok();
+            });
+            while client.write_all(b"and more").is_ok() {
+                sleep(Duration::from_millis(5));
+            }
         });
-        assert!(waited);
+        assert!(start.elapsed() >= DRAIN_LIMIT);
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
-    fn a_connection_that_is_gone_has_nothing_left_to_arrive() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let client = TcpStream::connect(address).unwrap();
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.set_nonblocking(true).unwrap();
-        while stream.write(&[0; 4096]).is_ok() {}
-        assert!(unacknowledged(&stream) > 0);
-        // With input that it has not read, its close is a reset.
+    fn draining_ends_with_a_reset() {
+        let (client, stream, _) = pair();
+        // Unread input makes the client's close a reset.
+        (&stream).write_all(b"reply").unwrap();
+        until(|| client.peek(&mut [0; 8]).unwrap() == 5);
         drop(client);
-        let end = Instant::now() + Duration::from_secs(60);
-        while unacknowledged(&stream) > 0 {
-            assert!(Instant::now() < end, "nobody is there any more");
-            std::thread::yield_now();
+        let start = Instant::now();
+        drain(&stream, &mut [0; 4]);
+        assert!(start.elapsed() < DRAIN_LIMIT);
+    }
+
+    #[test]
+    fn a_stop_leaves_a_half_closed_client_its_receiving_side() {
+        let (mut client, stream, _) = pair();
+        end_sending(&stream);
+        shut_down(&stream, Shutdown::Read);
+        // With both sides shut down, these bytes would cause a reset.
+        for _ in 0..3 {
+            client.write_all(b"more").unwrap();
+            sleep(Duration::from_millis(10));
         }
+        assert_eq!(client.read(&mut [0; 4]).unwrap(), 0);
+        let mut bytes = [0; 64];
+        assert!((&stream).read(&mut bytes).unwrap() > 0);
+        shut_down(&stream, Shutdown::Both);
+        while (&stream).read(&mut bytes).unwrap() > 0 {}
+    }
+
+    #[test]
+    fn a_stop_ends_the_receiving_of_any_other_client() {
+        let (_client, stream, _) = pair();
+        shut_down(&stream, Shutdown::Read);
+        assert_eq!((&stream).read(&mut [0; 4]).unwrap(), 0);
     }
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn the_kernel_knows_what_has_not_arrived() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut client = TcpStream::connect(address).unwrap();
-        let (mut stream, _) = listener.accept().unwrap();
+    fn the_kernel_knows_what_was_not_acknowledged() {
+        let (mut client, mut stream, _) = pair();
         assert_eq!(unacknowledged(&stream), 0);
-        // More than the client's machine has room for.
+        // More than the client's kernel has room for.
         stream.set_nonblocking(true).unwrap();
         let mut sent = 0;
         while let Ok(count) = stream.write(&[0; 4096]) {
@@ -338,10 +199,18 @@ mod tests {
         }
         assert!(unacknowledged(&stream) > 0);
         client.read_exact(&mut vec![0; sent]).unwrap();
-        let end = Instant::now() + Duration::from_secs(60);
-        while unacknowledged(&stream) > 0 {
-            assert!(Instant::now() < end, "it has read everything");
-            std::thread::yield_now();
-        }
+        until(|| unacknowledged(&stream) == 0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_connection_that_is_gone_has_nothing_left_to_acknowledge() {
+        let (client, mut stream, _) = pair();
+        stream.set_nonblocking(true).unwrap();
+        while stream.write(&[0; 4096]).is_ok() {}
+        assert!(unacknowledged(&stream) > 0);
+        // Unread input makes the client's close a reset.
+        drop(client);
+        until(|| unacknowledged(&stream) == 0);
     }
 }

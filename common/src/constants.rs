@@ -9,18 +9,18 @@ use std::time::Duration;
 /// The address listened on; `--host` changes it.
 ///
 /// The originals: `0.0.0.0`, every network of the machine. Here the loopback
-/// address, so that nobody outside can connect until the teacher says so.
+/// address: other machines can connect only when the teacher says so.
 pub const HOST: &str = "127.0.0.1";
 
 /// The TCP port listened on; `--port` changes it. The originals: the same.
 pub const PORT: u16 = 8080;
 
 /// How many clients the kernel queues until the server accepts them; see
-/// listen(2).
+/// listen(2). `net.core.somaxconn` may lower it.
 ///
-/// The originals: 5. When the queue is full, Linux drops the client's last
-/// handshake packet, and the client tries again only a second later: with 5,
-/// a burst of 64 clients waits for seconds.
+/// The originals: 5. While the queue is full, Linux ignores the SYN of a new
+/// client, whose kernel repeats it only a second later: with 5, a burst of 64
+/// clients waits for seconds.
 pub const BACKLOG: i32 = 1024;
 
 /// The most bytes received, and echoed, at a time. The originals: the same.
@@ -48,11 +48,12 @@ pub const GRACE: u64 = 5;
 
 /// How long the server waits, at the close, for the client's end of file.
 ///
-/// The originals: not at all, which can destroy a reply on its way.
+/// The originals: not at all, which can destroy a reply that is still in the
+/// server's send queue.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
-/// The pause between two looks, at a stop, at whether a client has got its
-/// replies. The originals: none, since they do not look.
+/// The pause between two looks, at a stop, at whether the client's kernel has
+/// acknowledged all replies. The originals do not look.
 pub const ACK_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The pause before the next try when resources have run out.
@@ -60,14 +61,19 @@ pub const ACK_POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// The originals: none; there such an error ends the server.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a shortage must be over before a new one is reported again.
-///
-/// The originals: none.
+/// How long an error must have stayed away before it is reported again.
 pub const REPORT_GAP: Duration = Duration::from_secs(1);
 
-/// How long, once every client was cut off, those who served it may clear up.
+/// Milliseconds in which several signals count as one request to stop:
+/// timeout(1), for example, sends two.
 ///
-/// The originals: none, for want of an orderly stop.
+/// The originals: none, since the first signal ends them.
+pub const SAME_REQUEST: u64 = 200;
+
+/// How long a stop may take before the server says what it waits for.
+pub const WAIT_NOTICE: Duration = Duration::from_millis(300);
+
+/// How long, after the grace, the workers of cut clients may take to end.
 pub const CLEANUP_LIMIT: Duration = Duration::from_secs(1);
 
 /// The reply of `--reply greeting`.

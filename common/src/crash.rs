@@ -1,40 +1,28 @@
-//! A crash is a crash: no handler of the standard library stands between.
+//! Signals that would end the server, or that Rust would handle first.
 //!
-//! Before `main`, Rust's standard library looks whether anybody handles
-//! SIGSEGV and SIGBUS. If nobody does, it installs a handler that can tell an
-//! overflow of the stack from any other crash. For that every new thread maps
-//! a second stack, which takes a third of the time of its creation, and aborts
-//! the whole program when there is no memory for it: a thread that cannot be
-//! created would take all clients along. And the handler swallows the first
-//! such signal that comes from outside. Here somebody handles them.
+//! Before `main`, Rust's standard library installs a handler of SIGSEGV and
+//! SIGBUS which can name an overflow of the stack, unless these signals are
+//! handled or ignored already. For that handler each new thread maps a second
+//! stack and unmaps it at its end. Without it threads-server serves 1.16 times
+//! as many clients in a second (8 clients, one exchange each), a thread that
+//! finds no memory for its second stack does not abort the whole program, and
+//! the first such signal from outside is not swallowed.
 
-// What goes wrong, and signals by their names.
+// Signals, by name and by number.
+use nix::sys::signal::{SigHandler, Signal, signal};
 use std::io;
 
-// Of which the standard library has none.
-use nix::sys::signal::Signal;
-
-// The function that gives them back their default.
-use crate::shutdown;
-
 /// The signals of a crash that the standard library would handle.
-const SIGNALS: [Signal; 2] = [Signal::SIGSEGV, Signal::SIGBUS];
+const CRASH_SIGNALS: [Signal; 2] = [Signal::SIGSEGV, Signal::SIGBUS];
 
-/// Run by the C library before `main`, and before Rust's own start.
+/// The C library runs this before `main`, and so before Rust's own start.
 ///
-/// To be ignored is enough to be left alone; a signal of a real crash ends the
-/// program even so, see sigaction(2).
+/// A crash ends the program even while its signal is ignored, sigaction(2).
 extern "C" fn before_main() {
-    for signal in SIGNALS {
-        // SAFETY: no handler is installed, and there is one thread yet.
-        #[expect(unsafe_code, reason = "sigaction(2) could do anything")]
-        unsafe {
-            libc::signal(signal as libc::c_int, libc::SIG_IGN)
-        };
-    }
+    set(&CRASH_SIGNALS, SigHandler::SigIgn).ok();
 }
 
-/// The list of what is run before `main`, in which this is an entry.
+/// The list of functions that run before `main`; this is one entry of it.
 #[used]
 #[expect(unsafe_code, reason = "a section is the linker's business")]
 // SAFETY: the section holds pointers to functions of this type.
@@ -45,11 +33,26 @@ extern "C" fn before_main() {
 #[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".init_array"))]
 static BEFORE_MAIN: extern "C" fn() = before_main;
 
-/// After Rust's start: a crash ends the process, by the kernel's default.
+/// After Rust's start: a crash ends the process, as it is the kernel's
+/// default. At a limit of file size, write(2) fails with EFBIG instead of
+/// ending the program by SIGXFSZ.
 ///
 /// # Errors
 ///
 /// Those of sigaction(2), which has none for signals that exist.
-pub fn restore() -> io::Result<()> {
-    shutdown::restore(&SIGNALS)
+pub fn set_dispositions() -> io::Result<()> {
+    set(&CRASH_SIGNALS, SigHandler::SigDfl)?;
+    set(&[Signal::SIGXFSZ], SigHandler::SigIgn)
+}
+
+/// Gives these signals one effect; `effect` is never a handler here.
+fn set(signals: &[Signal], effect: SigHandler) -> io::Result<()> {
+    for &each in signals {
+        // SAFETY: no handler is installed, which could do anything.
+        #[expect(unsafe_code, reason = "signal could install any handler")]
+        unsafe { signal(each, effect) }?;
+    }
+    // The program that has started this one may have blocked them.
+    let all = signals.iter().copied().collect::<nix::sys::signal::SigSet>();
+    Ok(all.thread_unblock()?)
 }

@@ -1,114 +1,111 @@
-//! What the three servers share, and what a reader of one approach need not
-//! read first.
+//! What the three servers are made of.
 //!
-//! `echo.rs` is the second page that everybody reads, after a `main.rs`. Then
-//! `listener.rs` and `stop.rs`; the rest is here to be looked up.
+//! `echo.rs` is the second page of every approach, after its `main.rs`. Then
+//! `closing.rs`, `listener.rs` and `shutdown.rs`; `console/` has what the user
+//! sees.
 
-// One file each; the order of the alphabet, not that of reading.
+// What the class reads, and `console`, what the user sees.
 pub mod closing;
 pub mod console;
 pub mod constants;
 pub mod crash;
 pub mod echo;
+pub mod idle;
 pub mod listener;
 pub mod shutdown;
 pub mod totals;
 
-// What `main` returns, and what threads share.
-use std::process::ExitCode;
-use std::sync::Arc;
-
-// What `run` puts together.
+// The exit status and shared ownership, and what `run` puts together.
+pub use console::Context;
 use console::errors::Failure;
 use console::log::Log;
 use console::options::{Options, Program};
-use console::trace::Trace;
 use listener::Listener;
+use shutdown::Stop;
+use std::process::ExitCode;
+use std::sync::Arc;
 use totals::Totals;
 
-// Where there is no fork(2) the build ends here, with one clear sentence.
+// The build ends here on systems without fork(2).
 #[cfg(not(unix))]
 compile_error!("these servers need fork and poll: on Windows, use WSL");
 
-/// What every part of a server may look at, and none changes.
-#[derive(Debug)]
-pub struct Context {
-    /// What the user asked for.
-    pub options: Options,
-    /// Where what happens is printed.
-    pub log: Log,
-    /// Where it is drawn from; `None` without `--trace`.
-    pub trace: Option<Trace>,
-}
+/// Serves clients until a stop; returns what was received and sent.
+pub type ServeUntilStop =
+    fn(&Arc<Context>, Listener, Stop) -> Result<Totals, Failure>;
 
-impl Context {
-    /// A server that does as the options say.
-    ///
-    /// # Errors
-    ///
-    /// `Failure::Trace` when the file of the trace cannot be opened.
-    pub fn new(program: Program, options: Options) -> Result<Self, Failure> {
-        // Everything is printed by it.
-        let log = Log::new(program.name, options.language, options.quiet);
-        // `map` and `transpose`: no file is fine, one that fails is not.
-        let trace = options.trace.as_ref().map(|path| {
-            Trace::open(program.name, path)
-                .map_err(|error| Failure::Trace(path.clone(), error))
-        });
-        // Put together, to be shared and never changed.
-        Ok(Self {
-            trace: trace.transpose()?,
-            log,
-            options,
-        })
-    }
-}
-
-/// Runs a server: reads its options, listens, serves, prints the first and
-/// the last line, and reports what failed. Returns the exit status.
-pub fn run(
-    program: Program,
-    serve: impl FnOnce(&Arc<Context>, Listener) -> Result<Totals, Failure>,
-) -> ExitCode {
-    // Does not return if there is nothing to serve: `--help`, a mistake.
+/// Runs a server: reads its options, listens, serves, prints the last line,
+/// and reports a failure. Returns the exit status.
+pub fn run(program: Program, serve: ServeUntilStop) -> ExitCode {
+    // Does not return after `--help` or a command line that is wrong.
     let options = Options::from_environment(program);
-    // Copied out, since the options are about to be moved.
     let language = options.language;
-    // The only place where a server ends.
     match start(program, options, serve) {
-        // For whoever has started it: all is well.
+        // 128 and the number of SIGINT, as a shell reports it.
+        Ok(()) if shutdown::interrupted() => ExitCode::from(130),
         Ok(()) => ExitCode::SUCCESS,
-        // It could not start, or not go on.
         Err(failure) => {
-            // A failure may come before there is a server to print it.
+            // The failure may come before there is a context to print it.
             let log = Log::new(program.name, language, true);
-            // Some failures need no word: who has interrupted it knows.
-            if let Some(message) = failure.message(language) {
-                // One line on standard error.
-                log.print_error(&message);
-            }
-            // For whoever has started it: a script, a service manager.
-            ExitCode::from(failure.status())
+            log.print_error(&failure.message(language).unwrap_or_default());
+            ExitCode::from(1)
         }
     }
 }
 
-/// Listens and serves until an orderly stop, and prints the last line.
+/// Listens, serves until a stop, and prints the last line.
 fn start(
     program: Program,
     options: Options,
-    serve: impl FnOnce(&Arc<Context>, Listener) -> Result<Totals, Failure>,
+    serve: ServeUntilStop,
 ) -> Result<(), Failure> {
-    // Before the first thread, and the first child.
-    crash::restore()?;
-    // `Arc`: threads share it, and none can know which is the last.
+    // These hold for all threads and child processes created later.
+    crash::set_dispositions()?;
+    // All threads share the context, and the last one frees it.
     let context = Arc::new(Context::new(program, options)?);
-    // Without a listening socket there is nothing to serve.
     let listener = Listener::new(Arc::clone(&context))?;
-    // The first line is printed in there, when clients may come.
-    let totals = serve(&context, listener)?;
-    // The last line.
+    let stop = Stop::new(Arc::clone(&context))?;
+    // The first line is printed in `serve`, when all is ready for clients.
+    let totals = serve(&context, listener, stop)?;
     context.log.print_stopped(totals);
-    // Everything has gone as it should.
     Ok(())
+}
+
+/// What the unit tests of this crate share.
+#[cfg(test)]
+mod loopback {
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::time::{Duration, Instant};
+
+    use crate::console::Context;
+    use crate::console::language::Language;
+    use crate::console::options::{Options, Program, Serve};
+
+    /// Both ends of a connection, and the client's address.
+    pub fn pair() -> (TcpStream, TcpStream, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let (stream, address) = listener.accept().unwrap();
+        (client, stream, address)
+    }
+
+    /// The context of a quiet server with these options.
+    pub fn context(words: &str) -> Context {
+        let program =
+            Program { name: "test", serve: Serve::Once, backend: None };
+        let words = format!("test --quiet {words}");
+        let words = words.split_whitespace().map(Into::into);
+        let options = Options::parse(program, Language::English, words);
+        Context::new(program, options.unwrap()).unwrap()
+    }
+
+    /// Waits until this holds.
+    pub fn until(mut holds: impl FnMut() -> bool) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !holds() {
+            assert!(Instant::now() < end, "waited in vain");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }

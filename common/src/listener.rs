@@ -1,72 +1,50 @@
-//! The listening socket: bound, watched and accepted from, with every fault
-//! that accept(2) can hand on, and with the stop.
+//! The listening socket: bound, accepted from, with every fault that
+//! accept(2) can hand on.
 //!
 //! Next: `echo.rs`, for what happens to a client that was accepted.
 
-// The standard library can accept, and knows threads and time.
-use std::io;
-use std::mem;
-use std::net::{
-    Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _,
-};
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use std::sync::Arc;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-// poll(2), and the options that the standard library has no name for.
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::close;
-use socket2::{Domain, Socket, Type};
-
-// What a listener is told, and what it tells.
-use crate::Context;
+// Sockets, time and shared ownership; errors by name; socket options that the
+// standard library lacks.
+use crate::console::Context;
 use crate::console::errors::{Failure, TransientError};
 use crate::console::options::Options;
 use crate::constants::{BACKLOG, RETRY_PAUSE};
 use crate::shutdown::{self, Stop};
+use nix::errno::Errno;
+use socket2::{Domain, Socket, Type};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// What a server's loop has to deal with next.
-#[derive(Debug)]
-pub enum Event {
-    /// A client was accepted: its socket and its address.
-    Client(TcpStream, SocketAddr),
-    /// Something else has happened: somebody called `shutdown::wake`.
-    Wake,
-    /// The server was asked to stop: this side of every client's socket must
-    /// be shut down now.
-    Stop(Shutdown),
-}
+/// A client's connection: its socket, and the client's address.
+pub type Connection = (TcpStream, SocketAddr);
 
 /// What one call of accept(2) has come to.
 #[derive(Debug)]
 pub enum Accepted {
-    /// Somebody has come: a socket, and who is at its other end.
-    Client(TcpStream, SocketAddr),
-    /// Nobody is waiting.
-    Nobody,
-    /// Somebody is, but resources have run out; see `Listener::pause`.
+    /// A client was waiting.
+    Client(Connection),
+    /// No client is waiting.
+    NoClient,
+    /// A client is waiting, but descriptors or memory have run out.
     Exhausted,
 }
 
-/// The listening socket and all that its owner must wait for besides.
+/// The listening socket and the clients that come from it.
 #[derive(Debug)]
 pub struct Listener {
-    /// The options and the transcript.
+    /// The options, and where errors are reported.
     context: Arc<Context>,
-    /// `None` once the server was asked to stop.
-    socket: Option<Arc<TcpListener>>,
-    /// The course of the stop.
-    pub stop: Stop,
+    /// `None` once a stop has closed it, or workers have taken it over.
+    pub socket: Option<Arc<TcpListener>>,
     /// Clients accepted so far.
-    accepted: u64,
-    /// A client that nobody could be created for yet.
-    kept: Option<(TcpStream, SocketAddr)>,
-    /// No client is taken before this moment: resources have run out.
-    paused: Option<Instant>,
-    /// What else wakes the loop by becoming readable.
-    also: Option<Arc<OwnedFd>>,
+    pub accepted: u64,
+    /// A client for which no thread or process could be created yet.
+    deferred: Option<Connection>,
+    /// No client is accepted before this moment: resources have run out.
+    paused_until: Option<Instant>,
 }
 
 impl Listener {
@@ -74,423 +52,214 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Whatever the name's resolution, bind(2) or listen(2) fail with.
+    /// Those of the name's resolution, of bind(2) and of listen(2).
     pub fn new(context: Arc<Context>) -> Result<Self, Failure> {
-        // What fails here is mostly the user's to mend: a port in use.
         let socket = bind(&context.options)?;
-        // From here on Ctrl-C is an orderly stop.
-        let stop = Stop::new(context.options.grace)?;
-        Ok(Self {
-            context,
-            socket: Some(Arc::new(socket)),
-            stop,
-            accepted: 0,
-            kept: None,
-            paused: None,
-            also: None,
-        })
+        Ok(Self::on_socket(context, Arc::new(socket)))
     }
 
-    /// The listening socket; `None` once the server was asked to stop.
+    /// A listener for one more loop, on the same listening socket.
     #[must_use]
-    pub fn socket(&self) -> Option<&Arc<TcpListener>> {
-        self.socket.as_ref()
+    pub fn on_socket(context: Arc<Context>, socket: Arc<TcpListener>) -> Self {
+        let (socket, accepted) = (Some(socket), 0);
+        let (deferred, paused_until) = (None, None);
+        Self { context, socket, accepted, deferred, paused_until }
     }
 
-    /// The address really bound: with `--port 0` the kernel has chosen.
+    /// Prints the first line: from here on clients can connect.
     ///
     /// # Errors
     ///
-    /// Those of getsockname(2), and ENOTCONN once the server has stopped.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        // Without a socket there is no address.
+    /// Those of getsockname(2), and ENOTCONN without a socket.
+    pub fn print_listening(&self) -> Result<(), Failure> {
+        // With `--port 0` only the kernel knows the port.
         let socket = self.socket.as_ref().ok_or(Errno::ENOTCONN)?;
-        // getsockname(2): the kernel knows best.
-        socket.local_addr()
-    }
-
-    /// Prints the first line: from now on clients can come.
-    ///
-    /// # Errors
-    ///
-    /// Those of `address`.
-    pub fn announce(&self) -> Result<(), Failure> {
-        // Whoever reads this line may connect at once: the kernel queues.
-        self.context.log.print_listening(self.address()?);
-        // Said, whether anybody has read it or not.
+        self.context.log.print_listening(socket.local_addr()?);
         Ok(())
     }
 
-    /// Hands the listening socket over to workers who accept by themselves,
-    /// and who wait for it: it blocks from now on. `next` then yields no more
-    /// clients.
-    ///
-    /// # Errors
-    ///
-    /// Those of ioctl(2), and ENOTCONN once the server has stopped.
-    pub fn hand_over(&mut self) -> Result<Arc<TcpListener>, Failure> {
-        // `take` leaves `None` behind, as after a stop.
-        let socket = self.socket.take().ok_or(Errno::ENOTCONN)?;
-        // The flag belongs to the open socket, not to one descriptor of it:
-        // it holds in processes created later, too.
-        socket.set_nonblocking(false)?;
-        // Shared by threads, copied into processes.
-        Ok(socket)
-    }
-
-    /// Gives up the listening socket, which others share: `next` yields no
-    /// clients any more.
-    pub fn leave(&mut self) {
+    /// Closes the listening socket. At a stop this is its last descriptor, and
+    /// the kernel resets the clients that are still in its queue.
+    pub fn close(&mut self) {
         self.socket = None;
     }
 
-    /// In a process that was just forked: closes its copy of the listening
-    /// socket.
-    pub fn close_copy(&mut self) {
-        // Gone from here, as after a stop.
-        if let Some(socket) = self.socket.take() {
-            // By its number; it was open, so this cannot fail.
-            close(socket.as_raw_fd()).ok();
-            // Not dropped, for its memory is shared with the server: to free
-            // it means to write to it, and the kernel would copy a page.
-            mem::forget(socket);
-        }
-    }
-
-    /// The same listening socket for one more loop, which learns of a stop by
-    /// a pipe of its own; see `Stop::share`.
+    /// How many accepted clients wait for a thread or a process: 0 or 1.
     #[must_use]
-    pub fn share(&self, pipe: Arc<OwnedFd>) -> Self {
-        Self {
-            context: Arc::clone(&self.context),
-            socket: self.socket.clone(),
-            stop: self.stop.share(pipe),
-            accepted: 0,
-            kept: None,
-            paused: None,
-            also: None,
-        }
+    pub fn deferred(&self) -> usize {
+        usize::from(self.deferred.is_some())
     }
 
-    /// Makes `next` yield a wake-up, too, whenever this becomes readable.
-    pub fn also_wait_for(&mut self, descriptor: Arc<OwnedFd>) {
-        self.also = Some(descriptor);
-    }
-
-    /// How many clients were accepted.
-    #[must_use]
-    pub fn accepted(&self) -> u64 {
-        self.accepted
-    }
-
-    /// Waits for what comes next, while so many clients are being served;
-    /// `None` when the server has stopped and all its work is done.
-    ///
-    /// A client comes only while there is room for it; others wait in the
-    /// kernel's queue.
+    /// Waits for a client and accepts it; `None` when something else has ended
+    /// the wait: a signal, a `shutdown::wake`, the end of a pause.
     ///
     /// # Errors
     ///
-    /// `Failure::Interrupted` after a second request to stop, and errors that
-    /// only a mistake in the program can cause.
-    pub fn next(&mut self, serving: usize) -> Result<Option<Event>, Failure> {
-        loop {
-            // First what must not wait: a stop, and ends of children and
-            // threads. A crowd of clients would otherwise delay both.
-            if let Some(side) = self.demand()? {
-                return Ok(Some(Event::Stop(side)));
-            }
-            // A kept client is one that a stop must wait for, and takes room.
-            let serving = serving + usize::from(self.kept.is_some());
-            // The last one has left after a stop.
-            if self.stop.over(serving) {
-                return Ok(None);
-            }
-            // The caller looks after it, and then counts again.
-            if self.stop.woken() {
-                return Ok(Some(Event::Wake));
-            }
-            // A kept client comes before those in the queue.
-            if self.paused().is_none()
-                && let Some((stream, address)) = self.kept.take()
-            {
-                // It may have missed the stop, which had its turn meanwhile.
-                if self.socket.is_none() {
-                    stream.shutdown(Shutdown::Read).ok();
-                }
-                // Another try to create somebody for it.
-                return Ok(Some(Event::Client(stream, address)));
-            }
-            // Under load somebody is waiting already, and trying to accept
-            // costs less than asking first.
-            let accepting = self.accepting(serving);
-            // A full house leaves them to the kernel.
-            if accepting {
-                match self.accept()? {
-                    // The caller creates somebody to serve it.
-                    Accepted::Client(stream, address) => {
-                        return Ok(Some(Event::Client(stream, address)));
-                    }
-                    // Nothing to do until something happens.
-                    Accepted::Nobody => {}
-                    // From the start: now there is a pause to be kept.
-                    Accepted::Exhausted => continue,
-                }
-            }
-            // Here the main thread sleeps.
-            if self.wait(accepting)? {
-                return Ok(Some(Event::Wake));
-            }
-        }
-    }
-
-    /// Whether a client may be accepted now: nobody has asked for a stop, the
-    /// limit leaves room, and resources have not just run out.
-    pub fn accepting(&mut self, serving: usize) -> bool {
-        self.socket.is_some()
-            && serving < self.context.options.max_clients
-            && self.paused().is_none()
-    }
-
-    /// What a stop demands of every client now. The first demand closes the
-    /// listening socket: the kernel resets those still in its queue.
-    ///
-    /// # Errors
-    ///
-    /// `Failure::Interrupted` after a second request to stop.
-    pub fn demand(&mut self) -> Result<Option<Shutdown>, Failure> {
-        // Mostly nothing: this is asked in every round.
-        let demand = self.stop.due()?;
-        // Clients that come from now on are refused at once.
-        if demand.is_some() {
-            self.socket = None;
-        }
-        // What is left to do differs between the approaches.
-        Ok(demand)
-    }
-
-    /// Accepts one client if one is waiting; never blocks.
-    ///
-    /// # Errors
-    ///
-    /// Those of accept(2) that only a mistake in the program can cause.
-    pub fn accept(&mut self) -> Result<Accepted, Failure> {
-        // Not even in the moment before this loop learns of the stop: another
-        // may have made room by then.
-        if shutdown::requested() {
-            return Ok(Accepted::Nobody);
-        }
-        // After a stop there is nobody to be accepted from.
-        let Some(socket) = &self.socket else {
-            return Ok(Accepted::Nobody);
-        };
-        // The socket does not block, so neither does this.
-        let log = &self.context.log;
-        let accepted = accept(socket, |trouble, error| {
-            // Once for each spell.
-            log.report_transient(trouble, error);
-        })?;
-        // What this owner must remember of it.
-        match accepted {
-            // For the summary.
-            Accepted::Client(..) => self.accepted += 1,
-            // Without a pause the loop would spin: the client stays in the
-            // queue, and the socket stays readable.
-            Accepted::Exhausted => self.pause(),
-            // It was gone again, or nobody had come.
-            Accepted::Nobody => {}
-        }
-        // And what the caller must do.
-        Ok(accepted)
-    }
-
-    /// Takes a client back for which no thread or process could be created;
-    /// `next` hands it out again after a pause, before any other.
-    pub fn keep(
+    /// Those that only a mistake in this program can cause.
+    pub fn accept(
         &mut self,
-        stream: TcpStream,
-        address: SocketAddr,
-        trouble: TransientError,
+        active_clients: usize,
+        stop: &Stop,
+    ) -> Result<Option<Connection>, Failure> {
+        // After the pause the deferred client comes before those in the queue.
+        if self.paused_until().is_none() && self.deferred.is_some() {
+            return Ok(self.deferred.take());
+        }
+        // Under load a client is waiting already, and accepting at once costs
+        // one system call less than waiting first.
+        if self.may_accept(active_clients)
+            && let Some(connection) = self.try_accept()?
+        {
+            return Ok(Some(connection));
+        }
+        // The server sleeps here. At the client limit the listening socket is
+        // not watched, so that waiting clients do not end the wait at once.
+        let deadline = self.paused_until();
+        let watched = self.may_accept(active_clients);
+        let socket = self.socket.as_ref().filter(|_| watched);
+        let waited = stop.wait(socket.map(|it| it.as_fd()), deadline);
+        // poll(2) may be short of memory for a moment.
+        waited.or_else(|errno| self.retry_or_fail(errno))?;
+        Ok(None)
+    }
+
+    /// Whether a client may be accepted now: the socket is open, the limit is
+    /// not reached, and resources have not just run out.
+    pub fn may_accept(&mut self, active_clients: usize) -> bool {
+        self.socket.is_some()
+            && self.deferred.is_none()
+            && active_clients < self.context.options.max_clients
+            && self.paused_until().is_none()
+    }
+
+    /// Accepts a client if one is waiting; never blocks.
+    ///
+    /// # Errors
+    ///
+    /// Those of accept(2) that only a mistake in this program can cause.
+    pub fn try_accept(&mut self) -> Result<Option<Connection>, Failure> {
+        // A stop may have come after this loop last looked.
+        let socket = self.socket.as_ref().filter(|_| !shutdown::requested());
+        let Some(socket) = socket else { return Ok(None) };
+        // The listening socket does not block, so this call does not either.
+        let log = &self.context.log;
+        let report = |kind, error: &_| log.report_transient(kind, error);
+        match accept_from(socket, report)? {
+            // The client counts as served from here on.
+            Accepted::Client(connection) => {
+                self.accepted += 1;
+                return Ok(Some(connection));
+            }
+            // The client stays in the queue and the socket readable: without a
+            // pause the loop would spin.
+            Accepted::Exhausted => {
+                self.paused_until = Some(Instant::now() + RETRY_PAUSE);
+            }
+            Accepted::NoClient => {}
+        }
+        Ok(None)
+    }
+
+    /// Keeps a client for which no thread or process could be created; after a
+    /// pause `accept` returns it again.
+    pub fn defer(
+        &mut self,
+        connection: Connection,
+        kind: TransientError,
         error: &io::Error,
     ) {
-        // Once for each spell.
-        self.context.log.report_transient(trouble, error);
-        // One at most: while it is here, no other is accepted.
-        self.kept = Some((stream, address));
-        // Time for others to end, and to free what has run out.
-        self.pause();
-    }
-
-    /// Takes no client for a short while: resources have run out.
-    fn pause(&mut self) {
-        self.paused = Some(Instant::now() + RETRY_PAUSE);
+        self.context.log.report_transient(kind, error);
+        self.deferred = Some(connection);
+        // Others may end meanwhile, and free what has run out.
+        self.paused_until = Some(Instant::now() + RETRY_PAUSE);
     }
 
     /// The end of a pause that still lasts.
-    pub fn paused(&mut self) -> Option<Instant> {
-        // Without a pause there is no need to look at the clock.
-        self.paused = self.paused.filter(|end| Instant::now() < *end);
-        // Forgotten once it is over.
-        self.paused
+    pub fn paused_until(&mut self) -> Option<Instant> {
+        // Without a pause the clock need not be read.
+        self.paused_until =
+            self.paused_until.filter(|end| Instant::now() < *end);
+        self.paused_until
     }
 
-    /// When the stop, or the end of a pause, wants to be looked at.
-    pub fn deadline(&mut self) -> Option<Instant> {
-        // Either may be there or not.
-        let deadlines = [self.stop.deadline(), self.paused()];
-        // `flatten` leaves out those that are not.
-        deadlines.into_iter().flatten().min()
-    }
-
-    /// Waits until there is something to do; says whether it is more than a
-    /// client or a signal.
-    fn wait(&mut self, accepting: bool) -> Result<bool, Failure> {
-        // For ever, mostly: an idle server costs no processor time.
-        let timeout = timeout(self.deadline());
-        // Signals first: their pipe is always there.
-        let signals = self.stop.pipe().as_fd();
-        // Then what the caller has added; or else the pipe once more.
-        let also = self.also.as_ref().map_or(signals, |fd| fd.as_fd());
-        // A full house does not look at its queue: it could not help it.
-        let socket = self.socket.as_ref().filter(|_| accepting);
-        let socket = socket.map_or(signals, |socket| socket.as_fd());
-        // An array needs no memory from the heap, of which each page that is
-        // written to costs a forking server a copy.
-        let mut waited = [signals, also, socket]
-            .map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        // No wake-up can be lost: what came since the last look has made its
-        // descriptor readable, and poll(2) returns at once.
-        match poll(&mut waited, timeout) {
-            // Time has passed, a signal came, or a client is there: whatever
-            // it is, the next round finds out.
-            Ok(_) => {
-                // But not what the caller waits for: that is told.
-                let news =
-                    self.also.is_some() && waited[1].any() != Some(false);
-                // Or else the next wait would end at once.
-                if waited[0].any() != Some(false) {
-                    self.stop.hush();
-                }
-                // For the caller, who knows what it waits for.
-                Ok(news)
-            }
-            // A signal, whose byte is in the pipe by now.
-            Err(Errno::EINTR) => Ok(false),
-            // No memory, most likely.
-            Err(errno) => self.bear(errno).map(|()| false),
-        }
-    }
-
-    /// Sits out a failure to wait, if it may pass.
+    /// Survives a failed wait for sockets if the cause may pass.
     ///
     /// # Errors
     ///
-    /// The failure itself, if only a mistake in the program can cause it.
-    pub fn bear(&mut self, errno: Errno) -> Result<(), Failure> {
-        // ENOSPC: epoll(7) has a limit of its own for each user.
-        if !matches!(errno, Errno::ENOMEM | Errno::ENOSPC) {
+    /// The failure itself, if only a mistake in this program can cause it.
+    pub fn retry_or_fail(&self, errno: Errno) -> Result<(), Failure> {
+        // ENOSPC: epoll(7) has a limit for each user. EINVAL: the limit of
+        // open files was lowered below the number of descriptors, poll(2).
+        if !matches!(errno, Errno::ENOMEM | Errno::ENOSPC | Errno::EINVAL) {
             return Err(errno.into());
         }
-        // Once for each spell.
-        self.context
-            .log
-            .report_transient(TransientError::Wait, &errno.into());
-        // The one blind wait here: the call that could wait has failed.
-        sleep(RETRY_PAUSE);
-        // Then once more from the start.
+        // The call that could wait has failed, so the thread sleeps instead.
+        let log = &self.context.log;
+        log.report_transient(TransientError::Wait, &errno.into());
+        std::thread::sleep(RETRY_PAUSE);
         Ok(())
     }
 }
 
-/// The time until a deadline as poll(2) takes it; for ever without one.
-#[must_use]
-pub fn timeout(deadline: Option<Instant>) -> PollTimeout {
-    // Without a deadline only an event ends the wait.
-    let Some(deadline) = deadline else {
-        return PollTimeout::NONE;
-    };
-    // Zero if it has passed: then the wait is only a look.
-    let left = deadline.saturating_duration_since(Instant::now());
-    // Rounded up: a wait that ends before its deadline would only go round
-    // and round until the millisecond is over.
-    let left = left + Duration::from_nanos(999_999);
-    // Milliseconds in 32 bits; what is longer is cut, and asked again.
-    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
-}
-
-/// Accepts one client; waits for one if the socket is a blocking one, at most
-/// for the idle limit, which holds for it as well. Says what trouble there was
-/// on the way.
+/// Accepts one client from this socket. If the socket blocks, this waits for a
+/// client, at most for the idle limit, which the socket has as well. `report`
+/// is told of errors that pass.
 ///
 /// # Errors
 ///
-/// Those of accept(2) that only a mistake in the program can cause.
-pub fn accept(
+/// Those of accept(2) that only a mistake in this program can cause.
+pub fn accept_from(
     socket: &TcpListener,
-    trouble: impl Fn(TransientError, &io::Error),
+    report: impl Fn(TransientError, &io::Error),
 ) -> Result<Accepted, Failure> {
     loop {
-        // The standard library repeats the call after EINTR, and asks for a
-        // descriptor that a program started from here does not inherit.
+        // The kernel has completed the handshake already. The standard library
+        // repeats the call after EINTR and sets close-on-exec.
         let error = match socket.accept() {
-            // The handshake is long complete: the kernel has done it.
-            Ok((stream, address)) => {
-                // Elsewhere the client's socket inherits the listening one's
-                // O_NONBLOCK; on Linux it never does.
+            Ok(connection) => {
+                // On Linux the new socket never inherits O_NONBLOCK.
                 #[cfg(not(target_os = "linux"))]
-                stream.set_nonblocking(false)?;
-                return Ok(Accepted::Client(stream, address));
+                connection.0.set_nonblocking(false)?;
+                return Ok(Accepted::Client(connection));
             }
-            // Nobody is at fault yet.
             Err(error) => error,
         };
-        // Some errors must be tried again, some waited out, some believed.
-        match blame(&error) {
-            // EAGAIN: of a socket that does not block, or after a time limit.
-            Blame::Nobody => return Ok(Accepted::Nobody),
-            // accept(2): an error of the network that happened to the new
-            // connection; the one behind it may be well.
-            Blame::Network => trouble(TransientError::Network, &error),
-            // To go on at once would only fail again, as fast as it can.
-            Blame::Resources => {
-                // Once for each spell.
-                trouble(TransientError::Accept, &error);
-                // The caller can free something, or wait.
+        // The errors that accept(2) lists are of four kinds.
+        match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+            Errno::EAGAIN => return Ok(Accepted::NoClient),
+            // Not a listening socket, or no socket at all: a mistake in this
+            // program, and the next call would fail in the same way.
+            Errno::EBADF | Errno::EFAULT | Errno::EINVAL | Errno::ENOTSOCK => {
+                return Err(error.into());
+            }
+            // Descriptors of this process or of the system; buffers; memory.
+            Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM => {
+                report(TransientError::Accept, &error);
                 return Ok(Accepted::Exhausted);
             }
-            // The next call would fail just the same.
-            Blame::Program => return Err(error.into()),
+            // ECONNABORTED, EPROTO, EPERM of a firewall, ENETDOWN and others:
+            // this connection was lost, the next client may be well.
+            _ => report(TransientError::Network, &error),
         }
     }
 }
 
-/// Binds the first of the host's addresses that can be had.
+/// Binds a listening socket to the host's first IPv4 address, or to its first
+/// address if it has no IPv4 one: `localhost` may be `::1` and `127.0.0.1`.
 fn bind(options: &Options) -> Result<TcpListener, Failure> {
-    // An address is taken as it is; a name is looked up, and may have many.
-    let host = (options.host.as_str(), options.port);
-    // `map_err` puts what was being done beside what went wrong.
-    let addresses = host
-        .to_socket_addrs()
-        .map_err(|error| Failure::Resolve(options.host.clone(), error))?;
-    // Of the last one, if none can be had.
-    let mut failure = None;
-    // localhost, for example, may be ::1 as well as 127.0.0.1.
-    for address in addresses {
-        match listen(address, options.idle_timeout) {
-            // One is enough.
-            Ok(listener) => return Ok(listener),
-            // Perhaps the next.
-            Err(error) => {
-                failure = Some(Failure::Listen(address.to_string(), error));
-            }
-        }
-    }
-    // A name without any address is as good as no name.
-    Err(failure.unwrap_or_else(|| {
-        // There was no system call that could have failed.
-        let error = io::ErrorKind::NotFound.into();
-        Failure::Resolve(options.host.clone(), error)
-    }))
+    // An address is taken as it is; a name is looked up.
+    let host = &options.host;
+    let resolve_failure = |error| Failure::Resolve(host.clone(), error);
+    let found = (host.as_str(), options.port).to_socket_addrs();
+    let addresses: Vec<_> = found.map_err(resolve_failure)?.collect();
+    // A name without an address is as good as unknown.
+    let ipv4 = addresses.iter().find(|address| address.is_ipv4());
+    let address = *ipv4
+        .or(addresses.first())
+        .ok_or_else(|| resolve_failure(io::ErrorKind::NotFound.into()))?;
+    // An address in use is an error: the next one would hide it.
+    listen(address, options.idle_timeout)
+        .map_err(|error| Failure::Listen(address.to_string(), error))
 }
 
 /// Opens a listening socket.
@@ -498,101 +267,110 @@ fn listen(
     address: SocketAddr,
     idle_timeout: Option<Duration>,
 ) -> io::Result<TcpListener> {
-    // A descriptor, and nothing behind it yet.
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // After a restart, connections of the server before may still be in
-    // TIME_WAIT; this lets bind(2) overlook them, and only them.
+    // Connections of an earlier server may still be in TIME_WAIT. With this
+    // option bind(2) fails only if a socket is listening on the address.
     socket.set_reuse_address(true)?;
-    // Only such a socket knows the option.
+    // `::` takes IPv4 clients too, whatever the system's default is.
     if address.is_ipv6() {
-        // `::` takes IPv4 clients as well, whatever the system's default.
         socket.set_only_v6(false)?;
     }
-    // Accepted sockets inherit both limits on Linux: no client needs a system
-    // call of its own for them. `None` means no limit, socket(7).
+    // On Linux accepted sockets inherit these options. TCP_NODELAY: a reply in
+    // several pieces does not wait for the client's delayed acknowledgement.
+    socket.set_tcp_nodelay(true)?;
+    // SO_RCVTIMEO: a recv(2) that waits longer fails with EAGAIN.
     socket.set_read_timeout(idle_timeout)?;
-    socket.set_write_timeout(idle_timeout)?;
-    // A client that poll(2) has announced may be gone when accept(2) is
-    // called; a blocking accept would then wait for the next one.
+    // poll(2) may report a client that is gone before accept(2) is called; a
+    // blocking accept would then wait for the next one.
     socket.set_nonblocking(true)?;
-    // EADDRINUSE, EADDRNOTAVAIL, EACCES: here the user learns of it.
+    // EADDRINUSE, EADDRNOTAVAIL or EACCES is reported by this call.
     socket.bind(&address.into())?;
-    // From here on the kernel completes handshakes by itself, and queues up
-    // to BACKLOG of the clients until they are accepted.
+    // Until listen(2) the kernel refuses every SYN for this port. From here on
+    // it completes handshakes and queues up to BACKLOG clients for accept.
     socket.listen(BACKLOG)?;
-    // The same descriptor under the standard library's name.
     Ok(socket.into())
-}
-
-/// Whose fault it is that accept(2) failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Blame {
-    /// Nobody's: no client is waiting.
-    Nobody,
-    /// The new connection was lost, or the network with it.
-    Network,
-    /// Too little of something, for now.
-    Resources,
-    /// A mistake in this program; going on would spin.
-    Program,
-}
-
-/// Reads the table of errors in accept(2).
-fn blame(error: &io::Error) -> Blame {
-    // Every error of accept(2) has a number.
-    match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
-        // Somebody else was faster, or the client has left the queue.
-        Errno::EAGAIN => Blame::Nobody,
-        // What is not a listening socket, or none at all.
-        Errno::EBADF | Errno::EFAULT | Errno::EINVAL | Errno::ENOTSOCK => {
-            Blame::Program
-        }
-        // Descriptors of this process, of the system; buffers; memory.
-        Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM => {
-            Blame::Resources
-        }
-        // ECONNABORTED, EPROTO, EPERM of a firewall, ENETDOWN, EHOSTUNREACH …
-        _ => Blame::Network,
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::net::Shutdown;
 
-    #[test]
-    fn every_error_of_accept_has_its_cause() {
-        let cause = |errno: Errno| blame(&errno.into());
-        assert_eq!(cause(Errno::EAGAIN), Blame::Nobody);
-        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS] {
-            assert_eq!(cause(errno), Blame::Resources);
-        }
-        assert_eq!(cause(Errno::ENOMEM), Blame::Resources);
-        for errno in [
-            Errno::ECONNABORTED,
-            Errno::EPROTO,
-            Errno::EPERM,
-            Errno::ENETDOWN,
-            Errno::EHOSTUNREACH,
-            Errno::EOPNOTSUPP,
-        ] {
-            assert_eq!(cause(errno), Blame::Network);
-        }
-        for errno in
-            [Errno::EBADF, Errno::EFAULT, Errno::ENOTSOCK, Errno::EINVAL]
-        {
-            assert_eq!(cause(errno), Blame::Program);
-        }
+    use super::*;
+    use crate::loopback::context;
+
+    fn listener(words: &str) -> Listener {
+        Listener::new(Arc::new(context(words))).unwrap()
     }
 
     #[test]
-    fn a_wait_never_ends_before_its_deadline() {
-        assert_eq!(timeout(None), PollTimeout::NONE);
-        assert_eq!(timeout(Some(Instant::now())), PollTimeout::ZERO);
-        let soon = Instant::now() + Duration::from_millis(50);
-        let milliseconds = timeout(Some(soon)).as_millis().unwrap();
-        let left = soon.saturating_duration_since(Instant::now());
-        assert!(u128::from(milliseconds) >= left.as_millis());
-        assert!(milliseconds <= 51);
+    fn of_a_name_the_first_ipv4_address_is_listened_on() {
+        let listener = listener("--host localhost --port 0");
+        let address = listener.socket.unwrap().local_addr().unwrap();
+        assert!(address.is_ipv4(), "{address}");
+    }
+
+    #[test]
+    fn a_second_listener_on_the_same_name_and_port_fails() {
+        let first = listener("--host localhost --port 0");
+        let port = first.socket.as_ref().unwrap().local_addr().unwrap().port();
+        let words = format!("--host localhost --port {port}");
+        let second = Listener::new(Arc::new(context(&words)));
+        assert!(matches!(second, Err(Failure::Listen(..))), "{second:?}");
+    }
+
+    #[test]
+    fn accepted_sockets_inherit_nodelay_and_the_idle_limit() {
+        let mut listener = listener("--port 0 --idle-timeout 7");
+        let address = listener.socket.as_ref().unwrap().local_addr().unwrap();
+        let _client = TcpStream::connect(address).unwrap();
+        let (stream, _) = listener.try_accept().unwrap().unwrap();
+        assert!(stream.nodelay().unwrap());
+        let limit = stream.read_timeout().unwrap();
+        assert_eq!(limit, Some(Duration::from_secs(7)));
+        assert_eq!(listener.accepted, 1);
+    }
+
+    #[test]
+    fn a_deferred_client_comes_back_after_the_pause_and_before_others() {
+        let context = Arc::new(context("--port 0"));
+        let stop = Stop::new(Arc::clone(&context)).unwrap();
+        let mut listener = Listener::new(context).unwrap();
+        let address = listener.socket.as_ref().unwrap().local_addr().unwrap();
+        let clients = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+        let first = listener.accept(0, &stop).unwrap().unwrap();
+        let peer = first.1;
+        let start = Instant::now();
+        let error = Errno::EAGAIN.into();
+        listener.defer(first, TransientError::Thread, &error);
+        assert_eq!(listener.deferred(), 1);
+        assert!(!listener.may_accept(0));
+        let returned = loop {
+            if let Some(connection) = listener.accept(0, &stop).unwrap() {
+                break connection;
+            }
+        };
+        assert!(start.elapsed() >= RETRY_PAUSE);
+        assert_eq!(returned.1, peer);
+        assert_eq!((listener.deferred(), listener.accepted), (0, 1));
+        returned.0.shutdown(Shutdown::Both).unwrap();
+        drop(clients);
+    }
+
+    #[test]
+    fn at_the_limit_no_client_is_accepted() {
+        let mut listener = listener("--port 0 --max-clients 2");
+        assert!(listener.may_accept(1));
+        assert!(!listener.may_accept(2));
+        listener.close();
+        assert!(!listener.may_accept(0));
+    }
+
+    #[test]
+    fn only_a_mistake_ends_the_wait_for_sockets() {
+        let listener = listener("--port 0");
+        for errno in [Errno::ENOMEM, Errno::ENOSPC, Errno::EINVAL] {
+            assert!(listener.retry_or_fail(errno).is_ok());
+        }
+        assert!(listener.retry_or_fail(Errno::EBADF).is_err());
     }
 }

@@ -1,331 +1,344 @@
-//! Asking a server to stop: Ctrl-C, SIGTERM, and the time that is left then.
+//! The stop: Ctrl-C, SIGTERM, SIGHUP, and the time that clients have then.
 //!
-//! A signal may arrive between any two instructions, so its handler does next
-//! to nothing: it counts, and it writes one byte into a pipe. The server's
-//! loop polls that pipe beside its sockets, and no wake-up can get lost
-//! between a check and a wait.
+//! A signal may arrive between any two instructions, so its handler does very
+//! little: it notes the time and writes one byte into a pipe. The server polls
+//! that pipe beside its sockets, so no wake-up can get lost between a check
+//! and a wait.
+//!
+//! Next: `closing.rs`, for what a stop may not cost a client.
 
-// Atomics are all the memory that a signal handler may share.
+// Pipes, atomics and clocks; signals, poll(2) and flags, which the standard
+// library does not offer.
+use crate::console::Context;
+use crate::constants::{CLEANUP_LIMIT, SAME_REQUEST, WAIT_NOTICE};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::time::{ClockId, clock_gettime};
 use std::ffi::c_int;
-use std::io;
+use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::net::Shutdown;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-// Signals and pipes, which the standard library leaves to others.
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use nix::sys::signal::{
-    SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction,
-};
-use nix::unistd::{pipe, read};
+/// When the server was first asked to stop, in milliseconds of the monotonic
+/// clock; 0 until then.
+static REQUESTED_AT: AtomicU64 = AtomicU64::new(0);
 
-// How long, and how it ends in haste.
-use crate::console::errors::Failure;
-use crate::constants::CLEANUP_LIMIT;
+/// When it was asked a second time; 0 until then.
+static INTERRUPTED_AT: AtomicU64 = AtomicU64::new(0);
 
-/// How many times this process was asked to stop.
-static ASKED: AtomicU32 = AtomicU32::new(0);
+/// The self-pipe. It is never closed, so a handler can always write to it.
+static SIGNAL_PIPE: OnceLock<(Arc<PipeReader>, PipeWriter)> = OnceLock::new();
 
-/// Whether somebody has called `wake` since the loop last looked.
-static WOKEN: AtomicBool = AtomicBool::new(false);
-
-/// The writing end of the pipe; a handler can reach nothing but statics.
-static WAKE_PIPE: AtomicI32 = AtomicI32::new(-1);
-
-/// Whether the server was asked to stop: words the reason of a close.
+/// Whether the server was asked to stop.
 pub fn requested() -> bool {
-    ASKED.load(Ordering::SeqCst) > 0
+    REQUESTED_AT.load(SeqCst) != 0
 }
 
-/// Notes one request to stop; async-signal-safe, see signal-safety(7).
+/// Whether the server was asked a second time, and has to end now.
+pub fn interrupted() -> bool {
+    INTERRUPTED_AT.load(SeqCst) != 0
+}
+
+/// How long ago the server was asked to stop; it must have been.
+pub fn time_since_request() -> Duration {
+    Duration::from_millis(now().saturating_sub(REQUESTED_AT.load(SeqCst)))
+}
+
+/// The monotonic clock in milliseconds, never 0. The call is
+/// async-signal-safe, see signal-safety(7).
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from);
+    time.map_or(1, |time| u64::try_from(time.as_millis()).unwrap_or(1).max(1))
+}
+
+/// Notes one request to stop; async-signal-safe.
+///
+/// Requests less than `SAME_REQUEST` after a counted one repeat it: timeout(1)
+/// signals its child and then the child's whole process group.
 pub fn request() {
-    // An atomic, for the code that this interrupts may be reading it.
-    let before = ASKED.fetch_add(1, Ordering::SeqCst);
-    // The second request is the loop's to obey; but a loop that is stuck, in
-    // a terminal that Ctrl-S has paused, say, must not outlive the third.
-    if before >= 2 {
+    let now = now();
+    // The second request is obeyed by the server's loop. If that loop is
+    // blocked, for example by a paused terminal, the third one ends it.
+    if is_later(&REQUESTED_AT, now) && is_later(&INTERRUPTED_AT, now) {
         // SAFETY: _exit(2) is async-signal-safe and runs no destructors.
-        #[expect(unsafe_code, reason = "nothing else may leave a handler")]
+        #[expect(unsafe_code, reason = "only _exit may leave a handler")]
         unsafe {
             libc::_exit(130)
         }
     }
-    // Ends the wait of the loop, or the one that it is about to begin.
-    poke();
+    // The loop polls the pipe, and asks how many requests there are.
+    wake();
 }
 
-/// Notes, in a process that serves one client for the server, that the stop
-/// has begun; async-signal-safe. Any number of signals is one stop there.
-pub fn note() {
-    ASKED.store(1, Ordering::SeqCst);
+/// Notes a request in `at` if it is the first one; says whether it comes so
+/// long after the first that it is another request.
+fn is_later(at: &AtomicU64, now: u64) -> bool {
+    let noted = at.compare_exchange(0, now, SeqCst, SeqCst);
+    noted.is_err_and(|first| now.saturating_sub(first) >= SAME_REQUEST)
 }
 
-/// Makes the server's loop look around: a child or a thread has ended.
-/// Async-signal-safe.
+/// In a process that serves one client for the server: notes that the stop has
+/// begun. Async-signal-safe; any number of signals is one stop there.
+pub fn mark_requested() {
+    // A later signal does not move the beginning of the grace.
+    is_later(&REQUESTED_AT, now());
+}
+
+/// Makes the pipe readable, which ends the wait of the server's loop: a signal
+/// has come, or a child or a thread has ended. Async-signal-safe.
 pub fn wake() {
-    // One byte for many calls is enough, and spares the system call.
-    if !WOKEN.swap(true, Ordering::SeqCst) {
-        poke();
-    }
-}
-
-/// Makes the pipe readable, and so ends the loop's wait.
-fn poke() {
-    // A handler must leave errno as it found it: the code that it interrupts
-    // may be about to read it.
+    // A handler must leave errno as it was: the interrupted code may be about
+    // to read it. If the pipe is full, a wake-up is already pending.
     let errno = Errno::last_raw();
-    // -1 before the start, and then write(2) fails with EBADF: no harm.
-    let pipe = WAKE_PIPE.load(Ordering::SeqCst);
-    // SAFETY: write(2) is async-signal-safe; it reads one byte that lives for
-    // ever. A full pipe is as good as a written one, a closed one past caring.
-    #[expect(unsafe_code, reason = "a handler has a number, not an OwnedFd")]
-    unsafe {
-        libc::write(pipe, [0_u8].as_ptr().cast(), 1)
-    };
-    // As if nothing had happened in between.
+    if let Some((_, write_end)) = SIGNAL_PIPE.get() {
+        let mut write_end = write_end;
+        let _ = write_end.write(&[0]);
+    }
+    // As if nothing had happened between two instructions.
     Errno::set_raw(errno);
 }
 
-/// What SIGINT and SIGTERM do.
+/// The handler of SIGINT, SIGTERM and SIGHUP.
 extern "C" fn on_signal(_signal: c_int) {
     request();
 }
 
-/// Installs a handler for some signals.
+/// Installs a handler for some signals, and unblocks them. SIGHUP stays
+/// ignored if the server was started so, as nohup(1) does.
 ///
 /// # Errors
 ///
 /// EINVAL for a signal that cannot be handled, such as SIGKILL.
-pub fn handle(
+///
+/// # Safety
+///
+/// The handler may interrupt any code: it must call nothing that
+/// signal-safety(7) does not allow, and it must leave errno as it was.
+#[expect(unsafe_code, reason = "a handler must keep promises")]
+pub unsafe fn handle(
     signals: &[Signal],
     handler: extern "C" fn(c_int),
 ) -> io::Result<()> {
-    install(signals, SigHandler::Handler(handler))
-}
-
-/// Lets some signals do what they do to any program that has not asked for
-/// anything else.
-///
-/// # Errors
-///
-/// EINVAL for a signal that cannot be handled, such as SIGKILL.
-pub fn restore(signals: &[Signal]) -> io::Result<()> {
-    install(signals, SigHandler::SigDfl)
-}
-
-/// Calls sigaction(2) for each of these signals, and lets them through.
-fn install(signals: &[Signal], handler: SigHandler) -> io::Result<()> {
-    // SA_RESTART: system calls that a handler interrupts go on by themselves
-    // wherever the kernel can do that (not with a time limit on the socket).
-    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    // One call for each; there is none for several.
-    for &signal in signals {
-        // SAFETY: the handlers given here do only what signal-safety(7)
-        // allows: atomics, write, shutdown, getpid, _exit.
-        #[expect(unsafe_code, reason = "a handler could do anything")]
-        unsafe { sigaction(signal, &action) }?;
+    // The C library sets SA_RESTART, so that the kernel repeats most system
+    // calls that the handler interrupts. poll(2) and calls with a time limit
+    // on their socket fail with EINTR all the same, see signal(7).
+    for &each in signals {
+        // SAFETY: the caller vouches for the handler.
+        let before = unsafe { signal(each, SigHandler::Handler(handler)) }?;
+        // A server started by nohup(1) must survive the end of its terminal.
+        if each == Signal::SIGHUP && matches!(before, SigHandler::SigIgn) {
+            // SAFETY: to ignore a signal is no handler.
+            unsafe { signal(each, SigHandler::SigIgn) }?;
+        }
     }
-    // Whoever has started this program may have blocked some of them, and a
-    // blocked signal waits for ever.
-    let all: SigSet = signals.iter().copied().collect();
-    // For this thread, and for those that it will create.
-    Ok(all.thread_unblock()?)
+    // The program that has started this one may have blocked some of them,
+    // and a blocked signal has no effect. New threads inherit this mask.
+    Ok(signals.iter().copied().collect::<SigSet>().thread_unblock()?)
 }
 
-/// How far the stop has got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Nobody has asked.
-    Running,
-    /// Clients may finish until then.
-    Grace(Instant),
-    /// All are cut off; who serves them may clear up until then.
-    Cut(Instant),
-}
-
-/// The course of a stop, as a server's loop sees it.
+/// The course of the stop, as one server loop sees it.
 #[derive(Debug)]
 pub struct Stop {
-    /// What a wait polls; becomes readable with each `request` and `wake`.
-    reading: Arc<OwnedFd>,
-    /// Kept open for the handler, which knows only its number.
-    _writing: Option<OwnedFd>,
-    /// How long clients may finish.
-    grace: Duration,
-    /// How far it has got.
-    stage: Stage,
+    /// The options, and where a long wait is reported.
+    context: Arc<Context>,
+    /// Becomes readable with each `request` and each `wake`.
+    signal_pipe: Arc<PipeReader>,
+    /// Until when clients may take their replies; `None` before the stop.
+    grace_end: Option<Instant>,
+    /// Until when the workers of cut clients may end; `None` before the cut.
+    cleanup_end: Option<Instant>,
+    /// When to report that clients are waited for; `None` when that is done.
+    notice_at: Option<Instant>,
 }
 
 impl Stop {
-    /// Makes the pipe and handles SIGINT and SIGTERM from now on.
+    /// Creates the pipe and handles SIGINT, SIGTERM and SIGHUP from now on.
     ///
     /// # Errors
     ///
     /// EMFILE or ENFILE when there is no descriptor left for the pipe.
-    pub fn new(grace: Duration) -> io::Result<Self> {
-        // What is written to the second comes out of the first.
-        let (reading, writing) = pipe()?;
-        // Both ends alike.
-        for end in [&reading, &writing] {
-            // A handler that blocked on a full pipe would never return.
-            fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-            // A program that somebody starts from here has no use for it.
-            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-        }
-        // Before the handlers, which need it.
-        WAKE_PIPE.store(writing.as_raw_fd(), Ordering::SeqCst);
-        // The two ways to ask politely: Ctrl-C, and `kill` without an option.
-        handle(&[Signal::SIGINT, Signal::SIGTERM], on_signal)?;
-        // Nobody has asked yet, or the handler has counted it.
-        Ok(Self {
-            reading: Arc::new(reading),
-            _writing: Some(writing),
-            grace,
-            stage: Stage::Running,
-        })
+    pub fn new(context: Arc<Context>) -> io::Result<Self> {
+        let (read_end, write_end) = io::pipe()?;
+        // A handler that blocked on a full pipe would never return.
+        fcntl(&read_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        fcntl(&write_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        // A process has one pipe: if there is one already, this one is dropped.
+        let pipe = (Arc::new(read_end), write_end);
+        let read_end = Arc::clone(&SIGNAL_PIPE.get_or_init(|| pipe).0);
+        // Ctrl-C, kill(1) without an option, and the end of the terminal.
+        let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+        // SAFETY: `on_signal` reads the clock, uses atomics, calls write(2)
+        // and _exit(2), and restores errno.
+        #[expect(unsafe_code, reason = "handle is unsafe")]
+        unsafe { handle(&signals, on_signal) }?;
+        // From here on a request is noted, and the loop finds it.
+        Ok(Self::with_pipe(context, read_end))
     }
 
-    /// The same stop for one more loop, which polls a pipe of its own: it must
-    /// become readable when the server is asked to stop.
+    /// The same stop for one more loop, which polls a pipe of its own: that
+    /// pipe must become readable when the server is asked to stop.
     #[must_use]
-    pub fn share(&self, pipe: Arc<OwnedFd>) -> Self {
-        Self {
-            reading: pipe,
-            _writing: None,
-            grace: self.grace,
-            stage: self.stage,
-        }
+    pub fn with_pipe(context: Arc<Context>, pipe: Arc<PipeReader>) -> Self {
+        let (signal_pipe, grace_end) = (pipe, None);
+        let (cleanup_end, notice_at) = (None, None);
+        Self { context, signal_pipe, grace_end, cleanup_end, notice_at }
     }
 
-    /// What the stop demands of every client now, each thing once: first that
-    /// no more is read from them, then, after the grace, that they are cut.
+    /// Which side of every client's socket must be shut down now, if any: the
+    /// receiving side when the stop begins, both sides after the grace.
+    ///
+    /// Reports once, on standard error, when clients still take their replies.
+    pub fn next_shutdown(&mut self, active_clients: usize) -> Option<Shutdown> {
+        if !requested() {
+            return None;
+        }
+        // On Linux recv(2) still delivers what has arrived, and reports the
+        // end of file after that.
+        let now = Instant::now();
+        let Some(grace_end) = self.grace_end else {
+            // The first time: the grace begins.
+            self.grace_end = Some(now + self.context.options.grace);
+            self.notice_at = Some(now + WAIT_NOTICE);
+            return Some(Shutdown::Read);
+        };
+        // A client that has not taken its reply by now is cut: send(2) fails
+        // with EPIPE after this.
+        if now >= grace_end && self.cleanup_end.is_none() {
+            self.cleanup_end = Some(now + CLEANUP_LIMIT);
+            self.notice_at = None;
+            return Some(Shutdown::Both);
+        }
+        // The user may wonder why Ctrl-C did not end the server. A loop with
+        // other loops beside it passes no clients, and reports nothing.
+        let notice = self.notice_at.take_if(|at| now >= *at);
+        if notice.is_some() && active_clients > 0 {
+            self.context.log.print_waiting(active_clients, grace_end - now);
+        }
+        None
+    }
+
+    /// Whether the server's loop can end: it was asked to stop and no client
+    /// is left, or the time for an orderly end is over.
+    #[must_use]
+    pub fn is_complete(&self, active_clients: usize) -> bool {
+        // At the end of the cleanup a thread may still be blocked elsewhere,
+        // for example by a terminal that Ctrl-S has paused.
+        interrupted()
+            || self.grace_end.is_some() && active_clients == 0
+            || self.cleanup_end.is_some_and(|end| Instant::now() >= end)
+    }
+
+    /// When `next_shutdown` or `is_complete` must be asked again at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let end = self.cleanup_end.or(self.grace_end);
+        self.notice_at.into_iter().chain(end).min()
+    }
+
+    /// Waits until a signal or a `wake` comes, until `other` is readable, or
+    /// until the nearer of this deadline and the stop's own has passed.
     ///
     /// # Errors
     ///
-    /// `Failure::Interrupted` after a second request.
-    pub fn due(&mut self) -> Result<Option<Shutdown>, Failure> {
-        // Mostly 0, and then this costs one look at the memory.
-        let asked = ASKED.load(Ordering::SeqCst);
-        // Impatience counts, at whatever stage.
-        if asked > 1 {
-            return Err(Failure::Interrupted);
+    /// Those of poll(2), but for EINTR.
+    pub fn wait(
+        &self,
+        other: Option<BorrowedFd>,
+        deadline: Option<Instant>,
+    ) -> nix::Result<()> {
+        // Without another descriptor the pipe stands in for it. An array needs
+        // no memory from the heap.
+        let signals = self.signal_pipe.as_fd();
+        let mut waited = [signals, other.unwrap_or(signals)]
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        // A byte that was written before this call makes it return at once.
+        let nearest = deadline.into_iter().chain(self.deadline()).min();
+        match poll(&mut waited, timeout_until(nearest)) {
+            // The signal has also written its byte, which the next wait finds.
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
         }
-        // Each stage is entered once.
-        let demand = match self.stage {
-            // All that has arrived is still answered: on Linux recv(2) goes
-            // on to deliver it, and then reports the end of file.
-            Stage::Running if asked > 0 => {
-                self.stage = Stage::Grace(Instant::now() + self.grace);
-                // Their reading side is ours to close, and costs no reply.
-                Shutdown::Read
-            }
-            // Who has not taken the reply by now will not.
-            Stage::Grace(end) if Instant::now() >= end => {
-                self.stage = Stage::Cut(Instant::now() + CLEANUP_LIMIT);
-                // send(2) ends as well, with EPIPE.
-                Shutdown::Both
-            }
-            // Not yet, or already demanded.
-            _ => return Ok(None),
-        };
-        // How a client is told differs between the approaches.
-        Ok(Some(demand))
-    }
-
-    /// Whether a stopping server has nothing left to wait for: nobody is
-    /// being served, or those who serve have had their time.
-    #[must_use]
-    pub fn over(&self, serving: usize) -> bool {
-        match self.stage {
-            // A server without clients waits for some.
-            Stage::Running => false,
-            // The sooner the better.
-            Stage::Grace(_) => serving == 0,
-            // Somebody may be stuck elsewhere: in a paused terminal, say.
-            Stage::Cut(end) => serving == 0 || Instant::now() >= end,
+        // Emptied here, so that the next wait does not end at once.
+        if waited[0].any() != Some(false) {
+            self.drain_signal_pipe();
         }
+        Ok(())
     }
 
-    /// When `due` or `over` must be asked again at the latest.
+    /// The end of the pipe that becomes readable with a signal or a `wake`.
     #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        match self.stage {
-            // Nothing is due by itself.
-            Stage::Running => None,
-            // Then the next one begins.
-            Stage::Grace(end) | Stage::Cut(end) => Some(end),
-        }
+    pub fn signal_pipe(&self) -> &Arc<PipeReader> {
+        &self.signal_pipe
     }
 
-    /// Whether somebody has called `wake` since this was last asked.
-    pub fn woken(&mut self) -> bool {
-        // A read costs less than a swap, and the answer is mostly no.
-        WOKEN.load(Ordering::Relaxed) && WOKEN.swap(false, Ordering::SeqCst)
-    }
-
-    /// The end of the pipe that becomes readable with each `request` and
-    /// `wake`.
-    #[must_use]
-    pub fn pipe(&self) -> &Arc<OwnedFd> {
-        &self.reading
-    }
-
-    /// Takes the bytes out of the pipe, so that it is quiet again; says
-    /// whether it is. A pipe that nobody writes to any more never is.
-    #[allow(clippy::must_use_candidate, reason = "mostly it is quiet")]
-    pub fn hush(&self) -> bool {
-        empty(|bytes| read(&self.reading, bytes))
+    /// Reads the bytes out of the pipe, so that it is not readable any more.
+    /// Many bytes need several calls: the pipe stays readable until then.
+    pub fn drain_signal_pipe(&self) {
+        // EAGAIN: the pipe is empty already.
+        let _ = (&*self.signal_pipe).read(&mut [0; 64]);
     }
 }
 
-/// Reads until nothing is left; says whether more may come some time.
-fn empty(mut read: impl FnMut(&mut [u8]) -> nix::Result<usize>) -> bool {
-    // The bytes mean nothing; that there are some was the message.
-    let mut bytes = [0; 64];
-    // There are as many as there were signals since the last time.
-    loop {
-        match read(&mut bytes) {
-            // Its end of file, which is there to be read for ever.
-            Ok(0) => return false,
-            // There may be more.
-            Ok(count) if count == bytes.len() => {}
-            // Another signal has come, and with it another byte.
-            Err(Errno::EINTR) => {}
-            // A short read has emptied it; EAGAIN: it was empty.
-            _ => return true,
-        }
-    }
+/// The time until a deadline as poll(2) takes it; without a deadline poll
+/// waits until something happens.
+#[must_use]
+pub fn timeout_until(deadline: Option<Instant>) -> PollTimeout {
+    let Some(deadline) = deadline else { return PollTimeout::NONE };
+    // Rounded up to a millisecond: poll would otherwise return just before the
+    // deadline, again and again. A deadline that has passed gives zero.
+    let left = deadline.saturating_duration_since(Instant::now());
+    let left = left + Duration::from_nanos(999_999);
+    // poll counts milliseconds in 32 bits; a longer time is cut, and the
+    // caller asks again.
+    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::VecDeque;
 
-    /// What comes of these reads, and how many of them are left.
-    fn emptied<const N: usize>(
-        reads: [nix::Result<usize>; N],
-    ) -> (bool, usize) {
-        let mut reads = VecDeque::from(reads);
-        let quiet = empty(|_| reads.pop_front().unwrap());
-        (quiet, reads.len())
+    #[test]
+    fn a_wait_never_ends_before_its_deadline() {
+        assert_eq!(timeout_until(None), PollTimeout::NONE);
+        assert_eq!(timeout_until(Some(Instant::now())), PollTimeout::ZERO);
+        let soon = Instant::now() + Duration::from_millis(50);
+        let milliseconds = timeout_until(Some(soon)).as_millis().unwrap();
+        let left = soon.saturating_duration_since(Instant::now());
+        assert!(u128::from(milliseconds) >= left.as_millis());
+        assert!(milliseconds <= 51);
     }
 
     #[test]
-    fn a_pipe_is_read_until_it_is_empty() {
-        assert_eq!(emptied([Ok(3)]), (true, 0));
-        assert_eq!(emptied([Ok(64), Ok(64), Ok(1)]), (true, 0));
-        assert_eq!(emptied([Ok(64), Err(Errno::EAGAIN)]), (true, 0));
+    fn requests_close_together_are_one_and_a_later_one_is_another() {
+        let at = AtomicU64::new(0);
+        assert!(!is_later(&at, 1_000), "the first one");
+        assert!(!is_later(&at, 1_000));
+        assert!(!is_later(&at, 1_000 + SAME_REQUEST - 1));
+        assert!(is_later(&at, 1_000 + SAME_REQUEST));
+        assert!(is_later(&at, 9_000));
+        assert_eq!(at.load(SeqCst), 1_000, "the first one stays noted");
     }
 
     #[test]
-    fn only_an_end_of_file_is_the_end_of_a_pipe() {
-        assert_eq!(emptied([Ok(0)]), (false, 0));
-        assert_eq!(emptied([Ok(64), Ok(0)]), (false, 0));
-        assert_eq!(emptied([Err(Errno::EINTR), Ok(3)]), (true, 0));
-        assert_eq!(emptied([Err(Errno::EINTR), Ok(0)]), (false, 0));
+    fn a_pipe_of_many_bytes_is_drained_in_several_calls() {
+        let context = Arc::new(crate::loopback::context(""));
+        let (read_end, mut write_end) = io::pipe().unwrap();
+        fcntl(&read_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        let stop = Stop::with_pipe(context, Arc::new(read_end));
+        write_end.write_all(&[0; 100]).unwrap();
+        stop.drain_signal_pipe();
+        let mut left = [0; 100];
+        assert_eq!((&*stop.signal_pipe).read(&mut left).unwrap(), 36);
+        stop.drain_signal_pipe();
+        // A byte that comes before the wait ends it at once.
+        write_end.write_all(&[0]).unwrap();
+        stop.wait(None, None).unwrap();
+        let empty = (&*stop.signal_pipe).read(&mut left).unwrap_err();
+        assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
     }
 }

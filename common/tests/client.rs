@@ -49,11 +49,8 @@ fn connected() -> (Child, TcpStream) {
 
 /// Waits for an end without input, and turns what was printed into text.
 fn refusal(words: &[&str]) -> (Option<i32>, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = client(words).wait_with_output().unwrap();
+    let Output { status, stdout, stderr } =
+        client(words).wait_with_output().unwrap();
     assert_eq!(stdout, b"");
     (status.code(), String::from_utf8(stderr).unwrap())
 }

@@ -113,6 +113,10 @@ async function fit(browser, origin) {
       if (over) {
         wrong.push(`${name}: at ${width} px too wide: ${over}`);
       }
+      const high = await page.evaluate(height);
+      if (width === 1280 && high > 6000) {
+        wrong.push(`${name}: ${high} px high, more than 6000`);
+      }
       const plain = await page.evaluate(unhighlighted);
       if (plain) {
         wrong.push(`${name}: not highlighted: ${plain}`);
@@ -121,6 +125,11 @@ async function fit(browser, origin) {
     await page.context().close();
   };
   await Promise.all(WIDTHS.map(look));
+}
+
+// How high a page is, as one meets it, with what is folded folded.
+function height() {
+  return document.querySelector('main').scrollHeight;
 }
 
 // What makes the page wider than the screen. A part of the text may scroll by
@@ -183,6 +192,9 @@ async function representatives(language) {
     'exercises',
     'annotated/threads-main',
     'annotated/python-mux',
+    'threads-steps',
+    'teacher',
+    'slides',
   ].map((name) => join(language, `${name}.html`));
   const found = names.filter((name) => wanted.includes(name));
   return found.length > 0 ? found : names.slice(0, 1);
@@ -262,6 +274,8 @@ async function search(browser, origin) {
   for (const [start, word] of [
     ['/index.html', 'fork'],
     ['/es/index.html', 'núcleo'],
+    // Who searches types no accents.
+    ['/es/index.html', 'multiplexacion'],
   ]) {
     const page = await tab(browser, origin);
     await page.goto(start);
@@ -275,10 +289,17 @@ async function search(browser, origin) {
       wrong.push(`${start}: the search does not find ${word}`);
       continue;
     }
+    const plain = (text) =>
+      text.toLowerCase().normalize('NFD').replace(/\p{M}/gu, '');
+    const results = page.locator('#mdbook-searchresults a');
+    const crumbs = await results.allInnerTexts();
+    if (start.startsWith('/es/') && /\bThe |\band\b/.test(crumbs.join('\n'))) {
+      wrong.push(`${start}: the search answers in English: ${crumbs[0]}`);
+    }
     await first.click();
     await page.waitForLoadState();
-    const text = (await page.locator('main').innerText()).toLowerCase();
-    if (!text.includes(word)) {
+    const text = plain(await page.locator('main').innerText());
+    if (!text.includes(plain(word))) {
       wrong.push(`${page.url()}: found for ${word}, but it is not there`);
     }
     await page.context().close();
@@ -288,6 +309,8 @@ async function search(browser, origin) {
 // The print view has every page, all of it, with nothing folded.
 async function print(browser, origin) {
   await paper(browser, origin);
+  await withoutAnswers(browser, origin);
+  await twoPages(browser, origin);
   for (const language of ['', 'es']) {
     const page = await tab(browser, origin);
     const wanted = [];
@@ -296,7 +319,11 @@ async function print(browser, origin) {
       if (name === join(language, 'index.html')) {
         continue;
       }
-      await page.goto(`/${name}`);
+      // The slides are made of other pages.
+      if (name === join(language, 'slides.html')) {
+        continue;
+      }
+      await page.goto(`/${name}?teacher`);
       await page.evaluate(() => {
         for (const details of document.querySelectorAll('main details')) {
           details.open = true;
@@ -304,7 +331,10 @@ async function print(browser, origin) {
       });
       wanted.push([name, await textLines(page)]);
     }
-    await page.goto(`/${join(language, 'print.html')}`);
+    // The whole book, which takes its time on a busy machine.
+    await page.goto(`/${join(language, 'print.html')}?teacher`, {
+      timeout: 90_000,
+    });
     await page.emulateMedia({ media: 'print' });
     const there = new Set(await textLines(page));
     for (const [name, lines] of wanted) {
@@ -314,6 +344,149 @@ async function print(browser, origin) {
       }
     }
     await page.context().close();
+  }
+}
+
+// What a class gets on paper has no answers and no notes for the teacher, and
+// all else unfolded; afterwards the page is as it was. With `?teacher` they are
+// there.
+async function withoutAnswers(browser, origin) {
+  const page = await tab(browser, origin);
+  await page.emulateMedia({ media: 'print' });
+  const state = async (event) => {
+    await page.evaluate((name) => window.dispatchEvent(new Event(name)), event);
+    return page.evaluate(() => {
+      const seen = (part) =>
+        [...document.querySelectorAll(part)].filter(
+          (element) => element.checkVisibility(),
+        ).length;
+      return {
+        answers: seen('.answer p'),
+        notes: seen('.teacher p'),
+        questions: seen('.question p'),
+        folded: seen('main .tests .line, main .part .line'),
+        open: document.querySelectorAll('main details[open]').length,
+      };
+    });
+  };
+  const expect = (what, isTrue) => {
+    if (!isTrue) {
+      wrong.push(`print: ${what}`);
+    }
+  };
+  await page.goto('/threads-steps.html');
+  let there = await state('beforeprint');
+  expect('an answer is printed', there.answers === 0);
+  expect('no question is printed', there.questions > 0);
+  await page.goto('/threads.html');
+  there = await state('beforeprint');
+  expect('a note for the teacher is printed', there.notes === 0);
+  await page.goto('/annotated/console-log.html');
+  there = await state('beforeprint');
+  expect('what is folded is not printed', there.folded > 0);
+  there = await state('afterprint');
+  expect('what was folded stays unfolded', there.open === 0);
+  await page.goto('/threads-steps.html?teacher');
+  there = await state('beforeprint');
+  expect('the teacher gets no answers', there.answers > 0);
+  await page.goto('/threads.html?teacher');
+  there = await state('beforeprint');
+  expect('the teacher gets no notes', there.notes > 0);
+  // On the screen, too, and wherever one goes from there.
+  await page.emulateMedia({ media: 'screen' });
+  await page.goto('/threads.html?teacher');
+  there = await state('afterprint');
+  const note = page.locator('.teacher summary').first();
+  expect('the teacher sees no notes', await note.isVisible());
+  await page.locator('main a[href*="steps.html"]').first().click();
+  await page.waitForLoadState();
+  expect('the next page forgets ?teacher', /\?teacher/.test(page.url()));
+  await page.goto('/threads.html');
+  expect('the class sees notes', !(await note.isVisible()));
+  await page.context().close();
+}
+
+// The sheet for three terminals is two sides of one leaf.
+async function twoPages(browser, origin) {
+  const page = await tab(browser, origin);
+  for (const language of ['', 'es/']) {
+    await page.goto(`/${language}terminals.html`);
+    const pdf = await page.pdf({ format: 'A4' });
+    const count = pdf.toString('latin1').match(/\/Type\s*\/Page\b/g).length;
+    if (count !== 2) {
+      wrong.push(`${language}terminals.html: ${count} pages on paper, not 2`);
+    }
+  }
+  await page.context().close();
+}
+
+// The slides: the arrow keys lead through all of them, one at a time, each
+// whole and large enough to be read from the last row.
+async function slides(browser, origin) {
+  for (const [width, height] of [
+    [1280, 720],
+    [683, 512],
+  ]) {
+    for (const language of ['', 'es/']) {
+      const page = await tab(browser, origin, { width });
+      await page.setViewportSize({ width, height });
+      await page.goto(`/${language}slides.html`);
+      await page.evaluate(() => document.fonts.ready);
+      const count = await page.locator('.slide').count();
+      const seen = new Set();
+      for (let number = 0; number < count; number += 1) {
+        const slide = await page.evaluate(() => {
+          const shown = [...document.querySelectorAll('.slide')].filter(
+            (element) => element.checkVisibility(),
+          );
+          const [first] = shown;
+          return {
+            shown: shown.length,
+            id: first.id,
+            size: parseFloat(first.style.getPropertyValue('--size')),
+            over:
+              first.scrollHeight > first.clientHeight ||
+              first.scrollWidth > first.clientWidth,
+            asks: Boolean(first.querySelector('.question')),
+          };
+        });
+        const where = `${language}slides.html#${slide.id} at ${width} px`;
+        seen.add(slide.id);
+        if (slide.shown !== 1) {
+          wrong.push(`${where}: ${slide.shown} slides at a time`);
+        }
+        // Zoomed to 150 % on an old projector a long one may scroll.
+        if (slide.over && width > 1000) {
+          wrong.push(`${where} does not fit`);
+        }
+        if (slide.size < Math.max(11, width / 92)) {
+          wrong.push(`${where}: letters of ${slide.size} px`);
+        }
+        if (slide.asks) {
+          const question = page.locator('.slide.shown .question');
+          await page.keyboard.press('ArrowDown');
+          if (!(await question.isVisible())) {
+            wrong.push(`${where}: the down arrow shows no question`);
+          }
+          await page.keyboard.press('ArrowDown');
+          if (!(await question.locator('.answer p').first().isVisible())) {
+            wrong.push(`${where}: the down arrow shows no answer`);
+          }
+        }
+        await page.keyboard.press('ArrowRight');
+      }
+      if (count < 20 || seen.size !== count) {
+        wrong.push(`${language}slides.html: ${seen.size} of ${count} slides`);
+      }
+      await page.keyboard.press('ArrowLeft');
+      const at = await page.evaluate(() => window.location.hash);
+      await page.locator('#language').click();
+      await page.waitForLoadState();
+      if (new URL(page.url()).hash !== at) {
+        wrong.push(`${language}slides.html: the other language is not at ${at}`);
+      }
+      await page.context().close();
+    }
   }
 }
 
@@ -418,7 +591,15 @@ async function keyboard(browser, origin) {
   }
 }
 
-const CHECKS = { fit, accessible, language, search, print, keyboard };
+const CHECKS = {
+  fit,
+  accessible,
+  language,
+  search,
+  print,
+  slides,
+  keyboard,
+};
 
 const server = await serve();
 const origin = `http://127.0.0.1:${server.address().port}`;

@@ -25,18 +25,80 @@
 
     for (const event of ['click', 'auxclick', 'focus', 'pointerenter']) {
         link.addEventListener(event, () => {
-            link.href = base + place();
+            link.href = base + (isTeacher ? '?teacher' : '') + place();
         });
     }
 
+    // Notes for the teacher are there with `?teacher` only, here and wherever
+    // one goes from here.
+    const { classList } = document.documentElement;
+    const isTeacher = new URLSearchParams(window.location.search).has('teacher');
+    if (isTeacher) {
+        classList.add('with-teacher');
+        const lead = () => {
+            for (const anchor of document.querySelectorAll('a[href]')) {
+                const url = new URL(anchor.href);
+                if (url.origin === window.location.origin
+                    && /\.html$|\/$/.test(url.pathname)
+                    && url.pathname !== window.location.pathname) {
+                    url.searchParams.set('teacher', '');
+                    anchor.href = url.href.replace('teacher=', 'teacher');
+                }
+            }
+        };
+        window.addEventListener('load', lead);
+        document.addEventListener('pointerdown', lead, true);
+        document.addEventListener('keydown', lead, true);
+    }
+
+    // What is printed unfolds; answers only for the teacher. Afterwards all is
+    // as it was.
+    const parts = isTeacher
+        ? 'main details'
+        : 'main details:not(.answer, .teacher)';
+    let folded = [];
+
     function unfold() {
-        for (const details of document.querySelectorAll('main details')) {
+        folded = Array.from(document.querySelectorAll(parts)).filter(
+            (details) => !details.open,
+        );
+        for (const details of folded) {
             details.open = true;
         }
     }
 
+    function fold() {
+        for (const details of folded) {
+            details.open = false;
+        }
+        folded = [];
+    }
+
+    // A link to a line that is folded unfolds it.
+    function reveal() {
+        const id = decodeURIComponent(window.location.hash.slice(1));
+        const target = id && document.getElementById(id);
+        if (!target) {
+            return;
+        }
+        const around = [];
+        for (let at = target; at; at = at.parentElement) {
+            if (at.tagName === 'DETAILS' && !at.open) {
+                around.push(at);
+            }
+        }
+        for (const details of around) {
+            details.open = true;
+        }
+        if (around.length > 0) {
+            target.scrollIntoView();
+        }
+    }
+
+    window.addEventListener('load', reveal);
+    window.addEventListener('hashchange', reveal);
+
     // Paper is light, whatever the screen is.
-    const { classList } = document.documentElement;
     const sheets = ['highlight', 'tomorrow-night', 'ayu-highlight'].map(
         (name) => document.getElementById(`mdbook-${name}-css`),
     );
@@ -65,8 +127,12 @@
     });
 
     window.addEventListener('beforeprint', unfold);
+    window.addEventListener('afterprint', fold);
     if (/\/print\.html$/.test(window.location.pathname)) {
+        document.body.classList.add('printed');
         unfold();
+        // The whole book is there to be printed, so it stays unfolded.
+        folded = [];
     }
 
     // What is too wide scrolls by itself, with the arrow keys as well.

@@ -1,167 +1,132 @@
 //! The same approach with its threads created beforehand: `--workers N`.
 //!
-//! Each thread accepts and serves, one client after the other. No thread has
-//! to be created while a client waits, and there are never more than N; in
-//! return the client after the N-th waits until somebody else has left.
+//! Each thread accepts a client, serves it, and accepts the next. No thread is
+//! created while a client waits, and there are never more than N; in return
+//! the client after the N-th waits until another one has left.
 
-// Sockets, threads, and a channel by which they report their end.
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Barrier, mpsc};
-use std::thread;
-
-// From the common ground; socket2 can shut down a listening socket.
+// Threads, a barrier, and a channel by which the threads report their end;
+// socket2 can shut down a listening socket.
+use crate::clients::Clients;
 use common::Context;
 use common::console::errors::Failure;
 use common::console::log::Worker;
 use common::constants::RETRY_PAUSE;
 use common::echo::handle_client;
-use common::listener::{Accepted, Event, Listener, accept};
-use common::shutdown;
+use common::listener::{Accepted, Connection, Listener, accept_from};
+use common::shutdown::{self, Stop};
 use common::totals::Totals;
 use socket2::SockRef;
+use std::io;
+use std::net::{Shutdown, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread;
 
-// The same table of clients as without `--workers`.
-use crate::clients::Clients;
-
-/// Serves clients by so many threads until a stop; returns what they received
+/// Serves clients by `workers` threads until a stop; returns what was received
 /// and sent.
 pub fn serve(
     context: &Arc<Context>,
     mut listener: Listener,
+    mut stop: Stop,
     workers: usize,
 ) -> Result<Totals, Failure> {
-    // The same table as without `--workers`.
     let clients = Arc::new(Clients::new(Arc::clone(context)));
-    // Asked now, for the listener is about to give its socket away.
-    let address = listener.address()?;
-    // The threads wait in accept(2) itself, where the kernel wakes one of
-    // them for each client; poll(2) would wake them all.
-    let socket = listener.hand_over()?;
-    // All threads begin at the same moment: when the first line was printed.
+    // The threads block in accept(2), where the kernel wakes one of them for
+    // each client; poll(2) would wake all of them.
+    let not_listening = || io::Error::from(io::ErrorKind::NotConnected);
+    let socket = listener.socket.take().ok_or_else(not_listening)?;
+    socket.set_nonblocking(false)?;
+    // No thread accepts before all threads exist and the first line is out.
     let start = Arc::new(Barrier::new(workers + 1));
-    // By this channel a thread says that it has ended, and how.
+    // Through this channel a thread reports that it has ended, and how.
     let (sender, ended) = mpsc::channel();
+
     // 1. Create the threads
-    // No more of them, and no fewer, whoever comes.
+    // An error here ends the server before it has begun.
     for number in 1..=workers as u64 {
-        // The thread's own shares of what it uses.
-        let clients = Arc::clone(&clients);
-        let socket = Arc::clone(&socket);
-        // Whoever waits at it needs a share, too.
-        let start = Arc::clone(&start);
-        // A channel takes any number of senders.
-        let sender = sender.clone();
-        // A failure here ends the server before it has begun: `?`.
-        thread::Builder::new()
-            .name(format!("thread {number}"))
-            .spawn(move || {
-                // Nobody may be served by a server that is not there yet.
-                start.wait();
-                // 2. From each thread
-                // Until the stop, client after client.
-                let result = work(number, &socket, &clients);
-                // Nobody listens once the server gives up: no loss.
-                sender.send(result).ok();
-                // The main thread waits in poll(2), not at the channel.
-                shutdown::wake();
-            })?;
+        // The thread's own references to what all threads share.
+        let (clients, socket) = (Arc::clone(&clients), Arc::clone(&socket));
+        let (start, sender) = (Arc::clone(&start), sender.clone());
+        let name = format!("thread {number}");
+        thread::Builder::new().name(name).spawn(move || {
+            // Until the first line is printed.
+            start.wait();
+            // 2. From each thread: accept, receive, print, send, close
+            // Client after client, until the stop or a mistake.
+            let result = worker_loop(number, &socket, &clients);
+            // The main thread waits in poll(2), not at the channel. If it has
+            // given up already, the report is not needed.
+            sender.send(result).ok();
+            shutdown::wake();
+        })?;
     }
-    // All threads exist: now clients are welcome.
-    context.log.print_listening(address);
-    // The last one to arrive at the barrier opens it for all.
+    // All threads exist: the first line, and then the barrier opens.
+    context.log.print_listening(socket.local_addr()?);
     start.wait();
-    // How many threads have not ended yet.
+
+    // From here on the main thread waits for signals and for ended threads.
     let mut alive = workers;
-    // From here on the main thread only waits for signals.
-    while let Some(event) = listener.next(alive)? {
-        match event {
-            // Only a thread that was told to stop ends without an error.
-            Event::Wake => {
-                // All that have ended by now.
-                for result in ended.try_iter() {
-                    alive -= 1;
-                    // An error of one is a mistake in all of them.
-                    result?;
-                }
-            }
-            // 3. Stop
-            Event::Stop(side) => {
-                // Wakes the threads that wait in accept(2), on Linux, and
-                // resets the clients that are still in the queue.
-                SockRef::from(&*socket).shutdown(Shutdown::Both).ok();
-                // Those who are being served may finish.
-                clients.shutdown(side);
-            }
-            // The listening socket is no longer the listener's.
-            Event::Client(..) => {}
+    while !stop.is_complete(alive) {
+        // A signal or the end of a thread ends this wait.
+        let waited = stop.wait(None, None);
+        waited.or_else(|errno| listener.retry_or_fail(errno))?;
+        // Without a stop a thread ends only by a mistake in this program.
+        for result in ended.try_iter() {
+            alive -= 1;
+            result?;
+        }
+        // 3. Stop
+        // On Linux this wakes the threads that wait in accept(2), and resets
+        // the clients that are still in the queue.
+        if let Some(side) = stop.next_shutdown(clients.count()) {
+            SockRef::from(&*socket).shutdown(Shutdown::Both).ok();
+            clients.shutdown(side);
         }
     }
-    // Every place was given back, and every client counted in it.
     Ok(clients.totals())
 }
 
 /// What each thread does: accepts and serves until the stop.
-fn work(
+fn worker_loop(
     number: u64,
     socket: &TcpListener,
-    clients: &Arc<Clients>,
+    clients: &Clients,
 ) -> Result<(), Failure> {
-    // The endless loop of the original, in each thread.
+    // All threads share the log, so one line reports the same shortage.
+    let log = &clients.context.log;
     loop {
         // 2.1 Accept a client
-        // Here the thread waits for its next one.
-        let log = &clients.context().log;
-        let accepted = accept(socket, |trouble, error| {
-            // All threads share the spell: one line for the same shortage.
-            log.report_transient(trouble, error);
+        // This thread sleeps here until a client comes.
+        let accepted = accept_from(socket, |kind, error| {
+            log.report_transient(kind, error);
         });
-        // Somebody, nobody, or a reason not to go on like this.
         match accepted {
-            // One of the waiting threads gets it; the others sleep on.
-            Ok(Accepted::Client(stream, address)) => {
-                serve_one(number, stream, address, clients);
-            }
-            // The idle limit holds for accept(2) as well: once more.
-            Ok(Accepted::Nobody) => {}
-            // Descriptors or memory have run out: others may free some.
+            // This thread accepts no other client meanwhile.
+            Ok(Accepted::Client(client)) => serve_one(number, client, clients),
+            // The idle limit holds for accept(2), too: accept again.
+            Ok(Accepted::NoClient) => {}
+            // Another thread may free descriptors or memory.
             Ok(Accepted::Exhausted) => thread::sleep(RETRY_PAUSE),
-            // EINVAL: the socket was shut down, for a stop.
+            // EINVAL: the stop has shut the socket down.
             Err(_) if shutdown::requested() => return Ok(()),
-            // EBADF and the like: a mistake in this program.
             Err(failure) => return Err(failure),
         }
     }
 }
 
 /// Serves one client in the thread of this number.
-fn serve_one(
-    number: u64,
-    stream: TcpStream,
-    address: SocketAddr,
-    clients: &Arc<Clients>,
-) {
-    // One share for the table, one for this thread.
+fn serve_one(number: u64, (stream, address): Connection, clients: &Clients) {
     let stream = Arc::new(stream);
-    // As without `--workers`, but for the number, which stays the thread's.
-    let mut place = clients.enter(number, &stream, address);
-    // Counted here, since it was accepted here.
-    place.totals.clients = 1;
-    // A panic ends the client. The thread is needed for the next one, so the
-    // panic must not unwind any further than this.
+    clients.insert(number, &stream);
+    // Counted here, because it was accepted here.
+    let mut totals = Totals { clients: 1, ..Totals::default() };
+    // 2.2 Receive, print, send, close
+    // A panic ends this client; the thread goes on with the next one.
+    let (context, worker) = (&clients.context, Worker::Thread(number));
     let result = catch_unwind(AssertUnwindSafe(|| {
-        // Moved in here, so that unwinding drops it and gives it back.
-        let mut place = place;
-        let worker = Worker::Thread(number);
-        // Counted in its place, as it goes.
-        let totals = &mut place.totals;
-        let context = clients.context();
-        // When its last message has come, a stop leaves it in peace.
-        let spare = || clients.spare(number);
-        // 2.2 Receive, print, send, close
-        // The same function as in a thread for each client.
-        handle_client(&*stream, address, worker, context, totals, spare);
+        handle_client(&stream, address, worker, context, &mut totals);
     }));
-    // The message of a panic is on standard error, its line in the transcript.
-    drop(result);
+    // The table has the last reference now, and `remove` closes the socket.
+    drop(stream);
+    clients.remove(number, address, totals, &result);
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 use annotate::source::{Block, LineKind, Source};
 use anyhow::{Result, bail, ensure};
 
+use crate::extent::Extent;
 use crate::words::{Language, Word};
 
 /// Where the lines' numbers lead.
@@ -32,20 +33,83 @@ pub enum Lines<'a> {
 pub fn page(source: &Source, language: Language) -> Result<String> {
     let level = 2 - lowest_level(&source.blocks);
     let mut writer = Writer::new(source, Lines::Here, level);
-    let tests = |one: &Block, next: &Block| one.test && next.test;
-    for blocks in source.blocks.chunk_by(tests) {
-        if blocks[0].test {
-            writer.tests(blocks, language);
-        } else {
-            writer.row(&blocks[0])?;
+    let parts = parts(source);
+    let heights: Vec<usize> =
+        parts.iter().map(|part| height(source, part)).collect();
+    let is_long = heights.iter().sum::<usize>() > PAGE;
+    let mut room = if is_long { UNFOLDED } else { usize::MAX };
+    for (part, height) in parts.iter().zip(&heights) {
+        if part[0].test {
+            writer.tests(part, language);
+            continue;
+        }
+        // From the first part that is too much on, all are folded.
+        room = room.checked_sub(*height).unwrap_or(0);
+        if room == 0 {
+            writer.begin_part(part, language);
+        }
+        for block in *part {
+            writer.row(block)?;
+        }
+        if room == 0 {
+            writer.out += "</details>\n\n";
         }
     }
     must_be_complete(&source.path, source.lines.len(), writer.seen)?;
     Ok(format!("<div class=\"annotated\">\n\n{}</div>", writer.out))
 }
 
+/// How high a page of source may be, by our guess, with nothing folded: in
+/// pixels, on a screen that is 1280 wide. `docs/browser/check.mjs` sees to it
+/// that none is really higher than 6000.
+const PAGE: usize = 5000;
+
+/// How much of a longer one is not folded.
+const UNFOLDED: usize = 3800;
+
+/// The blocks of a file, put together to what folds as a whole: an item with
+/// all that belongs to it, or the tests.
+fn parts(source: &Source) -> Vec<&[Block]> {
+    let begins_item = |block: &Block| {
+        block.code_lines.clone().chain(block.head_lines.clone()).any(|line| {
+            source.line(line).is_some_and(|line| {
+                let first = line.text.chars().next();
+                first.is_some_and(|it| it.is_alphabetic() || it == '@')
+            })
+        })
+    };
+    let is_one = |one: &Block, next: &Block| {
+        one.test == next.test && (next.test || !begins_item(next))
+    };
+    source.blocks.chunk_by(is_one).collect()
+}
+
+/// How high these blocks will be, roughly, in pixels.
+fn height(source: &Source, blocks: &[Block]) -> usize {
+    // Folded.
+    if blocks[0].test {
+        return 60;
+    }
+    let row = |block: &Block| {
+        let is_there = |line: &usize| {
+            let line = source.line(*line);
+            line.is_some_and(|line| line.kind != LineKind::Blank)
+        };
+        let lines = block.head_lines.clone().chain(block.code_lines.clone());
+        let code = lines.filter(is_there).count() * 20 + 12;
+        // A line of a note has room for some forty letters.
+        let paragraphs = block.note().split("\n\n");
+        let note: usize =
+            paragraphs.map(|text| (text.len() / 40 + 1) * 21 + 8).sum();
+        let banner = if block.banner().is_some() { 70 } else { 0 };
+        note.max(code) + banner + 12
+    };
+    blocks.iter().map(row).sum()
+}
+
 /// The part of a file that one banner begins, with headings of this level. It
-/// ends before the banners of these numbers, which have their own place.
+/// is left out what has a place of its own on the page: the steps of these
+/// numbers, and those within it that do not count on its number.
 ///
 /// # Errors
 ///
@@ -57,19 +121,28 @@ pub fn step(
     url: &str,
     apart: &[&str],
 ) -> Result<String> {
-    let mut blocks = step_blocks(source, number)?;
-    let is_apart = |block: &Block| {
-        let banner = block.banner();
-        banner.is_some_and(|banner| apart.contains(&banner.number.as_str()))
-    };
-    if let Some(end) = blocks[1..].iter().position(is_apart) {
-        blocks = &blocks[..=end];
-    }
-    let level = heading.cast_signed() - lowest_level(blocks);
+    let extent = Extent::of(source, number, |it| apart.contains(&it))?;
+    let level = heading.cast_signed() - extent.banner.level().cast_signed();
     let mut writer = Writer::new(source, Lines::There(url), level);
-    for block in blocks {
-        writer.row(block)?;
+    let lines: Vec<usize> =
+        extent.lines.clone().filter(|line| extent.shows(*line)).collect();
+    writer.dedent = least_indent(source, &lines);
+    // What is left out is a link: to its place on this page, or in the file.
+    let place = |number: &str| {
+        if apart.contains(&number) {
+            format!("#{}", excerpt_id(source, number))
+        } else {
+            format!("{url}#{}", step_id(number))
+        }
+    };
+    for block in &source.blocks {
+        let Some(block) = clipped(source, block, &extent) else {
+            continue;
+        };
+        writer.elide(&extent, block.lines().start, &place);
+        writer.row(&block)?;
     }
+    writer.elide(&extent, extent.lines.end, &place);
     Ok(format!(
         "<div class=\"annotated excerpt\">\n\n{}\
          <p class=\"source\"><a href=\"{url}#{}\">{}</a></p>\n\n</div>",
@@ -79,43 +152,87 @@ pub fn step(
     ))
 }
 
-/// The code of one step in several files, one beside the other; what stands
-/// in one of them only is marked.
+/// What a step shows of a block: nothing, all, or its beginning or end.
+fn clipped(
+    source: &Source,
+    block: &Block,
+    extent: &Extent,
+) -> Option<Block> {
+    let clip = |lines: &Range<usize>| {
+        let first = lines.clone().find(|line| extent.shows(*line));
+        let first = first.unwrap_or(lines.end);
+        let end = (first..lines.end).find(|line| !extent.shows(*line));
+        first..end.unwrap_or(lines.end)
+    };
+    let note = extent.shows(block.note_lines.start)
+        && !block.note_lines.is_empty();
+    let code_lines = clip(&block.code_lines);
+    let is_blank = |line: usize| {
+        source.line(line).is_none_or(|line| line.kind == LineKind::Blank)
+    };
+    if !note && code_lines.clone().all(is_blank) {
+        return None;
+    }
+    let head = if note { clip(&block.head_lines) } else { 0..0 };
+    let start = code_lines.start;
+    Some(Block {
+        head_lines: if head.is_empty() && !note { start..start } else { head },
+        note_lines: if note { block.note_lines.clone() } else { start..start },
+        code_lines,
+        comment: if note { block.comment.clone() } else { None },
+        test: block.test,
+    })
+}
+
+/// A step of a file, beside others.
+pub struct Column {
+    /// The number of its banner.
+    pub number: String,
+    /// The file.
+    pub source: Source,
+    /// The page of the file.
+    pub url: String,
+}
+
+/// The code of the same step in several files, one beside the other; what
+/// stands in one of them only is marked.
 ///
 /// # Errors
 ///
 /// Where a file has no such banner.
-pub fn side_by_side(
-    number: &str,
-    files: &[(Source, String)],
-) -> Result<String> {
+pub fn side_by_side(columns: &[Column]) -> Result<String> {
+    let mut extents = Vec::new();
+    for column in columns {
+        extents.push(Extent::of(&column.source, &column.number, |_| false)?);
+    }
+    let codes: Vec<Vec<usize>> = columns
+        .iter()
+        .zip(&extents)
+        .map(|(Column { source, .. }, extent)| {
+            let is_code = |line: &usize| {
+                let line = source.line(*line);
+                line.is_some_and(|line| line.kind == LineKind::Code)
+            };
+            let lines = extent.lines.clone().filter(is_code);
+            lines.filter(|line| extent.shows(*line)).collect()
+        })
+        .collect();
     let text = |source: &Source, line: usize| {
         let line = source.line(line).map_or("", |line| &line.text);
         line.trim().to_owned()
     };
-    let mut columns = Vec::new();
-    for (source, url) in files {
-        let blocks = step_blocks(source, number)?;
-        let lines = blocks
-            .iter()
-            .flat_map(|block| {
-                block.head_lines.clone().chain(block.code_lines.clone())
-            })
-            .filter(|line| !text(source, *line).is_empty())
-            .collect::<Vec<_>>();
-        columns.push((source, url, lines));
-    }
     let texts: Vec<Vec<String>> = columns
         .iter()
-        .map(|(source, _, lines)| {
+        .zip(&codes)
+        .map(|(Column { source, .. }, lines)| {
             lines.iter().map(|line| text(source, *line)).collect()
         })
         .collect();
     // Two languages have nothing in common that would be worth a mark.
-    let language = files.first().map_or("", |(source, _)| language_of(source));
-    let is_one = files
-        .iter()
-        .all(|(other, _)| language_of(other) == language);
+    let language =
+        columns.first().map_or("", |column| language_of(&column.source));
+    let is_one =
+        columns.iter().all(|other| language_of(&other.source) == language);
     let is_common = |text: &String| {
         !is_one || texts.iter().all(|column| column.contains(text))
     };
@@ -123,16 +240,21 @@ pub fn side_by_side(
         "<div class=\"side-by-side\" style=\"--columns:{}\">\n",
         columns.len()
     );
-    for (source, url, lines) in &columns {
+    for ((column, extent), lines) in columns.iter().zip(&extents).zip(&codes) {
+        let Column { number, source, url } = column;
         let _ = writeln!(
             out,
             "<div class=\"column\">\n<p class=\"source\"><a href=\"{url}#{}\">\
-             {}</a></p>\n<div class=\"code\">",
+             {} {number}</a></p>\n<div class=\"code\">",
             step_id(number),
             source.path
         );
         let least = least_indent(source, lines);
+        let place = |number: &str| format!("{url}#{}", step_id(number));
+        let mut shown = extent.lines.start;
         for line in lines {
+            out += &elided(extent, shown..*line, least, &place, source);
+            shown = line + 1;
             let (code, _) = code_and_comment(source, *line)?;
             let code = code.get(least..).unwrap_or("");
             let common = is_common(&text(source, *line));
@@ -143,9 +265,39 @@ pub fn side_by_side(
             );
             out += &code_line(class, "", &number, code, language_of(source));
         }
+        out += &elided(extent, shown..extent.lines.end, least, &place, source);
         out += "</div>\n</div>\n";
     }
     Ok(out + "</div>")
+}
+
+/// The steps that are left out of an excerpt and begin within these lines, as
+/// one line with a link to each; nothing if there are none.
+fn elided(
+    extent: &Extent,
+    lines: Range<usize>,
+    dedent: usize,
+    place: &dyn Fn(&str) -> String,
+    source: &Source,
+) -> String {
+    let mut links = Vec::new();
+    let mut depth = usize::MAX;
+    for (banner, range) in &extent.apart {
+        if lines.contains(&range.start) {
+            let number = &banner.number;
+            links.push(format!("<a href=\"{}\">{number}</a>", place(number)));
+            let line = source.line(range.start);
+            depth = depth.min(line.map_or(0, |line| indent(&line.text)));
+        }
+    }
+    if links.is_empty() {
+        return String::new();
+    }
+    let depth = depth.saturating_sub(dedent);
+    format!(
+        "<span class=\"line elided\" style=\"--depth:{depth}\">… {}</span>\n",
+        links.join(", ")
+    )
 }
 
 /// The anchor of a banner: `step-4-1` for 4.1.
@@ -163,28 +315,10 @@ pub fn escape(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-fn step_blocks<'a>(source: &'a Source, number: &str) -> Result<&'a [Block]> {
-    let begins = |block: &Block| {
-        block.banner().is_some_and(|banner| banner.number == number)
-    };
-    let Some(start) = source.blocks.iter().position(begins) else {
-        let numbers: Vec<&str> = source
-            .banners()
-            .map(|(_, banner)| banner.number.as_str())
-            .collect();
-        bail!(
-            "{} has no step {number}; it has: {}",
-            source.path,
-            numbers.join(", ")
-        );
-    };
-    let level = number.split('.').count();
-    let ends = |block: &Block| {
-        block.test || block.banner().is_some_and(|next| next.level() <= level)
-    };
-    let rest = &source.blocks[start + 1..];
-    let length = rest.iter().position(ends).unwrap_or(rest.len());
-    Ok(&source.blocks[start..=start + length])
+/// The anchor of a step that is shown on another page than the file's: a page
+/// can have the same step of several files.
+fn excerpt_id(source: &Source, number: &str) -> String {
+    format!("{}-{}", source.path.replace(['/', '.'], "-"), step_id(number))
 }
 
 /// The level of the banners that are not below any other.
@@ -311,8 +445,12 @@ struct Writer<'a> {
     lines: Lines<'a>,
     /// What a banner's level is raised by to be a heading's.
     level: isize,
+    /// How many blanks are taken from the beginning of each line.
+    dedent: usize,
     /// The numbers of the lines written so far.
     seen: Vec<usize>,
+    /// Up to which line the steps that are left out have been named.
+    elided: usize,
     out: String,
 }
 
@@ -322,9 +460,30 @@ impl<'a> Writer<'a> {
             source,
             lines,
             level,
+            dedent: 0,
             seen: Vec::new(),
+            elided: 0,
             out: String::new(),
         }
+    }
+
+    /// Names the steps that are left out before this line.
+    fn elide(
+        &mut self,
+        extent: &Extent,
+        line: usize,
+        place: &dyn Fn(&str) -> String,
+    ) {
+        let lines = self.elided..line;
+        let text = elided(extent, lines, self.dedent, place, self.source);
+        if !text.is_empty() {
+            let _ = write!(
+                self.out,
+                "<div class=\"row\">\n<div class=\"note\"></div>\n\
+                 <div class=\"code\">\n{text}</div>\n</div>\n\n"
+            );
+        }
+        self.elided = line;
     }
 
     /// A comment and its code, below its banner if it has one.
@@ -337,11 +496,7 @@ impl<'a> Writer<'a> {
             let step = step_id(&banner.number);
             let id = match self.lines {
                 Lines::Here => step,
-                // A page can have the same step of several files.
-                Lines::There(_) => {
-                    let path = &self.source.path;
-                    format!("{}-{step}", path.replace(['/', '.'], "-"))
-                }
+                Lines::There(_) => excerpt_id(self.source, &banner.number),
             };
             let anchor = self.anchors(note_lines.start..note_lines.start + 1);
             note_lines.start += 1;
@@ -387,7 +542,7 @@ impl<'a> Writer<'a> {
         }
         self.out += "</div>\n";
         if !code.is_empty() {
-            let dedent = least_indent(self.source, code);
+            let dedent = least_indent(self.source, code) - self.dedent;
             let _ = writeln!(
                 self.out,
                 "<div class=\"code\" style=\"--dedent:{dedent}\">\n{lines}\
@@ -400,6 +555,31 @@ impl<'a> Writer<'a> {
         let anchors = self.anchors(blank);
         let _ = write!(self.out, "</div>{anchors}\n\n");
         Ok(())
+    }
+
+    /// A part that is folded, named by its first line of code.
+    fn begin_part(&mut self, blocks: &[Block], language: Language) {
+        let start = blocks.first().map_or(1, |block| block.lines().start);
+        let end = blocks.last().map_or(1, |block| block.lines().end);
+        let names = |line: &usize| {
+            let line = self.source.line(*line);
+            line.is_some_and(|line| {
+                line.text.starts_with(char::is_alphabetic)
+                    && line.kind == LineKind::Code
+            })
+        };
+        let name = (start..end).find(names).unwrap_or(start);
+        let name = self.source.line(name).map_or("", |line| &line.text);
+        let name = name.split(['(', '{', '=', ';', ':', '<']).next();
+        let _ = write!(
+            self.out,
+            "<details class=\"part\">\n<summary>{} {start} {} {}: \
+             <code class=\"nohighlight\">{}</code></summary>\n\n",
+            language.word(Word::Lines),
+            language.word(Word::To),
+            end - 1,
+            escape(name.unwrap_or_default().trim())
+        );
     }
 
     /// Tests, which are folded and not explained.
@@ -433,6 +613,7 @@ impl<'a> Writer<'a> {
             "<a href=\"{url}#L{number}\" tabindex=\"-1\" \
              aria-hidden=\"true\">{number}</a>"
         );
+        let text = text.get(self.dedent..).unwrap_or_default();
         code_line("line", &id, &number, text, language_of(self.source))
     }
 

@@ -12,6 +12,8 @@ use mdbook_i18n_helpers::preprocessors::Gettext;
 use mdbook_i18n_helpers::renderers::Xgettext;
 
 use crate::directives::{Expand, annotated_files, chapters};
+use crate::search::{self, Breadcrumbs};
+use crate::slides;
 use crate::words::{Language, TEMPLATE};
 
 /// The folders beside the chapters whose pictures the chapters show.
@@ -56,10 +58,13 @@ pub fn one(
     let mut book = load(root, language, output)?;
     book.config.set("preprocessor.gettext.po-dir", po)?;
     book.with_preprocessor(Gettext);
+    book.with_preprocessor(Breadcrumbs);
     every_file_has_its_page(root, &book)?;
     book.build()?;
     add_pictures(root, language, output)?;
-    polish(language, output)
+    polish(language, output)?;
+    search::without_accents(output)?;
+    slides::write(root, language, output)
 }
 
 /// Writes the template of the translations.

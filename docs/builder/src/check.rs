@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
+use crate::verdicts::Evaluation;
 use crate::words::Language;
 use crate::{build, html, translation};
 
@@ -22,6 +23,7 @@ pub const ALL: &[Check] = &[
     ("identity", identity),
     ("sources", html::every_line_once),
     ("links", html::links),
+    ("claims", |book| Evaluation::readmes(&book.root)),
     ("browser", |book| browser(book, &[])),
 ];
 

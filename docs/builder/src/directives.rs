@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use mdbook_preprocessor::book::{Book, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
 
-use crate::annotated::{self, escape};
+use crate::annotated::{self, Column, escape};
 use crate::verdicts::Evaluation;
 use crate::words::{Language, Word};
 
@@ -195,16 +195,15 @@ impl<'a> Context<'a> {
                     .collect();
                 annotated::step(&source, number, level + 1, &url, &apart)?
             }
-            ["side-by-side", number, files @ ..] if files.len() > 1 => {
-                let files = files
-                    .iter()
-                    .map(|file| Ok((self.source(file)?, self.url(page, file)?)))
-                    .collect::<Result<Vec<_>>>()?;
-                annotated::side_by_side(number, &files)?
+            ["side-by-side", words @ ..] => {
+                let columns = self.columns(page, words)?;
+                ensure!(columns.len() > 1, "one file has nothing beside it");
+                annotated::side_by_side(&columns)?
             }
             ["verdicts", approach] => {
                 self.evaluation()?.table(approach, language)?
             }
+            ["claim", id] => self.evaluation()?.claim(id, language)?,
             ["transcript", name] => self.transcript(name)?,
             ["minutes", number] => {
                 let count: u32 = number.parse().context("how many minutes?")?;
@@ -215,6 +214,7 @@ impl<'a> Context<'a> {
                 let word = language.word(word);
                 format!("<p class=\"minutes\">{count} {word}</p>")
             }
+            ["sheet"] => "<div class=\"sheet\"></div>".to_owned(),
             ["teacher"] => {
                 ensure!(open.is_empty(), "a note within another");
                 open.push(Open::Teacher);
@@ -247,6 +247,26 @@ impl<'a> Context<'a> {
     fn source(&self, file: &str) -> Result<Source> {
         project::read(self.root, file)?
             .map_err(|finding| anyhow!("{file}: {}", finding.message))
+    }
+
+    /// The files of a directive that puts them beside each other: after each
+    /// number the files whose steps it is.
+    fn columns(&self, page: &Path, words: &[&str]) -> Result<Vec<Column>> {
+        let mut columns = Vec::new();
+        let mut number = None;
+        for word in words {
+            if word.starts_with(|first: char| first.is_ascii_digit()) {
+                number = Some(*word);
+            } else {
+                let number = number.context("which step of the file?")?;
+                columns.push(Column {
+                    number: number.to_owned(),
+                    source: self.source(word)?,
+                    url: self.url(page, word)?,
+                });
+            }
+        }
+        Ok(columns)
     }
 
     /// The page of an annotated file, seen from another page.

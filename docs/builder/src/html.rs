@@ -194,6 +194,8 @@ fn broken(
         return None;
     }
     let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
+    // `?teacher` is the page's own business.
+    let path = path.split('?').next().unwrap_or(path);
     let mut to = from.to_owned();
     if !path.is_empty() {
         to = normalised(&from.parent()?.join(path));

@@ -11,8 +11,11 @@ mod annotated;
 mod build;
 mod check;
 mod directives;
+mod extent;
 mod html;
+mod search;
 mod self_test;
+mod slides;
 #[cfg(test)]
 mod tests;
 mod translation;

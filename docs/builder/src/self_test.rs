@@ -322,7 +322,7 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "a print view with something folded",
         plant: |garden| garden.replace(READER, "open = true", "open = false"),
-        find: Browser("print", "common-transcript"),
+        find: Browser("print", "console-log"),
         says: "print view: of",
     },
     Fault {

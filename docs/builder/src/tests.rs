@@ -20,6 +20,8 @@ fn expand(language: Language, text: &str) -> anyhow::Result<String> {
         ("a.rs".to_owned(), PathBuf::from("annotated/a.md")),
         ("b.rs".to_owned(), PathBuf::from("annotated/b.md")),
         ("c.py".to_owned(), PathBuf::from("annotated/c.md")),
+        ("steps.rs".to_owned(), PathBuf::from("annotated/steps.md")),
+        ("steps.py".to_owned(), PathBuf::from("annotated/steps-py.md")),
     ]);
     Context::new(&fixture(), language, pages)
         .expand(Path::new("chapter.md"), text)
@@ -44,7 +46,7 @@ fn source(name: &str) -> Source {
 
 #[test]
 fn every_line_of_a_file_is_on_its_page_once() {
-    for name in ["a.rs", "b.rs", "c.py"] {
+    for name in ["a.rs", "b.rs", "c.py", "steps.rs", "steps.py"] {
         let page = english(&format!("{{{{#annotated {name}}}}}"));
         let text = fs::read_to_string(fixture().join(name)).unwrap();
         for number in 1..=text.lines().count() {
@@ -120,7 +122,7 @@ fn a_step_is_what_stands_under_its_banner() {
 fn side_by_side_marks_what_is_not_common() {
     let page = english("{{#side-by-side 2 a.rs b.rs}}");
     assert!(page.contains("--columns:2"), "{page}");
-    assert_eq!(page.matches("class=\"line\"").count(), 6, "{page}");
+    assert_eq!(page.matches("class=\"line\"").count(), 4, "{page}");
     assert_eq!(page.matches("class=\"line only\"").count(), 2, "{page}");
     // Rust and Python have no line in common that would mean anything.
     let page = english("{{#side-by-side 2 a.rs c.py}}");
@@ -139,6 +141,11 @@ fn verdicts_come_from_the_lab() {
     assert!(table.contains("<b>T1</b> Los hilos son ligeros"), "{table}");
     assert!(table.contains("se cumple en parte"), "{table}");
     assert!(table.contains("P1"), "{table}");
+    let one = english("{{#claim T1}}");
+    assert!(one.contains("holds-in-part\">holds in part</span>: "), "{one}");
+    assert!(one.contains("12 KiB") && !one.contains("<table>"), "{one}");
+    assert!(spanish("{{#claim T1}}").contains("se cumple en parte"));
+    assert!(wrong("{{#claim T9}}").contains("no claim T9"));
     assert!(wrong("{{#verdicts mux}}").contains("no claim for mux"));
 }
 
@@ -207,7 +214,9 @@ fn mistakes_say_where_they_are() {
         ("{{#annotated no.rs}}", "no.rs"),
         ("{{#step a.rs 7}}", "a.rs has no step 7; it has: 1, 1.1, 2"),
         ("{{#step d.rs 1}}", "d.rs has no annotated page"),
-        ("{{#side-by-side 1 a.rs}}", "unknown directive side-by-side"),
+        ("{{#side-by-side 1 a.rs}}", "one file has nothing beside it"),
+        ("{{#side-by-side a.rs b.rs}}", "which step of the file?"),
+        ("{{#side-by-side 2 a.rs 8 b.rs}}", "b.rs has no step 8"),
         ("{{#teacher}}", "{{#end}} is missing"),
         ("{{#end}}", "nothing has begun"),
         ("{{#answer}}", "an answer without a question"),
@@ -217,4 +226,126 @@ fn mistakes_say_where_they_are() {
         let said = wrong(text);
         assert!(said.contains(expected), "{text}: {said}");
     }
+}
+
+/// The numbers of the lines that a text of HTML shows, in order.
+fn shown(page: &str) -> Vec<usize> {
+    let numbers = page.split("aria-hidden=\"true\">").skip(1);
+    numbers
+        .map(|rest| {
+            let end = rest.find('<').unwrap();
+            rest[..end].parse().unwrap()
+        })
+        .collect()
+}
+
+/// The lines of one step of a fixture, and what is left out of it.
+fn step(file: &str, number: &str) -> (Vec<usize>, String) {
+    let page = english(&format!("{{{{#step {file} {number}}}}}"));
+    let apart: Vec<&str> = page
+        .split("class=\"line elided\"")
+        .skip(1)
+        .flat_map(|rest| {
+            rest.lines().next().unwrap().split("\">").skip(2)
+        })
+        .map(|rest| rest.split('<').next().unwrap())
+        .collect();
+    (shown(&page), apart.join(" "))
+}
+
+#[test]
+fn a_step_ends_where_its_block_ends() {
+    let lines = |number: &str| step("steps.rs", number);
+    // What comes after the statement with the other steps is none of it.
+    assert_eq!(lines("1"), (vec![8, 30], "2 3".into()));
+    assert_eq!(lines("2"), (vec![10], String::new()));
+    // A literal of several lines may begin its lines anywhere.
+    assert_eq!(
+        lines("3"),
+        (
+            vec![13, 14, 15, 20, 21, 22, 28, 29],
+            "4 5".into()
+        )
+    );
+    // Up to the end of the closure.
+    assert_eq!(lines("4"), (vec![17, 19], String::new()));
+    // Of several arms its own.
+    assert_eq!(lines("5"), (vec![24, 25, 26], String::new()));
+    // What counts on its number belongs to it.
+    assert_eq!(
+        lines("6"),
+        ((33..=42).filter(|it| ![35, 39].contains(it)).collect(), "".into())
+    );
+    assert_eq!(lines("6.1"), (vec![36, 37, 38, 41], "6.2".into()));
+    assert_eq!(lines("6.2"), (vec![40], String::new()));
+    // A function, and no other.
+    assert_eq!(lines("7"), (vec![50, 51, 52], String::new()));
+}
+
+#[test]
+fn a_step_of_python_ends_where_its_block_ends() {
+    let lines = |number: &str| step("steps.py", number);
+    assert_eq!(lines("1"), (vec![8], String::new()));
+    assert_eq!(lines("3"), (vec![10, 11], String::new()));
+    assert_eq!(lines("4"), (vec![20, 22], String::new()));
+}
+
+#[test]
+fn a_step_that_has_its_own_place_is_a_link_to_it() {
+    let page = english("{{#step steps.rs 6}}\n\n{{#step steps.rs 6.1}}");
+    assert!(page.contains("href=\"#steps-rs-step-6-1\">6.1</a>"), "{page}");
+    assert_eq!(page.matches("proceed").count(), 1, "{page}");
+    // One that has none here is shown in the file.
+    let page = english("{{#step steps.rs 1}}");
+    assert!(page.contains("annotated/steps.html#step-2\">2</a>"), "{page}");
+}
+
+#[test]
+fn an_excerpt_begins_at_the_left() {
+    let page = english("{{#step steps.rs 5}}");
+    assert!(page.contains(">Err(error) =&gt; {<"), "{page}");
+    let page = english("{{#side-by-side 4 steps.rs steps.py}}");
+    assert!(page.contains(">handle(stream);<"), "{page}");
+}
+
+#[test]
+fn counterparts_may_have_other_numbers() {
+    let page = english("{{#side-by-side 3 steps.rs 6.2 steps.rs}}");
+    assert_eq!(page.matches("one.close();").count(), 1, "{page}");
+    assert!(!page.contains("handle("), "{page}");
+    assert!(page.contains("steps.rs 6.2</a>"), "{page}");
+}
+
+#[test]
+fn a_banner_without_code_is_refused() {
+    let text = "fn a() {\n    b();\n    // 1. Nothing\n}\n";
+    let source = project::read_text("x.rs", text).unwrap().unwrap();
+    let error = crate::extent::Extent::of(&source, "1", |_| false);
+    let error = error.err().unwrap().to_string();
+    assert!(error.contains("there is no code below 1"), "{error}");
+}
+
+#[test]
+fn a_long_file_is_folded_from_where_it_is_too_long() {
+    let mut text = "//! Long.\n".to_owned();
+    for number in 1..=60 {
+        text += &format!(
+            "\n/// The function of this number.\nfn f{number}(a: u8) {{\n\
+             {}}}\n",
+            "    work();\n".repeat(5)
+        );
+    }
+    let source = project::read_text("long.rs", &text).unwrap().unwrap();
+    let page = annotated::page(&source, Language::English).unwrap();
+    let (open, folded) = page.split_once("<details class=\"part\">").unwrap();
+    assert!(open.contains("fn f1(") && open.contains("fn f10("), "{open}");
+    assert!(folded.contains(">fn f60</code></summary>"), "{folded}");
+    // Nothing but folded parts from there on.
+    let count = folded.matches("<details class=\"part\">").count() + 1;
+    assert_eq!(count, folded.matches("</details>").count());
+    assert_eq!(count, folded.matches("The function of").count());
+    let page = annotated::page(&source, Language::Spanish).unwrap();
+    assert!(page.contains("<summary>Líneas "), "{page}");
+    // A short one is not.
+    assert!(!english("{{#annotated a.rs}}").contains("class=\"part\""));
 }

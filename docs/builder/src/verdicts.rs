@@ -15,7 +15,7 @@ use crate::words::{Language, Word};
 const FILE: &str = "docs/evaluation/evaluation.json";
 
 /// How to have them.
-const COMMAND: &str = "cargo run --release -p lab -- evaluate";
+const COMMAND: &str = "cargo run --profile lab -p lab -- evaluate";
 
 /// All claims, tested.
 #[derive(Debug, Deserialize)]
@@ -95,22 +95,76 @@ impl Evaluation {
             heads.concat()
         ))
     }
+
+    /// The verdict and the figure of one claim, as a paragraph.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such claim, or its verdict is unknown.
+    pub fn claim(&self, id: &str, language: Language) -> Result<String> {
+        let claim = self.claims.iter().find(|claim| claim.id == id);
+        let claim = claim.with_context(|| format!("{FILE} has no claim {id}"))?;
+        let (said, verdict) = claim.verdict(language)?;
+        Ok(format!(
+            "<p class=\"claim\"><b>{}</b> <span class=\"verdict \
+             {verdict}\">{said}</span>: {} ({})</p>",
+            escape(id),
+            escape(claim.figure.of(language)),
+            escape(&claim.spread)
+        ))
+    }
+
+    /// Fails unless both READMEs say of each claim what the lab has found.
+    ///
+    /// # Errors
+    ///
+    /// Where one says something else.
+    pub fn readmes(root: &Path) -> Result<()> {
+        let evaluation = Self::read(root)?;
+        let mut wrong = Vec::new();
+        for (name, language) in [
+            ("README.md", Language::English),
+            ("README.es.md", Language::Spanish),
+        ] {
+            let text = fs::read_to_string(root.join(name)).context(name)?;
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            for claim in &evaluation.claims {
+                let (said, _) = claim.verdict(language)?;
+                let wanted = format!(
+                    "**{} {said}:** {} ({}).",
+                    claim.id,
+                    claim.figure.of(language),
+                    claim.spread
+                );
+                if !words.contains(&wanted) {
+                    wrong.push(format!("{name} does not say: {wanted}"));
+                }
+            }
+        }
+        ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+        Ok(())
+    }
 }
 
 impl Claim {
-    fn row(&self, language: Language) -> Result<String> {
+    /// The verdict in this language, and the class of its colour.
+    fn verdict(&self, language: Language) -> Result<(&'static str, String)> {
         let Some(verdict) = language.verdict(&self.verdict) else {
             bail!("{FILE}: claim {} has no verdict: {}", self.id, self.verdict);
         };
+        Ok((verdict, self.verdict.replace(' ', "-")))
+    }
+
+    fn row(&self, language: Language) -> Result<String> {
+        let (verdict, class) = self.verdict(language)?;
         let mut row = String::new();
         let _ = writeln!(
             row,
             "<tr><td><b>{}</b> {}</td>\
-             <td><span class=\"verdict {}\">{verdict}</span></td>\
+             <td><span class=\"verdict {class}\">{verdict}</span></td>\
              <td>{}</td><td>{}</td></tr>",
             escape(&self.id),
             escape(self.words.of(language)),
-            self.verdict.replace(' ', "-"),
             escape(self.figure.of(language)),
             escape(&self.spread)
         );

@@ -81,9 +81,13 @@ impl Language {
             Word::Teacher => ("For the teacher", "Para quien enseña"),
             Word::Question => ("Question", "Pregunta"),
             Word::Answer => ("Answer", "Respuesta"),
+            Word::Slides => ("Slides", "Diapositivas"),
+            Word::Back => ("Back", "Anterior"),
+            Word::Next => ("Next", "Siguiente"),
             Word::Minute => ("minute", "minuto"),
             Word::Minutes => ("minutes", "minutos"),
             Word::Tests => ("Tests, lines", "Pruebas, líneas"),
+            Word::Lines => ("Lines", "Líneas"),
             Word::To => ("to", "a"),
             Word::Claim => ("Claim", "Afirmación"),
             Word::Verdict => ("Verdict", "Veredicto"),
@@ -106,6 +110,7 @@ impl Language {
             "too noisy to tell" => {
                 ("too noisy to tell", "demasiado ruido para decirlo")
             }
+            "not measured" => ("not measured", "no medida"),
             _ => return None,
         };
         Some(match self {
@@ -124,12 +129,20 @@ pub enum Word {
     Question,
     /// The summary of an answer.
     Answer,
+    /// The presenter's view.
+    Slides,
+    /// One slide back.
+    Back,
+    /// One slide on.
+    Next,
     /// One of them.
     Minute,
     /// More of them.
     Minutes,
     /// The summary of folded tests, before the numbers of their lines.
     Tests,
+    /// The summary of another folded part, before the numbers of its lines.
+    Lines,
     /// Between two numbers.
     To,
     /// Heads of the columns of verdicts.

@@ -214,9 +214,7 @@ fn each_shows_its_lanes(approach: &str, language: &str) {
         let mut seen = seen.borrow_mut();
         let labels = roles.iter().chain([&wait]);
         for label in labels {
-            seen.entry(label)
-                .or_default()
-                .push_str(&lane(screen, label));
+            seen.entry(label).or_default().push_str(&lane(screen, label));
         }
         let has = |label: &str, signs: &[char]| {
             signs.iter().all(|sign| seen[label].contains(*sign))
@@ -384,17 +382,15 @@ fn what_a_client_sends_cannot_touch_the_terminal() {
 #[test]
 fn colours_and_letters_are_what_the_terminal_can_show() {
     let colour = |text: &str| {
-        ["\x1b[3", "\x1b[4", "\x1b[9", "\x1b[10"]
-            .iter()
-            .any(|start| {
-                text.match_indices(start).any(|(at, _)| {
-                    // `\e[39m` and `\e[49m` take colours away.
-                    !text[at..].starts_with("\x1b[39m")
-                        && !text[at..].starts_with("\x1b[49m")
-                        && !text[at..].starts_with("\x1b[4m")
-                        && !text[at..].starts_with("\x1b[3m")
-                })
+        ["\x1b[3", "\x1b[4", "\x1b[9", "\x1b[10"].iter().any(|start| {
+            text.match_indices(start).any(|(at, _)| {
+                // `\e[39m` and `\e[49m` take colours away.
+                !text[at..].starts_with("\x1b[39m")
+                    && !text[at..].starts_with("\x1b[49m")
+                    && !text[at..].starts_with("\x1b[4m")
+                    && !text[at..].starts_with("\x1b[3m")
             })
+        })
     };
     let with = Terminal::start("colour", "", "-- --port 0");
     let address = with.address();
@@ -432,10 +428,7 @@ fn a_server_that_dies_leaves_a_view_that_can_go_on() {
     terminal.wait_for("process-server has ended: SIGKILL");
     terminal.press("q");
     let screen = terminal.ends_with(1);
-    assert!(
-        screen.contains("process-server has ended: SIGKILL"),
-        "{screen}"
-    );
+    assert!(screen.contains("process-server has ended: SIGKILL"), "{screen}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn what_is_dropped_at_the_close_is_not_counted(subject: &Subject) {
     client.send(&pattern(200_000));
     client.half_close();
     assert_eq!(client.receive_all().len(), 1024);
-    assert_eq!(server.wait_closed(client.address), "");
+    assert_eq!(server.wait_closed(client.address), ": one exchange");
     let transcript = server.stop();
     assert_eq!(transcript.totals.received, 1024);
     assert_eq!(transcript.totals.sent, 1024);
@@ -61,7 +61,7 @@ fn input_after_the_reply_does_not_reset_it(subject: &Subject) {
     let reply = client.receive_all();
     assert!(reply.starts_with(b"one"), "{reply:?}");
     client.half_close();
-    assert_eq!(server.wait_closed(client.address), "");
+    assert_eq!(server.wait_closed(client.address), ": one exchange");
     server.stop();
 }
 
@@ -106,11 +106,7 @@ fn nobody_waits_while_what_is_left_is_read(subject: &Subject) {
         if begin.elapsed() < Duration::from_millis(500) {
             break;
         }
-        assert!(
-            attempt < 5,
-            "another client waits for {:?}",
-            begin.elapsed()
-        );
+        assert!(attempt < 5, "another client waits for {:?}", begin.elapsed());
     }
     server.stop();
 }
@@ -165,7 +161,7 @@ fn a_reset_after_the_last_reply_is_an_ordinary_end(subject: &Subject) {
     client.expect_end();
     let address = client.address;
     client.reset();
-    assert_eq!(server.wait_closed(address), "");
+    assert_eq!(server.wait_closed(address), ": one exchange");
     server.stop();
 }
 

@@ -70,7 +70,7 @@ fn after_a_greeting_the_server_closes(subject: &Subject) {
         assert!(client.receive_all().ends_with(BODY.as_bytes()));
         // The client's side is open still: it was the server who closed.
         client.half_close();
-        assert_eq!(server.wait_closed(client.address), "");
+        assert_eq!(server.wait_closed(client.address), ": one exchange");
         server.stop();
     }
 }

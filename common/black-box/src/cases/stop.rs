@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::pty::openpty;
-use nix::sys::signal::Signal::{SIGINT, SIGTERM};
+use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::Subject;
 use crate::case::{Case, Need, case};
@@ -35,6 +35,8 @@ pub const CASES: &[Case] = &[
     case!(a_stop_before_the_last_reply_resets_nobody),
     case!(a_second_signal_ends_it_with_130),
     case!(one_signal_to_the_whole_group_is_one_stop),
+    case!(a_burst_of_signals_is_one_request),
+    case!(a_hang_up_is_a_stop_unless_it_was_ignored),
     case!(ctrl_c_at_a_terminal_is_an_orderly_stop).needs(&[Need::Setsid]),
 ];
 
@@ -49,10 +51,8 @@ fn a_stop_without_clients_is_clean(subject: &Subject) {
 
 fn clients_between_messages_are_closed_at_once(subject: &Subject) {
     let attempt = |signal| -> Duration {
-        let mut server = subject
-            .start("--serve until-eof --grace 15")
-            .room_for(6)
-            .run();
+        let mut server =
+            subject.start("--serve until-eof --grace 15").room_for(6).run();
         // Some have said nothing yet, some were answered. None closes.
         let mut clients = server.accepted_many(5);
         for client in &mut clients[2..] {
@@ -92,10 +92,8 @@ fn clients_between_messages_are_closed_at_once(subject: &Subject) {
 
 fn what_was_sent_before_a_stop_is_answered(subject: &Subject) {
     for _ in 0..3 {
-        let mut server = subject
-            .start("--serve until-eof --grace 15")
-            .room_for(20)
-            .run();
+        let mut server =
+            subject.start("--serve until-eof --grace 15").room_for(20).run();
         let mut clients = server.accepted_many(20);
         let message = pattern(20_000);
         for (number, client) in clients.iter_mut().enumerate() {
@@ -173,10 +171,7 @@ fn a_client_that_sends_on_and_reads_slowly_loses_nothing(subject: &Subject) {
 }
 
 fn a_slow_reader_is_cut_after_the_grace(subject: &Subject) {
-    let server = subject
-        .start("--serve until-eof --grace 1")
-        .room_for(2)
-        .run();
+    let server = subject.start("--serve until-eof --grace 1").room_for(2).run();
     let (mut slow, sent) = server.stalled();
     let mut idle = server.accepted();
     let taken = server.time_to_stop(SIGTERM);
@@ -264,11 +259,8 @@ fn clients_in_the_queue_are_reset_at_a_stop(subject: &Subject) {
 fn the_port_can_be_bound_again_at_once(subject: &Subject) {
     let own = proc::own_address();
     for _ in 0..3 {
-        let mut server = subject
-            .start("--serve once")
-            .on(own, 20_001)
-            .room_for(3)
-            .run();
+        let mut server =
+            subject.start("--serve once").on(own, 20_001).room_for(3).run();
         // The server closes first, so its end keeps the connection in mind.
         let mut guest = server.client();
         guest.exchange(b"hola\n");
@@ -350,7 +342,7 @@ fn a_stop_during_the_last_reading_resets_nobody(subject: &Subject) {
 
 fn a_stop_before_the_last_reply_resets_nobody(subject: &Subject) {
     // Processor time, which takes the longer, the less of it there is.
-    let mut server = subject.run("--serve once --cpu-work 500000");
+    let mut server = subject.run("--serve once --grace 60 --cpu-work 500000");
     let mut client = server.client();
     client.send(b"hola\n");
     server.wait_for(&client, r"received 5 bytes: hola\n");
@@ -371,12 +363,61 @@ fn a_second_signal_ends_it_with_130(subject: &Subject) {
     {
         let (mut server, slow, _) =
             stopping(subject, "--grace 60", |server| server.signal(first));
+        server.wait_for_notice();
         server.signal(second);
         // Nothing is left then of what it created, as in every case.
         let ended = server.ended();
         assert_eq!(ended.status, 130, "{ended:?}");
+        let last = ended.stdout.last().map(String::as_str).unwrap_or_default();
+        let name = subject.form.kind.program();
+        assert!(last.starts_with(&format!("{name} stopped: ")), "{ended:?}");
         drop(slow);
     }
+}
+
+/// What timeout(1), a terminal and a service manager send all at once.
+fn a_burst_of_signals_is_one_request(subject: &Subject) {
+    type Burst = fn(&Server);
+    let bursts: [Burst; 4] = [
+        |server| (0..5).for_each(|_| server.signal(SIGTERM)),
+        |server| (0..5).for_each(|_| server.signal(SIGINT)),
+        |server| {
+            server.signal(SIGTERM);
+            server.signal_group(SIGTERM);
+        },
+        |server| {
+            for signal in [SIGINT, SIGTERM, SIGHUP] {
+                server.signal_group(signal);
+                server.signal(signal);
+            }
+        },
+    ];
+    for burst in bursts {
+        let (mut server, mut slow, sent) =
+            stopping(subject, "--grace 15", burst);
+        slow.expect(&pattern(sent));
+        slow.expect_end();
+        assert_eq!(server.transcript().totals.sent, sent as u64);
+    }
+}
+
+fn a_hang_up_is_a_stop_unless_it_was_ignored(subject: &Subject) {
+    let mut server = subject.run("");
+    server.signal(SIGHUP);
+    assert_eq!(server.transcript().totals.clients, 0);
+
+    // As nohup(1) starts it.
+    let mut server = subject
+        .start("--serve once")
+        .under_words(["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""])
+        .run();
+    server.signal_group(SIGHUP);
+    let mut client = server.client();
+    client.exchange(b"hola\n");
+    client.expect_end();
+    drop(client);
+    server.signal(SIGTERM);
+    assert_eq!(server.transcript().totals.clients, 1);
 }
 
 fn one_signal_to_the_whole_group_is_one_stop(subject: &Subject) {
@@ -390,9 +431,7 @@ fn one_signal_to_the_whole_group_is_one_stop(subject: &Subject) {
     // A second one to all of them is the second one.
     let (mut server, slow, _) =
         stopping(subject, "--grace 60", |server| server.signal_group(SIGINT));
-    // A child may have closed its client before the server has had a turn, and
-    // two pending signals would be one.
-    wait_until_refused(&server);
+    server.wait_for_notice();
     server.signal_group(SIGINT);
     assert_eq!(server.ended().status, 130);
     drop(slow);

@@ -291,10 +291,8 @@ impl App {
 
     /// Draws the picture of now, or the one that stands still.
     pub fn draw(&self, area: Rect, buffer: &mut Buffer) {
-        let roles = self
-            .script
-            .as_ref()
-            .map_or_else(HashMap::new, Script::roles);
+        let roles =
+            self.script.as_ref().map_or_else(HashMap::new, Script::roles);
         let mut screen = |model: &Model, now| {
             Screen {
                 look: self.look,

@@ -81,11 +81,7 @@ impl Sampler {
     /// Of the server with this process id.
     #[must_use]
     pub fn new(root: Pid) -> Self {
-        Self {
-            root,
-            threads: HashMap::new(),
-            known: Vec::new(),
-        }
+        Self { root, threads: HashMap::new(), known: Vec::new() }
     }
 
     /// The sockets of this port.
@@ -94,10 +90,7 @@ impl Sampler {
     ///
     /// When the kernel does not answer.
     pub fn sockets(&self, port: u16, at: Duration) -> Result<Sample> {
-        let mut sample = Sample {
-            at,
-            ..Sample::default()
-        };
+        let mut sample = Sample { at, ..Sample::default() };
         for family in [AF_INET, AF_INET6] {
             dump(family, port, |socket| {
                 let header = &socket.header;
@@ -253,11 +246,8 @@ fn dump(
     let mut socket =
         Socket::new(NETLINK_SOCK_DIAG).context("opening sock_diag")?;
     socket.bind_auto().context("binding sock_diag")?;
-    let mut id = if family == AF_INET {
-        SocketId::new_v4()
-    } else {
-        SocketId::new_v6()
-    };
+    let mut id =
+        if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
     id.source_port = port;
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST | NLM_F_DUMP;

@@ -127,11 +127,7 @@ impl Line {
             None => (None, rest),
         };
         let event = Event::parse(rest)?;
-        Some(Self::Event {
-            worker,
-            client,
-            event,
-        })
+        Some(Self::Event { worker, client, event })
     }
 
     fn parse_first_or_last(line: &str) -> Option<Self> {
@@ -192,11 +188,7 @@ mod tests {
 
     fn event(line: &str) -> (Worker, Option<SocketAddr>, Event) {
         match Line::parse(line) {
-            Line::Event {
-                worker,
-                client,
-                event,
-            } => (worker, client, event),
+            Line::Event { worker, client, event } => (worker, client, event),
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -211,19 +203,11 @@ mod tests {
                 "recibidos 7 bytes: ¡hola\\n",
                 Event::Received(7),
             ),
-            (
-                "received 1 byte: x",
-                "recibido 1 byte: x",
-                Event::Received(1),
-            ),
+            ("received 1 byte: x", "recibido 1 byte: x", Event::Received(1)),
             ("sent 7 bytes", "enviados 7 bytes", Event::Sent(7)),
             ("sent 1 byte", "enviado 1 byte", Event::Sent(1)),
             ("closed", "cerrado", Event::Closed),
-            (
-                "closed: one exchange",
-                "cerrado: un intercambio",
-                Event::Closed,
-            ),
+            ("closed: one exchange", "cerrado: un intercambio", Event::Closed),
             (
                 "closed: idle for 300 s",
                 "cerrado: inactivo durante 300 s",

@@ -252,11 +252,9 @@ impl Model {
                 };
                 self.row(key, at).begin(Some(Doing::Waits), at);
             }
-            Line::Event {
-                worker,
-                client,
-                event,
-            } => self.event(worker, client, event, at),
+            Line::Event { worker, client, event } => {
+                self.event(worker, client, event, at)
+            }
             Line::Stopped => {
                 self.summary = Some(harmless(text));
                 for row in self.rows.values_mut() {

@@ -99,11 +99,7 @@ impl Script {
     /// The address of each client that was played lately.
     #[must_use]
     pub fn roles(&self) -> HashMap<SocketAddr, Role> {
-        self.0
-            .roles
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.roles.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Rounds that are over.

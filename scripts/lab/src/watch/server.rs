@@ -93,12 +93,7 @@ impl Server {
         let over = Arc::clone(&ended);
         let pid = pid_of(&child);
         thread::spawn(move || sample(pid, &told, &over, clock));
-        Ok(Self {
-            child,
-            model,
-            lines,
-            ended,
-        })
+        Ok(Self { child, model, lines, ended })
     }
 
     /// What is known of it now.
@@ -181,11 +176,7 @@ fn sample(root: Pid, model: &Mutex<Model>, ended: &AtomicBool, clock: Instant) {
         }
         let (port, pool, rows) = {
             let model = lock(model);
-            (
-                model.address.map(|it| it.port()),
-                model.pool,
-                wanted(&model),
-            )
+            (model.address.map(|it| it.port()), model.pool, wanted(&model))
         };
         if turn % HELD == 0 {
             held = sampler.held();

@@ -45,18 +45,11 @@ fn keys(model: &Model) -> Vec<Key> {
 }
 
 fn sample(milliseconds: u64) -> Sample {
-    Sample {
-        at: at(milliseconds),
-        ..Sample::default()
-    }
+    Sample { at: at(milliseconds), ..Sample::default() }
 }
 
 fn sleeps() -> Task {
-    Task {
-        state: 'S',
-        call: Some("poll".to_owned()),
-        wchan: None,
-    }
+    Task { state: 'S', call: Some("poll".to_owned()), wchan: None }
 }
 
 const THREAD: Key = Key::Worker(Worker::Thread(1));
@@ -124,14 +117,8 @@ fn the_clients_of_a_loop_have_rows_of_their_own() {
         [LOOP, Key::Client(address(1)), Key::Client(address(2))]
     );
     assert_eq!(lane(&model, LOOP, 1199, 12), "·AAR███SR█S·");
-    assert_eq!(
-        lane(&model, Key::Client(address(1)), 1199, 12),
-        " A·R███S····"
-    );
-    assert_eq!(
-        lane(&model, Key::Client(address(2)), 1199, 12),
-        "  A·░░░░R█S·"
-    );
+    assert_eq!(lane(&model, Key::Client(address(1)), 1199, 12), " A·R███S····");
+    assert_eq!(lane(&model, Key::Client(address(2)), 1199, 12), "  A·░░░░R█S·");
 }
 
 #[test]
@@ -248,10 +235,7 @@ fn what_is_remembered_has_a_limit() {
     // The main thread, the last one that ended, and the one that lives.
     assert!(model.rows().count() <= 3);
     assert!(model.lines.len() <= 100);
-    assert_eq!(
-        lane(&model, Key::Worker(Worker::Thread(500)), 6499, 3),
-        "RRR"
-    );
+    assert_eq!(lane(&model, Key::Worker(Worker::Thread(500)), 6499, 3), "RRR");
 }
 
 fn draw(screen: &Screen<'_>, width: u16, height: u16) -> (Buffer, Vec<String>) {
@@ -267,11 +251,7 @@ fn draw(screen: &Screen<'_>, width: u16, height: u16) -> (Buffer, Vec<String>) {
 }
 
 fn look(language: Language) -> Look {
-    Look {
-        language,
-        colour: true,
-        utf8: true,
-    }
+    Look { language, colour: true, utf8: true }
 }
 
 /// A screen with one client of each kind.
@@ -281,10 +261,7 @@ fn with_screen(look: Look, test: impl FnOnce(&mut Screen<'_>)) {
         let line = format!("thread {client}      127.0.0.1:{client}  ");
         model.line(&format!("{line}connected"), at(100));
     }
-    model.line(
-        "thread 2      127.0.0.1:2  received 5 bytes: ñandú",
-        at(200),
-    );
+    model.line("thread 2      127.0.0.1:2  received 5 bytes: ñandú", at(200));
     let mut seen = sample(300);
     seen.queue = Some((2, 1024));
     seen.held.descriptors = Some(9);
@@ -356,11 +333,7 @@ fn no_size_and_no_page_is_drawn_outside_of_the_screen() {
 
 #[test]
 fn without_colour_the_signs_remain_and_without_utf8_only_ascii() {
-    let look = Look {
-        language: Language::Spanish,
-        colour: false,
-        utf8: false,
-    };
+    let look = Look { language: Language::Spanish, colour: false, utf8: false };
     with_screen(look, |screen| {
         for help in [false, true] {
             screen.help = help;

@@ -88,9 +88,8 @@ fn colour_of(worker: Worker) -> Style {
 }
 
 const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
-const TITLE: Style = Style::new()
-    .add_modifier(Modifier::BOLD)
-    .add_modifier(Modifier::REVERSED);
+const TITLE: Style =
+    Style::new().add_modifier(Modifier::BOLD).add_modifier(Modifier::REVERSED);
 
 impl Screen<'_> {
     /// Draws everything.
@@ -281,11 +280,8 @@ impl Screen<'_> {
         let held = self.model.sample.held;
         let mut figures = Vec::new();
         if let Some((waiting, limit)) = self.model.sample.queue {
-            let style = if waiting > 0 {
-                BOLD.fg(Color::Magenta)
-            } else {
-                BOLD
-            };
+            let style =
+                if waiting > 0 { BOLD.fg(Color::Magenta) } else { BOLD };
             figures.push(("Recv-Q", waiting.to_string(), style));
             figures.push(("Send-Q", limit.to_string(), BOLD));
         }
