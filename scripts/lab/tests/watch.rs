@@ -20,7 +20,7 @@ use nix::unistd::Pid;
 const LAB: &str = env!("CARGO_BIN_EXE_lab");
 
 /// Building the servers is part of it, on a machine that does other things.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// A terminal in which the view runs. When it has ended, the terminal shows
 /// its exit status and what mode it has left behind.

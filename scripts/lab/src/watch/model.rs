@@ -485,6 +485,12 @@ impl Model {
         let rows = self.rows.values().filter(|row| !row.is_over(oldest));
         let (mut shown, mut others): (Vec<&Row>, Vec<&Row>) =
             rows.partition(|row| is_fixed(row));
+        // Lines of threads that were created together come in any order.
+        others.sort_by_key(|row| match row.key {
+            Key::Worker(Worker::Thread(number)) => (0, number),
+            Key::Queue(_) => (1, 0),
+            _ => (0, 0),
+        });
         let mut hidden = 0;
         if shown.len() > space {
             hidden = shown.len() - space;

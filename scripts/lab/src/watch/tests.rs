@@ -210,11 +210,13 @@ fn of_too_many_clients_the_last_ones_stay() {
         let line = format!("thread {number:<5}  127.0.0.1:{number}  closed");
         model.line(&line, at(200));
     }
+    // A line that was late does not change the order.
+    model.line("thread 0      127.0.0.1:99  connected", at(200));
     let (rows, hidden) = model.shown(at(0), 4);
     let keys: Vec<Key> = rows.iter().map(|row| row.key).collect();
     let thread = |number| Key::Worker(Worker::Thread(number));
     assert_eq!(keys, [Key::Main, thread(36), thread(37), thread(38)]);
-    assert_eq!(hidden, 37);
+    assert_eq!(hidden, 38);
 }
 
 #[test]
