@@ -56,15 +56,26 @@ left_behind() {
   grep -lzsx "DEMO_RUN=$run" /proc/[0-9]*/environ | cut -d/ -f3 | xargs
 }
 
+# No line is longer, counted in columns, not bytes.
+fits() { # columns
+  local long
+  long=$(LC_ALL=C.UTF-8 grep -hE "^.{$(($1 + 1))}" "$room/out" "$room/err")
+  [ -z "$long" ] || miss "longer than $1 columns: $long"
+}
+
 # What must be so after each run.
 check_traces() { # expected status
   [ "$status" -eq "$1" ] || miss "status $status, not $1"
-  [ -z "$(left_behind)" ] || miss "left behind: $(left_behind)"
+  # A process that has just been killed may take a moment to be gone.
+  local left tries
+  for tries in {1..20}; do
+    left=$(left_behind)
+    [ -n "$left" ] || break
+    [ "$tries" -lt 20 ] || miss "left behind: $left"
+    sleep 0.1
+  done
   [ -z "$(ls -A "$TMPDIR")" ] || miss "files left: $(ls "$TMPDIR")"
-  # Columns, not bytes.
-  local long
-  long=$(LC_ALL=C.UTF-8 grep -hE '^.{81}' "$room/out" "$room/err")
-  [ -z "$long" ] || miss "longer than 80 columns: $long"
+  fits 80
 }
 
 # Runs a program, in the foreground, with this environment and these words.
@@ -77,6 +88,13 @@ run() { # VARIABLE=VALUE... program word...
 shows() { grep -qE -- "$1" "$room/out" || miss "does not show: $1"; }
 shows_not() { ! grep -qE -- "$1" "$room/out" || miss "shows: $1"; }
 silent() { [ ! -s "$room/err" ] || miss "said: $(head -n 1 "$room/err")"; }
+
+# A tool of this name, whose text is on standard input, comes first.
+fake() { # name
+  mkdir -p "$room/fake"
+  cat >"$room/fake/$1"
+  chmod +x "$room/fake/$1"
+}
 
 # ------------------------------------------------------- With every netcat
 
@@ -91,8 +109,10 @@ whole() { # name, how its clients are started, VARIABLE=VALUE...
   shows '^    \| thread 3 .* received 10 bytes: I am Beto'
   shows '^    \| process [0-9]+  +127.* received 10 bytes: I am Beto'
   shows '^    \| loop .* received 10 bytes: I am Beto'
-  [ "$(grep -c 'stopped: 2 clients served' "$room/out")" -eq 3 ] ||
-    miss 'not three problems'
+  [ "$(grep -c 'stopped: 2 clients served' "$room/out")" -eq 1 ] ||
+    miss 'not one problem'
+  [ "$(grep -c 'Silent < here at last' "$room/out")" -eq 3 ] ||
+    miss 'the silent client did not speak at the end of each answer'
   [ "$(grep -c 'stopped: 3 clients served' "$room/out")" -eq 3 ] ||
     miss 'not three answers'
   [ $((SECONDS - began)) -lt 120 ] || miss 'two minutes are over'
@@ -136,13 +156,80 @@ spanish() { # name, VARIABLE=VALUE...
   check_traces 0
   shows '^El problema: '
   shows '^    \| proceso [0-9]+  +127.* conectado$'
-  shows '^    \| process-server detenido: 3 clientes atendidos, 17 bytes'
+  shows '^    \| process-server detenido: 3 clientes atendidos, 31 bytes'
   shows_not 'connected|The |stopped'
   end
 }
 spanish 'Spanish by LANG' LANG=es_AR.UTF-8
 spanish 'Spanish by LC_MESSAGES, against LANG' LC_MESSAGES=es LANG=en_GB.UTF-8
 spanish 'Spanish as the servers are asked for' ECHO_LANGUAGE=es
+
+begin 'what ps shows in English is explained in Spanish'
+run LANG=es_AR.UTF-8 "$demo" --answer threads
+check_traces 0
+shows '^ +[0-9 ]+ .* thread 1$'
+shows '«thread 1» es el hilo 1'
+end
+
+# Without its spaces and the marks of lines that go on, a text reads the same
+# at every width: then no word was broken and none lost.
+words() {
+  sed -E 's/\x1b\[[0-9]*[mK]//g; s/^ *(\| )?//; s/ \\$//; s/\r//g' "$room/out" |
+    tr -d '\n ' | sed -E 's/[0-9]+//g'
+}
+for language in en es; do
+  begin "sixty columns, $language"
+  run LANG=$language.UTF-8 COLUMNS=80 "$demo" --answer threads
+  wide=$(words)
+  run LANG=$language.UTF-8 COLUMNS=60 "$demo" --answer threads
+  check_traces 0
+  fits 60
+  [ "$(words)" = "$wide" ] || miss 'it does not say the same as at 80'
+  # A line ends with a whole word: no word of the wide text is missing.
+  LC_ALL=C.UTF-8 grep -qE '^.{50,60}$' "$room/out" || miss 'no line is full'
+  run LANG=$language.UTF-8 COLUMNS=60 "$demo" --help
+  fits 60
+  silent
+  # A terminal says by itself how wide it is.
+  run LANG=$language.UTF-8 NO_COLOR=1 script -qec \
+    "stty cols 60; '$demo' --pause=0 --problem mux" /dev/null </dev/null
+  # What a carriage return overwrites is a line of its own here.
+  sed -i 's/\r/\n/g; s/\x1b\[K//g' "$room/out"
+  [ "$status" -eq 0 ] || miss "status $status"
+  fits 60
+  end
+done
+
+begin 'the second client waits in the queue, as ss says'
+run "$demo" --problem process
+check_traces 0
+shows '^    LISTEN 1 '
+shows '^    ESTAB  9 '
+end
+
+begin 'without ss nothing is asserted'
+run PATH="$bare" "$demo" --problem mux
+check_traces 0
+shows '\(How to see it'
+shows_not 'has not accepted'
+end
+
+begin 'a build that takes long shows that it goes on'
+fake cargo <<'END'
+#!/bin/bash
+echo '{"reason":"compiler-artifact","fresh":false,"executable":null}'
+sleep 3
+exec "$REAL_CARGO" "$@"
+END
+run REAL_CARGO="$(command -v cargo)" PATH="$room/fake:$PATH" "$demo" \
+  --answer threads
+check_traces 0
+shows '^  \(building: 1 parts so far'
+run REAL_CARGO="$(command -v cargo)" PATH="$room/fake:$PATH" \
+  script -qec "'$demo' --pause=0 --answer threads" /dev/null </dev/null
+shows 'parts built: 1, after 2 s'
+rm -rf "$room/fake"
+end
 
 begin 'English by LC_ALL=C, against LANG'
 run LC_ALL=C LANG=es_AR.UTF-8 "$demo" --answer mux
@@ -190,7 +277,7 @@ end
 begin 'a terminal has colours'
 run TERM=xterm script -qec "'$demo' --pause=0 threads" /dev/null </dev/null
 [ "$status" -eq 0 ] || miss "status $status"
-shows $'\e\\[36m\\| threads-server listening'
+shows $'\e\\[36m    \\| threads-server listening'
 end
 
 begin 'unless NO_COLOR is set'
@@ -198,7 +285,7 @@ run TERM=xterm NO_COLOR=1 script -qec "'$demo' --pause=0 threads" /dev/null \
   </dev/null
 [ "$status" -eq 0 ] || miss "status $status"
 shows '^    \| threads-server listening'
-shows_not $'\e'
+shows_not $'\e\\[[0-9;]*m'
 end
 
 begin '--pause waits for Enter'
@@ -225,6 +312,12 @@ for words in nothing 'threads mux' '--pause=x' '--answers' "''"; do
   run bash -c "'$demo' $words"
   check_traces 2
   [ ! -s "$room/out" ] || miss 'standard output is not for errors'
+  # The argument that is wrong is named, between quotes.
+  case $words in
+    "''") named=$words ;;
+    *) named="'${words##* }'" ;;
+  esac
+  grep -qF -- "$named" "$room/err" || miss 'the wrong argument is not named'
   end
 done
 
@@ -282,13 +375,6 @@ end
 
 # ------------------------------------------- Where what it claims is not so
 
-# A tool of this name, whose text is on standard input, comes first.
-fake() { # name
-  mkdir -p "$room/fake"
-  cat >"$room/fake/$1"
-  chmod +x "$room/fake/$1"
-}
-
 wrong() { # name, word...
   begin "it fails if $1"
   shift
@@ -324,7 +410,30 @@ fake ps <<'END'
 echo '  1   1 ?  00:00:00 threads-server'
 END
 wrong 'ps shows no threads' "$demo" --answer threads
-wrong 'there is no such netcat' NC=no-such-netcat "$demo"
+
+# ------------------------------------------------------- A netcat that is none
+
+for language in en es; do
+  begin "there is no such netcat, $language"
+  run LANG=$language NC=no-such-netcat "$demo"
+  check_traces 2
+  [ ! -s "$room/out" ] || miss 'it began nevertheless'
+  grep -q "'no-such-netcat'" "$room/err" || miss 'the program is not named'
+  grep -q 'NC=none' "$room/err" || miss 'no way out is named'
+  end
+done
+begin 'NC names a program that is no netcat'
+run NC=true "$demo" threads
+check_traces 1
+grep -q "NC='true': that program has ended" "$room/err" ||
+  miss 'it does not say that NC is wrong'
+[ $((SECONDS - began)) -lt 10 ] || miss 'it took long to say so'
+end
+begin 'NC is nothing but a space'
+run NC=' ' "$demo" --answer threads
+check_traces 0
+silent
+end
 
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]

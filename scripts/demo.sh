@@ -37,36 +37,92 @@ pick() {
   esac
 }
 
+# ------------------------------------------------------------------- Width
+
+# Lines end where the terminal does, between two words; 80 columns at most,
+# and 80 where there is no terminal.
+width=${COLUMNS-}
+if [ -t 1 ] && { size=$(stty size <&3 2>/dev/null); } 3<&1; then
+  width=${size#* }
+fi
+case $width in
+  '' | 0 | *[!0-9]* | ?????*) width=80 ;;
+esac
+[ "$width" -le 80 ] || width=80
+[ "$width" -ge 40 ] || width=40
+
+# What each line of a text begins and ends with, where it has a colour.
+shade='' plain=''
+
+# Prints a text in lines that fit. The first line begins with one indent, each
+# further line with another; spaces within a line stay as they are.
+wrap() { # indent, further indent, what ends a line that goes on, text
+  local indent=$1 further=$2 mark=$3 rest=$4 line fits cut
+  while :; do
+    fits=$((width - ${#indent}))
+    if [ ${#rest} -le "$fits" ]; then
+      printf '%s%s%s%s\n' "$shade" "$indent" "$rest" "${shade:+$plain}"
+      return
+    fi
+    # What fits, up to its last space; a longer word has its line for itself.
+    cut=${rest:0:fits+1-${#mark}}
+    line=${cut% *}
+    if [ "$line" = "$cut" ] || [ -z "${line// /}" ]; then
+      rest=${rest#"${rest%%[! ]*}"}
+      line=${rest%% *}
+      [ "$line" != "$rest" ] || mark=
+    fi
+    rest=${rest#"$line"}
+    printf '%s%s%s%s%s\n' "$shade" "$indent" "${line%"${line##*[! ]}"}" \
+      "$mark" "${shade:+$plain}"
+    rest=${rest#"${rest%%[! ]*}"}
+    indent=$further
+    [ -n "$rest" ] || return 0
+  done
+}
+
 # ------------------------------------------------------------ Command line
 
+# An option and what it does, in two columns.
+option() { # option, its meaning in two languages
+  wrap "$(printf '  %-17s ' "$1")" '                    ' '' \
+    "$(pick "$2" "$3")"
+}
+
+# A paragraph.
+paragraph() { printf '\n'; wrap '' '' '' "$(pick "$@")"; }
+
 usage() {
-  pick "\
-Usage: scripts/demo.sh [threads|process|mux|all] [OPTION]...
+  wrap '' '  ' '' "$(pick \
+    'Usage: scripts/demo.sh [threads|process|mux|all] [OPTION]...' \
+    'Uso: scripts/demo.sh [threads|process|mux|all] [OPCIÓN]...')"
+  paragraph \
+    'Runs the servers and real netcat clients, and shows who waits for whom.' \
+    'Ejecuta los servidores y clientes netcat reales, y muestra quién espera a '\
+'quién.'
+  printf '\n'
+  option --pause 'waits for Enter after each step' \
+    'espera la tecla Intro después de cada paso'
+  option "--pause=$(pick SECONDS SEGUNDOS)" \
+    'rests that long; 1.2 on a terminal if not given, else 0' \
+    'descansa ese tiempo; si falta, 1.2 en una terminal, si no 0'
+  option --problem 'only the problem: the server that serves one by one' \
+    'solo el problema: el servidor que atiende de uno en uno'
+  option --answer 'only the answer: the server as it is meant' \
+    'solo la respuesta: el servidor como debe ser'
+  option --help 'prints this' 'muestra esta ayuda'
+  paragraph "NC=PROGRAM chooses the netcat, as in NC='busybox nc'; NC=none \
+the client that comes with the servers. NO_COLOR=1 turns the colours off." \
+    "NC=PROGRAMA elige el netcat, como en NC='busybox nc'; NC=none, el \
+cliente que acompaña a los servidores. NO_COLOR=1 desactiva los colores."
+}
 
-Runs the servers and real netcat clients, and shows who waits for whom.
-
-  --pause          waits for Enter after each step
-  --pause=SECONDS  rests that long; 1.2 on a terminal if not given, else 0
-  --problem        only the problem: the server that serves one by one
-  --answer         only the answer: the server as it is meant
-  --help           prints this
-
-NC=PROGRAM chooses the netcat, as in NC='busybox nc'; NC=none the client that
-comes with the servers. NO_COLOR=1 turns the colours off.
-" "\
-Uso: scripts/demo.sh [threads|process|mux|all] [OPCIÓN]...
-
-Ejecuta los servidores y clientes netcat reales, y muestra quién espera a quién.
-
-  --pause           espera la tecla Intro después de cada paso
-  --pause=SEGUNDOS  descansa ese tiempo; si falta, 1.2 en un terminal, si no 0
-  --problem         solo el problema: el servidor que atiende de uno en uno
-  --answer          solo la respuesta: el servidor como debe ser
-  --help            muestra esta ayuda
-
-NC=PROGRAMA elige el netcat, como en NC='busybox nc'; NC=none, el cliente que
-acompaña a los servidores. NO_COLOR=1 desactiva los colores.
-"
+# Names what is wrong with the command line, or with NC, and ends.
+mistake() {
+  wrap 'demo.sh: ' '  ' '' "$(pick "$@")" >&2
+  wrap '  ' '  ' '' "$(pick 'scripts/demo.sh --help shows what it takes.' \
+    'scripts/demo.sh --help muestra lo que acepta.')" >&2
+  exit 2
 }
 
 approaches=
@@ -76,56 +132,76 @@ scenes='the_problem the_answer'
 for argument; do
   case $argument in
     threads | process | mux | all)
-      # One word: a second one is a mistake worth telling.
-      [ -z "$approaches" ] || { usage >&2; exit 2; }
+      [ -z "$approaches" ] || mistake \
+        "'$argument' comes after '$approaches': only one of them can be shown" \
+        "'$argument' viene después de '$approaches': solo se muestra uno"
       approaches=$argument
       ;;
     --pause) pause=enter ;;
     --pause=[0-9] | --pause=[0-9][0-9]) pause=${argument#*=} ;;
-    --pause=[0-9].[0-9]) pause=${argument#*=} ;;
+    --pause=[0-9].[0-9] | --pause=[0-9][0-9].[0-9]) pause=${argument#*=} ;;
     --problem) scenes=the_problem ;;
     --answer) scenes=the_answer ;;
     -h | --help) usage; exit 0 ;;
-    *) usage >&2; exit 2 ;;
+    --pause=*)
+      mistake "'$argument': a pause is 0 to 99 seconds, as in 2 or 1.5" \
+        "'$argument': una pausa es de 0 a 99 segundos, como 2 o 1.5"
+      ;;
+    *)
+      mistake "there is no argument '$argument'" \
+        "no existe el argumento '$argument'"
+      ;;
   esac
 done
 case ${approaches:=all} in
   all) approaches='threads process mux' ;;
 esac
 
+# A netcat that is chosen must be a program; whether it is a netcat can only
+# be seen when it connects.
+read -r -a chosen <<<"${NC-}"
+if [ ${#chosen[@]} -gt 0 ] && [ "${chosen[0]}" != none ] &&
+  ! command -v "${chosen[0]}" >/dev/null; then
+  mistake "NC='$NC': there is no program '${chosen[0]}' here; \
+NC=none takes the client that comes with the servers" \
+    "NC='$NC': aquí no existe el programa '${chosen[0]}'; \
+NC=none toma el cliente que acompaña a los servidores"
+fi
+
 # --------------------------------------------------------------- What is said
 
 # Colour is for terminals, and only an addition: the server's lines have their
 # bar, the commands their prompt.
-title='' prompt='' server_says='' typed='' plain=''
+title='' prompt='' server_says='' typed=''
 if [ -t 1 ] && [ -z "${NO_COLOR-}" ] && [ "${TERM-dumb}" != dumb ]; then
   # Bold and a colour together are unreadable in some palettes.
   title=$'\e[1m' prompt=$'\e[32m' server_says=$'\e[36m' typed=$'\e[33m'
   plain=$'\e[0m'
 fi
 
-headline() { printf '\n%s%s%s\n' "$title" "$(pick "$@")" "$plain"; }
-say() { printf '  %s\n' "$(pick "$@")"; }
-conclude() { printf '  %s%s%s\n' "$title" "$(pick "$@")" "$plain"; }
-show_command() { printf '    %s$ %s%s\n' "$prompt" "$1" "$plain"; }
-show_terminal() { printf '    %s%s%s\n' "$typed" "$*" "$plain"; }
-
-# The server's lines, cut where they would not fit into 80 columns.
-show_server() {
-  local part indent=''
-  while IFS= read -r part; do
-    printf '    %s| %s%s%s\n' "$server_says" "$indent" "${part% }" "$plain"
-    indent='  '
-  done < <(
-    if [ ${#1} -le 74 ]; then cat <<<"$1"; else fold -s -w 72 <<<"$1"; fi
-  )
+# A text whose lines have a colour.
+coloured() { # colour; then as `wrap`
+  shade=$1
+  shift
+  wrap "$@"
+  shade=
 }
+
+headline() { printf '\n'; coloured "$title" '' '' '' "$(pick "$@")"; }
+say() { wrap '  ' '  ' '' "$(pick "$@")"; }
+conclude() { coloured "$title" '  ' '  ' '' "$(pick "$@")"; }
+# A command that does not fit goes on as it would be typed.
+show_command() { coloured "$prompt" '    $ ' '        ' " \\" "$1"; }
+show_terminal() { coloured "$typed" '    ' '        ' '' "$*"; }
+show_server() { coloured "$server_says" '    | ' '    |   ' '' "$1"; }
 
 # Runs a command line as it is shown; what it printed is left in `output`.
 run() {
   show_command "$1"
   output=$(eval "$1") || true
-  while IFS= read -r line; do printf '    %s\n' "$line"; done <<<"$output"
+  while IFS= read -r line; do
+    wrap '    ' '      ' '' "${line%"${line##*[! ]}"}"
+  done <<<"$output"
 }
 
 # Gives time to read and to explain.
@@ -180,7 +256,7 @@ close_all() { exec 3<&- 4>&- 5<&- 6>&- 7<&- 8>&- 9<&-; }
 # be why; otherwise its complaints, of being ended for instance, are of no use.
 fail() {
   if [ -s "$room/complaints" ]; then cat "$room/complaints" >&2; fi
-  printf '%s: %s\n' "$(pick 'NOT AS CLAIMED' 'NO ES LO AFIRMADO')" \
+  wrap "$(pick 'NOT AS CLAIMED' 'NO ES LO AFIRMADO'): " '  ' '' \
     "$(pick "$@")" >&2
   exit 1
 }
@@ -221,12 +297,39 @@ start_server() {
   esac
 }
 
+# The client that was started last and of which the server has said nothing
+# yet. If it has ended, the server never will.
+newcomer=
+client_has_ended() {
+  if [ ${#chosen[@]} -gt 0 ]; then
+    fail "NC='$NC': that program has ended and not connected; is it a netcat?" \
+      "NC='$NC': ese programa terminó sin conectarse; ¿es un netcat?"
+  fi
+  fail 'the client has ended and not connected' \
+    'el cliente terminó sin conectarse'
+}
+
 # Waits for the server's next line, and shows it.
 listen() {
-  line=
-  # A limit for the case of failure only: the line is awaited, not the time.
-  IFS= read -r -t 10 -u 3 line ||
-    fail 'the server said nothing for 10 s' 'el servidor calló durante 10 s'
+  local part status tries=0
+  line=''
+  # A limit for the case of failure only: the line is awaited, not the time. A
+  # part of a line that came before the limit is kept.
+  while :; do
+    status=0
+    IFS= read -r -t 1 -u 3 part || status=$?
+    line+=$part
+    [ "$status" -ne 0 ] || break
+    # Above 128 the second has passed; else this is the end of its output.
+    [ "$status" -gt 128 ] || fail "the server has ended: $line" \
+      "el servidor terminó: $line"
+    tries=$((tries + 1))
+    [ -z "$newcomer" ] || [ $tries -lt 2 ] ||
+      jobs -pr | grep -qx "$newcomer" || client_has_ended
+    [ $tries -lt 10 ] ||
+      fail 'the server said nothing for 10 s' 'el servidor calló durante 10 s'
+  done
+  newcomer=
   show_server "$line"
 }
 
@@ -274,7 +377,7 @@ done
 # the servers wait for: OpenBSD's and the traditional one must be told to.
 choose_netcat() {
   local words=() candidate help
-  case ${NC-} in
+  case ${chosen[*]-} in
     none) ;;
     '')
       for candidate in nc ncat netcat busybox; do
@@ -284,12 +387,7 @@ choose_netcat() {
         break
       done
       ;;
-    *)
-      read -r -a words <<<"$NC"
-      command -v "${words[0]}" >/dev/null ||
-        fail "there is no program ${words[0]}" \
-          "no existe el programa ${words[0]}"
-      ;;
+    *) words=("${chosen[@]}") ;;
   esac
   if [ ${#words[@]} -eq 0 ]; then
     say 'No netcat: the client of common/examples takes its place.' \
@@ -330,6 +428,7 @@ connect() { # name, keyboard, screen
   # that keyboard's end of file would never come.
   "${limited[@]}" 127.0.0.1 "$port" <"$keyboard" >"$screen" \
     2>>"$room/complaints" 3<&- 4>&- 5<&- 6>&- 7<&- 8>&- 9<&- &
+  newcomer=$!
   # Only numbers that are written out can be redirected in every bash.
   eval "exec $2>\"\$keyboard\" $3<\"\$screen\""
 }
@@ -367,8 +466,10 @@ leave() { # process, keyboard, screen, Ctrl-C or Ctrl-D
 # A line that a client sends, and with its newline the bytes of it.
 from_ana=$(pick 'I am Ana' 'soy Ana')
 from_beto=$(pick 'I am Beto' 'soy Beto')
+from_silent=$(pick 'here at last' 'por fin hablo')
 ana_bytes=$((${#from_ana} + 1))
 beto_bytes=$((${#from_beto} + 1))
+silent_bytes=$((${#from_silent} + 1))
 
 # The server serves one client, and from first to last.
 hear_message() { # text, bytes
@@ -398,8 +499,11 @@ the_problem() {
   line=
   ! IFS= read -r -t 1 -u 7 line ||
     fail "Ana did not have to wait: $line" "Ana no tuvo que esperar: $line"
-  conclude 'One second later: no reply. The server has not even accepted her.' \
-    'Un segundo después: sin respuesta. El servidor ni siquiera la aceptó.'
+  # A complaint of her netcat is a reason; who waits is no newcomer.
+  newcomer=
+  conclude 'One second later: no reply.' 'Un segundo después: sin respuesta.'
+  rest
+  queue_seen
   rest
   say 'The silent client leaves (Ctrl-C), and only now it is her turn:' \
     'El cliente callado se va (Ctrl-C), y solo ahora le toca a ella:'
@@ -412,6 +516,26 @@ the_problem() {
   say 'Ctrl-C for the server:' 'Ctrl-C para el servidor:'
   stop_server 2 "$ana_bytes"
   leave "$ana" 6 7 Ctrl-C
+}
+
+# What the kernel holds for the server: a connection that nobody has accepted,
+# and in its queue the bytes that nobody has received.
+queue_seen() {
+  if ! [ -d "/proc/$server/task" ] || ! command -v ss >/dev/null; then
+    unknown
+    return
+  fi
+  say "The kernel shows why. The second column is what waits: 1 connection \
+for the server to accept it, and Ana's $ana_bytes bytes to be received." \
+    "El kernel muestra por qué. La segunda columna es lo que espera: 1 \
+conexión a que el servidor la acepte, y $ana_bytes bytes de Ana a ser \
+recibidos."
+  run "ss -Htna sport = :$port"
+  claim 'LISTEN 1' "$(count '^LISTEN +1 ')" 1
+  claim "ESTAB $ana_bytes" "$(count "^ESTAB +$ana_bytes ")" 1
+  claim 'ESTAB 0' "$(count '^ESTAB +0 ')" 1
+  conclude 'The kernel has connected her; the server has not accepted her.' \
+    'El kernel la conectó; el servidor no la aceptó.'
 }
 
 the_answer() {
@@ -452,13 +576,22 @@ the_answer() {
   rest
   "${approach}_seen"
   rest
-  say "Ana and Beto leave ($goodbye), then Ctrl-C for the server:" \
-    "Ana y Beto se van ($goodbye), luego Ctrl-C para el servidor:"
+  say "Ana and Beto leave ($goodbye):" "Ana y Beto se van ($goodbye):"
   leave "$ana" 6 7 "$goodbye"
   hear 'closed' 'cerrado'
   leave "$beto" 8 9 "$goodbye"
   hear 'closed' 'cerrado'
-  stop_server 3 $((ana_bytes + beto_bytes))
+  rest
+  say 'And now the silent client speaks, and is answered as well:' \
+    'Y ahora habla el cliente callado, y también recibe respuesta:'
+  type_line "$(pick Silent Callado)" "$from_silent" 4
+  hear_message "$from_silent" "$silent_bytes"
+  [ "$who" = "$silent_by" ] ||
+    fail "served by $who, not $silent_by" "atendido por $who, no $silent_by"
+  read_reply "$(pick Silent Callado)" "$from_silent" 5
+  rest
+  say 'Ctrl-C for the server:' 'Ctrl-C para el servidor:'
+  stop_server 3 $((ana_bytes + beto_bytes + silent_bytes))
   leave "$silent" 4 5 Ctrl-C
 }
 
@@ -473,11 +606,16 @@ claim() { # what, how many, how many there should be
 # How many lines of the output match.
 count() { grep -cE -- "$1" <<<"$output" || true; }
 
+# Where the tool is missing, or the system is not Linux.
+unknown() {
+  say '(How to see it on this system is not known here.)' \
+    '(Aquí no se sabe cómo verlo en este sistema.)'
+}
+
 # Whether the system shows what it does as Linux does.
 visible() {
   [ -d "/proc/$server/task" ] && return
-  say '(How to see it on this system is not known here.)' \
-    '(Aquí no se sabe cómo verlo en este sistema.)'
+  unknown
   return 1
 }
 
@@ -498,6 +636,10 @@ threads_seen() {
   say 'The first thread accepts. Each of the others has its client:' \
     'El primer hilo acepta. Cada uno de los otros tiene su cliente:'
   if visible; then
+    # The server names its threads for the system in English, in any language.
+    case $language in
+      es) say '' 'El sistema los muestra en inglés: «thread 1» es el hilo 1.' ;;
+    esac
     run_ps_threads
     claim 'threads-server' "$(count 'threads-server$')" 1
     claim 'thread 1, 2, 3' "$(count 'thread [123]$')" 3
@@ -549,16 +691,54 @@ mux_seen() {
 
 # ------------------------------------------------------------------- The play
 
+# Shows what cargo has built so far while it builds, and keeps where the
+# programs are: cargo tells of each part, one JSON object a line. A terminal
+# has a line that changes, a file or a pipe a line every ten seconds.
+watch_build() { # one of the programs
+  local message='' part number=0 began=$SECONDS told=0 status passed
+  while :; do
+    status=0
+    IFS= read -r -t 1 part || status=$?
+    message+=$part
+    # Above 128: a second has passed, and the message goes on.
+    if [ "$status" -eq 0 ]; then
+      case $message in
+        *'"reason":"compiler-artifact"'*'"fresh":false'*)
+          number=$((number + 1)) ;;
+      esac
+      case $message in
+        *"\"executable\":\""*"/$1\""*)
+          message=${message##*\"executable\":\"}
+          printf '%s' "${message%%/"$1"\"*}" >"$room/place" ;;
+      esac
+      message=
+    elif [ "$status" -le 128 ]; then
+      break
+    fi
+    passed=$((SECONDS - began))
+    # Nothing is said of parts that were there already.
+    [ "$number" -gt 0 ] || continue
+    if [ "$passed" -gt "$told" ] && [ -t 1 ]; then
+      printf '\r  %s\e[K' "$(pick "parts built: $number, after $passed s" \
+        "partes compiladas: $number, tras $passed s")"
+      told=$passed
+    elif [ ! -t 1 ] && [ "$passed" -ge $((told * 10 + 2)) ]; then
+      told=$((told + 1))
+      say "(building: $number parts so far; the first time takes a minute)" \
+        "(compilando: $number partes hasta ahora; la primera vez tarda un \
+minuto)"
+    fi
+  done
+  if [ -t 1 ] && [ $told -gt 0 ]; then printf '\r\e[K'; fi
+}
+
 # Builds, and lets a command run as it is shown here, without its directory.
 build() { # command, one of the programs that it makes
   show_command "$1"
-  $1 --quiet || fail 'it does not build' 'no compila'
-  # Where the programs are is cargo's to decide; the second time it has
-  # nothing to do but to tell.
-  local place
-  place=$($1 --quiet --message-format=json |
-    sed -n "s|.*\"executable\":\"\([^\"]*\)/$2\".*|\1|p")
-  PATH=$place:$PATH
+  : >"$room/place"
+  $1 --quiet --message-format=json-render-diagnostics | watch_build "$2" ||
+    fail 'it does not build' 'no compila'
+  PATH=$(cat "$room/place"):$PATH
 }
 
 build 'cargo build' threads-server
@@ -581,4 +761,7 @@ for approach in $approaches; do
     "$scene"
     between=rest
   done
+  # The problem is the same for all three, so it is played once.
+  scenes=${scenes#the_problem}
+  [ -n "$scenes" ] || break
 done

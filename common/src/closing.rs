@@ -5,18 +5,15 @@
 //! delivered yet, and a client that is still sending fails at its next write,
 //! often without having read the reply.
 
-// Sockets, time, and a pause.
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-// recv(2) with flags.
-use nix::sys::socket::{MsgFlags, recv};
-use std::os::fd::AsRawFd as _;
-
+// Sockets and time; recv(2) with flags; how long to wait.
 use crate::constants::{ACK_POLL_INTERVAL, DRAIN_LIMIT};
 use crate::shutdown;
+use nix::sys::socket::{MsgFlags, recv};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd as _;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// Sends our end of file after the last reply: a half-close. The client sees
 /// it at once, while the server still receives.
@@ -118,4 +115,102 @@ pub fn unacknowledged(stream: &TcpStream) -> usize {
 #[must_use]
 pub fn is_temporary(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loopback::{pair, until};
+
+    #[test]
+    fn draining_ends_with_the_client_and_drops_what_it_has_sent() {
+        let (mut client, stream, _) = pair();
+        end_sending(&stream);
+        client.write_all(b"dropped").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        drain(&stream, &mut [0; 4]);
+        let mut receiver = &stream;
+        assert_eq!(receiver.read(&mut [0; 4]).unwrap(), 0, "all was read");
+    }
+
+    #[test]
+    fn draining_ends_after_its_limit_however_often_the_client_sends() {
+        let (mut client, stream, _) = pair();
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                drain(&stream, &mut [0; 4]);
+                // The client's next write fails after this.
+                stream.shutdown(Shutdown::Both).ok();
+            });
+            while client.write_all(b"and more").is_ok() {
+                sleep(Duration::from_millis(5));
+            }
+        });
+        assert!(start.elapsed() >= DRAIN_LIMIT);
+    }
+
+    #[test]
+    fn draining_ends_with_a_reset() {
+        let (client, stream, _) = pair();
+        // Unread input makes the client's close a reset.
+        (&stream).write_all(b"reply").unwrap();
+        until(|| client.peek(&mut [0; 8]).unwrap() == 5);
+        drop(client);
+        let start = Instant::now();
+        drain(&stream, &mut [0; 4]);
+        assert!(start.elapsed() < DRAIN_LIMIT);
+    }
+
+    #[test]
+    fn a_stop_leaves_a_half_closed_client_its_receiving_side() {
+        let (mut client, stream, _) = pair();
+        end_sending(&stream);
+        shut_down(&stream, Shutdown::Read);
+        // With both sides shut down, these bytes would cause a reset.
+        for _ in 0..3 {
+            client.write_all(b"more").unwrap();
+            sleep(Duration::from_millis(10));
+        }
+        assert_eq!(client.read(&mut [0; 4]).unwrap(), 0);
+        let mut bytes = [0; 64];
+        assert!((&stream).read(&mut bytes).unwrap() > 0);
+        shut_down(&stream, Shutdown::Both);
+        while (&stream).read(&mut bytes).unwrap() > 0 {}
+    }
+
+    #[test]
+    fn a_stop_ends_the_receiving_of_any_other_client() {
+        let (_client, stream, _) = pair();
+        shut_down(&stream, Shutdown::Read);
+        assert_eq!((&stream).read(&mut [0; 4]).unwrap(), 0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_kernel_knows_what_was_not_acknowledged() {
+        let (mut client, mut stream, _) = pair();
+        assert_eq!(unacknowledged(&stream), 0);
+        // More than the client's kernel has room for.
+        stream.set_nonblocking(true).unwrap();
+        let mut sent = 0;
+        while let Ok(count) = stream.write(&[0; 4096]) {
+            sent += count;
+        }
+        assert!(unacknowledged(&stream) > 0);
+        client.read_exact(&mut vec![0; sent]).unwrap();
+        until(|| unacknowledged(&stream) == 0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_connection_that_is_gone_has_nothing_left_to_acknowledge() {
+        let (client, mut stream, _) = pair();
+        stream.set_nonblocking(true).unwrap();
+        while stream.write(&[0; 4096]).is_ok() {}
+        assert!(unacknowledged(&stream) > 0);
+        // Unread input makes the client's close a reset.
+        drop(client);
+        until(|| unacknowledged(&stream) == 0);
+    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// The address listened on; `--host` changes it.
 ///
 /// The originals: `0.0.0.0`, every network of the machine. Here the loopback
-/// address, so that nobody outside can connect until the teacher says so.
+/// address: other machines can connect only when the teacher says so.
 pub const HOST: &str = "127.0.0.1";
 
 /// The TCP port listened on; `--port` changes it. The originals: the same.
@@ -62,8 +62,6 @@ pub const ACK_POLL_INTERVAL: Duration = Duration::from_millis(10);
 pub const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long an error must have stayed away before it is reported again.
-///
-/// The originals: none.
 pub const REPORT_GAP: Duration = Duration::from_secs(1);
 
 /// Milliseconds in which several signals count as one request to stop:
@@ -73,13 +71,9 @@ pub const REPORT_GAP: Duration = Duration::from_secs(1);
 pub const SAME_REQUEST: u64 = 200;
 
 /// How long a stop may take before the server says what it waits for.
-///
-/// The originals: none, for the same reason.
 pub const WAIT_NOTICE: Duration = Duration::from_millis(300);
 
 /// How long, after the grace, the workers of cut clients may take to end.
-///
-/// The originals: none, for the same reason.
 pub const CLEANUP_LIMIT: Duration = Duration::from_secs(1);
 
 /// The reply of `--reply greeting`.

@@ -9,9 +9,8 @@
 //! the first such signal from outside is not swallowed.
 
 // Signals, by name and by number.
-use std::io;
-
 use nix::sys::signal::{SigHandler, Signal, signal};
+use std::io;
 
 /// The signals of a crash that the standard library would handle.
 const CRASH_SIGNALS: [Signal; 2] = [Signal::SIGSEGV, Signal::SIGBUS];

@@ -7,10 +7,7 @@
 //! Next: `closing.rs`, for the close that loses no reply; `idle.rs`, for
 //! `receive` and `send_all`.
 
-// Errors and sockets.
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpStream};
-
+// Sockets and errors, and from this crate: the console, the limits, the stop.
 use crate::closing;
 use crate::console::Context;
 use crate::console::log::{Ending, Event, Worker};
@@ -20,6 +17,8 @@ use crate::constants::{BUFFER_SIZE, GREETING};
 use crate::idle::{receive, send_all};
 use crate::shutdown;
 use crate::totals::Totals;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream};
 
 /// Serves one client from its first byte to the close.
 ///
@@ -48,6 +47,7 @@ pub fn handle_client(
             Ok(count) => count,
             Err(error) => break ending_at_error(error, options),
         };
+        // The totals are this worker's own, so no lock is needed.
         totals.received += count as u64;
 
         // 4.2 Print the data
@@ -68,8 +68,10 @@ pub fn handle_client(
         // paused terminal holds back neither the reply nor the end of file.
         let last = is_last_reply(options);
         if last {
+            // shutdown(2) of the sending side; the server still receives.
             closing::end_sending(stream);
         }
+        // One line for the whole reply; the client may have it by now.
         observer.record(context, &Event::Sent(reply.len()));
         if last {
             break Ending::OneExchange;
@@ -127,5 +129,135 @@ pub fn ending_at_error(error: io::Error, options: &Options) -> Ending {
         (ErrorKind::WouldBlock, Some(limit)) => Ending::Idle(limit),
         // ECONNRESET, EPIPE, ETIMEDOUT and other errors of the network.
         _ => Ending::Failed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::Shutdown;
+    use std::thread;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::loopback::{context, pair};
+
+    /// Serves a client in a thread, as these options want it; `talk` is what
+    /// the client does meanwhile. Returns what was counted.
+    fn serve(words: &str, talk: impl FnOnce(TcpStream)) -> Totals {
+        let context = context(words);
+        let (client, stream, address) = pair();
+        let mut totals = Totals::default();
+        thread::scope(|scope| {
+            let totals = &mut totals;
+            scope.spawn(|| {
+                let worker = Worker::Thread(1);
+                handle_client(&stream, address, worker, &context, totals);
+                drop(stream);
+            });
+            talk(client);
+        });
+        totals
+    }
+
+    fn totals(received: u64, sent: u64) -> Totals {
+        Totals { clients: 0, received, sent }
+    }
+
+    fn read_all(mut client: &TcpStream) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        client.read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn once_is_one_message_its_reply_and_a_lossless_close() {
+        let counted = serve("--serve once", |mut client| {
+            client.write_all(b"one").unwrap();
+            // The end of file comes although this client keeps its side open.
+            assert_eq!(read_all(&client), b"one");
+            client.write_all(b"two, which is dropped").unwrap();
+        });
+        assert_eq!(counted, totals(3, 3), "what is dropped does not count");
+    }
+
+    #[test]
+    fn until_eof_ends_with_the_client_and_needs_no_draining() {
+        let counted = serve("--serve until-eof", |mut client| {
+            for message in [b"one", b"two"] {
+                client.write_all(message).unwrap();
+                let mut reply = [0; 3];
+                client.read_exact(&mut reply).unwrap();
+                assert_eq!(&reply, message);
+            }
+            client.shutdown(Shutdown::Write).unwrap();
+            assert!(read_all(&client).is_empty());
+        });
+        assert_eq!(counted, totals(6, 6));
+    }
+
+    #[test]
+    fn a_client_without_a_message_gets_no_reply() {
+        for words in ["--reply echo", "--reply greeting"] {
+            let counted = serve(words, |client| {
+                client.shutdown(Shutdown::Write).unwrap();
+                assert!(read_all(&client).is_empty());
+            });
+            assert_eq!(counted, Totals::default());
+        }
+    }
+
+    #[test]
+    fn a_greeting_is_sent_once_however_long_the_client_is_served() {
+        for serve_words in ["--serve once", "--serve until-eof"] {
+            let words = format!("--reply greeting {serve_words}");
+            let counted = serve(&words, |mut client| {
+                client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+                assert_eq!(read_all(&client), GREETING.as_bytes());
+            });
+            assert_eq!(counted, totals(18, GREETING.len() as u64));
+        }
+    }
+
+    #[test]
+    fn every_end_has_its_reason() {
+        let options = context("--idle-timeout 300").options;
+        let end = |error: io::Error| ending_at_error(error, &options);
+        assert!(matches!(ending_at_eof(), Ending::ClientEnded));
+        let idle = end(ErrorKind::WouldBlock.into());
+        assert!(matches!(idle, Ending::Idle(limit) if limit.as_secs() == 300));
+        let lost = end(ErrorKind::TimedOut.into());
+        assert!(matches!(lost, Ending::Failed(_)));
+        let reset = end(ErrorKind::ConnectionReset.into());
+        assert!(matches!(reset, Ending::Failed(_)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn whatever_the_pieces_the_echo_is_what_was_sent(
+            pieces in proptest::collection::vec(
+                proptest::collection::vec(any::<u8>(), 1..3000), 0..8
+            ),
+        ) {
+            let sent: Vec<u8> = pieces.concat();
+            let mut received = Vec::new();
+            let counted = serve("--serve until-eof", |client| {
+                thread::scope(|scope| {
+                    scope.spawn(|| {
+                        let mut writer = &client;
+                        for piece in &pieces {
+                            writer.write_all(piece).unwrap();
+                        }
+                        client.shutdown(Shutdown::Write).unwrap();
+                    });
+                    received = read_all(&client);
+                });
+            });
+            prop_assert_eq!(&received, &sent);
+            let length = sent.len() as u64;
+            prop_assert_eq!(counted, totals(length, length));
+        }
     }
 }

@@ -3,19 +3,16 @@
 //! A client is idle that neither sends nor takes its reply. Signals do not
 //! prolong the limit, and a client that takes its reply slowly is not idle.
 
-// Errors, sockets, and time.
+// Sockets and time; poll(2), and flags of send(2).
+use crate::closing::{is_temporary, unacknowledged};
+use crate::shutdown::timeout_until;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
+use socket2::SockRef;
 use std::io::{self, ErrorKind, Read as _};
 use std::net::TcpStream;
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
-
-// poll(2), and flags of send(2).
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, poll};
-use socket2::SockRef;
-
-use crate::closing::{is_temporary, unacknowledged};
-use crate::shutdown::timeout_until;
 
 /// Receives into the buffer; returns how many bytes, 0 at the end of file.
 ///
@@ -29,6 +26,7 @@ pub fn receive(
 ) -> io::Result<usize> {
     let (start, mut receiver) = (Instant::now(), stream);
     loop {
+        // recv(2) waits for data, at most for the limit of the socket.
         match receiver.read(buffer) {
             // The socket's time limit begins anew with each call, so poll(2)
             // waits for what is left of it.
@@ -59,10 +57,12 @@ pub fn send_all(
         // EPIPE is an error here, and no SIGPIPE ends the program: Rust ignores
         // that signal from the start.
         match socket.send_with_flags(unsent, libc::MSG_DONTWAIT) {
+            // The kernel may have taken a part only: the rest is sent next.
             Ok(count) => {
                 *sent += count as u64;
                 unsent = &unsent[count..];
             }
+            // EAGAIN: the send buffer is full.
             Err(error) if is_temporary(error.kind()) => {
                 wait_until_ready(stream, PollFlags::POLLOUT, idle_timeout)?;
             }
@@ -85,8 +85,10 @@ fn wait_until_ready(
     let deadline = || idle_timeout.map(|limit| Instant::now() + limit);
     let mut waiting = (unacknowledged(stream), deadline());
     loop {
+        // poll(2) sleeps until the socket is ready or the time has passed.
         let mut waited = [PollFd::new(stream.as_fd(), events)];
         match poll(&mut waited, timeout_until(waiting.1)) {
+            // The client takes bytes, but the buffer has no room yet.
             Ok(0) if unacknowledged(stream) < waiting.0 => {
                 waiting = (unacknowledged(stream), deadline());
             }
@@ -96,5 +98,96 @@ fn wait_until_ready(
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::thread;
+
+    use super::*;
+    use crate::loopback::pair;
+
+    const SHORT: Option<Duration> = Some(Duration::from_millis(200));
+
+    #[test]
+    fn a_silent_client_is_idle_after_the_limit() {
+        let (_client, stream, _) = pair();
+        stream.set_read_timeout(SHORT).unwrap();
+        let start = Instant::now();
+        let result = receive(&stream, &mut [0; 8], SHORT);
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(start.elapsed() >= SHORT.unwrap());
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_idle_and_what_was_taken_counts() {
+        let (_client, stream, _) = pair();
+        let mut sent = 0;
+        // More than both kernels have room for.
+        let bytes = vec![0; 64 << 20];
+        let result = send_all(&stream, &bytes, SHORT, &mut sent);
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(sent > 0 && sent < bytes.len() as u64, "{sent}");
+    }
+
+    #[test]
+    fn what_was_sent_before_a_failure_stays_counted() {
+        let (mut client, stream, _) = pair();
+        let mut sent = 0;
+        let bytes = vec![0; 64 << 20];
+        let error = thread::scope(|scope| {
+            let sending =
+                scope.spawn(|| send_all(&stream, &bytes, None, &mut sent));
+            // Some bytes have come; the rest ends in a reset.
+            client.read_exact(&mut [0; 100_000]).unwrap();
+            drop(client);
+            sending.join().unwrap().unwrap_err()
+        });
+        assert!(!is_temporary(error.kind()), "{error}");
+        assert!(sent >= 100_000, "{sent}");
+    }
+
+    /// A client whose kernel acknowledges bytes all the time, though the send
+    /// buffer never has room within one limit.
+    #[test]
+    fn a_client_that_takes_its_reply_slowly_is_not_idle() {
+        let (mut client, stream, _) = pair();
+        let bytes = vec![7; 24 << 20];
+        let mut sent = 0;
+        thread::scope(|scope| {
+            let sending = scope.spawn(|| {
+                let result = send_all(&stream, &bytes, SHORT, &mut sent);
+                // After an error the client must not wait for the rest.
+                stream.shutdown(std::net::Shutdown::Both).unwrap();
+                result
+            });
+            let mut received_so_far = 0;
+            let mut piece = vec![0; 96 << 10];
+            // Each piece makes the receive window grow, which the client's
+            // kernel reports; the buffer as a whole takes several limits.
+            while received_so_far < bytes.len() {
+                let length = piece.len().min(bytes.len() - received_so_far);
+                client.read_exact(&mut piece[..length]).unwrap();
+                received_so_far += length;
+                if received_so_far < 4 << 20 {
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
+            sending.join().unwrap().unwrap();
+        });
+        assert_eq!(sent, bytes.len() as u64);
+    }
+
+    #[test]
+    fn data_comes_whole_and_the_end_of_file_is_0() {
+        let (mut client, stream, _) = pair();
+        client.write_all(b"hola").unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(receive(&stream, &mut buffer, None).unwrap(), 4);
+        assert_eq!(&buffer[..4], b"hola");
+        drop(client);
+        assert_eq!(receive(&stream, &mut buffer, None).unwrap(), 0);
     }
 }

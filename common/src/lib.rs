@@ -4,6 +4,7 @@
 //! `closing.rs`, `listener.rs` and `shutdown.rs`; `console/` has what the user
 //! sees.
 
+// What the class reads, and `console`, what the user sees.
 pub mod closing;
 pub mod console;
 pub mod constants;
@@ -14,28 +15,28 @@ pub mod listener;
 pub mod shutdown;
 pub mod totals;
 
-// The exit status, and shared ownership.
-use std::process::ExitCode;
-use std::sync::Arc;
-
+// The exit status and shared ownership, and what `run` puts together.
 pub use console::Context;
 use console::errors::Failure;
 use console::log::Log;
 use console::options::{Options, Program};
 use listener::Listener;
 use shutdown::Stop;
+use std::process::ExitCode;
+use std::sync::Arc;
 use totals::Totals;
 
 // The build ends here on systems without fork(2).
 #[cfg(not(unix))]
 compile_error!("these servers need fork and poll: on Windows, use WSL");
 
+/// Serves clients until a stop; returns what was received and sent.
+pub type ServeUntilStop =
+    fn(&Arc<Context>, Listener, Stop) -> Result<Totals, Failure>;
+
 /// Runs a server: reads its options, listens, serves, prints the last line,
 /// and reports a failure. Returns the exit status.
-pub fn run(
-    program: Program,
-    serve: impl FnOnce(&Arc<Context>, Listener, Stop) -> Result<Totals, Failure>,
-) -> ExitCode {
+pub fn run(program: Program, serve: ServeUntilStop) -> ExitCode {
     // Does not return after `--help` or a command line that is wrong.
     let options = Options::from_environment(program);
     let language = options.language;
@@ -56,7 +57,7 @@ pub fn run(
 fn start(
     program: Program,
     options: Options,
-    serve: impl FnOnce(&Arc<Context>, Listener, Stop) -> Result<Totals, Failure>,
+    serve: ServeUntilStop,
 ) -> Result<(), Failure> {
     // These hold for all threads and child processes created later.
     crash::set_dispositions()?;
@@ -64,7 +65,47 @@ fn start(
     let context = Arc::new(Context::new(program, options)?);
     let listener = Listener::new(Arc::clone(&context))?;
     let stop = Stop::new(Arc::clone(&context))?;
+    // The first line is printed in `serve`, when all is ready for clients.
     let totals = serve(&context, listener, stop)?;
     context.log.print_stopped(totals);
     Ok(())
+}
+
+/// What the unit tests of this crate share.
+#[cfg(test)]
+mod loopback {
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::time::{Duration, Instant};
+
+    use crate::console::Context;
+    use crate::console::language::Language;
+    use crate::console::options::{Options, Program, Serve};
+
+    /// Both ends of a connection, and the client's address.
+    pub fn pair() -> (TcpStream, TcpStream, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let (stream, address) = listener.accept().unwrap();
+        (client, stream, address)
+    }
+
+    /// The context of a quiet server with these options.
+    pub fn context(words: &str) -> Context {
+        let program =
+            Program { name: "test", serve: Serve::Once, backend: None };
+        let words = format!("test --quiet {words}");
+        let words = words.split_whitespace().map(Into::into);
+        let options = Options::parse(program, Language::English, words);
+        Context::new(program, options.unwrap()).unwrap()
+    }
+
+    /// Waits until this holds.
+    pub fn until(mut holds: impl FnMut() -> bool) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !holds() {
+            assert!(Instant::now() < end, "waited in vain");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }

@@ -3,25 +3,20 @@
 //!
 //! Next: `echo.rs`, for what happens to a client that was accepted.
 
-// Sockets, time, and shared ownership.
-use std::io;
-use std::net::{
-    Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _,
-};
-use std::os::fd::AsFd as _;
-use std::sync::Arc;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-// Errors by name, and socket options that the standard library lacks.
-use nix::errno::Errno;
-use socket2::{Domain, Socket, Type};
-
+// Sockets, time and shared ownership; errors by name; socket options that the
+// standard library lacks.
 use crate::console::Context;
 use crate::console::errors::{Failure, TransientError};
 use crate::console::options::Options;
 use crate::constants::{BACKLOG, RETRY_PAUSE};
 use crate::shutdown::{self, Stop};
+use nix::errno::Errno;
+use socket2::{Domain, Socket, Type};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A client's connection: its socket, and the client's address.
 pub type Connection = (TcpStream, SocketAddr);
@@ -43,7 +38,7 @@ pub struct Listener {
     /// The options, and where errors are reported.
     context: Arc<Context>,
     /// `None` once a stop has closed it, or workers have taken it over.
-    socket: Option<Arc<TcpListener>>,
+    pub socket: Option<Arc<TcpListener>>,
     /// Clients accepted so far.
     pub accepted: u64,
     /// A client for which no thread or process could be created yet.
@@ -60,24 +55,15 @@ impl Listener {
     /// Those of the name's resolution, of bind(2) and of listen(2).
     pub fn new(context: Arc<Context>) -> Result<Self, Failure> {
         let socket = bind(&context.options)?;
-        Ok(Self::with_socket(context, Arc::new(socket)))
+        Ok(Self::on_socket(context, Arc::new(socket)))
     }
 
     /// A listener for one more loop, on the same listening socket.
     #[must_use]
-    pub fn with_socket(
-        context: Arc<Context>,
-        socket: Arc<TcpListener>,
-    ) -> Self {
+    pub fn on_socket(context: Arc<Context>, socket: Arc<TcpListener>) -> Self {
         let (socket, accepted) = (Some(socket), 0);
         let (deferred, paused_until) = (None, None);
         Self { context, socket, accepted, deferred, paused_until }
-    }
-
-    /// The listening socket, unless it is closed or taken over.
-    #[must_use]
-    pub fn socket(&self) -> Option<&Arc<TcpListener>> {
-        self.socket.as_ref()
     }
 
     /// Prints the first line: from here on clients can connect.
@@ -92,28 +78,10 @@ impl Listener {
         Ok(())
     }
 
-    /// Hands the listening socket over to workers that block in accept(2).
-    ///
-    /// # Errors
-    ///
-    /// Those of ioctl(2), and ENOTCONN without a socket.
-    pub fn hand_over(&mut self) -> Result<Arc<TcpListener>, Failure> {
-        let socket = self.socket.take().ok_or(Errno::ENOTCONN)?;
-        // O_NONBLOCK belongs to the open file description, which forked
-        // processes share: it is off in all of them.
-        socket.set_nonblocking(false)?;
-        Ok(socket)
-    }
-
     /// Closes the listening socket. At a stop this is its last descriptor, and
     /// the kernel resets the clients that are still in its queue.
     pub fn close(&mut self) {
         self.socket = None;
-        // The deferred client is served yet: with what it has sent so far.
-        if let Some((stream, _)) = &self.deferred {
-            // ENOTCONN: the client has gone.
-            stream.shutdown(Shutdown::Read).ok();
-        }
     }
 
     /// How many accepted clients wait for a thread or a process: 0 or 1.
@@ -150,6 +118,7 @@ impl Listener {
         let watched = self.may_accept(active_clients);
         let socket = self.socket.as_ref().filter(|_| watched);
         let waited = stop.wait(socket.map(|it| it.as_fd()), deadline);
+        // poll(2) may be short of memory for a moment.
         waited.or_else(|errno| self.retry_or_fail(errno))?;
         Ok(None)
     }
@@ -170,21 +139,22 @@ impl Listener {
     /// Those of accept(2) that only a mistake in this program can cause.
     pub fn try_accept(&mut self) -> Result<Option<Connection>, Failure> {
         // A stop may have come after this loop last looked.
-        let Some(socket) = &self.socket else { return Ok(None) };
-        if shutdown::requested() {
-            return Ok(None);
-        }
+        let socket = self.socket.as_ref().filter(|_| !shutdown::requested());
+        let Some(socket) = socket else { return Ok(None) };
         // The listening socket does not block, so this call does not either.
         let log = &self.context.log;
         let report = |kind, error: &_| log.report_transient(kind, error);
         match accept_from(socket, report)? {
+            // The client counts as served from here on.
             Accepted::Client(connection) => {
                 self.accepted += 1;
                 return Ok(Some(connection));
             }
             // The client stays in the queue and the socket readable: without a
             // pause the loop would spin.
-            Accepted::Exhausted => self.pause(),
+            Accepted::Exhausted => {
+                self.paused_until = Some(Instant::now() + RETRY_PAUSE);
+            }
             Accepted::NoClient => {}
         }
         Ok(None)
@@ -201,11 +171,6 @@ impl Listener {
         self.context.log.report_transient(kind, error);
         self.deferred = Some(connection);
         // Others may end meanwhile, and free what has run out.
-        self.pause();
-    }
-
-    /// Accepts no client for a short while.
-    fn pause(&mut self) {
         self.paused_until = Some(Instant::now() + RETRY_PAUSE);
     }
 
@@ -225,14 +190,13 @@ impl Listener {
     pub fn retry_or_fail(&self, errno: Errno) -> Result<(), Failure> {
         // ENOSPC: epoll(7) has a limit for each user. EINVAL: the limit of
         // open files was lowered below the number of descriptors, poll(2).
-        let transient = [Errno::ENOMEM, Errno::ENOSPC, Errno::EINVAL];
-        if !transient.contains(&errno) {
+        if !matches!(errno, Errno::ENOMEM | Errno::ENOSPC | Errno::EINVAL) {
             return Err(errno.into());
         }
         // The call that could wait has failed, so the thread sleeps instead.
-        let error = errno.into();
-        self.context.log.report_transient(TransientError::Wait, &error);
-        sleep(RETRY_PAUSE);
+        let log = &self.context.log;
+        log.report_transient(TransientError::Wait, &errno.into());
+        std::thread::sleep(RETRY_PAUSE);
         Ok(())
     }
 }
@@ -260,6 +224,7 @@ pub fn accept_from(
             }
             Err(error) => error,
         };
+        // The errors that accept(2) lists are of four kinds.
         match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
             Errno::EAGAIN => return Ok(Accepted::NoClient),
             // Not a listening socket, or no socket at all: a mistake in this
@@ -280,7 +245,7 @@ pub fn accept_from(
 }
 
 /// Binds a listening socket to the host's first IPv4 address, or to its first
-/// address if it has no IPv4 one: `localhost` may be ::1 as well as 127.0.0.1.
+/// address if it has no IPv4 one: `localhost` may be `::1` and `127.0.0.1`.
 fn bind(options: &Options) -> Result<TcpListener, Failure> {
     // An address is taken as it is; a name is looked up.
     let host = &options.host;
@@ -324,4 +289,88 @@ fn listen(
     // it completes handshakes and queues up to BACKLOG clients for accept.
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Shutdown;
+
+    use super::*;
+    use crate::loopback::context;
+
+    fn listener(words: &str) -> Listener {
+        Listener::new(Arc::new(context(words))).unwrap()
+    }
+
+    #[test]
+    fn of_a_name_the_first_ipv4_address_is_listened_on() {
+        let listener = listener("--host localhost --port 0");
+        let address = listener.socket.unwrap().local_addr().unwrap();
+        assert!(address.is_ipv4(), "{address}");
+    }
+
+    #[test]
+    fn a_second_listener_on_the_same_name_and_port_fails() {
+        let first = listener("--host localhost --port 0");
+        let port = first.socket.as_ref().unwrap().local_addr().unwrap().port();
+        let words = format!("--host localhost --port {port}");
+        let second = Listener::new(Arc::new(context(&words)));
+        assert!(matches!(second, Err(Failure::Listen(..))), "{second:?}");
+    }
+
+    #[test]
+    fn accepted_sockets_inherit_nodelay_and_the_idle_limit() {
+        let mut listener = listener("--port 0 --idle-timeout 7");
+        let address = listener.socket.as_ref().unwrap().local_addr().unwrap();
+        let _client = TcpStream::connect(address).unwrap();
+        let (stream, _) = listener.try_accept().unwrap().unwrap();
+        assert!(stream.nodelay().unwrap());
+        let limit = stream.read_timeout().unwrap();
+        assert_eq!(limit, Some(Duration::from_secs(7)));
+        assert_eq!(listener.accepted, 1);
+    }
+
+    #[test]
+    fn a_deferred_client_comes_back_after_the_pause_and_before_others() {
+        let context = Arc::new(context("--port 0"));
+        let stop = Stop::new(Arc::clone(&context)).unwrap();
+        let mut listener = Listener::new(context).unwrap();
+        let address = listener.socket.as_ref().unwrap().local_addr().unwrap();
+        let clients = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+        let first = listener.accept(0, &stop).unwrap().unwrap();
+        let peer = first.1;
+        let start = Instant::now();
+        let error = Errno::EAGAIN.into();
+        listener.defer(first, TransientError::Thread, &error);
+        assert_eq!(listener.deferred(), 1);
+        assert!(!listener.may_accept(0));
+        let returned = loop {
+            if let Some(connection) = listener.accept(0, &stop).unwrap() {
+                break connection;
+            }
+        };
+        assert!(start.elapsed() >= RETRY_PAUSE);
+        assert_eq!(returned.1, peer);
+        assert_eq!((listener.deferred(), listener.accepted), (0, 1));
+        returned.0.shutdown(Shutdown::Both).unwrap();
+        drop(clients);
+    }
+
+    #[test]
+    fn at_the_limit_no_client_is_accepted() {
+        let mut listener = listener("--port 0 --max-clients 2");
+        assert!(listener.may_accept(1));
+        assert!(!listener.may_accept(2));
+        listener.close();
+        assert!(!listener.may_accept(0));
+    }
+
+    #[test]
+    fn only_a_mistake_ends_the_wait_for_sockets() {
+        let listener = listener("--port 0");
+        for errno in [Errno::ENOMEM, Errno::ENOSPC, Errno::EINVAL] {
+            assert!(listener.retry_or_fail(errno).is_ok());
+        }
+        assert!(listener.retry_or_fail(Errno::EBADF).is_err());
+    }
 }

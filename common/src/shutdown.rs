@@ -7,7 +7,15 @@
 //!
 //! Next: `closing.rs`, for what a stop may not cost a client.
 
-// Pipes, atomics and clocks.
+// Pipes, atomics and clocks; signals, poll(2) and flags, which the standard
+// library does not offer.
+use crate::console::Context;
+use crate::constants::{CLEANUP_LIMIT, SAME_REQUEST, WAIT_NOTICE};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::time::{ClockId, clock_gettime};
 use std::ffi::c_int;
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::net::Shutdown;
@@ -15,16 +23,6 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-
-// Signals, poll(2) and flags, which the standard library does not offer.
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
-use nix::time::{ClockId, clock_gettime};
-
-use crate::console::Context;
-use crate::constants::{CLEANUP_LIMIT, SAME_REQUEST, WAIT_NOTICE};
 
 /// When the server was first asked to stop, in milliseconds of the monotonic
 /// clock; 0 until then.
@@ -46,12 +44,9 @@ pub fn interrupted() -> bool {
     INTERRUPTED_AT.load(SeqCst) != 0
 }
 
-/// How long ago the server was asked to stop; zero if it was not.
+/// How long ago the server was asked to stop; it must have been.
 pub fn time_since_request() -> Duration {
-    match REQUESTED_AT.load(SeqCst) {
-        0 => Duration::ZERO,
-        at => Duration::from_millis(now().saturating_sub(at)),
-    }
+    Duration::from_millis(now().saturating_sub(REQUESTED_AT.load(SeqCst)))
 }
 
 /// The monotonic clock in milliseconds, never 0. The call is
@@ -76,6 +71,7 @@ pub fn request() {
             libc::_exit(130)
         }
     }
+    // The loop polls the pipe, and asks how many requests there are.
     wake();
 }
 
@@ -103,6 +99,7 @@ pub fn wake() {
         let mut write_end = write_end;
         let _ = write_end.write(&[0]);
     }
+    // As if nothing had happened between two instructions.
     Errno::set_raw(errno);
 }
 
@@ -144,17 +141,6 @@ pub unsafe fn handle(
     Ok(signals.iter().copied().collect::<SigSet>().thread_unblock()?)
 }
 
-/// How far a stop has got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// The server was not asked to stop.
-    Running,
-    /// Clients may take their replies until this moment.
-    Grace(Instant),
-    /// All connections are cut; their threads or processes may end until then.
-    Cut(Instant),
-}
-
 /// The course of the stop, as one server loop sees it.
 #[derive(Debug)]
 pub struct Stop {
@@ -162,11 +148,11 @@ pub struct Stop {
     context: Arc<Context>,
     /// Becomes readable with each `request` and each `wake`.
     signal_pipe: Arc<PipeReader>,
-    /// How far the stop has got.
-    phase: Phase,
-    /// How long after the request to report that clients are waited for, and
-    /// when that is; `None` if another loop does it, or it is done.
-    notice_delay: Option<Duration>,
+    /// Until when clients may take their replies; `None` before the stop.
+    grace_end: Option<Instant>,
+    /// Until when the workers of cut clients may end; `None` before the cut.
+    cleanup_end: Option<Instant>,
+    /// When to report that clients are waited for; `None` when that is done.
     notice_at: Option<Instant>,
 }
 
@@ -184,30 +170,23 @@ impl Stop {
         // A process has one pipe: if there is one already, this one is dropped.
         let pipe = (Arc::new(read_end), write_end);
         let read_end = Arc::clone(&SIGNAL_PIPE.get_or_init(|| pipe).0);
+        // Ctrl-C, kill(1) without an option, and the end of the terminal.
+        let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
         // SAFETY: `on_signal` reads the clock, uses atomics, calls write(2)
         // and _exit(2), and restores errno.
         #[expect(unsafe_code, reason = "handle is unsafe")]
-        unsafe {
-            handle(
-                &[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP],
-                on_signal,
-            )
-        }?;
-        Ok(Self {
-            notice_delay: Some(WAIT_NOTICE),
-            ..Self::with_pipe(context, read_end)
-        })
+        unsafe { handle(&signals, on_signal) }?;
+        // From here on a request is noted, and the loop finds it.
+        Ok(Self::with_pipe(context, read_end))
     }
 
     /// The same stop for one more loop, which polls a pipe of its own: that
     /// pipe must become readable when the server is asked to stop.
     #[must_use]
-    pub fn with_pipe(
-        context: Arc<Context>,
-        signal_pipe: Arc<PipeReader>,
-    ) -> Self {
-        let (phase, notice_delay, notice_at) = (Phase::Running, None, None);
-        Self { context, signal_pipe, phase, notice_delay, notice_at }
+    pub fn with_pipe(context: Arc<Context>, pipe: Arc<PipeReader>) -> Self {
+        let (signal_pipe, grace_end) = (pipe, None);
+        let (cleanup_end, notice_at) = (None, None);
+        Self { context, signal_pipe, grace_end, cleanup_end, notice_at }
     }
 
     /// Which side of every client's socket must be shut down now, if any: the
@@ -215,53 +194,50 @@ impl Stop {
     ///
     /// Reports once, on standard error, when clients still take their replies.
     pub fn next_shutdown(&mut self, active_clients: usize) -> Option<Shutdown> {
-        let now = Instant::now();
-        match self.phase {
-            // On Linux recv(2) still delivers what has arrived, and reports
-            // the end of file after that.
-            Phase::Running if requested() => {
-                self.phase = Phase::Grace(now + self.context.options.grace);
-                self.notice_at = self.notice_delay.map(|delay| now + delay);
-                Some(Shutdown::Read)
-            }
-            // A client that has not taken its reply by now is cut: send(2)
-            // fails with EPIPE after this.
-            Phase::Grace(end) if now >= end => {
-                self.phase = Phase::Cut(now + CLEANUP_LIMIT);
-                Some(Shutdown::Both)
-            }
-            // The user may wonder why Ctrl-C did not end the server.
-            Phase::Grace(end) if self.notice_at.is_some_and(|at| now >= at) => {
-                self.notice_at = None;
-                self.context.log.print_waiting(active_clients, end - now);
-                None
-            }
-            _ => None,
+        if !requested() {
+            return None;
         }
+        // On Linux recv(2) still delivers what has arrived, and reports the
+        // end of file after that.
+        let now = Instant::now();
+        let Some(grace_end) = self.grace_end else {
+            // The first time: the grace begins.
+            self.grace_end = Some(now + self.context.options.grace);
+            self.notice_at = Some(now + WAIT_NOTICE);
+            return Some(Shutdown::Read);
+        };
+        // A client that has not taken its reply by now is cut: send(2) fails
+        // with EPIPE after this.
+        if now >= grace_end && self.cleanup_end.is_none() {
+            self.cleanup_end = Some(now + CLEANUP_LIMIT);
+            self.notice_at = None;
+            return Some(Shutdown::Both);
+        }
+        // The user may wonder why Ctrl-C did not end the server. A loop with
+        // other loops beside it passes no clients, and reports nothing.
+        let notice = self.notice_at.take_if(|at| now >= *at);
+        if notice.is_some() && active_clients > 0 {
+            self.context.log.print_waiting(active_clients, grace_end - now);
+        }
+        None
     }
 
     /// Whether the server's loop can end: it was asked to stop and no client
     /// is left, or the time for an orderly end is over.
     #[must_use]
     pub fn is_complete(&self, active_clients: usize) -> bool {
-        let over = match self.phase {
-            Phase::Running => false,
-            Phase::Grace(_) => active_clients == 0,
-            // A thread may be blocked elsewhere, for example by a terminal
-            // that Ctrl-S has paused.
-            Phase::Cut(end) => active_clients == 0 || Instant::now() >= end,
-        };
-        over || interrupted()
+        // At the end of the cleanup a thread may still be blocked elsewhere,
+        // for example by a terminal that Ctrl-S has paused.
+        interrupted()
+            || self.grace_end.is_some() && active_clients == 0
+            || self.cleanup_end.is_some_and(|end| Instant::now() >= end)
     }
 
     /// When `next_shutdown` or `is_complete` must be asked again at the latest.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Running => None,
-            Phase::Grace(end) => Some(self.notice_at.unwrap_or(end).min(end)),
-            Phase::Cut(end) => Some(end),
-        }
+        let end = self.cleanup_end.or(self.grace_end);
+        self.notice_at.into_iter().chain(end).min()
     }
 
     /// Waits until a signal or a `wake` comes, until `other` is readable, or
@@ -312,9 +288,7 @@ impl Stop {
 /// waits until something happens.
 #[must_use]
 pub fn timeout_until(deadline: Option<Instant>) -> PollTimeout {
-    let Some(deadline) = deadline else {
-        return PollTimeout::NONE;
-    };
+    let Some(deadline) = deadline else { return PollTimeout::NONE };
     // Rounded up to a millisecond: poll would otherwise return just before the
     // deadline, again and again. A deadline that has passed gives zero.
     let left = deadline.saturating_duration_since(Instant::now());
@@ -322,4 +296,49 @@ pub fn timeout_until(deadline: Option<Instant>) -> PollTimeout {
     // poll counts milliseconds in 32 bits; a longer time is cut, and the
     // caller asks again.
     PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_never_ends_before_its_deadline() {
+        assert_eq!(timeout_until(None), PollTimeout::NONE);
+        assert_eq!(timeout_until(Some(Instant::now())), PollTimeout::ZERO);
+        let soon = Instant::now() + Duration::from_millis(50);
+        let milliseconds = timeout_until(Some(soon)).as_millis().unwrap();
+        let left = soon.saturating_duration_since(Instant::now());
+        assert!(u128::from(milliseconds) >= left.as_millis());
+        assert!(milliseconds <= 51);
+    }
+
+    #[test]
+    fn requests_close_together_are_one_and_a_later_one_is_another() {
+        let at = AtomicU64::new(0);
+        assert!(!is_later(&at, 1_000), "the first one");
+        assert!(!is_later(&at, 1_000));
+        assert!(!is_later(&at, 1_000 + SAME_REQUEST - 1));
+        assert!(is_later(&at, 1_000 + SAME_REQUEST));
+        assert!(is_later(&at, 9_000));
+        assert_eq!(at.load(SeqCst), 1_000, "the first one stays noted");
+    }
+
+    #[test]
+    fn a_pipe_of_many_bytes_is_drained_in_several_calls() {
+        let context = Arc::new(crate::loopback::context(""));
+        let (read_end, mut write_end) = io::pipe().unwrap();
+        fcntl(&read_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        let stop = Stop::with_pipe(context, Arc::new(read_end));
+        write_end.write_all(&[0; 100]).unwrap();
+        stop.drain_signal_pipe();
+        let mut left = [0; 100];
+        assert_eq!((&*stop.signal_pipe).read(&mut left).unwrap(), 36);
+        stop.drain_signal_pipe();
+        // A byte that comes before the wait ends it at once.
+        write_end.write_all(&[0]).unwrap();
+        stop.wait(None, None).unwrap();
+        let empty = (&*stop.signal_pipe).read(&mut left).unwrap_err();
+        assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
+    }
 }

@@ -4,6 +4,7 @@
 //! lesson: threads share them behind a lock, processes send them through a
 //! pipe, the loop has plain variables.
 
+// What `+=` stands for.
 use std::ops::AddAssign;
 
 /// Counts of clients and bytes.

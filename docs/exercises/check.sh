@@ -77,7 +77,11 @@ adopt() { # file
     fail "$1 has warnings"
 }
 
-[ $# -gt 0 ] || set -- "$exercises"/[0-9]*/
+# What the checks say of typical mistakes, before all of them are used.
+if [ $# -eq 0 ]; then
+  "$exercises/checks_test.py" || exit 1
+  set -- "$exercises"/[0-9]*/
+fi
 for name; do
   name=$(basename -- "$name")
   printf '%s\n' "$name"

@@ -6,7 +6,8 @@
     docs/exercises/checks.py chat mux-server
 
 The exit status is 0 if the exercise is solved, 1 if it is not, and 2 if that
-could not be found out: the server does not build or does not start.
+could not be found out: the server does not build or does not start. The words
+are Spanish where LC_ALL, LC_MESSAGES or LANG ask for it.
 """
 
 import json
@@ -33,42 +34,106 @@ class NotYet(Exception):
     """The exercise is not solved."""
 
 
+class CannotCheck(Exception):
+    """Whether it is solved cannot be found out."""
+
+
+def spanish():
+    """Whether the locale asks for Spanish; an empty variable is as none."""
+    names = "LC_ALL", "LC_MESSAGES", "LANG"
+    locale = next(filter(None, map(os.environ.get, names)), "C")
+    return locale.replace(".", "_").split("_")[0] == "es"
+
+
+def pick(english, spanish_text):
+    return spanish_text if spanish() else english
+
+
 def build(name):
-    """Builds a server; returns where it is."""
-    output = subprocess.run(
-        ["cargo", "build", "--quiet", "-p", name, "--message-format=json"],
+    """Builds a server; returns where it is. Cargo shows the compiler's errors
+    and warnings on standard error, as it does without a check."""
+    command = ["cargo", "build", "--quiet", "-p", name]
+    done = subprocess.run(
+        [*command, "--message-format=json-render-diagnostics"],
         cwd=ROOT,
-        check=True,
         stdout=subprocess.PIPE,
-    ).stdout
-    messages = map(json.loads, output.splitlines())
+    )
+    if done.returncode != 0:
+        raise CannotCheck(
+            pick(
+                f"{name} does not build; see the compiler's errors above",
+                f"{name} no compila; vea arriba los errores del compilador",
+            )
+        )
+    messages = map(json.loads, done.stdout.splitlines())
     return next(m["executable"] for m in messages if m.get("executable"))
 
 
 class Lines:
     """The lines of a stream, as they come."""
 
-    def __init__(self, stream):
+    def __init__(self, stream, name):
         self.queue = queue.Queue()
+        self.name = name
         threading.Thread(target=self.read, args=(stream,), daemon=True).start()
 
     def read(self, stream):
         for line in stream:
-            self.queue.put(line.decode().rstrip("\n"))
+            self.queue.put(line.decode(errors="replace").rstrip("\n"))
 
-    def until(self, text, why):
-        """The lines up to one that contains the text."""
+    def so_far(self):
+        """The lines that have come and that nobody has read yet."""
+        lines = []
+        while not self.queue.empty():
+            lines.append(self.queue.get_nowait())
+        return lines
+
+    def until(self, text, why, elsewhere=None):
+        """The lines up to one that contains the text. Where it comes on the
+        other stream instead, that is the mistake, and it is named."""
         end = time.monotonic() + LIMIT
         lines = []
         while True:
             try:
                 line = self.queue.get(timeout=max(0, end - time.monotonic()))
             except queue.Empty:
-                waited = f"waited {LIMIT} s for “{text}”"
-                raise NotYet(f"{why}: {waited}") from None
+                said = self.missed(text, why, lines, elsewhere)
+                raise NotYet(said) from None
             lines.append(line)
             if text in line:
                 return lines
+
+
+    def missed(self, text, why, lines, elsewhere):
+        """What to say of a line that has not come."""
+        said = pick(
+            f"{why}: in {LIMIT} s no line with “{text}” came on "
+            f"{self.name}",
+            f"{why}: en {LIMIT} s no llegó una línea con «{text}» por "
+            f"{self.name}",
+        )
+        other = elsewhere.so_far() if elsewhere else []
+        strayed = [line for line in other if text in line]
+        # The line that each client has anyway is not the exercise's.
+        strayed = [line for line in strayed if not event(line)]
+        if strayed:
+            said += pick(
+                f"; on {elsewhere.name} came “{strayed[-1]}”",
+                f"; por {elsewhere.name} llegó «{strayed[-1]}»",
+            )
+        elif lines:
+            said += pick(
+                f"; the last line was “{lines[-1]}”",
+                f"; la última línea fue «{lines[-1]}»",
+            )
+        return said
+
+
+def event(line):
+    """Whether the server prints such a line by itself: who serves, the
+    client's address, what has happened."""
+    columns = [column for column in line.split("  ") if column.strip()]
+    return len(columns) == 3
 
 
 class Client(socket.socket):
@@ -88,12 +153,18 @@ class Server:
             stderr=subprocess.PIPE,
             env={k: v for k, v in os.environ.items() if "ECHO_" not in k},
         )
-        self.out = Lines(self.process.stdout)
-        self.err = Lines(self.process.stderr)
+        self.out = Lines(
+            self.process.stdout, pick("standard output", "la salida estándar")
+        )
+        self.err = Lines(
+            self.process.stderr, pick("standard error", "la salida de error")
+        )
         try:
-            first = self.out.until("listening on", "the first line")[0]
+            why = pick("the server does not start", "el servidor no arranca")
+            first = self.out.until("listening on", why, self.err)[0]
         except NotYet as error:
-            raise OSError(error) from None
+            self.process.kill()
+            raise CannotCheck(error) from None
         self.port = int(first.rsplit(":", 1)[1])
 
     def __enter__(self):
@@ -111,9 +182,20 @@ class Server:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", self.port))
         client.address = "{}:{}".format(*client.getsockname())
-        line = self.out.until(f"{client.address}  connected", "a client")[-1]
+        line = self.out.until(
+            f"{client.address}  connected",
+            pick("a client is not served", "un cliente no es atendido"),
+        )[-1]
         client.worker = line.split("  ")[0]
         return client
+
+    def closed(self, client, who):
+        """The server must see that a client has left. With its one reply
+        given it may say who closed: `closed: one exchange`."""
+        self.out.until(
+            f"{client.address}  closed",
+            pick(f"{who} has left", f"{who} se fue"),
+        )
 
     def stop(self):
         """Ctrl-C must still be an orderly end."""
@@ -121,56 +203,120 @@ class Server:
         try:
             status = self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:
-            raise NotYet("Ctrl-C no longer ends the server") from None
+            raise NotYet(
+                pick(
+                    "Ctrl-C no longer ends the server",
+                    "Ctrl-C ya no termina el servidor",
+                )
+            ) from None
         if status != 0:
-            raise NotYet(f"Ctrl-C ends the server with {status}")
+            raise NotYet(
+                pick(
+                    f"Ctrl-C ends the server with status {status}, not 0",
+                    f"Ctrl-C termina el servidor con estado {status}, no 0",
+                )
+            )
 
 
-def hear(client, text, who):
+def hear(client, text, who, why=""):
     """A client must now receive this, and nothing else."""
     wanted = f"“{text[:30].decode().strip()}”"
     heard = b""
     while len(heard) < len(text):
         try:
             piece = client.recv(len(text) - len(heard))
+        except TimeoutError:
+            raise NotYet(
+                pick(
+                    f"{who} has not received {wanted} in {LIMIT} s{why}",
+                    f"{who} no recibió {wanted} en {LIMIT} s{why}",
+                )
+            ) from None
         except OSError as error:
-            raise NotYet(f"{who} did not hear {wanted}: {error}") from None
+            raise NotYet(
+                pick(
+                    f"{who} has not received {wanted}: {error}{why}",
+                    f"{who} no recibió {wanted}: {error}{why}",
+                )
+            ) from None
         if not piece:
-            raise NotYet(f"{who} was closed before it heard {wanted}")
+            raise NotYet(
+                pick(
+                    f"{who} was closed before it received {wanted}{why}",
+                    f"{who} fue cerrado antes de recibir {wanted}{why}",
+                )
+            )
         heard += piece
     if heard != text:
-        raise NotYet(f"{who} heard {heard[:30]!r}, not {wanted}")
+        raise NotYet(
+            pick(
+                f"{who} received {heard[:30]!r}, not {wanted}{why}",
+                f"{who} recibió {heard[:30]!r}, no {wanted}{why}",
+            )
+        )
 
 
-def echo(client, text=b"hola\n"):
-    client.sendall(text)
-    hear(client, text, "who speaks")
+def echo(client, text=b"hola\n", why=""):
+    """A client sends, and must receive the same."""
+    who = pick("the client that speaks", "el cliente que habla")
+    try:
+        client.sendall(text)
+    except OSError as error:
+        raise NotYet(
+            pick(
+                f"{who} cannot send for {LIMIT} s: {error}{why}",
+                f"{who} no puede enviar durante {LIMIT} s: {error}{why}",
+            )
+        ) from None
+    hear(client, text, who, why)
 
 
 def visible(name):
     """Each second standard error names every client that is connected."""
     with Server(name) as server:
         silent = server.connect()
-        server.err.until(silent.address, "the silent client is invisible")
+        why = pick(
+            "the silent client is not named", "el cliente callado no aparece"
+        )
+        server.err.until(silent.address, why, server.out)
         other = server.connect()
         start = time.monotonic()
-        server.err.until(other.address, "the second one is invisible")
+        why = pick(
+            "the second client is not named", "el segundo cliente no aparece"
+        )
+        server.err.until(other.address, why, server.out)
         named = 1
         silent.close()
-        server.out.until(f"{silent.address}  closed", "a client left")
-        # What was on its way may still name the one who has left.
+        server.closed(silent, pick("the silent client", "el cliente callado"))
+        # What was on its way may still name the client that has left.
         rounds = 0
         end = time.monotonic() + LIMIT
+        why = pick(
+            "the client that stays is no longer named",
+            "el cliente que se queda ya no aparece",
+        )
         while rounds < 3:
             if time.monotonic() > end:
-                raise NotYet("who has left is still named")
-            lines = server.err.until(other.address, "who stays is not named")
+                raise NotYet(
+                    pick(
+                        "a client that has left is still named",
+                        "un cliente que se fue aún aparece",
+                    )
+                )
+            lines = server.err.until(other.address, why, server.out)
             gone = any(silent.address in line for line in lines)
             rounds = 0 if gone else rounds + 1
             named += 1
         seconds = time.monotonic() - start
         if named > 2 * seconds + 1:
-            raise NotYet(f"named {named} times in {seconds:.1f} s")
+            raise NotYet(
+                pick(
+                    f"one client was named {named} times in {seconds:.1f} s, "
+                    "not once a second",
+                    f"un cliente apareció {named} veces en {seconds:.1f} s, "
+                    "no una vez por segundo",
+                )
+            )
         echo(other)
         other.close()
         server.stop()
@@ -188,11 +334,23 @@ def named(name):
             end = time.monotonic() + LIMIT
             while (seen := comm.read_text().strip()) != wanted:
                 if time.monotonic() > end:
-                    raise NotYet(f"process {process} is called “{seen}”")
+                    raise NotYet(
+                        pick(
+                            f"process {process} is called “{seen}”, not "
+                            f"“{wanted}”",
+                            f"el proceso {process} se llama «{seen}», no "
+                            f"«{wanted}»",
+                        )
+                    )
                 time.sleep(0.01)
         own = pathlib.Path("/proc", str(server.process.pid), "comm")
         if (seen := own.read_text().strip()) != name:
-            raise NotYet(f"the server itself is now called “{seen}”")
+            raise NotYet(
+                pick(
+                    f"the server itself is now called “{seen}”",
+                    f"el servidor mismo se llama ahora «{seen}»",
+                )
+            )
         for client in clients:
             echo(client)
         server.stop()
@@ -206,26 +364,46 @@ def chat(name):
             text = f"I am {speaker.address}\n".encode()
             echo(speaker, text)
             for listener in {ana, beto, carla} - {speaker}:
-                hear(listener, text, "a listener")
-        # Who leaves sees the end, also if others have come later, and leaves
-        # those in peace.
+                hear(listener, text, pick("another client", "otro cliente"))
+        # A client that leaves sees the end of file, also if others have come
+        # later, and does not disturb those.
         ana.shutdown(socket.SHUT_WR)
         try:
             if ana.recv(1):
-                raise NotYet("who leaves hears something")
+                raise NotYet(
+                    pick(
+                        "a client that leaves still receives something",
+                        "un cliente que se va aún recibe algo",
+                    )
+                )
         except OSError as error:
-            raise NotYet(f"who leaves does not see the end: {error}") from None
-        server.out.until(f"{ana.address}  closed", "who left is not gone")
-        # Who does not listen must not make the others wait.
+            raise NotYet(
+                pick(
+                    "a client that leaves does not receive the end of file: "
+                    f"{error}",
+                    "un cliente que se va no recibe el fin de archivo: "
+                    f"{error}",
+                )
+            ) from None
+        server.closed(ana, pick("the client that leaves", "el que se va"))
+        # A client that does not read must not make the others wait.
         deaf = server.connect(small=True)
         text = b"x" * 1023 + b"\n"
-        for _ in range(FLOOD // len(text)):
-            echo(beto, text)
-            hear(carla, text, "the listener beside one who is deaf")
+        for number in range(FLOOD // len(text)):
+            why = pick(
+                f", after {number + 1} KiB: a client that is connected and "
+                "never reads stops the others",
+                f", después de {number + 1} KiB: un cliente conectado que "
+                "nunca lee detiene a los demás",
+            )
+            echo(beto, text, why)
+            hear(carla, text, pick("another client", "otro cliente"), why)
         deaf.close()
-        server.out.until(f"{deaf.address}  closed", "who was deaf is not gone")
+        server.closed(
+            deaf, pick("the client that never reads", "el que nunca lee")
+        )
         echo(carla)
-        hear(beto, b"hola\n", "who spoke before")
+        hear(beto, b"hola\n", pick("another client", "otro cliente"))
         server.stop()
 
 
@@ -237,12 +415,14 @@ def main():
     try:
         checks[sys.argv[1]](sys.argv[2])
     except NotYet as error:
-        print(f"Not solved yet: {error}")
+        said = pick("Not solved yet: ", "Aún no está resuelto: ")
+        print(said + str(error))
         return 1
-    except (OSError, subprocess.CalledProcessError) as error:
-        print(f"Cannot be checked: {error}", file=sys.stderr)
+    except (CannotCheck, OSError) as error:
+        said = pick("Cannot be checked: ", "No se puede comprobar: ")
+        print(said + str(error), file=sys.stderr)
         return 2
-    print("Solved.")
+    print(pick("Solved.", "Resuelto."))
     return 0
 
 

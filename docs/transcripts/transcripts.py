@@ -589,7 +589,7 @@ RUN_ELSEWHERE = (
     "cargo test",
     "scripts/demo.sh",
     "scripts/book.sh",
-    "cargo run --release -p lab",
+    "cargo run --profile lab -p lab",
 )
 
 

@@ -3,14 +3,10 @@
 //! Processes share no memory. A child of this server speaks to it in three
 //! ways: by its exit status, by the signal SIGCHLD, and through a pipe.
 
-// Panics, exit statuses, and shared ownership.
-use std::io;
-use std::net::{Shutdown, SocketAddr};
-use std::os::unix::process::ExitStatusExt as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitStatus;
-use std::sync::Arc;
-
+// Sockets, panics and exit statuses; processes and signals, which the standard
+// library does not offer.
+use crate::reports::{ReportReader, ReportWriter, report_pipe};
+use crate::{signals, workers};
 use common::Context;
 use common::console::errors::Failure;
 use common::console::log::{Event, Worker};
@@ -18,9 +14,12 @@ use common::totals::Totals;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
-
-use crate::reports::{ReportReader, ReportWriter, report_pipe};
-use crate::{signals, workers};
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::os::unix::process::ExitStatusExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitStatus;
+use std::sync::Arc;
 
 /// One child.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +38,7 @@ pub struct Children {
     /// The children, in no order.
     active: Vec<Child>,
     /// The server's end of the pipe; `None` in a child.
-    report_reader: Option<ReportReader>,
+    pub report_reader: Option<ReportReader>,
     /// The end that each child inherits.
     report_writer: ReportWriter,
     /// The sum of what was reported.
@@ -72,11 +71,6 @@ impl Children {
         self.active.len()
     }
 
-    /// The end of the pipe at which reports arrive; `None` in a child.
-    pub fn report_reader(&self) -> Option<&ReportReader> {
-        self.report_reader.as_ref()
-    }
-
     /// Adds a child, with its client if it was created for one.
     pub fn insert(&mut self, process: Pid, client: Option<SocketAddr>) {
         self.active.push(Child { process, client });
@@ -85,7 +79,7 @@ impl Children {
     /// In a child: does its work, reports, and ends the process.
     pub fn run_child(
         &mut self,
-        work: impl FnOnce(&ReportWriter, &mut Totals) -> Result<(), Failure>,
+        serve: impl FnOnce(&ReportWriter, &mut Totals),
     ) -> ! {
         // While any process keeps the reading end open, a child that writes
         // into a full pipe waits, even when the server is gone.
@@ -94,20 +88,11 @@ impl Children {
         // A panic must not unwind into the server's loop, of which this
         // process has a copy.
         let result =
-            catch_unwind(AssertUnwindSafe(|| work(writer, &mut totals)));
+            catch_unwind(AssertUnwindSafe(|| serve(writer, &mut totals)));
         // Before the end: the server reads the pipe after it has reaped.
         writer.report(&mut totals);
-        // A process can say eight bits by ending.
-        let status = match result {
-            Ok(Ok(())) => 0,
-            // A mistake in this program: the server reports it and ends.
-            Ok(Err(failure)) => {
-                workers::report_fatal(writer, &failure);
-                1
-            }
-            // The status of a Rust program after a panic.
-            Err(_) => 101,
-        };
+        // 101 is the exit status of a Rust program after a panic.
+        let status = if result.is_ok() { 0 } else { 101 };
         // SAFETY: _exit(2) ends the process without running the destructors
         // and exit handlers, which are the server's to run.
         #[expect(unsafe_code, reason = "nothing safe ends a forked child")]
@@ -134,8 +119,8 @@ impl Children {
     ///
     /// # Errors
     ///
-    /// The error that a worker has reported as fatal: another worker in its
-    /// place would meet it too.
+    /// The error that a worker has reported as a mistake in this program:
+    /// another worker in its place would meet it too.
     pub fn reap(&mut self) -> Result<(), Failure> {
         // One SIGCHLD may stand for many children: signals do not queue.
         if signals::take_child_ended() {
@@ -145,34 +130,22 @@ impl Children {
             }
             self.read_reports();
         }
-        match self.fatal_error.take() {
-            Some(error) => Err(error.into()),
-            None => Ok(()),
-        }
+        // Only now, so that all children that have ended are reaped.
+        self.fatal_error.take().map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Removes a child, and prints of what it died, if it did not end by
     /// itself.
     fn remove(&mut self, process: Pid, status: ExitStatus) {
         let known = |child: &Child| child.process == process;
-        let Some(index) = self.active.iter().position(known) else {
-            return;
-        };
-        let child = self.active.swap_remove(index);
-        // A worker with status 1 has reported a fatal error already.
-        let language = self.context.log.language();
-        let cause = match (status.code(), status.signal()) {
-            (Some(0), _) => return,
-            (Some(1), _) if child.client.is_none() => return,
-            (Some(code), _) => {
-                let text = language.pick("exit status", "estado de salida");
-                format!("{text} {code}")
-            }
-            (None, signal) => signal_name(signal.unwrap_or(0)),
-        };
-        let worker = Worker::Process(process.as_raw().unsigned_abs());
-        let event = Event::Died(cause);
-        self.context.log.print_event(worker, child.client, &event);
+        let Some(index) = self.active.iter().position(known) else { return };
+        let client = self.active.swap_remove(index).client;
+        // The child itself has printed an orderly end.
+        if !status.success() {
+            let worker = Worker::Process(process.as_raw().unsigned_abs());
+            let event = Event::Died(status);
+            self.context.log.print_event(worker, client, &event);
+        }
     }
 
     /// Adds up what the children have reported.
@@ -180,6 +153,7 @@ impl Children {
         let reader = self.report_reader.as_ref();
         let reports = reader.map(ReportReader::read_all).unwrap_or_default();
         for [clients, received, sent, kind, errno] in reports {
+            // One loop adds them up, so no lock is needed.
             self.totals += Totals { clients, received, sent };
             // Only a worker reports errors.
             if errno != 0 {
@@ -203,6 +177,7 @@ impl Children {
         let signals: SigSet = signals.into_iter().collect();
         let _ = signals.thread_block();
         for child in &self.active {
+            // It cannot fail: the child keeps its process id until then.
             let _ = kill(child.process, Signal::SIGKILL);
         }
         // No process can refuse SIGKILL, so these waits are short.
@@ -232,6 +207,7 @@ fn wait_for(process: i32, flags: i32) -> Option<(Pid, ExitStatus)> {
         let result = unsafe { libc::waitpid(process, &raw mut status, flags) };
         match Errno::result(result) {
             Ok(0) => return None,
+            // The kernel has removed the child from the process table.
             Ok(ended) => {
                 let status = ExitStatus::from_raw(status);
                 return Some((Pid::from_raw(ended), status));
@@ -243,10 +219,41 @@ fn wait_for(process: i32, flags: i32) -> Option<(Pid, ExitStatus)> {
     }
 }
 
-/// The name of a signal: `SIGSEGV`, `SIGRTMIN+1`.
-fn signal_name(number: i32) -> String {
-    match Signal::try_from(number) {
-        Ok(signal) => signal.as_str().to_owned(),
-        Err(_) => format!("SIGRTMIN+{}", number - libc::SIGRTMIN()),
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// A child of this test; `wait_for` reaps it, not the standard library.
+    fn spawn(script: &str) -> i32 {
+        let mut command = Command::new("sh");
+        let child = command.args(["-c", script]).stdin(Stdio::null()).spawn();
+        i32::try_from(child.unwrap().id()).unwrap()
+    }
+
+    #[test]
+    fn a_child_is_reaped_with_its_exit_status() {
+        let child = spawn("exit 7");
+        let (process, status) = wait_for(child, 0).unwrap();
+        assert_eq!(process.as_raw(), child);
+        assert_eq!(status.code(), Some(7));
+        assert!(wait_for(child, 0).is_none(), "it is reaped once");
+    }
+
+    #[test]
+    fn a_child_killed_by_a_real_time_signal_is_reaped_too() {
+        let child = spawn("kill -s RTMIN $$ || kill -34 $$; sleep 60");
+        let (_, status) = wait_for(child, 0).unwrap();
+        assert_eq!(status.signal(), Some(libc::SIGRTMIN()));
+    }
+
+    #[test]
+    fn a_child_that_runs_is_not_waited_for() {
+        let child = spawn("exec sleep 60");
+        assert!(wait_for(child, libc::WNOHANG).is_none());
+        kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
+        let (_, status) = wait_for(child, 0).unwrap();
+        assert_eq!(status.signal(), Some(libc::SIGKILL));
     }
 }

@@ -7,17 +7,13 @@
 //! Read `serve` first, then `common/src/echo.rs` for what a child does with
 //! its client, then `children.rs` for how the server keeps track of them.
 
+// The children, the form with `--workers`, and what they rest on.
 mod children;
 mod reports;
 mod signals;
 mod workers;
 
-// Processes and shared ownership; nix has fork(2), the standard library not.
-use std::process::{ExitCode, id};
-use std::sync::Arc;
-
-use nix::unistd::{ForkResult, fork};
-
+// fork(2) comes from nix: the standard library does not offer it.
 use children::Children;
 use common::Context;
 use common::console::errors::{Failure, TransientError};
@@ -27,6 +23,9 @@ use common::echo::handle_client;
 use common::listener::Listener;
 use common::shutdown::Stop;
 use common::totals::Totals;
+use nix::unistd::{ForkResult, fork};
+use std::process::{ExitCode, id};
+use std::sync::Arc;
 
 /// What the command line depends on.
 const PROGRAM: Program =
@@ -64,7 +63,7 @@ fn serve(
             // The signal handler of the child finds the socket from here on,
             // also if the signal comes right after the fork.
             let (stream, address) = connection;
-            signals::set_current_client(&stream);
+            signals::set_current_client(Some(&stream));
 
             // 3. Create a process by fork
             // SAFETY: this process has one thread, so no other thread can hold
@@ -78,11 +77,11 @@ fn serve(
                 Ok(ForkResult::Child) => {
                     listener.close();
                     children.run_child(|_, totals| {
+                        // The lines of this client bear the child's number.
                         let worker = Worker::Process(id());
                         handle_client(
                             &stream, address, worker, context, totals,
                         );
-                        Ok(())
                     })
                 }
                 // The server's copy of `stream` is closed at the end of this

@@ -4,11 +4,10 @@
 //! copied from one to the other. All children write to one pipe; a report is
 //! so short that pipe(7) takes it whole or not at all.
 
-// A pipe, and errors.
-use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read as _, Write as _};
-
+// A pipe, and the totals that go through it.
 use common::totals::Totals;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read as _, Write as _};
 
 /// One report: clients, bytes received, bytes sent; then the kind and the
 /// number of an error that a worker has met, 0 and 0 if there was none.
@@ -56,6 +55,7 @@ impl ReportReader {
         let mut reports = Vec::new();
         let mut bytes = [[[0; 8]; 5]; 64];
         loop {
+            // As many whole reports as fit, in one call.
             let buffer = bytes.as_flattened_mut().as_flattened_mut();
             match (&self.0).read(buffer) {
                 // The length is a multiple of a report's: reports are whole.
@@ -70,5 +70,33 @@ impl ReportReader {
                 _ => return reports,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_come_out_as_they_went_in_and_in_order() {
+        let (reader, writer) = report_pipe().unwrap();
+        assert!(reader.read_all().is_empty());
+        let mut totals = Totals { clients: 1, received: 2, sent: u64::MAX };
+        writer.report(&mut totals);
+        assert_eq!(totals, Totals::default(), "told once");
+        writer.write([0, 0, 0, 1, 24]);
+        let expected = [[1, 2, u64::MAX, 0, 0], [0, 0, 0, 1, 24]];
+        assert_eq!(reader.read_all(), expected);
+        assert!(reader.read_all().is_empty());
+    }
+
+    #[test]
+    fn more_reports_than_fit_into_one_read_are_all_read() {
+        let (reader, writer) = report_pipe().unwrap();
+        for number in 0..1000 {
+            writer.write([number, 0, 0, 0, 0]);
+        }
+        let reports = reader.read_all();
+        assert!(reports.iter().map(|report| report[0]).eq(0..1000));
     }
 }

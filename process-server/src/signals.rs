@@ -4,22 +4,22 @@
 //! sides, and no signal can meet a child that is not ready for it. A handler
 //! can use atomics and few system calls only, see signal-safety(7).
 
-// Descriptors as numbers: a handler has nothing else.
+// Descriptors as numbers and atomics: a handler has nothing else.
+use crate::workers;
+use common::shutdown;
+use nix::errno::Errno;
+use nix::sys::signal::Signal::{
+    SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2,
+};
+use nix::unistd::getpid;
 use std::ffi::c_int;
 use std::io;
 use std::net::TcpStream;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 
-use common::shutdown;
-use nix::errno::Errno;
-use nix::sys::signal::Signal;
-use nix::unistd::{getpid, getppid};
-
-use crate::workers;
-
 /// The process id of the server itself.
-static SERVER: AtomicI32 = AtomicI32::new(0);
+pub static SERVER: AtomicI32 = AtomicI32::new(0);
 
 /// In the server, whether a child has ended that was not reaped yet.
 static CHILD_ENDED: AtomicBool = AtomicBool::new(false);
@@ -37,14 +37,7 @@ static CUT: AtomicBool = AtomicBool::new(false);
 /// Those of sigaction(2), which has none for signals that exist.
 pub fn install() -> io::Result<()> {
     SERVER.store(getpid().as_raw(), SeqCst);
-    let signals = [
-        Signal::SIGCHLD,
-        Signal::SIGUSR1,
-        Signal::SIGUSR2,
-        Signal::SIGINT,
-        Signal::SIGTERM,
-        Signal::SIGHUP,
-    ];
+    let signals = [SIGCHLD, SIGUSR1, SIGUSR2, SIGINT, SIGTERM, SIGHUP];
     // SAFETY: `on_signal` uses atomics, reads the clock and calls getpid(2),
     // send(2), shutdown(2), dup2(2) and write(2); it restores errno.
     #[expect(unsafe_code, reason = "handle is unsafe")]
@@ -72,7 +65,7 @@ extern "C" fn on_signal(signal: c_int) {
             shut_down_client(libc::SHUT_RDWR);
         }
         // The server has died: its worker finishes with its client and ends.
-        (libc::SIGUSR2, false) => workers::dismiss(),
+        (libc::SIGUSR2, false) => workers::stop_accepting(),
         // Sent from outside by mistake: ignored.
         (libc::SIGCHLD | libc::SIGUSR1 | libc::SIGUSR2, _) => {}
         // SIGINT, SIGTERM or SIGHUP: the server's loop begins the stop.
@@ -81,10 +74,11 @@ extern "C" fn on_signal(signal: c_int) {
         // any number of signals begins the same stop.
         (_, false) => {
             shutdown::mark_requested();
-            workers::dismiss();
+            workers::stop_accepting();
             shut_down_client(libc::SHUT_RD);
         }
     }
+    // As if nothing had happened between two instructions.
     Errno::set_raw(errno);
 }
 
@@ -111,23 +105,15 @@ pub fn take_child_ended() -> bool {
 }
 
 /// Names the client whose socket a signal has to shut down: in the server
-/// before the fork, in a worker after accept(2).
-pub fn set_current_client(stream: &TcpStream) {
-    CURRENT_CLIENT.store(stream.as_raw_fd(), SeqCst);
-    // In a worker the signal may have come before the line above.
+/// before the fork, in a worker after accept(2) and, with `None`, before the
+/// socket is closed and its number becomes free.
+pub fn set_current_client(stream: Option<&TcpStream>) {
+    let fd = stream.map_or(-1, AsRawFd::as_raw_fd);
+    CURRENT_CLIENT.store(fd, SeqCst);
+    // The signal may have come before the line above.
     if CUT.load(SeqCst) {
         shut_down_client(libc::SHUT_RDWR);
     } else if shutdown::requested() {
         shut_down_client(libc::SHUT_RD);
     }
-}
-
-/// In a worker: the number of its client's socket is about to become free.
-pub fn clear_current_client() {
-    CURRENT_CLIENT.store(-1, SeqCst);
-}
-
-/// In a child: whether the server is gone.
-pub fn is_orphaned() -> bool {
-    getppid().as_raw() != SERVER.load(SeqCst)
 }

@@ -3,18 +3,10 @@
 //! Each process accepts a client, serves it, and accepts the next. The server
 //! itself adds up what they report, and replaces a process that dies.
 
-// Processes, a pipe, and a pause; a signal handler has atomics only.
-use std::io::{self, PipeReader, Read as _};
-use std::net::{Shutdown, TcpListener};
-use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::process::id;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
-use std::thread::sleep;
-
-use nix::unistd::{ForkResult, fork};
-use socket2::SockRef;
-
+// Processes, a pipe and a pause; a signal handler has atomics only.
+use crate::children::Children;
+use crate::reports::ReportWriter;
+use crate::signals;
 use common::Context;
 use common::console::errors::{Failure, TransientError};
 use common::console::log::Worker;
@@ -23,10 +15,15 @@ use common::echo::handle_client;
 use common::listener::{Accepted, Listener, accept_from};
 use common::shutdown::{self, Stop};
 use common::totals::Totals;
-
-use crate::children::Children;
-use crate::reports::ReportWriter;
-use crate::signals;
+use nix::unistd::{ForkResult, fork, getppid};
+use socket2::SockRef;
+use std::io::{self, PipeReader, Read as _};
+use std::net::{Shutdown, TcpListener};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::process::id;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
+use std::thread::sleep;
 
 /// In a worker, the listening socket; -1 in all other processes.
 static LISTENING: AtomicI32 = AtomicI32::new(-1);
@@ -52,8 +49,11 @@ pub fn serve(
 ) -> Result<Totals, Failure> {
     let mut children = Children::new(Arc::clone(context))?;
     // The workers block in accept(2), where the kernel wakes one of them for
-    // each client; poll(2) would wake all of them.
-    let socket = listener.hand_over()?;
+    // each client; poll(2) would wake all of them. O_NONBLOCK belongs to the
+    // open file description: it is off in all of them.
+    let not_listening = || io::Error::from(io::ErrorKind::NotConnected);
+    let socket = listener.socket.take().ok_or_else(not_listening)?;
+    socket.set_nonblocking(false)?;
     // No worker accepts before all exist and the first line is out: each
     // waits until the writing end of this pipe is closed.
     let (gate_read, gate_write) = io::pipe()?;
@@ -67,13 +67,25 @@ pub fn serve(
             #[expect(unsafe_code, reason = "fork is what this is about")]
             match unsafe { fork() } {
                 // 2. From each process: accept, receive, print, send, close
+                // The gate opens when every copy of its writing end is closed.
                 Ok(ForkResult::Child) => {
                     drop(gate_write);
                     children.run_child(|report_writer, totals| {
+                        // Until the first line is printed.
                         wait_for_gate(&gate_read);
-                        worker_loop(context, &socket, report_writer, totals)
+                        let result = worker_loop(
+                            context,
+                            &socket,
+                            report_writer,
+                            totals,
+                        );
+                        // The server reads this report, and ends.
+                        if let Err(Failure::System(error)) = &result {
+                            report_error(report_writer, KINDS.len(), error);
+                        }
                     })
                 }
+                // A worker is no client's: its line names no address.
                 Ok(ForkResult::Parent { child }) => {
                     children.insert(child, None);
                 }
@@ -87,6 +99,7 @@ pub fn serve(
                     let kind = TransientError::Process;
                     context.log.report_transient(kind, &errno.into());
                     sleep(RETRY_PAUSE);
+                    // The wait below ends at once, and the loop tries again.
                     shutdown::wake();
                     break;
                 }
@@ -98,9 +111,11 @@ pub fn serve(
             drop(gate_write);
         }
         // The server sleeps here until a signal or a report comes.
-        let reports = children.report_reader().map(|reader| reader.0.as_fd());
+        let reader = children.report_reader.as_ref();
+        let reports = reader.map(|reader| reader.0.as_fd());
         let waited = stop.wait(reports, None);
         waited.or_else(|errno| listener.retry_or_fail(errno))?;
+        // A worker reports after each client, not only at its end.
         children.read_reports();
         children.reap()?;
         // 3. Stop
@@ -143,17 +158,18 @@ fn worker_loop(
                 // process down.
                 totals.clients = 1;
                 report_writer.report(totals);
-                signals::set_current_client(&stream);
+                signals::set_current_client(Some(&stream));
                 // 2.2 Receive, print, send, close
+                // The same function as in a process for each client.
                 let worker = Worker::Process(id());
                 handle_client(&stream, address, worker, context, totals);
                 // Before the socket is closed and its number becomes free.
-                signals::clear_current_client();
+                signals::set_current_client(None);
                 report_writer.report(totals);
             }
             // The idle limit holds for accept(2), too. Where no signal tells
             // of the server's end, this is the time to look.
-            Ok(Accepted::NoClient) if signals::is_orphaned() => return Ok(()),
+            Ok(Accepted::NoClient) if is_orphaned() => return Ok(()),
             Ok(Accepted::NoClient) => {}
             // Another process may free descriptors or memory.
             Ok(Accepted::Exhausted) => sleep(RETRY_PAUSE),
@@ -180,8 +196,8 @@ fn install_dismissal(
     #[cfg(target_os = "linux")]
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGUSR2)?;
     // Either may have happened before this function was called.
-    if shutdown::requested() || signals::is_orphaned() {
-        dismiss();
+    if shutdown::requested() || is_orphaned() {
+        stop_accepting();
     }
     Ok(())
 }
@@ -192,7 +208,7 @@ fn install_dismissal(
 /// accept(2) that the worker is about to call fails, and so does the one that
 /// the signal interrupts, when it is repeated: there is no moment between a
 /// check and the call in which the signal could be missed.
-pub fn dismiss() {
+pub fn stop_accepting() {
     DISMISSED.store(true, SeqCst);
     let listening = LISTENING.load(SeqCst);
     // A child that serves one client has no listening socket.
@@ -213,14 +229,6 @@ fn report_error(writer: &ReportWriter, kind: usize, error: &io::Error) {
     writer.write([0, 0, 0, kind as u64, errno.into()]);
 }
 
-/// In a worker: reports an error that only a mistake in this program can
-/// cause.
-pub fn report_fatal(writer: &ReportWriter, failure: &Failure) {
-    if let Failure::System(error) = failure {
-        report_error(writer, KINDS.len(), error);
-    }
-}
-
 /// In the server: prints the error that a worker has reported if it passes,
 /// and returns it if only a mistake in this program can cause it.
 pub fn relay_error(
@@ -232,6 +240,12 @@ pub fn relay_error(
     let error = io::Error::from_raw_os_error(number);
     let kind = usize::try_from(kind).ok().and_then(|kind| KINDS.get(kind));
     let Some(kind) = kind else { return Some(error) };
+    // The log is the server's, and so one line stands for all workers.
     context.log.report_transient(*kind, &error);
     None
+}
+
+/// Whether the server is gone.
+fn is_orphaned() -> bool {
+    getppid().as_raw() != signals::SERVER.load(SeqCst)
 }

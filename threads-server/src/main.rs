@@ -7,15 +7,11 @@
 //! Read `serve` first, then `common/src/echo.rs` for what a thread does with
 //! its client, then `clients.rs` for what the threads share.
 
+// What the threads share, and the form with `--workers`.
 mod clients;
 mod workers;
 
-// Threads, panics, and shared ownership.
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitCode;
-use std::sync::Arc;
-use std::thread;
-
+// Threads, panics and shared ownership.
 use clients::Clients;
 use common::Context;
 use common::console::errors::{Failure, TransientError};
@@ -25,6 +21,10 @@ use common::echo::handle_client;
 use common::listener::Listener;
 use common::shutdown::Stop;
 use common::totals::Totals;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
 
 /// What the command line depends on.
 const PROGRAM: Program =
@@ -74,13 +74,15 @@ fn serve(
             let name = format!("thread {number}");
             let created = thread::Builder::new().name(name).spawn(move || {
                 // 4. From the new thread: receive, print, send, close
-                // `move` has given this closure its own references. A panic
-                // ends this client only: catch_unwind stops it here.
+                // `move` has given this closure its own references.
                 let (clients, stream) = shared;
                 let (context, worker) =
-                    (clients.context(), Worker::Thread(number));
+                    (&clients.context, Worker::Thread(number));
                 let mut totals = Totals::default();
+                // A panic in the handler ends this client only: catch_unwind
+                // stops it here.
                 let result = catch_unwind(AssertUnwindSafe(|| {
+                    // The same function as in a process.
                     handle_client(
                         &stream,
                         address,
@@ -89,16 +91,21 @@ fn serve(
                         &mut totals,
                     );
                 }));
+                // The table has the last reference now, and `remove` closes
+                // the socket.
                 drop(stream);
-                clients.remove(number, address, totals, result);
+                clients.remove(number, address, totals, &result);
             });
+            // The kernel may have no room for another thread.
             match created {
+                // The main thread goes on to the next client.
                 Ok(_detached) => number += 1,
                 // EAGAIN or ENOMEM: this client waits, the others go on. The
                 // closure is dropped, so this is the socket's last owner.
                 Err(error) => {
                     clients.cancel(number);
                     if let Some(stream) = Arc::into_inner(stream) {
+                        // The listener returns it again after a pause.
                         let kind = TransientError::Thread;
                         listener.defer((stream, address), kind, &error);
                     }

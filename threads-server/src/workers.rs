@@ -4,15 +4,9 @@
 //! created while a client waits, and there are never more than N; in return
 //! the client after the N-th waits until another one has left.
 
-// Threads, a barrier, and a channel by which the threads report their end.
-use std::net::{Shutdown, TcpListener};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Barrier, mpsc};
-use std::thread;
-
+// Threads, a barrier, and a channel by which the threads report their end;
 // socket2 can shut down a listening socket.
-use socket2::SockRef;
-
+use crate::clients::Clients;
 use common::Context;
 use common::console::errors::Failure;
 use common::console::log::Worker;
@@ -21,8 +15,12 @@ use common::echo::handle_client;
 use common::listener::{Accepted, Connection, Listener, accept_from};
 use common::shutdown::{self, Stop};
 use common::totals::Totals;
-
-use crate::clients::Clients;
+use socket2::SockRef;
+use std::io;
+use std::net::{Shutdown, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread;
 
 /// Serves clients by `workers` threads until a stop; returns what was received
 /// and sent.
@@ -35,7 +33,9 @@ pub fn serve(
     let clients = Arc::new(Clients::new(Arc::clone(context)));
     // The threads block in accept(2), where the kernel wakes one of them for
     // each client; poll(2) would wake all of them.
-    let socket = listener.hand_over()?;
+    let not_listening = || io::Error::from(io::ErrorKind::NotConnected);
+    let socket = listener.socket.take().ok_or_else(not_listening)?;
+    socket.set_nonblocking(false)?;
     // No thread accepts before all threads exist and the first line is out.
     let start = Arc::new(Barrier::new(workers + 1));
     // Through this channel a thread reports that it has ended, and how.
@@ -44,12 +44,15 @@ pub fn serve(
     // 1. Create the threads
     // An error here ends the server before it has begun.
     for number in 1..=workers as u64 {
+        // The thread's own references to what all threads share.
         let (clients, socket) = (Arc::clone(&clients), Arc::clone(&socket));
         let (start, sender) = (Arc::clone(&start), sender.clone());
         let name = format!("thread {number}");
         thread::Builder::new().name(name).spawn(move || {
+            // Until the first line is printed.
             start.wait();
             // 2. From each thread: accept, receive, print, send, close
+            // Client after client, until the stop or a mistake.
             let result = worker_loop(number, &socket, &clients);
             // The main thread waits in poll(2), not at the channel. If it has
             // given up already, the report is not needed.
@@ -57,12 +60,14 @@ pub fn serve(
             shutdown::wake();
         })?;
     }
+    // All threads exist: the first line, and then the barrier opens.
     context.log.print_listening(socket.local_addr()?);
     start.wait();
 
     // From here on the main thread waits for signals and for ended threads.
     let mut alive = workers;
     while !stop.is_complete(alive) {
+        // A signal or the end of a thread ends this wait.
         let waited = stop.wait(None, None);
         waited.or_else(|errno| listener.retry_or_fail(errno))?;
         // Without a stop a thread ends only by a mistake in this program.
@@ -88,7 +93,7 @@ fn worker_loop(
     clients: &Clients,
 ) -> Result<(), Failure> {
     // All threads share the log, so one line reports the same shortage.
-    let log = &clients.context().log;
+    let log = &clients.context.log;
     loop {
         // 2.1 Accept a client
         // This thread sleeps here until a client comes.
@@ -96,6 +101,7 @@ fn worker_loop(
             log.report_transient(kind, error);
         });
         match accepted {
+            // This thread accepts no other client meanwhile.
             Ok(Accepted::Client(client)) => serve_one(number, client, clients),
             // The idle limit holds for accept(2), too: accept again.
             Ok(Accepted::NoClient) => {}
@@ -116,10 +122,11 @@ fn serve_one(number: u64, (stream, address): Connection, clients: &Clients) {
     let mut totals = Totals { clients: 1, ..Totals::default() };
     // 2.2 Receive, print, send, close
     // A panic ends this client; the thread goes on with the next one.
-    let (context, worker) = (clients.context(), Worker::Thread(number));
+    let (context, worker) = (&clients.context, Worker::Thread(number));
     let result = catch_unwind(AssertUnwindSafe(|| {
         handle_client(&stream, address, worker, context, &mut totals);
     }));
+    // The table has the last reference now, and `remove` closes the socket.
     drop(stream);
-    clients.remove(number, address, totals, result);
+    clients.remove(number, address, totals, &result);
 }

@@ -8,6 +8,7 @@ use libtest_mimic::{Completion, Failed};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::Uid;
 
+use crate::harness::proc::own_address;
 use crate::harness::strace;
 use crate::{Approach, Kind, Subject};
 
@@ -33,21 +34,12 @@ pub(crate) use case;
 impl Case {
     /// A case for every form that needs nothing; see [`case!`].
     pub const fn new(name: &'static str, body: fn(&Subject)) -> Self {
-        Self {
-            name,
-            body,
-            only: None,
-            needs: &[],
-            slow: false,
-        }
+        Self { name, body, only: None, needs: &[], slow: false }
     }
 
     /// The same, but only for the subjects that `only` takes.
     pub const fn only(self, only: fn(&Subject) -> bool) -> Self {
-        Self {
-            only: Some(only),
-            ..self
-        }
+        Self { only: Some(only), ..self }
     }
 
     /// The same, but ignored on a machine that lacks one of these.
@@ -148,6 +140,9 @@ pub enum Need {
     OrdinaryUser,
     /// A kernel that keeps port 80 from ordinary users.
     PrivilegedPorts,
+    /// Port 8080, the default: a program that listens on it with all
+    /// addresses of the machine has it on every loopback address, too.
+    DefaultPort,
 }
 
 impl Need {
@@ -191,6 +186,9 @@ impl Need {
                     .map(drop)
                     .ok_or("any user may listen on port 80 here")
             }
+            Self::DefaultPort => TcpListener::bind((own_address(), 8080))
+                .map(drop)
+                .map_err(|_| "something else listens on port 8080"),
         }
     }
 }

@@ -96,12 +96,7 @@ impl Form {
         kind: Kind,
         options: &'static str,
     ) -> Self {
-        Self {
-            name,
-            kind,
-            options,
-            workers: None,
-        }
+        Self { name, kind, options, workers: None }
     }
 
     /// The same with this many workers that exist before the first client.
@@ -110,10 +105,7 @@ impl Form {
     /// workers, not `--max-clients`, says how many are served at a time.
     #[must_use]
     pub const fn workers(self, workers: usize) -> Self {
-        Self {
-            workers: Some(workers),
-            ..self
-        }
+        Self { workers: Some(workers), ..self }
     }
 
     /// How it divides its work.
@@ -133,10 +125,7 @@ impl Form {
         let workers = self.workers.map(|n| format!("--workers {n}"));
         let words = [self.kind.program(), self.options];
         let words = words.into_iter().map(str::to_owned).chain(workers);
-        words
-            .filter(|word| !word.is_empty())
-            .collect::<Vec<_>>()
-            .join(" ")
+        words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     }
 }
 

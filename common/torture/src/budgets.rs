@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use crate::harness::client::Client;
 use crate::harness::form::{Form, start};
@@ -47,11 +48,7 @@ pub const BUDGETS: [Budget; 9] = [
 ];
 
 const fn budget(form: &'static str, message: u32, connection: u32) -> Budget {
-    Budget {
-        form,
-        message,
-        connection,
-    }
+    Budget { form, message, connection }
 }
 
 /// How many calls were made, by name.
@@ -145,4 +142,52 @@ fn attempt(form: &Form, budget: &Budget) -> Outcome<String> {
         })?;
     }
     Ok(report)
+}
+
+/// The least time for which Linux holds back an acknowledgement that it has
+/// no data to send with.
+const DELAYED_ACK: Duration = Duration::from_millis(40);
+
+/// Round trips whose time is taken together.
+const ROUND_TRIPS: u32 = 20;
+
+/// Sends messages of so many bytes, one after the other, and demands that
+/// their round trips take less than half the time of as many delayed
+/// acknowledgements. A reply of more than one buffer leaves in several
+/// pieces; without `TCP_NODELAY` the kernel of the server holds the second
+/// one back until the first is acknowledged, which the kernel of the client
+/// puts off. One of three tries must keep the limit, for a busy machine.
+///
+/// # Errors
+///
+/// When all three take longer, with the time of the best.
+pub fn long_messages(form: &Form, bytes: usize) -> Outcome<Duration> {
+    let server = start(form, "--quiet --serve until-eof")?;
+    let mut client = Client::connect(server.port())?;
+    let message = vec![b'x'; bytes];
+    // At the beginning of a connection Linux acknowledges at once.
+    for _ in 0..ROUND_TRIPS {
+        client.talk(&message)?;
+    }
+    let most = DELAYED_ACK * ROUND_TRIPS / 2;
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let began = Instant::now();
+        for _ in 0..ROUND_TRIPS {
+            client.talk(&message)?;
+        }
+        best = best.min(began.elapsed());
+        if best < most {
+            break;
+        }
+    }
+    client.leave()?;
+    demand(best < most, || {
+        format!(
+            "{}: {ROUND_TRIPS} round trips of {bytes} bytes take {best:?}, \
+             not less than {most:?}",
+            form.name
+        )
+    })?;
+    Ok(best)
 }

@@ -44,9 +44,6 @@ pub fn soon_enough(
 /// takes the silence for success, past the test harness, which would keep it
 /// to itself.
 pub fn skip(want: &str, what: &str) {
-    writeln!(
-        io::stderr(),
-        "\nSKIPPED, for want of a usable {want}: {what}"
-    )
-    .ok();
+    writeln!(io::stderr(), "\nSKIPPED, for want of a usable {want}: {what}")
+        .ok();
 }

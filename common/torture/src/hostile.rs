@@ -76,9 +76,7 @@ impl Dice {
 
     /// So many bytes.
     pub fn bytes(&mut self, number: usize) -> Vec<u8> {
-        (0..number)
-            .map(|_| self.number().to_le_bytes()[0])
-            .collect()
+        (0..number).map(|_| self.number().to_le_bytes()[0]).collect()
     }
 
     /// One of these.
@@ -139,13 +137,7 @@ const DEEDS: [(&str, Deed); 12] = [
 impl Visit {
     fn new(port: u16, dice: Dice, once: bool) -> io::Result<Self> {
         let stream = Connection::try_connect(here(port))?.into_stream();
-        Ok(Self {
-            stream,
-            dice,
-            once,
-            sent: Vec::new(),
-            got: 0,
-        })
+        Ok(Self { stream, dice, once, sent: Vec::new(), got: 0 })
     }
 
     /// Closes such that TCP sends a reset, when the socket is dropped.

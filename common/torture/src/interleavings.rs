@@ -67,9 +67,7 @@ pub fn pool() -> &'static Form {
 #[must_use]
 pub fn form(name: &str) -> &'static Form {
     let mut forms = FORMS.iter();
-    forms
-        .find(|form| form.name == name)
-        .expect("it is one of the nine")
+    forms.find(|form| form.name == name).expect("it is one of the nine")
 }
 
 /// Starts a server that serves until the end of its clients.
@@ -175,9 +173,7 @@ pub fn soon(what: &str, mut done: impl FnMut() -> bool) -> Outcome {
 ///
 /// When it keeps some.
 pub fn childless(server: &Server) -> Outcome {
-    soon("all children are reaped", || {
-        proc::children(server.pid).is_empty()
-    })
+    soon("all children are reaped", || proc::children(server.pid).is_empty())
 }
 
 /// Asks a server to stop, which must be orderly and exact.
@@ -239,48 +235,27 @@ pub struct Call {
 }
 
 /// What takes a client.
-pub const ACCEPT: Call = Call {
-    name: "accept4",
-    number: libc::SYS_accept4,
-};
+pub const ACCEPT: Call = Call { name: "accept4", number: libc::SYS_accept4 };
 
 /// What waits.
 #[cfg(target_arch = "x86_64")]
-pub const POLL: Call = Call {
-    name: "poll",
-    number: libc::SYS_poll,
-};
+pub const POLL: Call = Call { name: "poll", number: libc::SYS_poll };
 
 /// What waits, where poll(2) is made of it.
 #[cfg(not(target_arch = "x86_64"))]
-pub const POLL: Call = Call {
-    name: "ppoll",
-    number: libc::SYS_ppoll,
-};
+pub const POLL: Call = Call { name: "ppoll", number: libc::SYS_ppoll };
 
 /// What fork(2) is made of.
-pub const CLONE: Call = Call {
-    name: "clone",
-    number: libc::SYS_clone,
-};
+pub const CLONE: Call = Call { name: "clone", number: libc::SYS_clone };
 
 /// The first thing that a child of ours does.
-pub const CLOSE: Call = Call {
-    name: "close",
-    number: libc::SYS_close,
-};
+pub const CLOSE: Call = Call { name: "close", number: libc::SYS_close };
 
 /// What reaps a child.
-pub const WAIT: Call = Call {
-    name: "wait4",
-    number: libc::SYS_wait4,
-};
+pub const WAIT: Call = Call { name: "wait4", number: libc::SYS_wait4 };
 
 /// By which a worker asks to be told of the server's death.
-pub const PRCTL: Call = Call {
-    name: "prctl",
-    number: libc::SYS_prctl,
-};
+pub const PRCTL: Call = Call { name: "prctl", number: libc::SYS_prctl };
 
 /// Makes this process, or all of these and those that they create, stay for
 /// so long at each such call, or at the first of each process.

@@ -54,22 +54,17 @@ pub struct Case {
 /// a stack of megabytes.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    let descriptors = FORMS.iter().map(|form| Case {
-        form,
-        limit: Limit::Descriptors,
-    });
+    let descriptors =
+        FORMS.iter().map(|form| Case { form, limit: Limit::Descriptors });
     let creates = |form: &&Form| {
         form.approach() == Approach::Each || form.name == "process-workers"
     };
-    let tasks = FORMS.iter().filter(creates).map(|form| Case {
-        form,
-        limit: Limit::Tasks,
-    });
+    let tasks = FORMS
+        .iter()
+        .filter(creates)
+        .map(|form| Case { form, limit: Limit::Tasks });
     let memory = FORMS.iter().filter(|form| form.name == "threads");
-    let memory = memory.map(|form| Case {
-        form,
-        limit: Limit::Memory,
-    });
+    let memory = memory.map(|form| Case { form, limit: Limit::Memory });
     descriptors.chain(tasks).chain(memory).collect()
 }
 
@@ -126,11 +121,8 @@ fn tasks(form: &Form) -> Outcome {
             skip("control group or strace", "too few threads or processes");
             return Ok(());
         }
-        let call = if form.kind == Kind::Processes {
-            "clone"
-        } else {
-            "clone3"
-        };
+        let call =
+            if form.kind == Kind::Processes { "clone" } else { "clone3" };
         let inject = format!("--inject={call}:error=EAGAIN:when=3..20");
         let trace = format!("--trace={call}");
         let target = Target::Thread(server.pid);
@@ -208,11 +200,8 @@ fn afterwards(
         format!("{lines} diagnostics are due, came: {errors:#?}")
     })?;
     let bytes = clients.iter().map(|client| client.sent).sum();
-    let due = Totals {
-        clients: clients.len() as u64,
-        received: bytes,
-        sent: bytes,
-    };
+    let due =
+        Totals { clients: clients.len() as u64, received: bytes, sent: bytes };
     let came = server.summary()?;
     demand(came == due, || format!("due: {due:?}, came: {came:?}"))
 }

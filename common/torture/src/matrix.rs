@@ -48,11 +48,7 @@ pub fn run_all(cases: Vec<Case>, tell: impl Fn(&Result) + Sync) -> Vec<Result> {
                     let start = Instant::now();
                     let outcome = run::run(&case);
                     let time = start.elapsed();
-                    let result = Result {
-                        case,
-                        outcome,
-                        time,
-                    };
+                    let result = Result { case, outcome, time };
                     tell(&result);
                     let mut results =
                         results.lock().unwrap_or_else(PoisonError::into_inner);

@@ -42,16 +42,10 @@ pub struct Plan {
 }
 
 /// What is written down for the readers.
-pub const FULL: Plan = Plan {
-    connections: 100_000,
-    rounds: 40,
-};
+pub const FULL: Plan = Plan { connections: 100_000, rounds: 40 };
 
 /// What is quick enough for every change.
-pub const QUICK: Plan = Plan {
-    connections: 2_000,
-    rounds: 20,
-};
+pub const QUICK: Plan = Plan { connections: 2_000, rounds: 20 };
 
 /// How many clients come at a time.
 const LANES: u64 = 4;

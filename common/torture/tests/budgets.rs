@@ -1,6 +1,6 @@
 //! What a message and a connection may cost.
 
-use torture::budgets::{BUDGETS, check};
+use torture::budgets::{BUDGETS, check, long_messages};
 use torture::harness::form::FORMS;
 use torture::harness::strace::version;
 use torture::harness::{Outcome, skip};
@@ -18,6 +18,22 @@ fn no_form_makes_more_system_calls_than_its_budget_has() -> Outcome {
         match check(form, budget) {
             Ok(report) => println!("{report}"),
             Err(text) => failed.push(text),
+        }
+    }
+    failed.is_empty().then_some(()).ok_or(failed.join("\n"))
+}
+
+/// A message of one byte more than a buffer, and one of many buffers, must
+/// not wait for an acknowledgement that the client's kernel delays by 40 ms.
+#[test]
+fn no_size_of_message_costs_a_delayed_acknowledgement() -> Outcome {
+    let mut failed = Vec::new();
+    for form in &FORMS {
+        for bytes in [1025, 10_000] {
+            match long_messages(form, bytes) {
+                Ok(best) => println!("{:18} {bytes:6} {best:?}", form.name),
+                Err(text) => failed.push(text),
+            }
         }
     }
     failed.is_empty().then_some(()).ok_or(failed.join("\n"))

@@ -53,9 +53,8 @@ fn stop_among_hostile(form: &Form) -> Outcome<Duration> {
     let port = server.port();
     let floods: Vec<_> = (0..2).map(|_| stalled(port)).collect();
     demand(floods.iter().all(Result::is_ok), || format!("{floods:?}"))?;
-    let silent: Vec<_> = (0..4)
-        .map(|_| Client::connect(port))
-        .collect::<Outcome<_>>()?;
+    let silent: Vec<_> =
+        (0..4).map(|_| Client::connect(port)).collect::<Outcome<_>>()?;
     let over = AtomicBool::new(false);
     let took = thread::scope(|scope| {
         // These talk on, whether they are answered or not.

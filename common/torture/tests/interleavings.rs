@@ -127,9 +127,7 @@ fn children_that_end_at_once_in_many_ways_are_all_reaped() -> Outcome {
     stop(&server, 4 * EACH as u64, 2 * EACH as u64 * 5)?;
     let lines = server.stdout.try_all()?;
     let died = lines.iter().filter(|line| line.contains("  died: "));
-    demand(died.count() == 2 * EACH, || {
-        "not all deaths are told".into()
-    })
+    demand(died.count() == 2 * EACH, || "not all deaths are told".into())
 }
 
 #[test]
@@ -489,9 +487,7 @@ fn a_third_signal_leaves_no_child_behind() -> Outcome {
         let crowd: Vec<_> = thread::scope(|scope| {
             let stall = || scope.spawn(|| stalled(server.port()));
             let all: Vec<_> = (0..5).map(|_| stall()).collect();
-            all.into_iter()
-                .map(thread::ScopedJoinHandle::join)
-                .collect()
+            all.into_iter().map(thread::ScopedJoinHandle::join).collect()
         });
         let children = proc::children(pid);
         server.signal(Signal::SIGTERM);

@@ -80,8 +80,7 @@ fn a_new_thread_that_finds_no_memory_serves_its_client() -> Outcome {
 #[test]
 fn two_hundred_clients_are_served_with_too_little_of_everything() -> Outcome {
     for case in limits::cases() {
-        case.run()
-            .map_err(|text| format!("{}: {text}", case.name()))?;
+        case.run().map_err(|text| format!("{}: {text}", case.name()))?;
     }
     Ok(())
 }

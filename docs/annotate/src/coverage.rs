@@ -1,37 +1,44 @@
 //! Which comment covers which code.
 //!
-//! What needs a comment is a unit: a statement, the value at the end of a
-//! block included; a named field; a variant; an arm of a match; an `else`
-//! branch of more than one line; an item, which is whatever has a name: a
-//! function, a method, a type, a constant, a module, an import. Only what
-//! begins a line is a unit; the rest of a line belongs to what begins it.
+//! What can need a comment is a unit: a statement, the value at the end of a
+//! block included; a named field; a variant; an arm of a match; an item, which
+//! is whatever has a name: a function, a type, a constant, a module, an
+//! import. Only what begins a line is a unit.
 //!
 //! A comment covers
 //!
-//! 1. the unit directly below it, without a blank line in between, or the one
-//!    among whose attributes it stands. A banner alone covers nothing.
-//! 2. one more statement, and only after a statement, an arm or a branch: the
-//!    one that begins next, if there is no blank line and no other comment in
-//!    between, and if the two are one thought. They are if the second stands
-//!    inside the first, or if both begin with the same word, or if both use
-//!    the same name.
+//! 1. the unit directly below it, or among whose attributes it stands. A
+//!    banner alone covers nothing.
+//! 2. its paragraph: the units of its block that begin within the first four
+//!    lines below it. A blank line, the next comment and the end of the block
+//!    end the paragraph. A line of closing brackets is not counted. How far
+//!    the last statement goes on does not matter; but what is inside of it
+//!    (the body of a loop, of a branch, of a closure, the arms of a match)
+//!    belongs to the paragraph only if the whole statement ends within the
+//!    four lines. Otherwise that body starts anew. The block of an arm does
+//!    not: it goes on with the arm's comment.
 //! 3. all `use` lines that follow one another directly; likewise all `mod`
-//!    lines, and all arms that only give a literal, which are the rows of a
-//!    table. The comment of the statement that a table is in covers its first
-//!    row.
-//! 4. the body of the item, if that is a single statement, as if the comment
-//!    stood above it; and the method of an `impl`, if that is the only one.
+//!    lines, and all arms that only give a literal or a constant, which are
+//!    the rows of a table. The comment of the statement that a table is in
+//!    covers its first row.
+//! 4. if it documents a function: the first paragraph of the body, as if it
+//!    stood there. The comment of an `impl` covers its only method.
 //!
-//! A field, a variant, an arm or a branch may also have its comment at the
-//! end of its line, and an arm or a branch as the first thing inside its
-//! block, where it covers the first statement as well. A file begins with a
-//! comment on itself. And no comment explains nothing: each stands directly
-//! above code, or is the first thing inside a block.
+//! `///` covers what it documents, and no other paragraph. A field, a variant or an
+//! arm may have its comment at the end of its line, and an arm as the first
+//! thing inside its block.
+//!
+//! Nothing is demanded for what only hands on a result: `Ok(())`, a lone
+//! `return`, `break` or `continue`, a name at the end of a block, an arm that
+//! does no more. A file begins with a comment on itself, and each comment
+//! stands directly above code or is the first thing inside a block.
 
-use std::collections::HashSet;
+use std::ops::Range;
 
-use crate::source::{Comment, Kind, LineKind, Source, Unit};
-use crate::words::names;
+use crate::source::{Comment, Kind, Line, LineKind, Source, Unit};
+
+/// How many lines a paragraph has at most.
+pub const MOST_LINES: usize = 4;
 
 /// The lines of comments that explain nothing.
 #[must_use]
@@ -82,20 +89,21 @@ fn name(kind: Kind) -> &'static str {
         Kind::Field => "field",
         Kind::Variant => "variant",
         Kind::Arm | Kind::Row => "arm",
-        Kind::Else => "else branch",
-        Kind::Statement => "statement",
+        Kind::Statement | Kind::Branch => "statement",
     }
 }
 
 /// How a unit is covered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cover {
-    /// Not at all.
-    None,
-    /// By a comment of its own, or by its function's that it is the body of.
-    Own,
-    /// By that of something else.
-    Shared,
+    /// A comment covers it.
+    Explained,
+    /// It needs no comment.
+    Exempt,
+    /// A comment is missing above it.
+    Gap,
+    /// The comment that is missing above another would cover it.
+    Counted,
 }
 
 /// Which units of a file are covered.
@@ -117,86 +125,189 @@ impl<'a> Coverage<'a> {
         coverage
     }
 
-    /// The lines of what no comment covers, and what stands there.
+    /// The lines of what no comment covers, and what stands there. One
+    /// finding for each comment that is missing.
     pub fn gaps(&self) -> impl Iterator<Item = (usize, &'static str)> {
-        let units = self.source.units.iter().enumerate();
-        let bare = units.filter(|(index, unit)| {
-            // One comment would do for all that go on like this.
-            let counted = index.checked_sub(1).is_some_and(|before| {
-                self.of[before] == Cover::None && self.goes_on(before, *index)
-            });
-            unit.kind != Kind::Impl
-                && self.of[*index] == Cover::None
-                && !counted
-        });
-        bare.map(|(_, unit)| (unit.line, name(unit.kind)))
-    }
-
-    /// The tokens that a comment explains: those of its unit's head, and of
-    /// the statement that it covers besides; or those of the line below it.
-    #[must_use]
-    pub fn explained(&self, comment: &Comment) -> Vec<&'a str> {
-        let end = comment.lines.end;
-        let Some(index) = unit_of(self.source, comment) else {
-            return self.source.tokens(end..end + 1).collect();
-        };
-        let mut lines = self.source.head(index);
-        let next = index + 1;
-        if self.of.get(next) == Some(&Cover::Shared) {
-            lines.end = self.source.head(next).end;
-        }
-        self.source.tokens(lines).collect()
+        let units = self.source.units.iter().zip(&self.of);
+        units
+            .filter(|(_, cover)| **cover == Cover::Gap)
+            .map(|(unit, _)| (unit.line, name(unit.kind)))
     }
 
     fn cover(&self, index: usize) -> Cover {
         let unit = &self.source.units[index];
+        if self.is_explained_itself(index) {
+            return Cover::Explained;
+        }
+        if let Some(cover) = self.of_table(index) {
+            return cover;
+        }
+        if let Some(cover) = self.of_paragraph(index) {
+            return cover;
+        }
+        if self.is_first_in_body(index) {
+            return Cover::Explained;
+        }
+        let exempt = matches!(unit.kind, Kind::Impl | Kind::Branch);
+        if exempt || unit.hands_on { Cover::Exempt } else { Cover::Gap }
+    }
+
+    /// Whether a comment of its own explains it.
+    fn is_explained_itself(&self, index: usize) -> bool {
+        let unit = &self.source.units[index];
         let mut above = self.source.comments_of(unit);
-        let item = unit.kind != Kind::Statement;
-        if above.any(|comment| {
+        let documented = unit.kind != Kind::Statement;
+        above.any(|comment| {
             // What documents an item is not about its first statement.
-            comment.plain_lines() > 0 || (item && comment.doc_lines > 0)
+            comment.plain_lines() > 0 || (documented && comment.doc_lines > 0)
         }) || self.has_trailing(index)
             || self.is_explained_inside(unit)
-        {
-            return Cover::Own;
-        }
-        let Some(before) = index.checked_sub(1) else {
-            return Cover::None;
-        };
-        let kind = self.source.units[before].kind;
-        let cover = self.of[before];
-        let shares = match kind {
-            Kind::Use | Kind::Module | Kind::Row => self.goes_on(before, index),
-            Kind::Item | Kind::Impl if unit.sole => return cover,
-            Kind::Statement | Kind::Arm | Kind::Else => {
-                cover == Cover::Own
-                    && matches!(unit.kind, Kind::Statement | Kind::Row)
-                    && self.is_one_thought(before, index)
+    }
+
+    /// What the comment of one before says of it: they are of a kind of which
+    /// one comment covers any number, or one is all that the other contains.
+    fn of_table(&self, index: usize) -> Option<Cover> {
+        let before = index.checked_sub(1)?;
+        let (first, second) =
+            (&self.source.units[before], &self.source.units[index]);
+        let kind = second.kind;
+        let goes_on = matches!(kind, Kind::Use | Kind::Module | Kind::Row)
+            && first.kind == kind
+            && first.last + 1 == second.top;
+        let begins = kind == Kind::Row
+            && first.kind == Kind::Statement
+            && second.last <= first.last;
+        let sole = second.sole && matches!(first.kind, Kind::Item | Kind::Impl);
+        match self.of[before] {
+            Cover::Explained if goes_on || begins || sole => {
+                Some(Cover::Explained)
             }
-            _ => false,
-        };
-        if shares && cover != Cover::None {
-            Cover::Shared
-        } else {
-            Cover::None
+            Cover::Gap | Cover::Counted if goes_on || sole => {
+                Some(Cover::Counted)
+            }
+            _ => None,
         }
     }
 
-    /// Whether two units, one directly after the other, are of a kind of
-    /// which one comment covers any number.
-    fn goes_on(&self, first: usize, second: usize) -> bool {
-        let (first, second) =
-            (&self.source.units[first], &self.source.units[second]);
-        let kind = second.kind;
-        matches!(kind, Kind::Use | Kind::Module | Kind::Row)
-            && first.kind == kind
-            && first.last + 1 == second.top
+    /// What the comment above its paragraph says of it, or would say if it
+    /// were not missing.
+    fn of_paragraph(&self, index: usize) -> Option<Cover> {
+        let unit = &self.source.units[index];
+        let indent = |line| self.source.line(line).map(Line::indent);
+        let mut least = indent(unit.line)?;
+        for number in (1..unit.top).rev() {
+            let line = self.source.line(number)?;
+            let (start, cover) = match line.kind {
+                LineKind::Blank | LineKind::Test => return None,
+                LineKind::Comment => {
+                    let mut comments = self.source.comments.iter();
+                    let above = comments.find(|c| c.lines.contains(&number))?;
+                    let covers = above.plain_lines() > 0;
+                    (number + 1, covers.then_some(Cover::Explained)?)
+                }
+                LineKind::Code => {
+                    least = least.min(line.indent());
+                    if !self.is_gap(number) {
+                        continue;
+                    }
+                    (number, Cover::Counted)
+                }
+            };
+            // Less than this: in between its block has ended.
+            let block = line.indent();
+            return (least >= block && self.fits(index, start, block))
+                .then_some(cover);
+        }
+        None
+    }
+
+    /// Whether a unit belongs to the paragraph that starts at this line, in a
+    /// block of this indentation.
+    fn fits(&self, index: usize, start: usize, block: usize) -> bool {
+        let unit = &self.source.units[index];
+        let line = self.source.line(unit.line);
+        if line.is_some_and(|line| line.indent() == block) {
+            return self.count(start..unit.line) < MOST_LINES;
+        }
+        // Inside of another: an arm, whose comment is about its block, or
+        // something that must fit as a whole.
+        let mut around = self.source.units[..index].iter();
+        around
+            .find(|outer| outer.line >= start && outer.last >= unit.last)
+            .is_some_and(|outer| {
+                let body = outer.kind == Kind::Arm
+                    && self.parent(index) == Some(outer.line);
+                let end = if body { unit.line } else { outer.last };
+                !outer.kind.is_item()
+                    && self.count(start..end + 1) <= MOST_LINES
+            })
+    }
+
+    /// The line of the unit that this one stands in.
+    fn parent(&self, index: usize) -> Option<usize> {
+        let unit = &self.source.units[index];
+        let mut before = self.source.units[..index].iter().rev();
+        let parent = before.find(|outer| outer.last >= unit.last)?;
+        Some(parent.line)
+    }
+
+    /// Whether it belongs to the first paragraph of a function that has its
+    /// documentation, or of an arm with a comment at the end of its line.
+    fn is_first_in_body(&self, index: usize) -> bool {
+        let unit = &self.source.units[index];
+        if unit.kind.is_item() {
+            return false;
+        }
+        let units = self.source.units[..index].iter().enumerate();
+        let mut around = units.rev().filter(|(_, o)| o.last >= unit.last);
+        let outer = around.find(|(at, outer)| {
+            outer.kind.is_item()
+                || (outer.kind == Kind::Arm && self.has_trailing(*at))
+        });
+        outer.is_some_and(|(at, outer)| {
+            let start = match (outer.kind, outer.open) {
+                (Kind::Arm, _) => outer.line,
+                (_, Some(open)) => open + 1,
+                _ => return false,
+            };
+            let above = (start..unit.line).filter_map(|n| self.source.line(n));
+            let mut above =
+                above.skip_while(|line| line.kind == LineKind::Comment);
+            let code = |line: &Line| line.kind == LineKind::Code;
+            let is_direct = self.parent(index) == Some(outer.line);
+            // Inside of another statement, which must fit as a whole.
+            let inside = self.source.units[at + 1..index].iter();
+            let whole = inside
+                .filter(|other| other.last >= unit.last)
+                .map(|other| other.last)
+                .max();
+            let end = whole.filter(|_| !is_direct).unwrap_or(unit.line);
+            self.of[at] == Cover::Explained
+                && above.all(code)
+                && self.count(start..end + 1) <= MOST_LINES
+        })
+    }
+
+    /// How many lines of code these are; closing brackets do not count.
+    fn count(&self, lines: Range<usize>) -> usize {
+        let lines = lines.filter_map(|number| self.source.line(number));
+        lines
+            .filter(|line| line.kind == LineKind::Code && !line.only_closes())
+            .count()
+    }
+
+    /// Whether a comment is missing above this line.
+    fn is_gap(&self, line: usize) -> bool {
+        let mut found = self.source.units.iter().zip(&self.of);
+        found.any(|(unit, cover)| {
+            unit.top == line && !unit.kind.is_item() && *cover == Cover::Gap
+        })
     }
 
     /// Whether a comment stands at the end of its head.
     fn has_trailing(&self, index: usize) -> bool {
         let kind = self.source.units[index].kind;
-        matches!(kind, Kind::Field | Kind::Variant | Kind::Arm | Kind::Else)
+        matches!(kind, Kind::Field | Kind::Variant | Kind::Arm | Kind::Row)
             && self.source.head(index).any(|line| {
                 let line = self.source.line(line);
                 line.is_some_and(|line| {
@@ -215,32 +326,5 @@ impl<'a> Coverage<'a> {
             };
             lines > 0 && unit.is_first_inside(comment)
         })
-    }
-
-    /// Whether the comment of the first unit may cover the second, which
-    /// follows it.
-    fn is_one_thought(&self, first: usize, second: usize) -> bool {
-        let (outer, inner) =
-            (&self.source.units[first], &self.source.units[second]);
-        let mut between = outer.line..inner.line;
-        let apart = between.any(|line| {
-            let line = self.source.line(line);
-            line.is_some_and(|line| line.kind != LineKind::Code)
-        });
-        let inside = inner.last <= outer.last;
-        let alike = || self.first_word(first) == self.first_word(second);
-        !apart && (inside || alike() || self.share_a_name(first, second))
-    }
-
-    fn first_word(&self, index: usize) -> Option<&str> {
-        self.source.tokens(self.source.head(index)).next()
-    }
-
-    fn share_a_name(&self, first: usize, second: usize) -> bool {
-        let of = |index| -> HashSet<&str> {
-            let tokens = self.source.tokens(self.source.head(index));
-            tokens.flat_map(names).collect()
-        };
-        !of(first).is_disjoint(&of(second))
     }
 }

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::banners::Entry;
-use crate::rules::{self, Exemption, Finding, Rule, Tables};
+use crate::rules::{self, Finding, Rule};
 use crate::source::Source;
 use crate::{python, rust};
 
@@ -17,137 +16,6 @@ pub const FOLDERS: &[&str] = &[
     "common/examples",
     "docs/python",
 ];
-
-/// What is said of single files.
-pub const TABLES: Tables<'_> = Tables {
-    banners: BANNERS,
-    exemptions: EXEMPTIONS,
-};
-
-/// The banners of each file, as they follow one another in its text.
-const BANNERS: &[(&str, &[Entry<'_>])] = &[
-    (
-        "threads-server/src/main.rs",
-        &[
-            ("1", "Accept a client"),
-            ("2", "A new socket for the connection"),
-            ("5", "Stop"),
-            ("3", "Create a thread"),
-            ("4", "From the new thread: receive, print, send, close"),
-        ],
-    ),
-    (
-        "threads-server/src/workers.rs",
-        &[
-            ("1", "Create the threads"),
-            ("2", "From each thread"),
-            ("3", "Stop"),
-            ("2.1", "Accept a client"),
-            ("2.2", "Receive, print, send, close"),
-        ],
-    ),
-    (
-        "process-server/src/main.rs",
-        &[
-            ("1", "Accept a client"),
-            ("2", "A new socket for the connection"),
-            ("3", "Create a process"),
-            ("4", "From the new process: receive, print, send, close"),
-            ("5", "Stop"),
-        ],
-    ),
-    (
-        "process-server/src/workers.rs",
-        &[
-            ("1", "Create the processes"),
-            ("2", "From each process"),
-            ("3", "Stop"),
-            ("2.1", "Accept a client"),
-            ("2.2", "Receive, print, send, close"),
-        ],
-    ),
-    (
-        "mux-server/src/workers.rs",
-        &[
-            ("1", "Create the loops"),
-            ("2", "From each thread: the loop of `main.rs`"),
-            ("3", "Stop"),
-        ],
-    ),
-    (
-        "mux-server/src/main.rs",
-        &[
-            ("1", "Initialise the list of sockets"),
-            ("2", "Wait for one or more connections"),
-            ("3", "Iterate over the connections that are ready"),
-            ("4", "For each of them"),
-            ("4.1", "A new socket for the connection"),
-            ("4.2", "Add the socket to the list"),
-            ("4.3", "If there is data: receive, print, send"),
-            ("4.4", "If there is none: close, remove from the list"),
-            ("5", "Stop"),
-        ],
-    ),
-    (
-        "mux-server/src/client.rs",
-        &[
-            ("4.3.1", "Receive data"),
-            ("4.3.2", "Print it"),
-            ("4.3.3", "Send the reply"),
-        ],
-    ),
-    (
-        "common/src/echo.rs",
-        &[
-            ("4.4", "Close the communication"),
-            ("4.1", "Receive data"),
-            ("4.2", "Print it"),
-            ("4.3", "Send the reply"),
-        ],
-    ),
-    (
-        "docs/python/threads_server.py",
-        &[
-            ("1", "Accept a client"),
-            ("2", "A new socket for the connection"),
-            ("3", "Create a thread"),
-            ("4", "From the new thread"),
-            ("4.1", "Receive"),
-            ("4.2", "Print"),
-            ("4.3", "Send"),
-            ("4.4", "Close"),
-        ],
-    ),
-    (
-        "docs/python/process_server.py",
-        &[
-            ("1", "Accept a client"),
-            ("2", "A new socket for the connection"),
-            ("3", "Create a process"),
-            ("4", "From the new process"),
-            ("4.1", "Receive"),
-            ("4.2", "Print"),
-            ("4.3", "Send"),
-            ("4.4", "Close"),
-        ],
-    ),
-    (
-        "docs/python/mux_server.py",
-        &[
-            ("1", "Initialise the list"),
-            ("2", "Wait for one or more connections"),
-            ("3", "Iterate over those that are ready"),
-            ("4", "For each of them"),
-            ("4.1", "A new socket for the connection"),
-            ("4.2", "Add the socket to the list"),
-            ("4.3", "If there is data"),
-            ("4.4", "If there is none"),
-        ],
-    ),
-];
-
-/// All that is allowed although a rule forbids it.
-const EXEMPTIONS: &[Exemption<'_>] = &[];
 
 /// The root of the repository.
 #[must_use]
@@ -235,7 +103,7 @@ pub fn read_text(
 /// Where there is no such file, or no Python to read it.
 pub fn check(root: &Path, path: &str) -> io::Result<Vec<Finding>> {
     Ok(match read(root, path)? {
-        Ok(source) => rules::check(&source, &TABLES),
+        Ok(source) => rules::check(&source),
         Err(finding) => vec![finding],
     })
 }

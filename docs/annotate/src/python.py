@@ -98,16 +98,22 @@ def units(tree, text):
         opens = 0
         if kind == "Item":
             opens = body[0].lineno - 1
-        elif kind in ("Arm", "Else"):
+        elif kind == "Arm":
             opens = first
         last = body[-1].end_lineno if body else node.end_lineno
-        emit("U", kind, top or first, first, last, opens, int(sole))
+        # `try` says nothing itself: what follows its body begins anew.
+        if isinstance(node, ast.Try):
+            last = node.body[-1].end_lineno
+        emit(
+            "U", kind, top or first, first, last, opens, int(sole),
+            int(hands_on(node)),
+        )
 
     def branch(word, body):
         if body and body[0].lineno not in elifs:
             first = word_before(words, word, body[0].lineno)
             if first < body[-1].end_lineno:
-                unit("Else", None, first, body=body)
+                unit("Branch", None, first, body=body)
 
     def visit(node, sole=False):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -117,11 +123,11 @@ def units(tree, text):
             top = min([node.lineno, *above])
             unit("Item", node, node.lineno, top=top, body=node.body)
         elif isinstance(node, ast.ExceptHandler):
-            unit("Else", node, node.lineno, body=node.body)
+            unit("Branch", node, node.lineno, body=node.body)
         elif isinstance(node, getattr(ast, "match_case", ())):
             unit("Arm", node, node.pattern.lineno, body=node.body)
         elif isinstance(node, ast.If) and node.lineno in elifs:
-            unit("Else", node, node.lineno, body=node.body)
+            unit("Branch", node, node.lineno, body=node.body)
         elif isinstance(node, ast.stmt):
             unit("Statement", node, node.lineno, sole=sole)
         branch("else", getattr(node, "orelse", None) if is_block(node) else [])
@@ -136,6 +142,16 @@ def units(tree, text):
                 visit(child, sole=is_sole and isinstance(child, ast.stmt))
 
     visit(tree)
+
+
+def hands_on(node):
+    """Whether a statement only hands on a result, or only leaves."""
+    if isinstance(node, ast.Return):
+        kinds = (ast.Name, ast.Constant, type(None))
+        return isinstance(node.value, kinds)
+    if isinstance(node, ast.Raise):
+        return isinstance(node.exc, (ast.Name, type(None)))
+    return isinstance(node, (ast.Break, ast.Continue, ast.Pass))
 
 
 def is_block(node):

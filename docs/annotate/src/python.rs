@@ -55,14 +55,14 @@ fn take(fields: &[&str], parts: &mut Parts) -> io::Result<()> {
             doc: doc == "1",
             apart: apart == "1",
         }),
-        ["U", kind, top, line, last, open, sole] => {
+        ["U", kind, top, line, last, open, sole, hands_on] => {
             let open = number(open)?;
             parts.units.push(Unit {
                 kind: match kind {
                     "Use" => Kind::Use,
                     "Item" => Kind::Item,
                     "Arm" => Kind::Arm,
-                    "Else" => Kind::Else,
+                    "Branch" => Kind::Branch,
                     _ => Kind::Statement,
                 },
                 top: number(top)?,
@@ -70,6 +70,7 @@ fn take(fields: &[&str], parts: &mut Parts) -> io::Result<()> {
                 last: number(last)?,
                 open: (open > 0).then_some(open),
                 sole: sole == "1",
+                hands_on: hands_on == "1",
             });
         }
         _ => {

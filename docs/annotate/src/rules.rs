@@ -4,10 +4,9 @@ use std::fmt;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::banners::Entry;
 use crate::coverage::Coverage;
 use crate::source::{LineKind, Source};
-use crate::{banners, coverage, words};
+use crate::{banners, coverage, voice};
 
 /// The columns that a projector shows.
 pub const MOST_COLUMNS: usize = 80;
@@ -15,8 +14,8 @@ pub const MOST_COLUMNS: usize = 80;
 /// How many comment lines a file may have for each code line.
 pub const MOST_COMMENTS_PER_LINE: usize = 2;
 
-/// How many comment lines one statement may have.
-pub const MOST_LINES_AT_ONCE: usize = 3;
+/// How many comment lines one paragraph may have.
+pub const MOST_LINES_AT_ONCE: usize = 4;
 
 /// A rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,10 +32,10 @@ pub enum Rule {
     Length,
     /// The banners are there, in order.
     Banners,
-    /// No comment only repeats its line.
-    Repetition,
-    /// No exemption is left over.
-    Exemption,
+    /// Comments name their subjects, and say something.
+    Voice,
+    /// Names are terms of the field.
+    Names,
 }
 
 impl Rule {
@@ -48,8 +47,8 @@ impl Rule {
         Self::Budget,
         Self::Length,
         Self::Banners,
-        Self::Repetition,
-        Self::Exemption,
+        Self::Voice,
+        Self::Names,
     ];
 }
 
@@ -72,52 +71,19 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What is said of single files.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tables<'a> {
-    /// The banners of each file, as they follow one another in its text. A
-    /// file that is not here has none.
-    pub banners: &'a [(&'a str, &'a [Entry<'a>])],
-    /// What is allowed nevertheless.
-    pub exemptions: &'a [Exemption<'a>],
-}
-
-/// One finding that is allowed.
-#[derive(Clone, Copy, Debug)]
-pub struct Exemption<'a> {
-    /// The file.
-    pub path: &'a str,
-    /// The rule.
-    pub rule: Rule,
-    /// A part of the line.
-    pub line: &'a str,
-    /// Why.
-    pub reason: &'a str,
-}
-
 /// Checks a file, and returns what is wrong with it, in order.
 #[must_use]
-pub fn check(source: &Source, tables: &Tables<'_>) -> Vec<Finding> {
-    let mut report = Report {
-        source,
-        findings: Vec::new(),
-    };
+pub fn check(source: &Source) -> Vec<Finding> {
+    let mut report = Report { source, findings: Vec::new() };
     report.explained();
     report.columns();
     report.budget();
     report.lengths();
-    report.banners(table_of(source, tables));
-    report.repetitions();
-    report.exempt(tables.exemptions);
+    report.banners();
+    report.voice();
+    report.names();
     report.findings.sort();
     report.findings
-}
-
-fn table_of<'a>(source: &Source, tables: &Tables<'a>) -> &'a [Entry<'a>] {
-    let mut files = tables.banners.iter();
-    files
-        .find(|(path, _)| *path == source.path)
-        .map_or(&[], |(_, banners)| banners)
 }
 
 struct Report<'a> {
@@ -200,64 +166,44 @@ impl Report<'_> {
         }
     }
 
-    fn banners(&mut self, table: &[Entry<'_>]) {
-        for (line, message) in banners::compare(self.source, table) {
+    fn banners(&mut self) {
+        for (line, message) in banners::check(self.source) {
             self.add(line, Rule::Banners, message);
         }
     }
 
-    fn repetitions(&mut self) {
+    /// Tests are read aloud as well.
+    fn voice(&mut self) {
         let source = self.source;
-        let coverage = Coverage::new(source);
-        for comment in &source.comments {
-            let code = coverage.explained(comment);
-            if words::repeats(&comment.note, &code) {
-                self.repetition(comment.lines.start, &comment.note);
+        for (index, line) in source.lines.iter().enumerate() {
+            let comment = line.comment.as_deref().unwrap_or_default();
+            for message in voice::riddles(comment) {
+                self.add(index + 1, Rule::Voice, message);
             }
+            let before = index.checked_sub(1).map(|at| source.lines[at].kind);
+            if line.kind == LineKind::Code
+                && before == Some(LineKind::Comment)
+                && line.text.trim() == "Ok(())"
+            {
+                let message = "a remark before `Ok(())` says nothing";
+                self.add(index, Rule::Voice, message);
+            }
+        }
+    }
+
+    /// The Python originals have names of their own.
+    fn names(&mut self) {
+        let source = self.source;
+        if source.path.starts_with("docs/python") {
+            return;
         }
         for (index, line) in source.lines.iter().enumerate() {
-            let code: Vec<_> = line.tokens.iter().map(String::as_str).collect();
-            if line.kind == LineKind::Code
-                && let Some(comment) = &line.comment
-                && words::repeats(comment, &code)
-            {
-                self.repetition(index + 1, comment);
-            }
-        }
-    }
-
-    fn repetition(&mut self, line: usize, note: &str) {
-        let note = note.trim().lines().next().unwrap_or_default();
-        let message = format!("only repeats the words of its line: {note}");
-        self.add(line, Rule::Repetition, message);
-    }
-
-    /// Removes what is exempt. Each exemption is good for one finding, and
-    /// one that is good for none is a finding itself.
-    fn exempt(&mut self, exemptions: &[Exemption<'_>]) {
-        for exemption in exemptions {
-            if exemption.path != self.source.path {
-                continue;
-            }
-            let excused = self.findings.iter().position(|finding| {
-                let line = self.source.line(finding.line);
-                finding.rule == exemption.rule
-                    && line.is_some_and(|l| l.text.contains(exemption.line))
-            });
-            if let Some(index) = excused {
-                self.findings.remove(index);
-            } else {
-                let mut lines = self.source.lines.iter();
-                let place = lines.position(|l| l.text.contains(exemption.line));
-                let message = format!(
-                    "no longer needed: the exemption of `{}` from {:?}",
-                    exemption.line, exemption.rule
-                );
-                self.add(
-                    place.map_or(1, |index| index + 1),
-                    Rule::Exemption,
-                    message,
-                );
+            for token in &line.tokens {
+                if let Some(plain) = voice::plain_name(token) {
+                    let message =
+                        format!("`{token}` is no term; instead: {plain}");
+                    self.add(index + 1, Rule::Names, message);
+                }
             }
         }
     }

@@ -13,19 +13,13 @@ use crate::source::{Kind, Parts, Piece, Source, Token, Unit, Unreadable};
 
 impl From<LexError> for Unreadable {
     fn from(error: LexError) -> Self {
-        Self {
-            line: error.span().start().line,
-            message: error.to_string(),
-        }
+        Self { line: error.span().start().line, message: error.to_string() }
     }
 }
 
 impl From<syn::Error> for Unreadable {
     fn from(error: syn::Error) -> Self {
-        Self {
-            line: error.span().start().line,
-            message: error.to_string(),
-        }
+        Self { line: error.span().start().line, message: error.to_string() }
     }
 }
 
@@ -43,6 +37,7 @@ pub fn read(path: &str, text: &str) -> Result<Source, Unreadable> {
         leaves: Vec::new(),
         parts: Parts::default(),
         sole: false,
+        hands_on: false,
     };
     reader.flatten(stream);
     reader.find_comments();
@@ -73,6 +68,8 @@ struct Reader<'a> {
     /// Whether the next unit is all that there is in a function's body, or in
     /// an `impl`.
     sole: bool,
+    /// Whether the next unit only hands on a result.
+    hands_on: bool,
 }
 
 impl Reader<'_> {
@@ -186,12 +183,13 @@ impl Reader<'_> {
         let range = span.byte_range();
         let (start, test) = self.skip_attributes(range.start);
         let sole = mem::take(&mut self.sole);
+        let hands_on = mem::take(&mut self.hands_on);
         let lines = self.lines_of(&range);
         let line = self.line_of(start);
         let before = &self.text[self.starts[line - 1]..start];
         if test {
             self.parts.tests.push(lines);
-        } else if before.trim().is_empty() || kind == Kind::Else {
+        } else if before.trim().is_empty() {
             self.parts.units.push(Unit {
                 kind,
                 top: lines.start,
@@ -199,6 +197,7 @@ impl Reader<'_> {
                 last: lines.end - 1,
                 open: open.map(|open| self.line_of(open.byte_range().start)),
                 sole,
+                hands_on,
             });
         }
         test
@@ -243,15 +242,71 @@ impl Reader<'_> {
     }
 }
 
-/// Whether this is a literal, or made of nothing else.
+/// Whether this is a literal or a constant, or made of nothing else.
 fn is_literal(value: &Expr) -> bool {
     match value {
         Expr::Lit(_) => true,
+        Expr::Path(path) => path.path.segments.last().is_some_and(|last| {
+            let name = last.ident.to_string();
+            name != "None" && name.starts_with(char::is_uppercase)
+        }),
         Expr::Tuple(tuple) => tuple.elems.iter().all(is_literal),
         Expr::Array(array) => array.elems.iter().all(is_literal),
         Expr::Reference(reference) => is_literal(&reference.expr),
         Expr::Unary(unary) => is_literal(&unary.expr),
         _ => false,
+    }
+}
+
+/// Whether this only leaves a block, with or without a result.
+fn leaves(value: &Expr) -> bool {
+    let result = match value {
+        Expr::Return(leave) => leave.expr.as_deref(),
+        Expr::Break(leave) => leave.expr.as_deref(),
+        Expr::Continue(_) => None,
+        _ => return false,
+    };
+    result.is_none_or(hands_on)
+}
+
+/// Whether this is a result that was there before: a name, a field, a literal,
+/// or what puts these together, as `Ok` does.
+fn hands_on(value: &Expr) -> bool {
+    match value {
+        Expr::Lit(_) | Expr::Path(_) => true,
+        Expr::Field(field) => hands_on(&field.base),
+        Expr::Reference(reference) => hands_on(&reference.expr),
+        Expr::Try(attempt) => hands_on(&attempt.expr),
+        Expr::Tuple(tuple) => tuple.elems.iter().all(hands_on),
+        Expr::Call(call) => {
+            let wraps = match &*call.func {
+                Expr::Path(path) => {
+                    let wraps = |name| path.path.is_ident(name);
+                    ["Ok", "Err", "Some"].into_iter().any(wraps)
+                }
+                _ => false,
+            };
+            wraps && call.args.iter().all(gives)
+        }
+        Expr::Struct(value) => {
+            let mut fields = value.fields.iter();
+            fields.all(|field| gives(&field.expr))
+                && value.rest.as_deref().is_none_or(gives)
+        }
+        Expr::MethodCall(call) => {
+            call.method == "into" && hands_on(&call.receiver)
+        }
+        _ => leaves(value),
+    }
+}
+
+/// Whether this is a result that was there before, or that another function
+/// gives without being told anything.
+fn gives(value: &Expr) -> bool {
+    match value {
+        Expr::MethodCall(call) => call.args.is_empty() && gives(&call.receiver),
+        Expr::Try(attempt) => gives(&attempt.expr),
+        _ => hands_on(value),
     }
 }
 
@@ -281,27 +336,46 @@ fn comment_length(text: &str) -> usize {
     at
 }
 
+/// Where a body begins.
+fn open_of(body: &Block) -> Span {
+    body.brace_token.span.open()
+}
+
 impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_item(&mut self, item: &'ast Item) {
+        let body = match item {
+            Item::Fn(function) => Some(open_of(&function.block)),
+            _ => None,
+        };
         let kind = match item {
             Item::Use(_) => Kind::Use,
             Item::Mod(module) if module.content.is_none() => Kind::Module,
             Item::Impl(_) => Kind::Impl,
             _ => Kind::Item,
         };
-        if !self.add(kind, item.span(), None) {
+        if !self.add(kind, item.span(), body) {
             visit::visit_item(self, item);
         }
     }
 
     fn visit_impl_item(&mut self, item: &'ast syn::ImplItem) {
-        if !self.add(Kind::Item, item.span(), None) {
+        let body = match item {
+            syn::ImplItem::Fn(function) => Some(open_of(&function.block)),
+            _ => None,
+        };
+        if !self.add(Kind::Item, item.span(), body) {
             visit::visit_impl_item(self, item);
         }
     }
 
     fn visit_trait_item(&mut self, item: &'ast syn::TraitItem) {
-        if !self.add(Kind::Item, item.span(), None) {
+        let body = match item {
+            syn::TraitItem::Fn(function) => {
+                function.default.as_ref().map(open_of)
+            }
+            _ => None,
+        };
+        if !self.add(Kind::Item, item.span(), body) {
             visit::visit_trait_item(self, item);
         }
     }
@@ -352,35 +426,19 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         };
         let literal = is_literal(&arm.body);
         let kind = if literal { Kind::Row } else { Kind::Arm };
+        self.hands_on = !literal && hands_on(&arm.body);
         if !self.add(kind, arm.span(), open) {
             visit::visit_arm(self, arm);
         }
     }
 
-    fn visit_expr_if(&mut self, condition: &'ast syn::ExprIf) {
-        if let Some((word, branch)) = &condition.else_branch {
-            let block = match &**branch {
-                Expr::Block(body) => Some(&body.block),
-                Expr::If(next) => Some(&next.then_branch),
-                _ => None,
-            };
-            if let Some(block) = block {
-                let brace = block.brace_token.span;
-                let end = brace.close().byte_range().start;
-                let start = word.span().byte_range().start;
-                // A branch on one line is part of a statement.
-                if self.line_of(start) != self.line_of(end) {
-                    let span = word.span().join(brace.close());
-                    let span = span.unwrap_or(word.span());
-                    self.add(Kind::Else, span, Some(brace.open()));
-                }
-            }
-        }
-        visit::visit_expr_if(self, condition);
-    }
-
     fn visit_stmt(&mut self, statement: &'ast Stmt) {
         let item = matches!(statement, Stmt::Item(_));
+        self.hands_on = match statement {
+            Stmt::Expr(value, None) => hands_on(value),
+            Stmt::Expr(value, Some(_)) => leaves(value),
+            _ => false,
+        };
         if item || !self.add(Kind::Statement, statement.span(), None) {
             visit::visit_stmt(self, statement);
         }

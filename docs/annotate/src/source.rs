@@ -37,6 +37,21 @@ pub struct Line {
     pub comment: Option<String>,
 }
 
+impl Line {
+    /// How many blanks it begins with.
+    #[must_use]
+    pub fn indent(&self) -> usize {
+        self.text.len() - self.text.trim_start().len()
+    }
+
+    /// Whether its code is closing brackets and nothing else.
+    #[must_use]
+    pub fn only_closes(&self) -> bool {
+        let mut tokens = self.tokens.iter();
+        tokens.all(|token| token.chars().all(|c| ")]};,?".contains(c)))
+    }
+}
+
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineKind {
@@ -134,19 +149,20 @@ pub struct Unit {
     pub line: usize,
     /// Its last line.
     pub last: usize,
-    /// The line that opens its block, if a comment inside may explain it: an
-    /// arm, a branch, or an item whose documentation stands inside.
+    /// The line that opens its block: of an arm, or of a function. A comment
+    /// may stand inside, and in Python the documentation.
     pub open: Option<usize>,
     /// Whether it is all that there is in a function, or in an `impl`.
     pub sole: bool,
+    /// Whether it only hands on a result, or only leaves: nothing to explain.
+    pub hands_on: bool,
 }
 
 impl Unit {
     /// Whether a comment is the first thing inside its block.
     #[must_use]
     pub fn is_first_inside(&self, comment: &Comment) -> bool {
-        self.open
-            .is_some_and(|open| open + 1 == comment.lines.start)
+        self.open.is_some_and(|open| open + 1 == comment.lines.start)
     }
 }
 
@@ -169,8 +185,9 @@ pub enum Kind {
     Arm,
     /// An arm that only gives a literal, as a row of a table does.
     Row,
-    /// The other branch of a condition.
-    Else,
+    /// In Python, what begins another block of the same statement (`else:`,
+    /// `except:`), which needs no comment.
+    Branch,
     /// A statement, or the value at the end of a block.
     Statement,
 }
@@ -215,9 +232,7 @@ impl Block {
     /// The note, as Markdown.
     #[must_use]
     pub fn note(&self) -> &str {
-        self.comment
-            .as_ref()
-            .map_or("", |comment| comment.note.trim())
+        self.comment.as_ref().map_or("", |comment| comment.note.trim())
     }
 }
 
@@ -306,9 +321,8 @@ impl Source {
         }
         for test in &parts.tests {
             // What is said of a test belongs to it.
-            let above = comments
-                .iter()
-                .find(|comment| comment.lines.end == test.start);
+            let above =
+                comments.iter().find(|comment| comment.lines.end == test.start);
             let start = above.map_or(test.start, |comment| comment.lines.start);
             for line in start..test.end {
                 lines[line - 1].kind = LineKind::Test;
@@ -455,7 +469,8 @@ impl Source {
             && self.units.iter().any(|unit| {
                 unit.kind.is_item()
                     && unit.top == block.code_lines.start
-                    && (unit.is_first_inside(comment)
+                    && ((comment.doc_lines > 0
+                        && unit.is_first_inside(comment))
                         || (unit.top..=unit.line).contains(&comment.lines.end))
             })
     }

@@ -331,9 +331,7 @@ fn reaps_its_children(program: &str) {
         echo(&mut client, b"a client");
         // All have ended now; but zombies may be among them.
         wait_until("the children to end", || {
-            children(parent)
-                .iter()
-                .all(|&child| state(child) == Some('Z'))
+            children(parent).iter().all(|&child| state(child) == Some('Z'))
         });
         // Each new client has the former children reaped.
         assert!(children(parent).len() <= 1);

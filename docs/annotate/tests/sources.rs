@@ -7,7 +7,8 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::Command;
 
-use annotate::project::{self, TABLES};
+use annotate::budgets::{self, Reading};
+use annotate::project;
 use annotate::source::Source;
 
 /// Every file that is read in class; those in Python only where Python can
@@ -43,27 +44,12 @@ fn where_there_are_no_files_the_check_fails() {
     assert!(project::files(Path::new("/dev/null")).is_err());
 }
 
-#[test]
-fn the_tables_speak_of_files_that_exist() {
-    let files = project::files(&project::root()).unwrap();
-    let banners = TABLES.banners.iter().map(|(path, _)| *path);
-    let exemptions = TABLES.exemptions.iter().map(|e| e.path);
-    for path in banners.chain(exemptions) {
-        assert!(files.iter().any(|file| file == path), "{path}");
-    }
-}
-
 /// Threads and processes take the same steps; `diff` shows where they differ.
 #[test]
 fn threads_and_processes_have_the_same_steps() {
-    let numbers = |server: &str| -> Vec<&str> {
-        let path = format!("{server}/src/main.rs");
-        let mut tables = TABLES.banners.iter();
-        let (_, banners) = tables.find(|(file, _)| *file == path).unwrap();
-        let mut numbers: Vec<_> =
-            banners.iter().map(|(number, _)| *number).collect();
-        numbers.sort_unstable();
-        numbers
+    let numbers = |server: &str| -> Vec<String> {
+        let source = read(&format!("{server}/src/main.rs"));
+        source.banners().map(|(_, b)| b.number.clone()).collect()
     };
     assert_eq!(numbers("threads-server"), numbers("process-server"));
     assert_eq!(numbers("threads-server"), ["1", "2", "3", "4", "5"]);
@@ -85,12 +71,10 @@ fn the_blocks_of_every_file_are_the_whole_file() {
     }
 }
 
-/// The three programs stay short enough to be read in one sitting.
+/// The lesson stays short enough to be read.
 #[test]
-fn the_three_main_rs_have_at_most_120_code_lines() {
-    for server in ["threads-server", "process-server", "mux-server"] {
-        let path = format!("{server}/src/main.rs");
-        let lines = read(&path).code_count();
-        assert!((40..=120).contains(&lines), "{path}: {lines} code lines");
-    }
+fn the_reading_budgets_are_kept() {
+    let readings = budgets::readings(&project::root()).unwrap();
+    let excess: Vec<_> = readings.iter().filter_map(Reading::excess).collect();
+    assert!(excess.is_empty(), "\n{}\n", excess.join("\n"));
 }

@@ -15,7 +15,7 @@ use crate::words::{Language, Word};
 const FILE: &str = "docs/evaluation/evaluation.json";
 
 /// How to have them.
-const COMMAND: &str = "cargo run --release -p lab -- evaluate";
+const COMMAND: &str = "cargo run --profile lab -p lab -- evaluate";
 
 /// All claims, tested.
 #[derive(Debug, Deserialize)]

@@ -57,9 +57,7 @@ const STEP: f64 = 36.0;
 pub fn draw(chart: &Chart) -> String {
     let all = || chart.groups.iter().flat_map(|group| &group.bars);
     let widest = |size: f64, text: fn(&Bar) -> &str| {
-        all()
-            .map(|bar| width_of(text(bar), size))
-            .fold(0.0, f64::max)
+        all().map(|bar| width_of(text(bar), size)).fold(0.0, f64::max)
     };
     let left = MARGIN + widest(15.0, |bar| &bar.label) + 14.0;
     let right = WIDTH - MARGIN - widest(15.0, |bar| &bar.figure) - 14.0;

@@ -261,12 +261,7 @@ impl Catalogue {
             .get("process-server")
             .and_then(|path| Linkage::of(path))
             .unwrap_or(Linkage::Dynamic);
-        Ok(Self {
-            servers,
-            lab,
-            peers,
-            linkage,
-        })
+        Ok(Self { servers, lab, peers, linkage })
     }
 
     /// How our process-server, and so the C one beside it, is linked.
@@ -528,9 +523,8 @@ impl Catalogue {
             return Ok(to);
         }
         // Another process may be doing the same: the last one wins.
-        let new = self
-            .peers
-            .join(format!("{source}{suffix}-{}", std::process::id()));
+        let new =
+            self.peers.join(format!("{source}{suffix}-{}", std::process::id()));
         let mut command = Command::new("cc");
         command.args(["-O2", "-pthread", "-o"]).arg(&new).arg(&from);
         if linkage == Linkage::Static {
@@ -582,8 +576,7 @@ fn is_newer(file: &Path, than: &[&Path]) -> bool {
     let Ok(file) = changed(file) else {
         return false;
     };
-    than.iter()
-        .all(|path| changed(path).is_ok_and(|source| source < file))
+    than.iter().all(|path| changed(path).is_ok_and(|source| source < file))
 }
 
 fn command_with(file: impl AsRef<OsStr>, options: &[&str]) -> Command {

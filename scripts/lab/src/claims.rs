@@ -33,10 +33,7 @@ impl Text {
     /// A pair of words.
     #[must_use]
     pub fn new(en: impl Into<String>, es: impl Into<String>) -> Self {
-        Self {
-            en: en.into(),
-            es: es.into(),
-        }
+        Self { en: en.into(), es: es.into() }
     }
 
     /// In one of the languages.
@@ -379,9 +376,7 @@ pub struct Claim {
 
 impl fmt::Debug for Claim {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.debug_struct("Claim")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        to.debug_struct("Claim").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -389,7 +384,7 @@ impl Claim {
     /// The command that tests it alone.
     #[must_use]
     pub fn command(&self) -> String {
-        format!("cargo run --release -p lab -- evaluate {}", self.id)
+        format!("cargo run --profile lab -p lab -- evaluate {}", self.id)
     }
 
     /// The verdict on it, or `None` while its experiments are not done.
@@ -398,10 +393,8 @@ impl Claim {
         if let Ok(judgement) = (self.judge)(evidence) {
             return Some(judgement);
         }
-        let why = self
-            .needs
-            .iter()
-            .find_map(|need| evidence.missing.get(need))?;
+        let why =
+            self.needs.iter().find_map(|need| evidence.missing.get(need))?;
         Some(Judgement {
             verdict: Verdict::NotMeasured,
             figure: why.clone(),

@@ -55,6 +55,14 @@ impl Agenda {
         if wide {
             cells.extend(beside(&effort));
         }
+        // A round trip by the size of its message says something beside what
+        // others need for the same; a quick run has no time for them.
+        let sized = rows.iter().any(|row| matches!(row.work, Work::Sized(_)));
+        if sized && effort != Effort::QUICK {
+            for program in P::ALL {
+                cells.extend(rows::SIZES.map(|it| (program, Work::Sized(it))));
+            }
+        }
         // One active beside few and beside many idle ones are compared with
         // one another, so they alternate too.
         let key = |work: Work| match work {
@@ -234,10 +242,7 @@ impl Report {
         metric: Metric,
     ) -> Option<Summary> {
         let missing = BTreeMap::new();
-        let evidence = Evidence {
-            samples: &self.samples,
-            missing: &missing,
-        };
+        let evidence = Evidence { samples: &self.samples, missing: &missing };
         let figures = evidence.figures(program, work, metric);
         let all: Vec<f64> = figures.into_values().collect();
         Summary::of(&all)
@@ -274,10 +279,7 @@ pub fn run(
     for group in &agenda.groups {
         run.measure_group(group, machine.descriptors);
     }
-    let evidence = Evidence {
-        samples: &run.samples,
-        missing: &run.missing,
-    };
+    let evidence = Evidence { samples: &run.samples, missing: &run.missing };
     let findings = agenda.rows.iter().map(|row| evidence.judge(row)).collect();
     let used: BTreeSet<Program> =
         run.samples.iter().map(|sample| sample.program).collect();
@@ -409,11 +411,7 @@ impl Run<'_> {
         let at = self.began.elapsed().as_secs_f64();
         match prepared.sample(self.catalogue, effort, self.live) {
             Ok(sample) => {
-                self.samples.push(Sample {
-                    round,
-                    at,
-                    ..sample
-                });
+                self.samples.push(Sample { round, at, ..sample });
                 self.spent += effort.estimate(work);
                 true
             }
@@ -500,8 +498,9 @@ fn conditions() -> Vec<String> {
         "Server and client run on this machine and share its processors.",
         "With one active connection both are pinned to one processor; with \
          more, neither is.",
-        "Messages have 64 bytes and differ; every reply is compared with \
-         what was sent. Buffers have 1024 bytes in every server.",
+        "Messages have 64 bytes, unless their size is named, and differ; \
+         every reply is compared with what was sent. Buffers have 1024 bytes \
+         in every server.",
         "Samples of one round are neighbours in time; ratios are those of \
          neighbours, and their median counts.",
         "After one exchange the server closes first and so keeps the port; \

@@ -326,10 +326,7 @@ impl Evaluation {
     /// The verdict on each claim.
     #[must_use]
     pub fn verdicts(&self) -> BTreeMap<&str, Verdict> {
-        self.claims
-            .iter()
-            .map(|it| (it.id.as_str(), it.verdict))
-            .collect()
+        self.claims.iter().map(|it| (it.id.as_str(), it.verdict)).collect()
     }
 }
 
@@ -351,9 +348,7 @@ impl Evaluation {
             |claim: &Claim| self.claims.iter().any(|it| it.id == claim.id);
         let claims = crate::claims::all();
         let found = claims.iter().filter(|claim| has(claim));
-        found
-            .filter_map(|claim| finding(claim, &evidence))
-            .collect()
+        found.filter_map(|claim| finding(claim, &evidence)).collect()
     }
 }
 

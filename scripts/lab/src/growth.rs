@@ -81,10 +81,8 @@ impl Effort {
     /// Seconds that all of it takes, about.
     #[must_use]
     pub fn estimate(&self) -> f64 {
-        let climbs: usize = CLIMBERS
-            .iter()
-            .map(|program| self.steps(*program).len())
-            .sum();
+        let climbs: usize =
+            CLIMBERS.iter().map(|program| self.steps(*program).len()).sum();
         #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let climbing = climbs as f64 * self.climb_estimate();
         let floors: f64 = self.sizes().into_iter().map(floor_estimate).sum();
@@ -102,13 +100,8 @@ fn floor_estimate(mib: u64) -> f64 {
 }
 
 /// Whose curves are drawn.
-const CLIMBERS: [Program; 5] = [
-    P::MuxSelect,
-    P::MuxPoll,
-    P::MuxEpoll,
-    P::Threads,
-    P::Process,
-];
+const CLIMBERS: [Program; 5] =
+    [P::MuxSelect, P::MuxPoll, P::MuxEpoll, P::Threads, P::Process];
 
 /// What creates something, beside a parent of some size.
 const CREATORS: [Floor; 3] = [Floor::Fork, Floor::Thread, Floor::StdThread];
@@ -196,13 +189,7 @@ pub fn run(
     let mut spent = 0.0;
     for round in 0..effort.rounds {
         for program in CLIMBERS {
-            let climb = Climb {
-                catalogue,
-                effort,
-                live,
-                program,
-                round,
-            };
+            let climb = Climb { catalogue, effort, live, program, round };
             let result = climb.run(&mut growth, &mut spent, observer);
             if asked_to_stop() {
                 break;
@@ -466,11 +453,8 @@ mod tests {
     fn a_curve_goes_through_the_medians() {
         let pairs = [(10, 3.0), (1, 1.0), (10, 5.0), (10, 4.0)];
         let curve = curve("x", pairs.into_iter());
-        let places: Vec<(f64, f64)> = curve
-            .points
-            .iter()
-            .map(|point| (point.x, point.y))
-            .collect();
+        let places: Vec<(f64, f64)> =
+            curve.points.iter().map(|point| (point.x, point.y)).collect();
         assert_eq!(places, [(1.0, 1.0), (10.0, 4.0)]);
         assert_eq!((curve.points[1].low, curve.points[1].high), (3.0, 5.0));
     }

@@ -14,8 +14,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -306,6 +306,13 @@ impl Errors {
         self.0.values().sum()
     }
 
+    /// Replies that came and were not what was sent.
+    #[must_use]
+    pub fn wrong(&self) -> u64 {
+        let kinds = [ErrorKind::Wrong, ErrorKind::Excess];
+        kinds.iter().filter_map(|kind| self.0.get(kind)).sum()
+    }
+
     /// By the words for each kind.
     #[must_use]
     pub fn by_name(&self) -> BTreeMap<String, u64> {
@@ -390,9 +397,7 @@ impl Outcome {
     fn merge(&mut self, other: &Self) -> Result<()> {
         self.completed += other.completed;
         self.elapsed = self.elapsed.max(other.elapsed);
-        self.latency
-            .add(&other.latency)
-            .context("adding up histograms")?;
+        self.latency.add(&other.latency).context("adding up histograms")?;
         self.errors.add(&other.errors);
         self.unfinished += other.unfinished;
         self.client_cpu += other.client_cpu;
@@ -445,10 +450,7 @@ impl Source {
             ipv4: target.address().is_ipv4(),
             index: 0,
             closed_first: 0,
-            ports: Ports {
-                addresses: 1,
-                ..Ports::default()
-            },
+            ports: Ports { addresses: 1, ..Ports::default() },
         }
     }
 
@@ -552,6 +554,66 @@ pub fn run(plan: &Plan, live: &Live, witness: &dyn Witness) -> Result<Outcome> {
     many::run(plan, live, witness)
 }
 
+/// How long a probe waits for what a server should do at once.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// Finds out, with one connection and a byte or two, whether a server serves
+/// as the plan expects it: one exchange, or until the end of file.
+///
+/// # Errors
+///
+/// When it does not, with what to change. A server that cannot be reached, or
+/// that takes its time, is left to [`run`].
+pub fn probe(plan: &Plan) -> Result<()> {
+    let address = plan.target.address();
+    let patience = PROBE.min(plan.timeout);
+    let Ok(mut stream) = TcpStream::connect_timeout(&address, patience) else {
+        return Ok(());
+    };
+    stream.set_read_timeout(Some(patience))?;
+    let mut answer = |byte: u8| -> io::Result<Option<u8>> {
+        let mut reply = [0];
+        stream.write_all(&[byte])?;
+        let size = stream.read(&mut reply)?;
+        Ok((size == 1).then_some(reply[0]))
+    };
+    match answer(b'a') {
+        Ok(Some(b'a')) => {}
+        Ok(Some(_)) => bail!(
+            "the server at {address} answers with something else than what \
+             was sent: this load needs a server that echoes (--reply echo)"
+        ),
+        _ => return Ok(()),
+    }
+    match plan.shape {
+        Shape::Echo => {
+            if let Ok(Some(b'b')) = answer(b'b') {
+                return Ok(());
+            }
+            bail!(
+                "the server at {address} closes after one reply, and this \
+                 load sends until the end of file: start the server with \
+                 --serve until-eof, or this load with --serve once"
+            )
+        }
+        Shape::Exchange(Ending::Server) => {
+            // Nothing more is sent, so that only the end of file may come.
+            match stream.read(&mut [0]) {
+                Err(error) if ErrorKind::of(&error) == ErrorKind::TimedOut => {
+                    bail!(
+                        "the server at {address} does not close after its \
+                         reply, and this load waits for that: start the \
+                         server with --serve once, or this load with --serve \
+                         until-eof or --close client"
+                    )
+                }
+                _ => Ok(()),
+            }
+        }
+        Shape::Exchange(Ending::Client) => Ok(()),
+    }
+}
+
 /// The failure of a run that cannot even begin.
 fn cannot_open<T>(plan: &Plan, kind: ErrorKind) -> Result<T> {
     let advice = match kind {
@@ -559,10 +621,7 @@ fn cannot_open<T>(plan: &Plan, kind: ErrorKind) -> Result<T> {
         ErrorKind::NoDescriptor => "; raise `ulimit -n`",
         _ => "",
     };
-    bail!(
-        "cannot open a connection to {}: {kind}{advice}",
-        plan.target
-    )
+    bail!("cannot open a connection to {}: {kind}{advice}", plan.target)
 }
 
 #[cfg(test)]

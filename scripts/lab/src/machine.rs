@@ -148,11 +148,7 @@ impl Pinned {
         let processor = processors().last().copied().unwrap_or(0);
         let mut one = CpuSet::new();
         one.set(processor).context("no such processor")?;
-        let pinned = Self {
-            server,
-            before,
-            processor,
-        };
+        let pinned = Self { server, before, processor };
         // From here on, dropping `pinned` undoes whatever was done.
         sched_setaffinity(Pid::from_raw(0), &one)
             .context("pinning the client")?;
@@ -196,11 +192,8 @@ fn for_each_thread(
 #[must_use]
 pub fn version_of(program: &str, option: &str) -> Option<String> {
     let output = Command::new(program).arg(option).output().ok()?;
-    let text = if output.stdout.is_empty() {
-        output.stderr
-    } else {
-        output.stdout
-    };
+    let text =
+        if output.stdout.is_empty() { output.stderr } else { output.stdout };
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().find(|line| !line.trim().is_empty())?;
     Some(line.trim().to_owned())

@@ -20,6 +20,7 @@ use crate::load::{
 use crate::machine::{Pinned, processors};
 use crate::procfs::{self, CpuTime, KernelMemory, Memory};
 use crate::program::{Server, Unavailable};
+use crate::text;
 
 /// Something that a server is asked to do, the same for each.
 #[derive(
@@ -48,6 +49,9 @@ pub enum Work {
     Memory(usize),
     /// One connection that streams so many MiB.
     Stream(u64),
+    /// Round trips on one connection of messages of so many bytes, until the
+    /// end of file. A server receives a long one in several pieces.
+    Sized(usize),
 }
 
 impl Work {
@@ -69,7 +73,16 @@ impl Work {
             | Self::Burst(count)
             | Self::Memory(count) => count,
             Self::BesideIdle(count) => count + 1,
-            Self::Stream(_) => 1,
+            Self::Stream(_) | Self::Sized(_) => 1,
+        }
+    }
+
+    /// Bytes of a message.
+    #[must_use]
+    pub fn message_size(self) -> usize {
+        match self {
+            Self::Sized(bytes) => bytes,
+            _ => 64,
         }
     }
 
@@ -79,7 +92,10 @@ impl Work {
     pub fn is_pinned(self) -> bool {
         matches!(
             self,
-            Self::Exchange(1) | Self::Echo(1) | Self::BesideIdle(_)
+            Self::Exchange(1)
+                | Self::Echo(1)
+                | Self::BesideIdle(_)
+                | Self::Sized(_)
         )
     }
 
@@ -105,6 +121,9 @@ impl fmt::Display for Work {
                 format!("memory, {count} idle connections")
             }
             Self::Stream(mib) => format!("one connection, {mib} MiB"),
+            Self::Sized(bytes) => {
+                format!("round trip of {} bytes", text::count(*bytes as u64))
+            }
         };
         to.pad(&text)
     }
@@ -212,7 +231,9 @@ impl Effort {
         #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let connections = work.connections() as f64;
         match work {
-            Work::Exchange(_) | Work::BesideIdle(_) => timed + 0.02,
+            Work::Exchange(_) | Work::BesideIdle(_) | Work::Sized(_) => {
+                timed + 0.02
+            }
             // Opening each connection, and closing it.
             Work::Echo(_) => timed + 0.02 + connections * 0.3e-3,
             Work::Burst(_) => f64::from(self.bursts) * 0.02,
@@ -267,10 +288,7 @@ impl Account {
     /// An account of a server that has used nothing yet.
     #[must_use]
     pub fn new(server: Pid) -> Self {
-        Self {
-            server,
-            readings: Mutex::new(Vec::new()),
-        }
+        Self { server, readings: Mutex::new(Vec::new()) }
     }
 
     fn read(&self) {
@@ -354,12 +372,7 @@ impl Prepared {
             Work::Memory(_) => None,
             _ => Some(server),
         };
-        Ok(Self {
-            program,
-            work,
-            _idle: idle,
-            server,
-        })
+        Ok(Self { program, work, _idle: idle, server })
     }
 
     /// The program.
@@ -413,8 +426,10 @@ impl Prepared {
                 let plan = plan(server, Shape::Echo, count, effort)?;
                 record(&mut sample, server, &plan, live)?;
             }
-            Work::BesideIdle(_) => {
-                let plan = plan(server, Shape::Echo, 1, effort)?;
+            Work::BesideIdle(_) | Work::Sized(_) => {
+                let mut plan = plan(server, Shape::Echo, 1, effort)?;
+                plan.message_size = NonZeroUsize::new(self.work.message_size())
+                    .context("an empty message")?;
                 record(&mut sample, server, &plan, live)?;
             }
             Work::Burst(count) => {
@@ -503,17 +518,11 @@ fn record(
 ) -> Result<()> {
     let account = Account::new(server.pid());
     let outcome = load::run(plan, live, &account)?;
-    ensure!(
-        outcome.completed > 0,
-        "nothing was answered: {}",
-        outcome.errors
-    );
+    ensure!(outcome.completed > 0, "nothing was answered: {}", outcome.errors);
     add_errors(sample, &outcome);
     add_latencies(sample, &outcome.latency);
     sample.values.insert(Metric::Rate, outcome.rate());
-    sample
-        .values
-        .insert(Metric::ClientShare, outcome.client_share);
+    sample.values.insert(Metric::ClientShare, outcome.client_share);
     // Of children that the kernel reaps by itself there is no account: no
     // figure is better than one that is too good.
     if let Some(used) = account.used().filter(|it| it.server.complete) {

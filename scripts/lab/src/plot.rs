@@ -395,11 +395,7 @@ mod tests {
     }
 
     fn label(text: &str, at: (i32, i32)) -> Label<'_> {
-        Label {
-            at,
-            text,
-            colour: BLACK,
-        }
+        Label { at, text, colour: BLACK }
     }
 
     #[test]

@@ -73,10 +73,7 @@ pub struct CpuTime {
 ///
 /// When `root` does not exist.
 pub fn cpu_time(root: Pid) -> Result<CpuTime> {
-    let mut cpu = CpuTime {
-        total: own_cpu_time(root)?,
-        complete: true,
-    };
+    let mut cpu = CpuTime { total: own_cpu_time(root)?, complete: true };
     for pid in tree(root) {
         // A child may end between two of these lines. Then its time is in
         // its parent's account a moment later, and missed only this once.
@@ -138,9 +135,7 @@ fn field(text: &str, name: &str) -> Option<String> {
 }
 
 fn kibibytes(text: &str, name: &str) -> u64 {
-    field(text, name)
-        .and_then(|value| value.parse().ok())
-        .unwrap_or(0)
+    field(text, name).and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
 /// What a server holds in memory.

@@ -188,11 +188,7 @@ impl Server {
         };
         let target = address.and_then(|address| Target::new(address).ok());
         if let Some(target) = target {
-            return Ok(Self {
-                child,
-                target,
-                complaints,
-            });
+            return Ok(Self { child, target, complaints });
         }
         // It has closed its output, and so is probably ending by itself.
         wait_for_end(&mut child, Duration::from_millis(500));
@@ -227,10 +223,7 @@ impl Server {
     /// What it has written to its standard error so far.
     #[must_use]
     pub fn complaints(&self) -> String {
-        self.complaints
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.complaints.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -272,10 +265,7 @@ fn listen(stderr: Option<impl Read>, heard: &Mutex<String>) {
     };
     let mut lines = BufReader::new(stderr);
     let mut line = Vec::new();
-    while lines
-        .read_until(b'\n', &mut line)
-        .is_ok_and(|size| size > 0)
-    {
+    while lines.read_until(b'\n', &mut line).is_ok_and(|size| size > 0) {
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
         if heard.len() < ENOUGH {
             heard.push_str(&String::from_utf8_lossy(&line));

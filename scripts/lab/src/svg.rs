@@ -56,10 +56,7 @@ impl Style {
     /// Text that explains.
     #[must_use]
     pub fn quiet(size: f64) -> Self {
-        Self {
-            colour: QUIET,
-            ..Self::plain(size)
-        }
+        Self { colour: QUIET, ..Self::plain(size) }
     }
 
     /// The same in bold.
@@ -77,10 +74,7 @@ impl Style {
     /// The same on a ground of a colour.
     #[must_use]
     pub fn on(self, ground: &'static str) -> Self {
-        Self {
-            ground: Some(ground),
-            ..self
-        }
+        Self { ground: Some(ground), ..self }
     }
 
     /// The same in a colour.
@@ -134,12 +128,7 @@ impl Picture {
 
     /// A rectangle; `look` are further attributes.
     pub fn area(&mut self, area: Area, look: &str) {
-        let Area {
-            x,
-            y,
-            width,
-            height,
-        } = area;
+        let Area { x, y, width, height } = area;
         self.element(&format!(
             r#"<rect x="{}" y="{}" width="{}" height="{}" {look}/>"#,
             number(x),
@@ -167,11 +156,7 @@ impl Picture {
             Anchor::Middle => r#" text-anchor="middle""#,
             Anchor::End => r#" text-anchor="end""#,
         };
-        let weight = if style.bold {
-            r#" font-weight="bold""#
-        } else {
-            ""
-        };
+        let weight = if style.bold { r#" font-weight="bold""# } else { "" };
         let ground = style.ground.map_or_else(String::new, |colour| {
             format!(
                 r#" stroke="{colour}" stroke-width="3" paint-order="stroke""#
@@ -248,12 +233,7 @@ mod tests {
     #[test]
     fn what_is_drawn_is_in_the_picture_and_harmless() {
         let mut picture = Picture::new(100.0, 50.25, "a & b");
-        let area = Area {
-            x: 1.0,
-            y: 2.04,
-            width: -3.0,
-            height: 4.0,
-        };
+        let area = Area { x: 1.0, y: 2.04, width: -3.0, height: 4.0 };
         picture.area(area, r#"fill="red""#);
         let style = Style::plain(12.0).at(Anchor::End).bold();
         picture.text(5.0, 6.0, "<script>", style);

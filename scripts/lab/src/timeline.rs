@@ -70,8 +70,10 @@ pub struct Lane {
 /// A client of a strip.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Client {
-    /// A letter, in the order of their coming.
-    pub letter: char,
+    /// A letter, in the order of their coming: A to Z, then AA, AB.
+    pub letter: String,
+    /// Its address and port.
+    pub address: String,
     /// What it is like, if its own trace says so: `slow`.
     pub kind: String,
     /// Milliseconds from when it asked until it had its whole reply.
@@ -83,6 +85,8 @@ pub struct Client {
 pub struct Strip {
     /// How it is drawn.
     pub model: Model,
+    /// The program and its process, or that of its first worker.
+    pub server: String,
     /// Its clients.
     pub clients: Vec<Client>,
     /// One for each thread or process; a single one of the loop, and of a
@@ -90,8 +94,19 @@ pub struct Strip {
     pub lanes: Vec<Lane>,
     /// For the latter two, what each client waits for: a row each.
     pub tracks: Vec<Lane>,
-    /// When the last client had what it wanted, milliseconds.
+    /// When the last client had what it wanted, milliseconds; where the
+    /// trace does not hold the clients' own part, when the last one was
+    /// closed.
     pub end: f64,
+}
+
+impl Strip {
+    /// Whether the trace holds the clients' own part: what they are like, and
+    /// when each had its answer.
+    #[must_use]
+    pub fn knows_its_clients(&self) -> bool {
+        self.clients.iter().all(|client| !client.kind.is_empty())
+    }
 }
 
 /// A client while a strip is made.
@@ -128,16 +143,18 @@ impl Strip {
         });
         let start = lives.iter().map(came).fold(f64::MAX, f64::min);
         let at = |ts: f64| (ts - start) / 1000.0;
-        let index: BTreeMap<&str, usize> = lives
-            .iter()
-            .enumerate()
-            .map(|(index, life)| (life.address, index))
-            .collect();
         let model = model_of(trace, &lives);
 
         let mut lanes: Vec<((i64, i64), Lane)> = Vec::new();
         for bar in trace.bars() {
-            let Some(client) = index.get(bar.address) else {
+            // A port may have been used again, later: then it is the client
+            // that was there at that time.
+            let there = |life: &Life<'_>| {
+                life.address == bar.address
+                    && life.connected <= bar.to
+                    && bar.from <= life.closed
+            };
+            let Some(client) = lives.iter().position(there) else {
                 continue;
             };
             // A client that has its reply is waited for by nobody any more:
@@ -160,7 +177,7 @@ impl Strip {
                 lanes.len() - 1
             });
             lanes[place].1.bars.push(Bar {
-                client: *client,
+                client,
                 stage: bar.stage,
                 from: at(bar.from),
                 to: at(bar.to),
@@ -189,13 +206,7 @@ impl Strip {
             }
             Model::Threads | Model::Processes => Vec::new(),
         };
-        Ok(Self {
-            model,
-            clients,
-            lanes,
-            tracks,
-            end,
-        })
+        Ok(Self { model, server: trace.server(), clients, lanes, tracks, end })
     }
 }
 
@@ -244,6 +255,7 @@ fn clients(
         let first = own.first();
         clients.push(Client {
             letter: letter(place),
+            address: life.address.to_owned(),
             kind: first.map_or_else(String::new, |ask| ask.kind.clone()),
             answered_after: first.map(|ask| (ask.to - ask.from) / 1000.0),
         });
@@ -251,9 +263,14 @@ fn clients(
     (clients, queued)
 }
 
-fn letter(place: usize) -> char {
-    let place = u8::try_from(place % 26).unwrap_or(0);
-    char::from(b'A' + place)
+fn letter(place: usize) -> String {
+    let last = u8::try_from(place % 26).unwrap_or(0);
+    let mut letters = match place / 26 {
+        0 => String::new(),
+        before => letter(before - 1),
+    };
+    letters.push(char::from(b'A' + last));
+    letters
 }
 
 /// Tells how to draw a server from what it is called and what it did.
@@ -309,26 +326,18 @@ fn tracks(
         for serving in own.filter(|it| it.from < bar.to && it.to > bar.from) {
             if serving.from > from {
                 let to = serving.from;
-                tracks[bar.client].push(Bar {
-                    from,
-                    to,
-                    ..bar.clone()
-                });
+                tracks[bar.client].push(Bar { from, to, ..bar.clone() });
             }
             from = from.max(serving.to);
         }
         if from < bar.to {
-            tracks[bar.client].push(Bar {
-                from,
-                ..bar.clone()
-            });
+            tracks[bar.client].push(Bar { from, ..bar.clone() });
         }
     }
     // The server waits for a client only as long as that has not asked.
     for track in &mut tracks {
-        let asked: Vec<Bar> = track
-            .extract_if(.., |it| it.stage == Stage::Queued)
-            .collect();
+        let asked: Vec<Bar> =
+            track.extract_if(.., |it| it.stage == Stage::Queued).collect();
         for bar in track.iter_mut() {
             for ask in &asked {
                 if ask.from > bar.from && ask.from < bar.to {
@@ -344,10 +353,7 @@ fn tracks(
         .into_iter()
         .enumerate()
         .filter(|(_, bars)| bars.iter().any(seen))
-        .map(|(place, bars)| Lane {
-            name: letter(place).to_string(),
-            bars,
-        })
+        .map(|(place, bars)| Lane { name: letter(place), bars })
         .collect()
 }
 

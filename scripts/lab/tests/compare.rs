@@ -81,16 +81,9 @@ fn agenda() -> Agenda {
             ..row(Work::Memory(20), Metric::UserKib, Against::Nothing)
         },
         row(Work::Stream(1), Metric::MibPerSecond, tokio()),
-        row(
-            Work::Echo(4),
-            Metric::Rate,
-            Against::Best(vec![Program::Threads]),
-        ),
+        row(Work::Echo(4), Metric::Rate, Against::Best(vec![Program::Threads])),
     ];
-    Agenda {
-        floors: false,
-        ..Agenda::new(rows, TINY, false)
-    }
+    Agenda { floors: false, ..Agenda::new(rows, TINY, false) }
 }
 
 #[test]
@@ -179,9 +172,8 @@ fn a_run_that_is_stopped_says_so() {
 #[test]
 fn a_server_that_is_not_built_is_not_invented() {
     let catalogue = catalogue();
-    let missing = catalogue
-        .start(Program::MuxEpoll, Serve::Once, 8)
-        .unwrap_err();
+    let missing =
+        catalogue.start(Program::MuxEpoll, Serve::Once, 8).unwrap_err();
     assert!(matches!(missing, Unavailable::NotInstalled(_)));
     let effort = growth::Effort {
         rounds: 1,

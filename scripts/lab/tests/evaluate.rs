@@ -236,10 +236,8 @@ fn the_timeline_shows_four_servers() {
         .unwrap();
     assert!(status.success());
     assert_eq!(fs::read(&picture).unwrap(), fs::read(&again).unwrap());
-    let output = Command::new(LAB)
-        .args(["timeline", "/dev/null"])
-        .output()
-        .unwrap();
+    let output =
+        Command::new(LAB).args(["timeline", "/dev/null"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
 }
 

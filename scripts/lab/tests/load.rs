@@ -262,6 +262,85 @@ fn a_server_that_does_not_close_is_named() {
     }
 }
 
+/// `lab load` as its user runs it: whether it succeeded, and all it said.
+fn lab_load(words: &[&str]) -> (bool, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_lab"))
+        .arg("load")
+        .args(words)
+        .output()
+        .unwrap();
+    let both = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(both).unwrap())
+}
+
+#[test]
+fn a_server_that_serves_in_another_way_is_told_so() {
+    let once = serve(Arc::new(echo_once)).to_string();
+    let stays = serve(Arc::new(echo_until_eof)).to_string();
+    let short = ["-n", "20", "--warm-up", "0s"];
+    let run = |words: &[&str]| lab_load(&[words, &short].concat());
+    let (good, said) = run(&[&once, "--serve", "until-eof"]);
+    assert!(!good && said.contains("closes after one reply"), "{said}");
+    assert!(said.contains("--serve once"), "{said}");
+    let (good, said) = run(&[&stays, "--serve", "once"]);
+    assert!(!good && said.contains("does not close after"), "{said}");
+    assert!(said.contains("--serve until-eof"), "{said}");
+    let (good, said) = run(&[&once, "--serve", "once"]);
+    assert!(good, "{said}");
+    let (good, said) = run(&[&stays, "--serve", "until-eof"]);
+    assert!(good, "{said}");
+    let (good, said) = run(&[&stays, "--close", "client"]);
+    assert!(good, "{said}");
+}
+
+#[test]
+fn wrong_replies_fail_the_run() {
+    // The first two messages of a connection are answered as they should be.
+    let target = serve(Arc::new(|client: &mut TcpStream| {
+        let mut buffer = [0; 1024];
+        let mut number = 0;
+        loop {
+            let size = client.read(&mut buffer)?;
+            if size == 0 {
+                return Ok(());
+            }
+            number += 1;
+            if number > 2 {
+                buffer[0] ^= 1;
+            }
+            client.write_all(&buffer[..size])?;
+        }
+    }));
+    let address = target.to_string();
+    let words = ["--serve", "until-eof", "-n", "100", "--warm-up", "0s"];
+    for connections in ["1", "4"] {
+        let all = [&[address.as_str(), "-c", connections][..], &words].concat();
+        let (good, said) = lab_load(&all);
+        assert!(!good, "{said}");
+        assert!(said.contains("reply differs from the message"), "{said}");
+        assert!(said.contains("were not what was sent"), "{said}");
+    }
+    let greeting = serve(Arc::new(|client: &mut TcpStream| {
+        client.read_exact(&mut [0])?;
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n")
+    }));
+    let (good, said) = lab_load(&[&greeting.to_string()]);
+    assert!(!good && said.contains("--reply echo"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_loaded_is_named() {
+    let (good, said) = lab_load(&["nothing"]);
+    assert!(!good);
+    for word in ["nothing", "threads", "process", "mux:epoll", "PORT"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    for words in [["-d", "0s"], ["-n", "0"], ["--timeout", "0ms"]] {
+        let (good, said) = lab_load(&[&["threads"][..], &words].concat());
+        assert!(!good && said.contains("invalid value"), "{said}");
+    }
+}
+
 #[test]
 fn nobody_there_is_an_error_at_once() {
     // Bound but not listening: nobody else can have this port meanwhile.

@@ -106,11 +106,7 @@ fn nobody_waits_while_what_is_left_is_read(subject: &Subject) {
         if begin.elapsed() < Duration::from_millis(500) {
             break;
         }
-        assert!(
-            attempt < 5,
-            "another client waits for {:?}",
-            begin.elapsed()
-        );
+        assert!(attempt < 5, "another client waits for {:?}", begin.elapsed());
     }
     server.stop();
 }

@@ -20,7 +20,7 @@ pub const CASES: &[Case] = &[
         .only(|s| s.form.kind == Kind::Loop)
         .needs(&[Need::Strace]),
     case!(by_default_only_this_machine_is_served),
-    case!(the_default_port_is_8080),
+    case!(the_default_port_is_8080).needs(&[Need::DefaultPort]),
     case!(a_port_can_be_chosen),
     case!(a_host_may_be_a_name),
     case!(any_address_takes_clients_of_all),
@@ -29,17 +29,16 @@ pub const CASES: &[Case] = &[
 ];
 
 fn help_names_every_option_and_its_default(subject: &Subject) {
-    let serve = if subject.form.kind == Kind::Loop {
-        "until-eof"
-    } else {
-        "once"
-    };
+    let serve =
+        if subject.form.kind == Kind::Loop { "until-eof" } else { "once" };
     for option in ["--help", "-h"] {
         let ended = subject.start(option).end();
         assert_eq!(ended.status, 0, "{ended:?}");
         assert!(ended.stderr.is_empty(), "{ended:?}");
-        // The text of an option: from its line up to the next option's.
+        // The text of an option: from its line up to the next option's. A
+        // line may be wrapped anywhere.
         let text = ended.stdout.join("\n");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let says = |option: &str, words: &[&str]| {
             let start = text
                 .find(option)
@@ -56,22 +55,21 @@ fn help_names_every_option_and_its_default(subject: &Subject) {
         };
         says("--host", &["127.0.0.1"]);
         says("-p, --port", &["8080"]);
-        says(
-            "--serve",
-            &["once", "until-eof", &format!("default: {serve}")],
-        );
+        says("--serve", &["once", "until-eof", &format!("default: {serve}")]);
         says("--reply", &["echo", "greeting", "default: echo"]);
         says("--max-clients", &["1024"]);
         says("--idle-timeout", &["300"]);
         says("--grace", &["5"]);
         says("--language", &["en", "es"]);
-        says("--quiet", &[]);
+        says("-q, --quiet", &[]);
+        says("--color", &["auto", "always", "never", "default: auto"]);
         says("--workers", &["before the first client"]);
         says("--cpu-work", &["default: 0"]);
         says("--trace", &["Perfetto"]);
         if subject.form.kind == Kind::Loop {
             let names = ["select", "poll", "epoll", "default: poll"];
             says("--backend", &names);
+            assert!(text.find("--backend") < text.find("--help"), "{text}");
         } else {
             assert!(!text.contains("--backend"), "{text}");
         }
@@ -244,10 +242,7 @@ fn ipv6_is_served(subject: &Subject) {
     let server = subject.run("--serve until-eof --host ::1");
     let port = server.address.port();
     let first = server.stdout.so_far().remove(0);
-    assert!(
-        first.ends_with(&format!(" listening on [::1]:{port}")),
-        "{first}"
-    );
+    assert!(first.ends_with(&format!(" listening on [::1]:{port}")), "{first}");
     let mut client = server.client();
     client.exchange(b"hola\n");
     client.half_close();
@@ -261,15 +256,11 @@ fn dual_stack_prints_ipv4_clients_as_such(subject: &Subject) {
     let server = subject.run("--serve until-eof --host ::");
     let port = server.address.port();
     let first = server.stdout.so_far().remove(0);
-    assert!(
-        first.ends_with(&format!(" listening on [::]:{port}")),
-        "{first}"
-    );
+    assert!(first.ends_with(&format!(" listening on [::]:{port}")), "{first}");
     let mut addresses = Vec::new();
-    for ip in [
-        IpAddr::from(Ipv4Addr::LOCALHOST),
-        IpAddr::from(Ipv6Addr::LOCALHOST),
-    ] {
+    for ip in
+        [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)]
+    {
         let mut client = Client::connect((ip, port).into());
         client.exchange(b"hola\n");
         client.half_close();

@@ -75,10 +75,8 @@ fn timeouts_and_limits_have_their_variables(subject: &Subject) {
     assert_eq!(server.wait_closed(silent.address), ": idle for 1 s");
     server.stop();
 
-    let server = subject
-        .start("--serve until-eof")
-        .env("ECHO_GRACE", "1")
-        .run();
+    let server =
+        subject.start("--serve until-eof").env("ECHO_GRACE", "1").run();
     let (_stalled, _) = server.stalled();
     let taken = server.time_to_stop(Signal::SIGTERM);
     assert!(taken > Duration::from_millis(900), "{taken:?}");
@@ -159,11 +157,7 @@ fn the_locale_decides_the_language(subject: &Subject) {
         &[("LANG", "")],
         &[("LC_ALL", "C"), ("LANG", "es_ES.UTF-8")],
         &[("LC_ALL", "POSIX"), ("LC_MESSAGES", "es_ES.UTF-8")],
-        &[
-            ("LC_ALL", "en_GB.UTF-8"),
-            ("LC_MESSAGES", "es"),
-            ("LANG", "es"),
-        ],
+        &[("LC_ALL", "en_GB.UTF-8"), ("LC_MESSAGES", "es"), ("LANG", "es")],
         &[("LC_MESSAGES", "C"), ("LANG", "es_ES.UTF-8")],
         &[("LANG", "est_EE.UTF-8")],
     ];

@@ -132,10 +132,8 @@ fn every_byte_and_control_can_be_read_back(subject: &Subject) {
     let server = subject.run("--serve until-eof");
     let mut client = server.client();
     let every_byte: Vec<u8> = (0..=255).collect();
-    let mixed: Vec<u8> = every_byte
-        .iter()
-        .flat_map(|byte| [b'a', *byte, b'\\'])
-        .collect();
+    let mixed: Vec<u8> =
+        every_byte.iter().flat_map(|byte| [b'a', *byte, b'\\']).collect();
     let characters: String = ('\0'..='\u{24f}').collect();
     let others: String = ('\u{2000}'..='\u{206f}').collect();
     for message in [
@@ -158,11 +156,7 @@ fn a_long_line_is_cut_at_a_whole_escape(subject: &Subject) {
     let long_ones: [&[u8]; 4] =
         [b"\x1b", b"\0", b"\xff", "\u{202e}\u{1b}é".as_bytes()];
     for (language, note) in [("en", "more bytes"), ("es", "bytes más")] {
-        let received = if language == "en" {
-            "received"
-        } else {
-            "recibidos"
-        };
+        let received = if language == "en" { "received" } else { "recibidos" };
         let server =
             subject.run(&format!("--serve until-eof --language {language}"));
         let mut client = server.client();

@@ -201,10 +201,8 @@ fn each_connection_gets_what_the_approach_creates(subject: &Subject) {
     let server = subject.start("--serve until-eof").room_for(4).run();
     let idle_threads = server.threads();
     let clients = server.accepted_many(4);
-    let workers: Vec<String> = clients
-        .iter()
-        .map(|client| server.worker_of(client))
-        .collect();
+    let workers: Vec<String> =
+        clients.iter().map(|client| server.worker_of(client)).collect();
     let mut distinct = workers.clone();
     distinct.sort();
     distinct.dedup();

@@ -45,10 +45,8 @@ fn a_silent_client_is_closed(subject: &Subject) {
 }
 
 fn a_client_that_takes_no_reply_is_closed(subject: &Subject) {
-    let server = subject
-        .start("--serve until-eof --idle-timeout 3")
-        .room_for(2)
-        .run();
+    let server =
+        subject.start("--serve until-eof --idle-timeout 3").room_for(2).run();
     let (mut client, sent) = server.stalled();
     assert_eq!(server.wait_closed(client.address), ": idle for 3 s");
     // It was cut: not all of its reply can come any more.
@@ -106,10 +104,8 @@ fn an_idle_timeout_of_0_is_never(subject: &Subject) {
 }
 
 fn the_place_of_an_idle_client_is_given_on(subject: &Subject) {
-    let server = subject
-        .start("--serve until-eof --idle-timeout 1")
-        .at_most(1)
-        .run();
+    let server =
+        subject.start("--serve until-eof --idle-timeout 1").at_most(1).run();
     let mut silent = server.accepted();
     let mut other = server.client();
     other.send(b"hola\n");

@@ -33,9 +33,7 @@ fn a_connection_lost_before_accept_is_passed_over(subject: &Subject) {
         let mut client = traced.server.client();
         client.exchange(b"hola\n");
         drop(client);
-        until("it was tried again", || {
-            (traced.injected() >= 3).then_some(())
-        });
+        until("it was tried again", || (traced.injected() >= 3).then_some(()));
         let (transcript, _) = traced.server.stop_after_faults();
         assert_eq!(transcript.totals.clients, 1);
     }
@@ -49,9 +47,7 @@ fn an_interrupted_accept_is_repeated_without_a_word(subject: &Subject) {
         let mut client = traced.server.client();
         client.exchange(b"hola\n");
         drop(client);
-        until("it was tried again", || {
-            (traced.injected() >= 3).then_some(())
-        });
+        until("it was tried again", || (traced.injected() >= 3).then_some(()));
         let (transcript, diagnostics) = traced.server.stop_after_faults();
         assert_eq!(transcript.totals.clients, 1);
         assert!(diagnostics.is_empty(), "{diagnostics:?}");

@@ -188,7 +188,7 @@ fn reasons_are_told_in_both_languages(subject: &Subject) {
             "es",
             "cerrado",
             "inactivo durante 1 s",
-            "conexión reiniciada por el cliente",
+            "el cliente cortó la conexión (reset)",
             "el servidor se detiene",
         ),
     ] {
@@ -267,10 +267,7 @@ fn a_line_comes_at_once_into_a_file(subject: &Subject) {
     let wait = |event: &str| {
         let end = format!("  {address_of_client}  {event}");
         until("the line is in the file", || {
-            lines()
-                .iter()
-                .any(|line| line.ends_with(&end))
-                .then_some(())
+            lines().iter().any(|line| line.ends_with(&end)).then_some(())
         });
     };
     // Each while the client is connected still, and does nothing more.
@@ -306,10 +303,7 @@ fn every_accepted_client_counts(subject: &Subject) {
 fn lines_of_many_clients_are_whole_and_the_totals_exact(subject: &Subject) {
     const CLIENTS: usize = 24;
     const MESSAGES: usize = 20;
-    let server = subject
-        .start("--serve until-eof")
-        .room_for(CLIENTS + 1)
-        .run();
+    let server = subject.start("--serve until-eof").room_for(CLIENTS + 1).run();
     thread::scope(|scope| {
         for number in 0..CLIENTS {
             let mut client = server.client();

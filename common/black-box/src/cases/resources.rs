@@ -34,13 +34,9 @@ fn diagnostics(server: &Server) -> usize {
 
 /// Waits for one more diagnostic than `before`, and that it stays alone.
 fn assert_one_more(server: &Server, before: usize, situation: &str) {
-    server
-        .stderr
-        .wait(situation, |lines| (lines.len() > before).then_some(()));
+    server.stderr.wait(situation, |lines| (lines.len() > before).then_some(()));
     proc::assert_idle(server.pid, situation);
-    stays("one diagnostic for a spell", || {
-        diagnostics(server) == before + 1
-    });
+    stays("one diagnostic for a spell", || diagnostics(server) == before + 1);
 }
 
 /// Lets a spell be over: shortages that follow closely may be one.
@@ -145,9 +141,8 @@ fn a_shortage_is_told_in_spanish_too(subject: &Subject) {
         let none = proc::lowest_free_descriptor(server.pid);
         server.limit("nofile", none.into());
         let waiting = server.client();
-        let line = server
-            .stderr
-            .wait("a diagnostic", |lines| lines.first().cloned());
+        let line =
+            server.stderr.wait("a diagnostic", |lines| lines.first().cloned());
         drop((inside, waiting));
         line
     };

@@ -36,7 +36,6 @@ pub const CASES: &[Case] = &[
     case!(a_second_signal_ends_it_with_130),
     case!(one_signal_to_the_whole_group_is_one_stop),
     case!(a_burst_of_signals_is_one_request),
-    case!(a_stop_that_waits_says_for_whom_and_how_long),
     case!(a_hang_up_is_a_stop_unless_it_was_ignored),
     case!(ctrl_c_at_a_terminal_is_an_orderly_stop).needs(&[Need::Setsid]),
 ];
@@ -52,10 +51,8 @@ fn a_stop_without_clients_is_clean(subject: &Subject) {
 
 fn clients_between_messages_are_closed_at_once(subject: &Subject) {
     let attempt = |signal| -> Duration {
-        let mut server = subject
-            .start("--serve until-eof --grace 15")
-            .room_for(6)
-            .run();
+        let mut server =
+            subject.start("--serve until-eof --grace 15").room_for(6).run();
         // Some have said nothing yet, some were answered. None closes.
         let mut clients = server.accepted_many(5);
         for client in &mut clients[2..] {
@@ -95,10 +92,8 @@ fn clients_between_messages_are_closed_at_once(subject: &Subject) {
 
 fn what_was_sent_before_a_stop_is_answered(subject: &Subject) {
     for _ in 0..3 {
-        let mut server = subject
-            .start("--serve until-eof --grace 15")
-            .room_for(20)
-            .run();
+        let mut server =
+            subject.start("--serve until-eof --grace 15").room_for(20).run();
         let mut clients = server.accepted_many(20);
         let message = pattern(20_000);
         for (number, client) in clients.iter_mut().enumerate() {
@@ -176,10 +171,7 @@ fn a_client_that_sends_on_and_reads_slowly_loses_nothing(subject: &Subject) {
 }
 
 fn a_slow_reader_is_cut_after_the_grace(subject: &Subject) {
-    let server = subject
-        .start("--serve until-eof --grace 1")
-        .room_for(2)
-        .run();
+    let server = subject.start("--serve until-eof --grace 1").room_for(2).run();
     let (mut slow, sent) = server.stalled();
     let mut idle = server.accepted();
     let taken = server.time_to_stop(SIGTERM);
@@ -267,11 +259,8 @@ fn clients_in_the_queue_are_reset_at_a_stop(subject: &Subject) {
 fn the_port_can_be_bound_again_at_once(subject: &Subject) {
     let own = proc::own_address();
     for _ in 0..3 {
-        let mut server = subject
-            .start("--serve once")
-            .on(own, 20_001)
-            .room_for(3)
-            .run();
+        let mut server =
+            subject.start("--serve once").on(own, 20_001).room_for(3).run();
         // The server closes first, so its end keeps the connection in mind.
         let mut guest = server.client();
         guest.exchange(b"hola\n");
@@ -353,7 +342,7 @@ fn a_stop_during_the_last_reading_resets_nobody(subject: &Subject) {
 
 fn a_stop_before_the_last_reply_resets_nobody(subject: &Subject) {
     // Processor time, which takes the longer, the less of it there is.
-    let mut server = subject.run("--serve once --cpu-work 500000");
+    let mut server = subject.run("--serve once --grace 60 --cpu-work 500000");
     let mut client = server.client();
     client.send(b"hola\n");
     server.wait_for(&client, r"received 5 bytes: hola\n");
@@ -410,21 +399,6 @@ fn a_burst_of_signals_is_one_request(subject: &Subject) {
         slow.expect_end();
         assert_eq!(server.transcript().totals.sent, sent as u64);
     }
-}
-
-fn a_stop_that_waits_says_for_whom_and_how_long(subject: &Subject) {
-    let (mut server, mut slow, sent) =
-        stopping(subject, "--grace 15", |server| server.signal(SIGTERM));
-    server.wait_for_notice();
-    slow.expect(&pattern(sent));
-    slow.expect_end();
-    let ended = server.ended();
-    assert_eq!(ended.stderr.len(), 1, "{ended:?}");
-    let notice = &ended.stderr[0];
-    let name = subject.form.kind.program();
-    let begin = format!("{name}: waiting up to 15 s for 1 client to take ");
-    assert!(notice.starts_with(&begin), "{notice}");
-    assert!(notice.contains("a second Ctrl-C ends it now"), "{notice}");
 }
 
 fn a_hang_up_is_a_stop_unless_it_was_ignored(subject: &Subject) {

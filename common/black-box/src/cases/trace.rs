@@ -41,10 +41,7 @@ struct File {
 impl File {
     fn new() -> Self {
         let folder = Folder::new();
-        Self {
-            path: folder.path.join("with a space.json"),
-            _folder: folder,
-        }
+        Self { path: folder.path.join("with a space.json"), _folder: folder }
     }
 
     fn read(&self) -> Trace {
@@ -76,10 +73,8 @@ fn stop_and_check(
 /// What must hold for every trace of one run.
 fn check(subject: &Subject, trace: &Trace, transcript: &Transcript) {
     trace.check_lanes();
-    let mut clients: Vec<SocketAddr> = transcript
-        .events()
-        .filter_map(|(_, client, _)| client)
-        .collect();
+    let mut clients: Vec<SocketAddr> =
+        transcript.events().filter_map(|(_, client, _)| client).collect();
     clients.sort_unstable();
     clients.dedup();
     assert_eq!(trace.clients(), clients);
@@ -146,9 +141,8 @@ fn now() -> f64 {
 fn the_trace_shows_the_stages_of_each_client_in_order(subject: &Subject) {
     let file = File::new();
     let begin = now();
-    let server = traced(subject, "--serve until-eof", &file.path)
-        .room_for(3)
-        .run();
+    let server =
+        traced(subject, "--serve until-eof", &file.path).room_for(3).run();
     let mut clients = server.accepted_many(3);
     for _ in 0..2 {
         for client in &mut clients {
@@ -193,9 +187,8 @@ fn the_trace_shows_the_stages_of_each_client_in_order(subject: &Subject) {
 
 fn the_lanes_of_a_trace_are_the_real_ones(subject: &Subject) {
     let file = File::new();
-    let server = traced(subject, "--serve until-eof", &file.path)
-        .room_for(2)
-        .run();
+    let server =
+        traced(subject, "--serve until-eof", &file.path).room_for(2).run();
     let clients: Vec<Client> = server.accepted_many(2);
     // While they live: who is who.
     let lanes: HashMap<SocketAddr, (Pid, Pid)> = clients
@@ -249,9 +242,8 @@ fn the_work_before_a_reply_is_a_stage_of_the_trace(subject: &Subject) {
 
 fn a_reply_that_waits_is_shown_until_it_is_taken(subject: &Subject) {
     let file = File::new();
-    let server = traced(subject, "--serve until-eof", &file.path)
-        .room_for(2)
-        .run();
+    let server =
+        traced(subject, "--serve until-eof", &file.path).room_for(2).run();
     let (mut slow, sent) = server.stalled();
     // Others are served meanwhile, in the same lane if there is but one.
     let mut other = server.client();

@@ -66,10 +66,7 @@ fn workers_so_far(server: &Server, kind: Kind, number: usize) -> BTreeSet<Pid> {
 fn no_workers_at_all_are_a_usage_error(subject: &Subject) {
     // In whatever form this is run: here it says itself how many there are.
     let plain = Subject {
-        form: Form {
-            workers: None,
-            ..subject.form
-        },
+        form: Form { workers: None, ..subject.form },
         ..subject.clone()
     };
     for wrong in ["--workers 0", "--workers -1", "--workers all", "--workers"] {
@@ -211,10 +208,7 @@ fn the_limit_holds_for_all_loops_together(subject: &Subject) {
 
 fn the_number_of_workers_has_its_variable(subject: &Subject) {
     let plain = Subject {
-        form: Form {
-            workers: None,
-            ..subject.form
-        },
+        form: Form { workers: None, ..subject.form },
         ..subject.clone()
     };
     let server = plain.start("").env("ECHO_WORKERS", "3").run();
@@ -332,9 +326,6 @@ fn a_panic_is_told_and_harms_nobody_else(subject: &Subject) {
     assert!((others..=others + 5).contains(&totals.sent), "{totals:?}");
     assert!(totals.received >= others, "{totals:?}");
     // The message of the panic, and nothing about anybody else.
-    let panics = ended
-        .stderr
-        .iter()
-        .filter(|line| line.contains(" panicked "));
+    let panics = ended.stderr.iter().filter(|line| line.contains(" panicked "));
     assert_eq!(panics.count(), 1, "{ended:?}");
 }

@@ -156,8 +156,7 @@ impl Lines {
         what: &str,
         look: impl FnMut(&[String]) -> Option<T>,
     ) -> T {
-        self.try_wait(what, look)
-            .unwrap_or_else(|text| panic!("{text}"))
+        self.try_wait(what, look).unwrap_or_else(|text| panic!("{text}"))
     }
 
     /// Waits for a line that this is looking for.

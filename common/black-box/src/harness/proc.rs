@@ -160,9 +160,7 @@ pub fn descriptors(pid: Pid) -> Vec<(u32, String)> {
 /// socket has the same in every process.
 pub fn sockets(pid: Pid) -> Vec<String> {
     let targets = descriptors(pid).into_iter().map(|(_, target)| target);
-    targets
-        .filter(|target| target.starts_with("socket:"))
-        .collect()
+    targets.filter(|target| target.starts_with("socket:")).collect()
 }
 
 /// The descriptors of a process, once it has stopped opening and closing: of

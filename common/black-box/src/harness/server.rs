@@ -152,7 +152,8 @@ impl Server {
                 // Not merely slow: it waits for something that is not here.
                 let stalled = (0..4).all(|_| {
                     thread::sleep(Duration::from_millis(25));
-                    proc::is_asleep(self.pid)
+                    let all = proc::tree(self.pid);
+                    all.into_iter().all(proc::is_asleep)
                         && self.received_from(&client) == before
                 });
                 if stalled {
@@ -187,11 +188,7 @@ impl Server {
     pub fn wait_for(&self, client: &Client, event: &str) -> String {
         let end = format!("  {}  {event}", client.address);
         self.stdout.wait(&end, |lines| {
-            lines
-                .iter()
-                .rev()
-                .find(|line| line.ends_with(&end))
-                .cloned()
+            lines.iter().rev().find(|line| line.ends_with(&end)).cloned()
         })
     }
 
@@ -214,11 +211,10 @@ impl Server {
 
     /// Waits until so many lines of standard output contain this.
     pub fn wait_count(&self, text: &str, count: usize) {
-        self.stdout
-            .wait(&format!("{count} lines with {text:?}"), |lines| {
-                let found = lines.iter().filter(|line| line.contains(text));
-                (found.count() >= count).then_some(())
-            });
+        self.stdout.wait(&format!("{count} lines with {text:?}"), |lines| {
+            let found = lines.iter().filter(|line| line.contains(text));
+            (found.count() >= count).then_some(())
+        });
     }
 
     /// Who serves this client: the first column of its lines.
@@ -231,9 +227,7 @@ impl Server {
     pub fn process_of(&self, client: &Client) -> Pid {
         let worker = self.worker_of(client);
         let pid = worker.strip_prefix("process ").map(str::parse);
-        let Some(Ok(pid)) = pid else {
-            panic!("no process id in {worker:?}")
-        };
+        let Some(Ok(pid)) = pid else { panic!("no process id in {worker:?}") };
         Pid::from_raw(pid)
     }
 
@@ -330,11 +324,7 @@ impl Server {
         let status = self.wait_status();
         let left = proc::living(self.leader);
         assert!(left.is_empty(), "left behind: {left:?}");
-        Ended {
-            status,
-            stdout: self.stdout.all(),
-            stderr: self.stderr.all(),
-        }
+        Ended { status, stdout: self.stdout.all(), stderr: self.stderr.all() }
     }
 
     /// Ends it in an orderly way, by `SIGTERM`; see [`Self::transcript`].

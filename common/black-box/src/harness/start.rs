@@ -60,8 +60,7 @@ impl Start {
 
     /// Adds options, separated by spaces.
     pub fn options(mut self, options: &str) -> Self {
-        self.options
-            .extend(options.split_whitespace().map(OsString::from));
+        self.options.extend(options.split_whitespace().map(OsString::from));
         self
     }
 
@@ -92,8 +91,7 @@ impl Start {
 
     /// Listens on an address that only this case uses.
     pub fn on(self, address: impl Into<IpAddr>, port: u16) -> Self {
-        self.options(&format!("--host {}", address.into()))
-            .port(port)
+        self.options(&format!("--host {}", address.into())).port(port)
     }
 
     /// Serves so many at a time and no more.
@@ -295,10 +293,7 @@ impl Copy {
         // moment, and it could not be run ("text file busy").
         let status = Command::new("cp").arg(program).arg(&copy).status();
         assert!(status.is_ok_and(|status| status.success()), "cp failed");
-        Self {
-            program: copy,
-            _folder: folder,
-        }
+        Self { program: copy, _folder: folder }
     }
 }
 

@@ -168,10 +168,7 @@ impl Strace {
     /// How many calls have failed by it so far.
     pub fn hits(&self) -> usize {
         let lines = self.lines.so_far();
-        lines
-            .iter()
-            .filter(|line| line.contains("(INJECTED)"))
-            .count()
+        lines.iter().filter(|line| line.contains("(INJECTED)")).count()
     }
 
     /// Waits until a call has failed by it.

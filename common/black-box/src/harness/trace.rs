@@ -163,8 +163,7 @@ impl Trace {
     /// What a lane is called: `process_name` or `thread_name`, and the name.
     pub fn names_of(&self, lane: Lane) -> Vec<(&str, &str)> {
         let own = self.names.iter().filter(|(whose, ..)| *whose == lane);
-        own.map(|(_, kind, name)| (kind.as_str(), name.as_str()))
-            .collect()
+        own.map(|(_, kind, name)| (kind.as_str(), name.as_str())).collect()
     }
 
     /// Checks that a worker does one thing at a time: the slices of a lane

@@ -14,6 +14,8 @@ pub const LONGEST: usize = 4096;
 pub enum Line {
     /// The first one.
     Listening(SocketAddr),
+    /// After it, an address at which others can reach the server.
+    Reachable(SocketAddr),
     /// What happened to a client, and who served it.
     Of {
         /// `thread 1`, `process 4711`, `loop`.
@@ -63,6 +65,9 @@ impl Line {
             if let Some(address) = rest.strip_prefix(" listening on ") {
                 return Some(Self::Listening(address.parse().ok()?));
             }
+            if let Some(address) = rest.strip_prefix(" reachable at ") {
+                return Some(Self::Reachable(address.parse().ok()?));
+            }
             return Totals::parse(rest.strip_prefix(" stopped: ")?)
                 .map(Self::Stopped);
         }
@@ -89,11 +94,7 @@ impl Line {
         if client.is_none() && !matches!(event, Event::Died(_)) {
             return None;
         }
-        Some(Self::Of {
-            worker: worker.to_owned(),
-            client,
-            event,
-        })
+        Some(Self::Of { worker: worker.to_owned(), client, event })
     }
 }
 
@@ -254,10 +255,7 @@ impl Transcript {
         let Some(Line::Stopped(totals)) = last else {
             panic!("the last line: {last:?}")
         };
-        let transcript = Self {
-            totals: *totals,
-            lines: parsed,
-        };
+        let transcript = Self { totals: *totals, lines: parsed };
         transcript.check_sums();
         transcript.check_order();
         transcript
@@ -268,11 +266,9 @@ impl Transcript {
         &self,
     ) -> impl Iterator<Item = (&str, Option<SocketAddr>, &Event)> {
         self.lines.iter().filter_map(|line| match line {
-            Line::Of {
-                worker,
-                client,
-                event,
-            } => Some((worker.as_str(), *client, event)),
+            Line::Of { worker, client, event } => {
+                Some((worker.as_str(), *client, event))
+            }
             _ => None,
         })
     }

@@ -28,10 +28,7 @@ pub const FORMS: [Form; 9] = [
 /// A form, as the program that was built here.
 #[must_use]
 pub fn subject(form: &Form) -> Subject {
-    Subject {
-        program: program(form.kind.program()),
-        form: *form,
-    }
+    Subject { program: program(form.kind.program()), form: *form }
 }
 
 /// Starts a server in this form, with more options, on a free port.

@@ -76,10 +76,8 @@ impl Balance<'_> {
         let pieces = lines.iter().filter(|line| line.contains("  received "));
         let sent = lines.iter().filter(|line| line.contains("  sent "));
         let (pieces, sent) = (pieces.count(), sent.count());
-        let ends: Vec<_> = lines
-            .iter()
-            .filter(|line| line.contains("  closed"))
-            .collect();
+        let ends: Vec<_> =
+            lines.iter().filter(|line| line.contains("  closed")).collect();
         if client.hit.is_some() && !client.cut {
             // It has its reason, and maybe a message without an answer.
             let reason = ends.iter().all(|line| line.contains("  closed: "));

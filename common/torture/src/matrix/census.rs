@@ -22,19 +22,13 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "brk",
         "memory for the program's own data: without it Rust ends any program",
     ),
-    (
-        "clock_nanosleep",
-        "the pauses; the standard library goes on after EINTR",
-    ),
+    ("clock_nanosleep", "the pauses; the standard library goes on after EINTR"),
     (
         "close",
         "whatever it returns, the descriptor is closed; an injected failure \
          would itself leak",
     ),
-    (
-        "dup2",
-        "at the stop only; no cause outside a race in the program",
-    ),
+    ("dup2", "at the stop only; no cause outside a race in the program"),
     ("exit", "does not return"),
     ("exit_group", "does not return"),
     (
@@ -49,10 +43,7 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("getpid", "cannot fail"),
     ("getppid", "cannot fail"),
     ("gettid", "cannot fail"),
-    (
-        "ioctl",
-        "FIONBIO has no cause outside; its mistakes are tried below",
-    ),
+    ("ioctl", "FIONBIO has no cause outside; its mistakes are tried below"),
     (
         "kill",
         "a child keeps its number until it is reaped, so there is no cause \
@@ -75,10 +66,7 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "restart_syscall",
         "the kernel's way to go on with a wait that strace has interrupted",
     ),
-    (
-        "rseq",
-        "the C library's, at the start of a thread; optional",
-    ),
+    ("rseq", "the C library's, at the start of a thread; optional"),
     ("rt_sigaction", "no cause outside"),
     ("rt_sigprocmask", "no cause outside"),
     ("rt_sigreturn", "does not return"),

@@ -215,9 +215,7 @@ impl Scene<'_> {
 
     /// What strace is to do.
     fn options(&self) -> Outcome<Vec<String>> {
-        let Case {
-            row, errno, when, ..
-        } = self.case;
+        let Case { row, errno, when, .. } = self.case;
         let call = row.call;
         let more = match row.drive {
             Drive::Spell => format!("..{SPELL_CALLS}"),
@@ -322,10 +320,8 @@ impl Scene<'_> {
                     break;
                 }
             }
-            let broken = self
-                .victim
-                .as_ref()
-                .is_some_and(|victim| victim.hit.is_some());
+            let broken =
+                self.victim.as_ref().is_some_and(|victim| victim.hit.is_some());
             if strace.hits() >= needed || broken || Instant::now() >= end {
                 break;
             }
@@ -404,9 +400,8 @@ impl Scene<'_> {
             Approach::Pool => 1,
             _ => PLACES - self.bystanders.len(),
         };
-        let mut polite = (0..places)
-            .map(|_| self.connect())
-            .collect::<Outcome<Vec<_>>>()?;
+        let mut polite =
+            (0..places).map(|_| self.connect()).collect::<Outcome<Vec<_>>>()?;
         for client in &mut polite {
             self.finish(client)?;
         }

@@ -158,11 +158,7 @@ const fn fault(
     words: Words,
     errnos: &'static [&'static str],
 ) -> Fault {
-    Fault {
-        errnos,
-        harm,
-        words,
-    }
+    Fault { errnos, harm, words }
 }
 
 const ALL: &[&str] = &[
@@ -267,11 +263,7 @@ const ACCEPT: &[Fault] = &[
             "ETIMEDOUT",
         ],
     ),
-    fault(
-        Harm::Nobody,
-        Words::One,
-        &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"],
-    ),
+    fault(Harm::Nobody, Words::One, &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]),
 ];
 /// recv(2), with what tcp(7) and ip(7) add.
 const RECEIVE: &[&str] = &[
@@ -298,15 +290,8 @@ const SEND: &[&str] = &[
 ];
 /// write(2) into whatever somebody made our output: a file, a pipe, a
 /// terminal, a socket.
-const WRITE: &[&str] = &[
-    "EDQUOT",
-    "EFBIG",
-    "EIO",
-    "ENOSPC",
-    "EPERM",
-    "EPIPE",
-    "ECONNRESET",
-];
+const WRITE: &[&str] =
+    &["EDQUOT", "EFBIG", "EIO", "ENOSPC", "EPERM", "EPIPE", "ECONNRESET"];
 
 /// Every call on the path of service that can fail by no fault of ours.
 pub const TABLE: &[Row] = &[
@@ -316,12 +301,7 @@ pub const TABLE: &[Row] = &[
     spell("accept4-spell", "accept4", ALL, SHORTAGE),
     spell("clone3-spell", "clone3", &["threads"], NO_ROOM),
     spell("clone-spell", "clone", &["process"], NO_ROOM),
-    spell(
-        "poll-spell",
-        "poll",
-        &["threads", "process", "mux-poll"],
-        NO_MEMORY,
-    ),
+    spell("poll-spell", "poll", &["threads", "process", "mux-poll"], NO_MEMORY),
     spell("pselect6-spell", "pselect6", &["mux-select"], NO_MEMORY),
     // Receiving. In the blocking servers EAGAIN is how the idle limit ends
     // a call; in the loops it means that the socket was not ready after all.
@@ -400,23 +380,9 @@ pub const TABLE: &[Row] = &[
     // each of these calls once.
     Row {
         whens: &[1],
-        ..row(
-            "shutdown",
-            "shutdown",
-            Whom::Victim,
-            Drive::Once,
-            EACH,
-            SHUTDOWN,
-        )
+        ..row("shutdown", "shutdown", Whom::Victim, Drive::Once, EACH, SHUTDOWN)
     },
-    row(
-        "shutdown",
-        "shutdown",
-        Whom::Victim,
-        Drive::Once,
-        LASTING,
-        SHUTDOWN,
-    ),
+    row("shutdown", "shutdown", Whom::Victim, Drive::Once, LASTING, SHUTDOWN),
     Row {
         whens: &[1],
         ..row(
@@ -445,14 +411,7 @@ pub const TABLE: &[Row] = &[
         &["threads", "process", "mux-poll", "mux-poll-workers"],
         WAIT,
     ),
-    row(
-        "poll",
-        "poll",
-        Whom::Main,
-        Drive::Visit,
-        &["process-workers"],
-        WAIT,
-    ),
+    row("poll", "poll", Whom::Main, Drive::Visit, &["process-workers"], WAIT),
     Row {
         whens: &[1],
         ..row(
@@ -549,14 +508,7 @@ pub const TABLE: &[Row] = &[
         &["process-workers"],
         &[fault(Harm::Nobody, Words::One, &["EAGAIN", "ENOMEM"])],
     ),
-    row(
-        "wait4",
-        "wait4",
-        Whom::Main,
-        Drive::Visit,
-        PROCESS,
-        INTERRUPTED,
-    ),
+    row("wait4", "wait4", Whom::Main, Drive::Visit, PROCESS, INTERRUPTED),
     // The pipes.
     Row {
         pipe: Some(Pipe::Output),
@@ -633,14 +585,7 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         pipe: Some(Pipe::Reports),
-        ..row(
-            "read-reports",
-            "read",
-            Whom::Main,
-            Drive::Visit,
-            PROCESS,
-            AGAIN,
-        )
+        ..row("read-reports", "read", Whom::Main, Drive::Visit, PROCESS, AGAIN)
     },
     Row {
         pipe: Some(Pipe::Signal),
@@ -750,11 +695,7 @@ pub const MISTAKES: &[Row] = &[
         "epoll_wait",
         Whom::Door,
         EPOLL,
-        &[fault(
-            Harm::Perhaps,
-            Words::One,
-            &["EBADF", "EFAULT", "EINVAL"],
-        )],
+        &[fault(Harm::Perhaps, Words::One, &["EBADF", "EFAULT", "EINVAL"])],
     ),
     mistake(
         "ioctl",
@@ -778,13 +719,7 @@ pub fn cases(table: &'static [Row]) -> Vec<Case> {
             for fault in row.faults {
                 for errno in fault.errnos {
                     for &when in row.whens {
-                        cases.push(Case {
-                            form,
-                            row,
-                            errno,
-                            fault,
-                            when,
-                        });
+                        cases.push(Case { form, row, errno, fault, when });
                     }
                 }
             }

@@ -7,40 +7,19 @@ use crate::text;
 type Judged = Result<Judgement, Lacking>;
 
 /// How much more memory, or processor time, is worth a claim.
-pub(super) const MORE: Steps = Steps {
-    none: 1.1,
-    clear: 1.4,
-};
+pub(super) const MORE: Steps = Steps { none: 1.1, clear: 1.4 };
 /// How many times slower a way to communicate, or to create, has to be.
-pub(super) const SLOWER: Steps = Steps {
-    none: 1.2,
-    clear: 2.0,
-};
+pub(super) const SLOWER: Steps = Steps { none: 1.2, clear: 2.0 };
 /// The loop's memory: not a little less, but of another kind.
-pub(super) const FAR_LESS: Steps = Steps {
-    none: 1.1,
-    clear: 3.0,
-};
+pub(super) const FAR_LESS: Steps = Steps { none: 1.1, clear: 3.0 };
 /// By how many times threads beat a server that serves one after the other.
-pub(super) const TOGETHER: Steps = Steps {
-    none: 1.5,
-    clear: 5.0,
-};
+pub(super) const TOGETHER: Steps = Steps { none: 1.5, clear: 5.0 };
 /// A speed-up, on two processors or more.
-pub(super) const SPEED_UP: Steps = Steps {
-    none: 1.2,
-    clear: 1.5,
-};
+pub(super) const SPEED_UP: Steps = Steps { none: 1.2, clear: 1.5 };
 /// How much longer a light client waits in the loop.
-pub(super) const WAITS: Steps = Steps {
-    none: 1.5,
-    clear: 4.0,
-};
+pub(super) const WAITS: Steps = Steps { none: 1.5, clear: 4.0 };
 /// How much a round trip grows from few idle connections to many.
-pub(super) const GROWS: Steps = Steps {
-    none: 1.5,
-    clear: 3.0,
-};
+pub(super) const GROWS: Steps = Steps { none: 1.5, clear: 3.0 };
 
 fn kib(value: f64) -> String {
     // Less than a page in all: what is shown is the kernel's sharing.
@@ -48,11 +27,7 @@ fn kib(value: f64) -> String {
 }
 
 fn times(value: f64) -> String {
-    if value >= 9.95 {
-        format!("{value:.0}")
-    } else {
-        format!("{value:.1}")
-    }
+    if value >= 9.95 { format!("{value:.0}") } else { format!("{value:.1}") }
 }
 
 fn percent(value: f64) -> String {
@@ -290,11 +265,7 @@ pub(super) fn threads_race(evidence: &Evidence<'_>) -> Judged {
     };
     // Where the compiler lets nobody forget the synchronisation, that part
     // of the claim is gone.
-    let forgotten = if refused {
-        Verdict::DoesNotHold
-    } else {
-        Verdict::Holds
-    };
+    let forgotten = if refused { Verdict::DoesNotHold } else { Verdict::Holds };
     let lost = percent(middle(careless)?.0);
     let (compiler, compilador) = if refused {
         (
@@ -388,11 +359,7 @@ fn undisturbed(
     verdict: Verdict,
 ) -> Result<Verdict, Lacking> {
     let others = samples.summary("compute/others_share")?;
-    Ok(if others.median > DISTURBED {
-        Verdict::TooNoisy
-    } else {
-        verdict
-    })
+    Ok(if others.median > DISTURBED { Verdict::TooNoisy } else { verdict })
 }
 
 fn speed_up(samples: &Samples, whose: &str) -> Result<String, Lacking> {
@@ -708,10 +675,8 @@ pub(super) fn loop_is_hard(evidence: &Evidence<'_>) -> Judged {
             format!("{es} {mux}, {threads}, {processes}"),
         ));
     }
-    let verdict = verdicts
-        .into_iter()
-        .reduce(Verdict::and)
-        .unwrap_or(Verdict::TooNoisy);
+    let verdict =
+        verdicts.into_iter().reduce(Verdict::and).unwrap_or(Verdict::TooNoisy);
     let joined = |pick: fn(&Text) -> &str| {
         let all: Vec<&str> = words.iter().map(pick).collect();
         all.join("; ")
@@ -727,10 +692,7 @@ pub(super) fn loop_is_hard(evidence: &Evidence<'_>) -> Judged {
 }
 
 /// How much more source is worth a claim.
-pub(super) const HARDER: Steps = Steps {
-    none: 1.05,
-    clear: 1.2,
-};
+pub(super) const HARDER: Steps = Steps { none: 1.05, clear: 1.2 };
 
 pub(super) fn loop_is_weak_at_work(evidence: &Evidence<'_>) -> Judged {
     let samples = evidence.samples;

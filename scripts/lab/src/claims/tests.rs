@@ -17,11 +17,7 @@ fn judgement_on(
     processors: usize,
 ) -> Option<Judgement> {
     let missing = BTreeMap::new();
-    let evidence = Evidence {
-        samples,
-        processors,
-        missing: &missing,
-    };
+    let evidence = Evidence { samples, processors, missing: &missing };
     let claims = select(&[id.to_owned()]).unwrap();
     claims[0].judge(&evidence)
 }
@@ -70,10 +66,7 @@ fn claims_are_selected_by_name() {
 
 #[test]
 fn steps_ask_the_middle_half_of_the_rounds() {
-    let steps = Steps {
-        none: 1.1,
-        clear: 1.5,
-    };
+    let steps = Steps { none: 1.1, clear: 1.5 };
     assert_eq!(steps.judge(&[1.6, 1.7, 1.8]), Holds);
     assert_eq!(steps.judge(&[1.0, 1.05, 0.4]), DoesNotHold);
     assert_eq!(steps.judge(&[1.2, 1.3, 1.4]), InPart);

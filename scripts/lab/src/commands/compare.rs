@@ -10,7 +10,7 @@ use clap::Args;
 use lab::catalogue::{Catalogue, Linkage, Program};
 use lab::compare::{self, Agenda, Report};
 use lab::measure::{Effort, Metric, NOISY, Work};
-use lab::rows::{Against, Bound, Finding, STALL_NS, Verdict};
+use lab::rows::{Against, Bound, Finding, SIZES, STALL_NS, Verdict};
 use lab::stats::{Summary, median};
 use lab::{machine, program, table, text};
 
@@ -38,11 +38,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let rows = compare::select(&arguments.rows)?;
-    let effort = if arguments.quick {
-        Effort::QUICK
-    } else {
-        Effort::FULL
-    };
+    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
     // Who names rows wants those.
     let wide = !arguments.quick && arguments.rows.is_empty();
     let agenda = Agenda::new(rows, effort, wide);
@@ -161,11 +157,7 @@ fn print(report: &Report) {
         "{}, {} processors{}, {}, Linux {}, {}",
         machine.cpu,
         machine.processors,
-        if machine.virtual_machine {
-            " (virtual)"
-        } else {
-            ""
-        },
+        if machine.virtual_machine { " (virtual)" } else { "" },
         machine.system,
         machine.kernel,
         report.began
@@ -205,6 +197,7 @@ fn print(report: &Report) {
     );
     print_floors(report);
     print_works(report);
+    print_sizes(report);
     print_stalls(report);
     print_missing(report);
     print_findings(report);
@@ -228,7 +221,10 @@ fn print_floors(report: &Report) {
 /// The columns of a work's table.
 fn columns(work: Work) -> Vec<(&'static str, Metric)> {
     match work {
-        Work::Exchange(_) | Work::Echo(_) | Work::BesideIdle(_) => vec![
+        Work::Exchange(_)
+        | Work::Echo(_)
+        | Work::BesideIdle(_)
+        | Work::Sized(_) => vec![
             ("rate", Metric::Rate),
             ("server's CPU each", Metric::CpuNs),
             ("p50", Metric::MedianNs),
@@ -260,6 +256,8 @@ fn print_works(report: &Report) {
         report.samples.iter().map(|sample| sample.work).collect();
     works.sort_unstable();
     works.dedup();
+    // All sizes of messages share one table.
+    works.retain(|work| !matches!(work, Work::Sized(_)));
     for work in works {
         let columns = columns(work);
         let mut heading = vec![work.to_string()];
@@ -303,6 +301,37 @@ fn print_works(report: &Report) {
         let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
         out!("{}", table::layout(&heading, &rows));
     }
+}
+
+/// The round trip of a message by its size: a table for all of them.
+fn print_sizes(report: &Report) {
+    let at = |program, size| {
+        report.figures(program, Work::Sized(size), Metric::MedianNs)
+    };
+    let mut rows = Vec::new();
+    for program in Program::ALL {
+        let figures = SIZES.map(|size| at(program, size));
+        if figures.iter().all(Option::is_none) {
+            continue;
+        }
+        let cells = figures.map(|it| {
+            it.map_or_else(String::new, |it| {
+                figure(Metric::MedianNs, it.median)
+            })
+        });
+        let title = std::iter::once(program.title().to_owned());
+        rows.push(title.chain(cells).collect());
+    }
+    if rows.is_empty() {
+        return;
+    }
+    let sizes = SIZES.map(|size| format!("{} B", text::count(size as u64)));
+    let first = "round trip by the size of a message, p50 (server and client \
+                 pinned to one processor)";
+    let heading: Vec<&str> = std::iter::once(first)
+        .chain(sizes.iter().map(String::as_str))
+        .collect();
+    out!("{}", table::layout(&heading, &rows));
 }
 
 /// A median does not show that somebody waited for a second: a queue that
@@ -370,6 +399,7 @@ fn print_findings(report: &Report) {
                 match finding.verdict {
                     Verdict::Pass => "pass".to_owned(),
                     Verdict::Fail => "FAIL".to_owned(),
+                    Verdict::TooNoisy => "too noisy to tell".to_owned(),
                     Verdict::LeftOut => "left out".to_owned(),
                 },
                 row.name.clone(),
@@ -395,15 +425,12 @@ fn print_findings(report: &Report) {
         findings.filter(|it| it.verdict == verdict).count()
     };
     out!(
-        "\n{} pass, {} fail, {} left out; {} s{}",
+        "\n{} pass, {} fail, {} too noisy to tell, {} left out; {} s{}",
         count(Verdict::Pass),
         count(Verdict::Fail),
+        count(Verdict::TooNoisy),
         count(Verdict::LeftOut),
         report.seconds.round(),
-        if report.complete {
-            ""
-        } else {
-            "; stopped early"
-        }
+        if report.complete { "" } else { "; stopped early" }
     );
 }

@@ -63,11 +63,7 @@ fn read(file: &Path) -> Result<Evaluation> {
 
 fn measure(arguments: &Arguments) -> Result<Evaluation> {
     let claims = claims::select(&arguments.claims)?;
-    let effort = if arguments.quick {
-        Effort::QUICK
-    } else {
-        Effort::FULL
-    };
+    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
     machine::raise_descriptor_limit()?;
     // P2 makes servers crash: nobody wants to keep what was in their memory.
     setrlimit(Resource::RLIMIT_CORE, 0, 0).context("no core dumps")?;

@@ -40,11 +40,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     for file in growth.draw(&directory)? {
         out!("drawn: {}", program::shown(&file));
     }
-    Ok(if growth.complete {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(130)
-    })
+    Ok(if growth.complete { ExitCode::SUCCESS } else { ExitCode::from(130) })
 }
 
 fn read(file: &PathBuf) -> Result<Growth> {
@@ -55,11 +51,7 @@ fn read(file: &PathBuf) -> Result<Growth> {
 }
 
 fn measure(arguments: &Arguments, directory: &Path) -> Result<Growth> {
-    let effort = if arguments.quick {
-        Effort::QUICK
-    } else {
-        Effort::FULL
-    };
+    let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
     machine::raise_descriptor_limit()?;
     out!("building the servers");
     let catalogue = Catalogue::new()?;

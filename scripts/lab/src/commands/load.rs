@@ -43,15 +43,16 @@ pub struct Arguments {
     #[arg(long, default_value = "server", value_name = "WHO")]
     close: CloseArgument,
     /// How long, for example 10s or 1500ms
-    #[arg(
-        short,
-        long,
-        default_value = "10s",
-        value_parser = humantime::parse_duration,
-    )]
+    #[arg(short, long, default_value = "10s", value_parser = some_time)]
     duration: Duration,
     /// So many exchanges or round trips instead of a duration
-    #[arg(short = 'n', long, value_name = "N", conflicts_with = "duration")]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "N",
+        conflicts_with = "duration",
+        value_parser = clap::value_parser!(u64).range(1..),
+    )]
     count: Option<u64>,
     /// Open loop: so many begin each second, whether or not the server keeps
     /// up, and latency counts from when each should have begun
@@ -68,15 +69,20 @@ pub struct Arguments {
     #[arg(long, default_value = "1")]
     threads: NonZeroUsize,
     /// What takes longer has failed
-    #[arg(
-        long,
-        default_value = "10s",
-        value_parser = humantime::parse_duration,
-    )]
+    #[arg(long, default_value = "10s", value_parser = some_time)]
     timeout: Duration,
     /// Pin server and client to one processor (a server that we started)
     #[arg(long)]
     pin: bool,
+}
+
+/// A duration that is longer than none.
+fn some_time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|it| it.to_string())?;
+    if time.is_zero() {
+        return Err("it must be longer than 0 s".to_owned());
+    }
+    Ok(time)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,6 +122,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         _ => None,
     };
+    // A server of others may serve in another way than this load expects.
+    if server.is_none() {
+        load::probe(&plan)?;
+    }
     let account = server.as_ref().map(|server| Account::new(server.pid()));
     let outcome = watched(&plan, account.as_ref())?;
     if let Some(pinned) = &pinned {
@@ -130,7 +140,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     for line in complaints.unwrap_or_default().lines() {
         out!("the server says: {line}");
     }
-    Ok(if outcome.completed == 0 {
+    let wrong = outcome.errors.wrong();
+    if wrong > 0 {
+        out!("failed: {} replies were not what was sent", text::count(wrong));
+    }
+    Ok(if outcome.completed == 0 || wrong > 0 {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
@@ -145,7 +159,14 @@ fn server(arguments: &Arguments) -> Result<(Target, Option<Server>)> {
         "mux:select" => Program::MuxSelect,
         "mux" | "mux:poll" => Program::MuxPoll,
         "mux:epoll" => Program::MuxEpoll,
-        address => return Ok((Target::parse(address)?, None)),
+        address if address.contains(|it: char| it.is_ascii_digit()) => {
+            return Ok((Target::parse(address)?, None));
+        }
+        unknown => bail!(
+            "there is no server called {unknown}; there are threads, process, \
+             mux, mux:select, mux:poll and mux:epoll, and the PORT or \
+             HOST:PORT of any server that runs on this machine"
+        ),
     };
     let serve = match arguments.serve {
         ServeArgument::Once => Serve::Once,

@@ -36,11 +36,7 @@ enum Model {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let serve = if arguments.once {
-        Serve::Once
-    } else {
-        Serve::UntilEof
-    };
+    let serve = if arguments.once { Serve::Once } else { Serve::UntilEof };
     let count = u64::from(arguments.count.unwrap_or(1000));
     match arguments.model {
         Model::Mio => serve_mio(serve)?,

@@ -37,12 +37,7 @@ impl Progress {
         }
         bar.enable_steady_tick(Duration::from_millis(200));
         let began = Instant::now();
-        let progress = Self {
-            bar,
-            estimate,
-            began,
-            told: began,
-        };
+        let progress = Self { bar, estimate, began, told: began };
         if progress.bar.is_hidden() {
             out!("about {}", minutes(estimate));
         }
@@ -120,11 +115,7 @@ impl Interrupted {
                 }
             }
         });
-        Ok(Self {
-            live,
-            handle,
-            listener: Some(listener),
-        })
+        Ok(Self { live, handle, listener: Some(listener) })
     }
 
     /// What is asked to stop.

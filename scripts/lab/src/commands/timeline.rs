@@ -16,7 +16,9 @@ use super::out;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Traces to draw, one server each; without any the four servers are run
+    /// Traces to draw, as a server's --trace writes them; several servers may
+    /// share one. Without any the four servers are run
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Where the picture goes
     #[arg(long, value_name = "FILE.svg")]
@@ -51,10 +53,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     } else {
         arguments.files.clone()
     };
-    let strips = files
-        .iter()
-        .map(|file| strip(file))
-        .collect::<Result<Vec<_>>>()?;
+    let mut strips = Vec::new();
+    for file in &files {
+        strips.extend(strips_of(file)?);
+    }
     let out = match &arguments.out {
         Some(out) => out.clone(),
         None => directory.join(language.file("timeline", "svg")),
@@ -65,13 +67,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn strip(file: &Path) -> Result<Strip> {
+/// A strip for each server of a file.
+fn strips_of(file: &Path) -> Result<Vec<Strip>> {
     let text = fs::read_to_string(file)
         .with_context(|| format!("reading {}", file.display()))?;
-    let read = || -> Result<Strip> {
+    let read = || -> Result<Vec<Strip>> {
         let trace = Trace::parse(&text)?;
         check_nesting(&trace)?;
-        Strip::new(&trace)
+        trace.servers().iter().map(Strip::new).collect()
     };
     read().with_context(|| file.display().to_string())
 }

@@ -45,11 +45,8 @@ fn write_to(
     )?;
     writeln!(
         page,
-        "{}\n\n```sh\ncargo run --release -p lab -- evaluate\n```\n",
-        say(
-            "All of it on your own machine:",
-            "Todo en su propia máquina:"
-        )
+        "{}\n\n```sh\ncargo run --profile lab -p lab -- evaluate\n```\n",
+        say("All of it on your own machine:", "Todo en su propia máquina:")
     )?;
     for condition in &evaluation.conditions {
         writeln!(page, "- {}", condition.of(language))?;
@@ -137,11 +134,7 @@ fn write_systems(page: &mut String, language: Language) -> std::fmt::Result {
     writeln!(page, "|---|{}", "---|".repeat(MECHANISMS.len()))?;
     for (name, has) in SYSTEMS {
         let word = |has: bool| {
-            if has {
-                language.pick("yes", "sí")
-            } else {
-                "–"
-            }
+            if has { language.pick("yes", "sí") } else { "–" }
         };
         writeln!(page, "| {name} | {} |", has.map(word).join(" | "))?;
     }

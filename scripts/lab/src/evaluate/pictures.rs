@@ -148,10 +148,7 @@ fn chart(
     evaluation: &Evaluation,
     language: Language,
 ) -> Chart {
-    let drawer = Drawer {
-        samples: &finding.samples,
-        language,
-    };
+    let drawer = Drawer { samples: &finding.samples, language };
     Chart {
         title: format!("{}  {}", finding.id, finding.claim.of(language)),
         subtitle: subtitle(evaluation, language),
@@ -492,8 +489,5 @@ fn curve(samples: &Samples, whose: &str, label: &str) -> Curve {
         })
         .collect();
     points.sort_by(|a, b| a.x.total_cmp(&b.x));
-    Curve {
-        label: label.to_owned(),
-        points,
-    }
+    Curve { label: label.to_owned(), points }
 }

@@ -155,9 +155,12 @@ pub(crate) fn one_after_the_other(catalogue: &Catalogue) -> Result<Command> {
         .server("threads-server")
         .context("threads-server is not built")?;
     let mut command = Command::new(file);
-    command
-        .args(["--port", "0", "--quiet", "--serve", "until-eof"])
-        .args(["--idle-timeout", "0", "--max-clients", "1"]);
+    command.args(["--port", "0", "--quiet", "--serve", "until-eof"]).args([
+        "--idle-timeout",
+        "0",
+        "--max-clients",
+        "1",
+    ]);
     Ok(command)
 }
 
@@ -279,9 +282,7 @@ fn worker(server: &Server, program: Program) -> Result<Pid> {
         P::Threads => procfs::tasks(server.pid()),
         _ => return Ok(server.pid()),
     };
-    all.into_iter()
-        .find(|pid| *pid != server.pid())
-        .context("no worker")
+    all.into_iter().find(|pid| *pid != server.pid()).context("no worker")
 }
 
 /// Sends a fatal signal until nothing runs any more under this number.
@@ -460,13 +461,8 @@ fn come_and_go(target: Target, time: Duration) -> Result<f64> {
 pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
     const CLIENTS: usize = 8;
     let mut samples = Samples::default();
-    let programs = [
-        P::Threads,
-        P::ThreadsPool,
-        P::Process,
-        P::ProcessPool,
-        P::MuxPoll,
-    ];
+    let programs =
+        [P::Threads, P::ThreadsPool, P::Process, P::ProcessPool, P::MuxPoll];
     let mut servers = Vec::new();
     for program in programs {
         let server = bench
@@ -608,10 +604,8 @@ pub(super) fn scaling(bench: &mut Bench<'_>) -> Result<Samples> {
             self.observer.says(line);
         }
     }
-    let mut later = Later {
-        before: bench.spent,
-        observer: &mut *bench.observer,
-    };
+    let mut later =
+        Later { before: bench.spent, observer: &mut *bench.observer };
     let growth = growth::run(
         bench.catalogue,
         &bench.effort.growth,

@@ -23,13 +23,7 @@ const FILES: [(&str, &str, &[&str]); 3] = [
     (
         "mux",
         "mux-server",
-        &[
-            "main.rs",
-            "client.rs",
-            "clients.rs",
-            "readiness.rs",
-            "poll.rs",
-        ],
+        &["main.rs", "client.rs", "clients.rs", "readiness.rs", "poll.rs"],
     ),
 ];
 
@@ -72,8 +66,7 @@ impl Counts {
     fn add_file(&mut self, path: &Path) -> Result<()> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("reading {}", program::shown(path)))?;
-        self.add(&text)
-            .with_context(|| format!("in {}", program::shown(path)))
+        self.add(&text).with_context(|| format!("in {}", program::shown(path)))
     }
 
     fn add(&mut self, text: &str) -> Result<()> {

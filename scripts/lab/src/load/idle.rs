@@ -28,9 +28,7 @@ impl Idle {
     ///
     /// When a connection cannot be opened, or its reply is not the message.
     pub fn open(target: Target, count: usize) -> Result<Self> {
-        let mut idle = Self {
-            streams: Vec::with_capacity(count),
-        };
+        let mut idle = Self { streams: Vec::with_capacity(count) };
         idle.open_more(target, count)?;
         Ok(idle)
     }

@@ -60,9 +60,7 @@ impl Client<'_> {
         let mut stream = stream;
         self.number += 1;
         let message = self.message.numbered(self.number);
-        stream
-            .write_all(message)
-            .map_err(|error| ErrorKind::of(&error))?;
+        stream.write_all(message).map_err(|error| ErrorKind::of(&error))?;
         let mut received = 0;
         while received < message.len() {
             // The buffer is longer than the reply, to catch what is too much.

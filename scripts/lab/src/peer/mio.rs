@@ -28,8 +28,7 @@ struct Client {
 pub fn serve(serve: Serve) -> Result<()> {
     let mut listener = TcpListener::from_std(super::listen()?);
     let mut poll = Poll::new()?;
-    poll.registry()
-        .register(&mut listener, LISTENER, Interest::READABLE)?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut clients = Slab::new();
     let mut events = Events::with_capacity(1024);
     let mut buffer = [0; BUFFER_SIZE];

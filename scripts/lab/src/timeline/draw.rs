@@ -45,7 +45,8 @@ pub fn draw(strips: &[Strip], language: Language) -> String {
         "The same four clients, four servers",
         "Los mismos cuatro clientes, cuatro servidores",
     );
-    let title = if strips.len() == 4 {
+    let known = strips.iter().all(Strip::knows_its_clients);
+    let title = if strips.len() == 4 && known {
         title
     } else {
         say("Who waits for whom", "Quién espera a quién")
@@ -55,19 +56,28 @@ pub fn draw(strips: &[Strip], language: Language) -> String {
     let x = |ms: f64| LEFT + (ms / end).clamp(0.0, 1.0) * (RIGHT - LEFT);
     picture.text(MARGIN, 42.0, title, Style::plain(22.0).bold());
     let subtitle = say(
-        "Measured, not drawn by hand: time runs to the right, in milliseconds.",
-        "Medido, no dibujado a mano: el tiempo corre hacia la derecha, en milisegundos.",
+        "Measured, not drawn by hand: time runs to the right.",
+        "Medido, no dibujado a mano: el tiempo corre hacia la derecha.",
     );
     picture.text(MARGIN, 66.0, subtitle, Style::quiet(14.0));
-    if let Some(strip) = strips.first() {
+    if let Some(strip) = strips.first().filter(|_| known) {
         draw_clients(&mut picture, &strip.clients, language);
     }
     draw_axis(&mut picture, end, bottom, x);
     let heading = Style::quiet(12.0).at(Anchor::End);
-    let words = say("until all are", "hasta que todos");
-    picture.text(WIDTH - MARGIN, FIRST_STRIP - 24.0, words, heading);
-    let words = say("answered", "tienen respuesta");
-    picture.text(WIDTH - MARGIN, FIRST_STRIP - 10.0, words, heading);
+    let lines = if known {
+        [
+            say("until all are", "hasta que todos"),
+            say("answered", "tienen respuesta"),
+        ]
+    } else {
+        [
+            say("until the last", "hasta que el último"),
+            say("one is closed", "está cerrado"),
+        ]
+    };
+    picture.text(WIDTH - MARGIN, FIRST_STRIP - 24.0, lines[0], heading);
+    picture.text(WIDTH - MARGIN, FIRST_STRIP - 10.0, lines[1], heading);
 
     let mut y = FIRST_STRIP;
     for (index, strip) in strips.iter().enumerate() {
@@ -87,13 +97,55 @@ fn height(strip: &Strip) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "a few lanes")]
     let (lanes, tracks) = (strip.lanes.len() as f64, strip.tracks.len() as f64);
     let rows = lanes * LANE_STEP - (LANE_STEP - LANE);
-    let tracks = if tracks > 0.0 {
-        tracks * TRACK_STEP + 5.0
-    } else {
-        0.0
-    };
+    let tracks = if tracks > 0.0 { tracks * TRACK_STEP + 5.0 } else { 0.0 };
     // The caption needs its room too.
-    (rows + tracks).max(66.0)
+    (legend_height(strip) + rows + tracks).max(82.0)
+}
+
+const LEGEND_STEP: f64 = 20.0;
+
+/// Where the clients of a strip are named, above its lanes, each by its letter
+/// and its address; from the left, and how many lines down. Empty where one
+/// legend for all strips says what the clients are like.
+fn legend(strip: &Strip) -> Vec<(f64, f64)> {
+    if strip.knows_its_clients() {
+        return Vec::new();
+    }
+    let (mut x, mut line) = (LEFT, 0.0);
+    let mut places = Vec::new();
+    for client in &strip.clients {
+        let width = 24.0 + width_of(&client.address, 11.0) + 16.0;
+        if x + width > RIGHT && x > LEFT {
+            x = LEFT;
+            line += 1.0;
+        }
+        places.push((x, line));
+        x += width;
+    }
+    places
+}
+
+fn legend_height(strip: &Strip) -> f64 {
+    legend(strip)
+        .last()
+        .map_or(0.0, |(_, line)| (line + 1.0) * LEGEND_STEP + 4.0)
+}
+
+/// Who the clients of one strip are.
+fn draw_addresses(picture: &mut Picture, strip: &Strip, top: f64) {
+    let places = legend(strip);
+    for (index, (client, (x, line))) in
+        strip.clients.iter().zip(places).enumerate()
+    {
+        let y = top + line * LEGEND_STEP;
+        let (strong, _) = colours(index);
+        let area = Area { x, y, width: 20.0, height: 16.0 };
+        picture.area(area, &format!(r#"rx="4" fill="{strong}""#));
+        let letter = Style::plain(11.0).bold().colour(PAPER).at(Anchor::Middle);
+        picture.text(x + 10.0, y + 12.0, &client.letter, letter);
+        let quiet = Style::quiet(11.0);
+        picture.text(x + 24.0, y + 12.0, &client.address, quiet);
+    }
 }
 
 /// Who the clients are.
@@ -101,15 +153,10 @@ fn draw_clients(picture: &mut Picture, clients: &[Client], language: Language) {
     let mut x = MARGIN;
     for (index, client) in clients.iter().enumerate() {
         let (strong, _) = colours(index);
-        let area = Area {
-            x,
-            y: 82.0,
-            width: 20.0,
-            height: 20.0,
-        };
+        let area = Area { x, y: 82.0, width: 20.0, height: 20.0 };
         picture.area(area, &format!(r#"rx="4" fill="{strong}""#));
         let letter = Style::plain(13.0).bold().colour(PAPER).at(Anchor::Middle);
-        picture.text(x + 10.0, 97.0, &client.letter.to_string(), letter);
+        picture.text(x + 10.0, 97.0, &client.letter, letter);
         let words = describe(&client.kind, language);
         picture.text(x + 27.0, 97.0, words, Style::plain(13.0));
         x += 27.0 + width_of(words, 13.0) + 22.0;
@@ -146,8 +193,11 @@ fn draw_axis(
     bottom: f64,
     x: impl Fn(f64) -> f64,
 ) {
-    let step = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0]
-        .into_iter()
+    // A session of minutes is told in seconds.
+    let (unit, unit_name) =
+        if end > 20_000.0 { (1000.0, "s") } else { (1.0, "ms") };
+    let step = (0..7)
+        .flat_map(|power| [1.0, 2.0, 5.0].map(|it| it * 10_f64.powi(power)))
         .find(|step| end / step <= 10.0)
         .unwrap_or(end / 5.0);
     let mut tick = 0.0;
@@ -156,12 +206,8 @@ fn draw_axis(
         let look = format!(r#"stroke="{GRID}" stroke-dasharray="2 3""#);
         picture.line((at, FIRST_STRIP - 8.0), (at, bottom), &look);
         let style = Style::quiet(12.0).at(Anchor::Middle);
-        let figure = number(tick);
-        let words = if tick > 0.0 {
-            figure
-        } else {
-            "0 ms".to_owned()
-        };
+        let figure = number(tick / unit);
+        let words = if tick > 0.0 { figure } else { format!("0 {unit_name}") };
         picture.text(at, bottom + 16.0, &words, style);
         tick += step;
     }
@@ -213,12 +259,18 @@ fn draw_strip(
 ) {
     let (title, caption) = title_of(strip.model, language);
     picture.text(MARGIN, top + 14.0, title, Style::plain(16.0).bold());
-    for (line, words) in wrapped(caption, 25).into_iter().enumerate() {
+    let mut caption = wrapped(caption, 25);
+    // One's own sessions are told apart by program and process.
+    if !strip.knows_its_clients() {
+        caption.insert(0, strip.server.clone());
+    }
+    for (line, words) in caption.into_iter().enumerate() {
         #[allow(clippy::cast_precision_loss, reason = "a few lines")]
         let y = top + 33.0 + line as f64 * 15.0;
         picture.text(MARGIN, y, &words, Style::quiet(12.0));
     }
-    let mut y = top;
+    draw_addresses(picture, strip, top);
+    let mut y = top + legend_height(strip);
     for (row, lane) in strip.lanes.iter().enumerate() {
         let middle = y + LANE / 2.0;
         let look = format!(r#"stroke="{GRID}""#);
@@ -236,7 +288,11 @@ fn draw_strip(
     }
     let middle = top + height(strip) / 2.0;
     let end = Style::plain(20.0).bold().at(Anchor::End);
-    let words = format!("{:.0} ms", strip.end);
+    let words = if strip.end > 20_000.0 {
+        format!("{:.1} s", strip.end / 1000.0)
+    } else {
+        format!("{:.0} ms", strip.end)
+    };
     picture.text(WIDTH - MARGIN, middle - 4.0, &words, end);
     if let Some(last) = strip.clients.last()
         && let Some(after) = last.answered_after
@@ -255,7 +311,8 @@ fn draw_strip(
     let look = format!(r#"stroke="{INK}" stroke-width="1.5""#);
     let at = x(strip.end);
     let bottom = top + height(strip);
-    picture.line((at, top - 4.0), (at, bottom + 4.0), &look);
+    let first_lane = top + legend_height(strip) - 4.0;
+    picture.line((at, first_lane), (at, bottom + 4.0), &look);
 }
 
 fn lane_name(strip: &Strip, row: usize, language: Language) -> String {
@@ -310,11 +367,7 @@ fn draw_lane(
         match bar.stage {
             Stage::Receiving => {
                 let look = format!(r#"fill="{strong}""#);
-                let wide = Area {
-                    y: y - 3.0,
-                    height: LANE + 6.0,
-                    ..at
-                };
+                let wide = Area { y: y - 3.0, height: LANE + 6.0, ..at };
                 picture.area(wide, &look);
             }
             Stage::Sending if x(bar.to) - x(bar.from) > 2.5 => {
@@ -337,15 +390,10 @@ fn draw_names(
     language: Language,
 ) {
     for run in runs(lane) {
-        let Run {
-            client,
-            waits,
-            whole,
-            longest,
-        } = run;
+        let Run { client, waits, whole, longest } = run;
         let width = |(from, to): (f64, f64)| x(to) - x(from);
         let who = &strip.clients[client];
-        let letter = who.letter.to_string();
+        let letter = who.letter.clone();
         let words = format!("{letter} {}", short(&who.kind, language));
         let room = width_of(&words, 12.0) + 6.0;
         // Within one bar if it fits.
@@ -359,11 +407,8 @@ fn draw_names(
             continue;
         };
         let (strong, pale) = colours(client);
-        let (colour, ground) = if waits {
-            (strong, pale)
-        } else {
-            (PAPER, strong)
-        };
+        let (colour, ground) =
+            if waits { (strong, pale) } else { (PAPER, strong) };
         let style = Style::plain(12.0).bold().colour(colour).on(ground);
         let middle = f64::midpoint(x(place.0), x(place.1));
         let style = style.at(Anchor::Middle);
@@ -402,12 +447,7 @@ fn runs(lane: &Lane) -> Vec<Run> {
             }
         } else {
             let whole = (bar.from, bar.to);
-            runs.push(Run {
-                client: bar.client,
-                waits,
-                whole,
-                longest: whole,
-            });
+            runs.push(Run { client: bar.client, waits, whole, longest: whole });
         }
     }
     runs
@@ -490,12 +530,7 @@ fn draw_legend(picture: &mut Picture, y: f64, language: Language) {
     ];
     let mut x = MARGIN;
     for (look, words) in entries {
-        let area = Area {
-            x,
-            y: y - 11.0,
-            width: 26.0,
-            height: 13.0,
-        };
+        let area = Area { x, y: y - 11.0, width: 26.0, height: 13.0 };
         picture.area(area, &look);
         picture.text(x + 33.0, y, words, Style::quiet(12.5));
         x += 33.0 + width_of(words, 12.5) + 18.0;

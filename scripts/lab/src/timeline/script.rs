@@ -42,26 +42,10 @@ struct Role {
 const APART: Duration = Duration::from_millis(4);
 
 const ROLES: [Role; 4] = [
-    Role {
-        kind: "slow",
-        sends: 70,
-        bytes: SHORT,
-    },
-    Role {
-        kind: "fast",
-        sends: 0,
-        bytes: SHORT,
-    },
-    Role {
-        kind: "computes",
-        sends: 0,
-        bytes: LONG,
-    },
-    Role {
-        kind: "fast",
-        sends: 0,
-        bytes: SHORT,
-    },
+    Role { kind: "slow", sends: 70, bytes: SHORT },
+    Role { kind: "fast", sends: 0, bytes: SHORT },
+    Role { kind: "computes", sends: 0, bytes: LONG },
+    Role { kind: "fast", sends: 0, bytes: SHORT },
 ];
 
 /// How often each server is run. The least disturbed run is drawn: whatever
@@ -213,10 +197,7 @@ fn play(target: Target) -> Result<Vec<Event>> {
 }
 
 fn named(name: &str) -> Details {
-    Details {
-        name: Some(name.to_owned()),
-        client: None,
-    }
+    Details { name: Some(name.to_owned()), client: None }
 }
 
 fn event(ph: &str, ts: f64) -> Event {
@@ -240,10 +221,8 @@ fn play_one(
     let mut stream = connect(target)?;
     // After the last one nobody waits for it.
     let _ = connected.send(());
-    let client = Details {
-        client: Some(stream.local_addr()?.to_string()),
-        name: None,
-    };
+    let client =
+        Details { client: Some(stream.local_addr()?.to_string()), name: None };
     thread::sleep(Duration::from_millis(role.sends));
     let asked = now()?;
     stream.write_all(&message)?;

@@ -106,10 +106,7 @@ fn processes_are_known_by_their_name() {
 fn one_after_the_other_is_one_lane_and_a_queue() {
     let mut text = trace(
         "threads-server",
-        &[
-            (7, 0.0, 50_000.0, 60_000.0),
-            (8, 60_010.0, 60_020.0, 70_000.0),
-        ],
+        &[(7, 0.0, 50_000.0, 60_000.0), (8, 60_010.0, 60_020.0, 70_000.0)],
     );
     text += &asked(&[(0.0, 49_900.0, 60_000.0), (1000.0, 1010.0, 70_000.0)]);
     let strip = strip(&text);
@@ -140,11 +137,8 @@ fn a_loop_is_one_lane_with_its_waiting_below() {
     assert!(lane.bars.iter().all(|bar| bar.stage > Stage::Queued));
     // The loop waits for A until it asks; then A waits for the loop.
     let track = strip.tracks.iter().find(|it| it.name == "A").unwrap();
-    let parts: Vec<(Stage, f64, f64)> = track
-        .bars
-        .iter()
-        .map(|bar| (bar.stage, bar.from, bar.to))
-        .collect();
+    let parts: Vec<(Stage, f64, f64)> =
+        track.bars.iter().map(|bar| (bar.stage, bar.from, bar.to)).collect();
     assert_eq!(parts, [(Waiting, 0.0, 10.0), (Stage::Queued, 10.0, 30.0)]);
 }
 
@@ -168,6 +162,73 @@ fn slices_of_a_lane_may_not_cross() {
 #[test]
 fn a_trace_without_clients_is_no_timeline() {
     assert!(Strip::new(&Trace::parse("[\n").unwrap()).is_err());
+}
+
+#[test]
+fn any_number_of_clients_is_named_by_letter_and_address() {
+    let clients: Vec<(i64, f64, f64, f64)> = (0..40)
+        .zip(0..)
+        .map(|(lane, n)| {
+            let at = f64::from(n) * 1000.0;
+            (100 + lane, at, at + 20_000.0, at + 30_000.0)
+        })
+        .collect();
+    let strip = strip(&trace("threads-server", &clients));
+    assert_eq!(strip.clients.len(), 40);
+    assert_eq!(strip.lanes.len(), 40);
+    let letters: Vec<&str> =
+        strip.clients.iter().map(|it| it.letter.as_str()).collect();
+    assert_eq!(letters[25..28], ["Z", "AA", "AB"]);
+    let svg = draw(&[strip], Language::English);
+    roxmltree::Document::parse(&svg).unwrap();
+    for port in 5000..5040 {
+        assert!(svg.contains(&format!(">127.0.0.1:{port}<")), "{port}");
+    }
+    assert!(svg.contains(">AN<"), "the fortieth has a letter of its own");
+}
+
+#[test]
+fn servers_that_share_a_file_are_told_apart() {
+    let one = [(7, 0.0, 50.0, 900.0), (7, 20.0, 30.0, 600.0)];
+    let other = [(8, 0.0, 50.0, 900.0)];
+    let third = [(9, 0.0, 50.0, 900.0), (10, 20.0, 30.0, 600.0)];
+    let mut text = trace("mux-server", &one);
+    text += trace("mux-server", &other).trim_start_matches("[\n");
+    text += trace("process-server", &third).trim_start_matches("[\n");
+    let whole = Trace::parse(&text).unwrap();
+    let strips: Vec<Strip> =
+        whole.servers().iter().map(|it| Strip::new(it).unwrap()).collect();
+    let found: Vec<(&str, Model, usize)> = strips
+        .iter()
+        .map(|it| (it.server.as_str(), it.model, it.clients.len()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("mux-server 7", Model::Loop, 2),
+            ("mux-server 8", Model::Loop, 1),
+            ("process-server 9", Model::Processes, 2),
+        ]
+    );
+    let svg = draw(&strips, Language::English);
+    for server in ["mux-server 7", "mux-server 8", "process-server 9"] {
+        assert!(svg.contains(server), "{server}");
+    }
+}
+
+#[test]
+fn a_port_that_is_used_again_is_another_client() {
+    let again = [(7, 0.0, 50.0, 900.0)];
+    let later = [(8, 5000.0, 5050.0, 5900.0)];
+    let mut text = trace("threads-server", &again);
+    text += trace("threads-server", &later).trim_start_matches("[\n");
+    let trace = Trace::parse(&text.replace("\"pid\":8", "\"pid\":7")).unwrap();
+    let strip = Strip::new(&trace).unwrap();
+    assert_eq!(strip.clients.len(), 2);
+    let whose = |bar: &Bar| bar.client;
+    let lane = &strip.lanes[0];
+    let bars: Vec<usize> = lane.bars.iter().map(whose).collect();
+    assert_eq!(bars, [0, 0, 0, 0, 1, 1, 1, 1]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Traces in the Trace Event Format: a JSON array, whose closing bracket may
 //! be missing since whoever writes it may be killed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -116,6 +116,66 @@ impl Trace {
             .map(|(_, name)| name)
             .find(|name| *name != CLIENTS)
             .unwrap_or("server")
+    }
+
+    /// The server and its process: `threads-server 4711`. Of the processes
+    /// that a server has created, the first one stands for all.
+    #[must_use]
+    pub fn server(&self) -> String {
+        let name = self.server_name();
+        let mut all = self.names("process_name");
+        match all.find(|(_, other)| *other == name) {
+            Some(((process, _), _)) => format!("{name} {process}"),
+            None => name.to_owned(),
+        }
+    }
+
+    /// The traces of the servers that have written into one file, in the
+    /// order in which they began. Threads and loops belong to the server whose
+    /// process they are in. A process that serves a client is a process of its
+    /// own, and the file does not say who has created it: all of those make
+    /// one trace.
+    #[must_use]
+    pub fn servers(&self) -> Vec<Self> {
+        let names: Vec<((i64, i64), &str)> =
+            self.names("process_name").collect();
+        let server = |process: i64| -> Option<(&str, i64)> {
+            let last = names.iter().rev().find(|((it, _), _)| *it == process);
+            let (_, name) = last?;
+            match *name {
+                CLIENTS => None,
+                name if name.contains("process") => Some((name, 0)),
+                name => Some((name, process)),
+            }
+        };
+        let mut servers: Vec<(&str, i64)> = Vec::new();
+        for event in &self.events {
+            if let Some(server) = server(event.pid)
+                && !servers.contains(&server)
+            {
+                servers.push(server);
+            }
+        }
+        if servers.len() < 2 {
+            return vec![self.clone()];
+        }
+        let of = |wanted: (&str, i64)| {
+            let own = |it: &&Event| server(it.pid) == Some(wanted);
+            let addresses: BTreeSet<&str> = self
+                .events
+                .iter()
+                .filter(own)
+                .filter_map(Event::client)
+                .collect();
+            // The clients' own part goes with the server that served them.
+            let belongs = |it: &&Event| match server(it.pid) {
+                Some(server) => server == wanted,
+                None => it.client().is_none_or(|it| addresses.contains(it)),
+            };
+            let events = self.events.iter().filter(belongs).cloned();
+            Self { events: events.collect() }
+        };
+        servers.into_iter().map(of).collect()
     }
 
     /// What a lane is called.

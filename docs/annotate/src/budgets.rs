@@ -1,0 +1,160 @@
+//! How long the reading of each approach may be.
+//!
+//! Counted are lines of code: neither blank nor comment, nor of a test.
+
+use std::path::Path;
+use std::{fs, io};
+
+use crate::project;
+
+/// Files whose code lines together must not exceed a number.
+struct Budget {
+    /// What is read.
+    name: &'static str,
+    /// The most code lines.
+    most: usize,
+    /// Files, and folders whose `.rs` files count, but none deeper.
+    paths: &'static [&'static str],
+}
+
+/// What an approach has beside its default form, or outside the path.
+const BESIDE: &[&str] = &[
+    "common/src/crash.rs",
+    "threads-server/src/workers.rs",
+    "process-server/src/workers.rs",
+    "mux-server/src/workers.rs",
+    "mux-server/src/select.rs",
+    "mux-server/src/epoll.rs",
+];
+
+const BUDGETS: &[Budget] = &[
+    Budget {
+        name: "the main.rs of threads-server",
+        most: 80,
+        paths: &["threads-server/src/main.rs"],
+    },
+    Budget {
+        name: "the main.rs of process-server",
+        most: 80,
+        paths: &["process-server/src/main.rs"],
+    },
+    Budget {
+        name: "the main.rs of mux-server",
+        most: 80,
+        paths: &["mux-server/src/main.rs"],
+    },
+    Budget {
+        name: "the first lesson of threads",
+        most: 230,
+        paths: &[
+            "threads-server/src/main.rs",
+            "common/src/echo.rs",
+            "common/src/closing.rs",
+        ],
+    },
+    Budget {
+        name: "the first lesson of processes",
+        most: 230,
+        paths: &[
+            "process-server/src/main.rs",
+            "common/src/echo.rs",
+            "common/src/closing.rs",
+        ],
+    },
+    Budget {
+        name: "the first lesson of the loop",
+        most: 330,
+        paths: &[
+            "mux-server/src/main.rs",
+            "mux-server/src/client.rs",
+            "common/src/closing.rs",
+        ],
+    },
+    Budget {
+        name: "the approach of threads",
+        most: 780,
+        paths: &["threads-server/src", "common/src"],
+    },
+    Budget {
+        name: "the approach of processes",
+        most: 950,
+        paths: &["process-server/src", "common/src"],
+    },
+    Budget {
+        name: "the approach of the loop",
+        most: 1300,
+        paths: &["mux-server/src", "common/src"],
+    },
+];
+
+/// What one budget allows and what is read.
+pub struct Reading {
+    /// What is read.
+    pub name: &'static str,
+    /// The most code lines.
+    pub most: usize,
+    /// Each file with its code lines, in order.
+    pub files: Vec<(String, usize)>,
+}
+
+impl Reading {
+    /// All code lines together.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.files.iter().map(|(_, lines)| lines).sum()
+    }
+
+    /// What is wrong, if that is too much to read.
+    #[must_use]
+    pub fn excess(&self) -> Option<String> {
+        let (total, most) = (self.total(), self.most);
+        let files = self.files.iter();
+        let files: Vec<_> =
+            files.map(|(path, lines)| format!("{path} {lines}")).collect();
+        (total > most).then(|| {
+            format!(
+                "{}: {total} code lines, at most {most} ({})",
+                self.name,
+                files.join(", ")
+            )
+        })
+    }
+}
+
+/// Counts what each budget is about.
+///
+/// # Errors
+///
+/// Where a file is missing or cannot be read.
+pub fn readings(root: &Path) -> io::Result<Vec<Reading>> {
+    let count = |budget: &Budget| {
+        let mut files = Vec::new();
+        for path in budget.paths {
+            for path in files_of(root, path)? {
+                let source = project::read(root, &path)?
+                    .map_err(|error| io::Error::other(error.to_string()))?;
+                files.push((path, source.code_count()));
+            }
+        }
+        Ok(Reading { name: budget.name, most: budget.most, files })
+    };
+    BUDGETS.iter().map(count).collect()
+}
+
+/// A file, or those directly in a folder that belong to the default form.
+fn files_of(root: &Path, path: &str) -> io::Result<Vec<String>> {
+    if !root.join(path).is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(root.join(path))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let file = format!("{path}/{name}");
+        let is_rust = Path::new(&name).extension().is_some_and(|e| e == "rs");
+        if is_rust && !BESIDE.contains(&file.as_str()) {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Tests what the checks of the exercises say: docs/exercises/checks_test.py
+
+A server that makes one typical mistake stands in the place of a student's.
+"""
+
+import contextlib
+import io
+import os
+import pathlib
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import unittest.mock
+
+import checks
+
+HERE = pathlib.Path(__file__).resolve()
+
+
+def serve(mistake):
+    """A server of the exercises, by threads, with one mistake, or with none."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+    listener = socket.create_server(("127.0.0.1", 0))
+    clients = {}
+    lock = threading.Lock()
+
+    def say(line, stream=sys.stdout):
+        print(line, file=stream, flush=True)
+
+    def name_all():
+        stream = sys.stdout if mistake == "stdout" else sys.stderr
+        while True:
+            for address in list(clients):
+                say(f"still connected: {address}", stream)
+            time.sleep(0.2 if mistake == "often" else 1)
+
+    def talk(client, address):
+        say(f"thread 1      {address}  connected")
+        while data := client.recv(1024):
+            client.sendall(data)
+            with lock:
+                for other in clients.values():
+                    if other is client:
+                        continue
+                    flags = 0 if mistake == "deaf" else socket.MSG_DONTWAIT
+                    with contextlib.suppress(OSError):
+                        other.send(data, flags)
+        with lock:
+            del clients[address]
+        client.close()
+        say(f"thread 1      {address}  closed: one exchange")
+
+    say("a server listening on 127.0.0.1:%d" % listener.getsockname()[1])
+    if mistake in ("none", "stdout", "often"):
+        threading.Thread(target=name_all, daemon=True).start()
+    while True:
+        client, (host, port) = listener.accept()
+        with lock:
+            clients[f"{host}:{port}"] = client
+        arguments = client, f"{host}:{port}"
+        threading.Thread(target=talk, args=arguments, daemon=True).start()
+
+
+def outcome(check, mistake, language="C"):
+    """The exit status of a check of a server with this mistake, and what was
+    said."""
+    with tempfile.TemporaryDirectory() as room:
+        server = pathlib.Path(room, "server")
+        server.write_text(f'#!/bin/sh\nexec python3 "{HERE}" {mistake}\n')
+        server.chmod(0o755)
+        said = io.StringIO()
+        locale = {"LC_ALL": "", "LC_MESSAGES": "", "LANG": language}
+        with (
+            unittest.mock.patch.object(checks, "build", lambda _: server),
+            unittest.mock.patch.object(checks, "LIMIT", 3),
+            unittest.mock.patch.object(sys, "argv", ["", check, "a server"]),
+            unittest.mock.patch.dict(os.environ, locale),
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+        ):
+            return checks.main(), said.getvalue()
+
+
+class WhatTheChecksSay(unittest.TestCase):
+    def test_a_solution_passes(self):
+        self.assertEqual(outcome("visible", "none"), (0, "Solved.\n"))
+        self.assertEqual(outcome("chat", "quiet"), (0, "Solved.\n"))
+
+    def test_the_wrong_stream_is_named(self):
+        status, said = outcome("visible", "stdout")
+        self.assertEqual(status, 1)
+        self.assertIn("came on standard error; on standard output came", said)
+        self.assertIn("still connected: 127.0.0.1:", said)
+        status, said = outcome("visible", "stdout", "es_MX.UTF-8")
+        self.assertEqual(status, 1)
+        self.assertIn("por la salida de error; por la salida estándar", said)
+
+    def test_nothing_printed_is_no_wrong_stream(self):
+        status, said = outcome("visible", "quiet")
+        self.assertEqual(status, 1)
+        self.assertIn("came on standard error\n", said)
+
+    def test_naming_too_often_is_said_with_its_number(self):
+        status, said = outcome("visible", "often")
+        self.assertEqual(status, 1)
+        self.assertIn("not once a second", said)
+
+    def test_the_client_that_never_reads_is_named(self):
+        status, said = outcome("chat", "deaf")
+        self.assertEqual(status, 1)
+        self.assertIn("a client that is connected and never reads", said)
+        self.assertIn("KiB", said)
+        status, said = outcome("chat", "deaf", "es")
+        self.assertIn("un cliente conectado que nunca lee", said)
+
+    def test_the_errors_of_the_compiler_are_shown(self):
+        with tempfile.TemporaryDirectory() as room:
+            root = pathlib.Path(room)
+            (root / "src").mkdir()
+            (root / "src/main.rs").write_text("fn main() { missing(); }\n")
+            manifest = '[package]\nname = "broken"\nedition = "2024"\n'
+            (root / "Cargo.toml").write_text(manifest)
+            read, write = os.pipe()
+            # Cargo writes to the descriptor, not to Python's sys.stderr.
+            kept = os.dup(2)
+            os.dup2(write, 2)
+            os.close(write)
+            try:
+                with (
+                    unittest.mock.patch.object(checks, "ROOT", root),
+                    unittest.mock.patch.dict(
+                        os.environ, {"CARGO_TARGET_DIR": room + "/target"}
+                    ),
+                    self.assertRaises(checks.CannotCheck) as raised,
+                ):
+                    checks.build("broken")
+            finally:
+                os.dup2(kept, 2)
+                os.close(kept)
+            said = os.read(read, 65536).decode()
+            os.close(read)
+        self.assertIn("does not build", str(raised.exception))
+        self.assertIn("error[E0425]", said)
+        self.assertIn("src/main.rs:1:13", said)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 2 and not sys.argv[1].startswith("-"):
+        serve(sys.argv[1])
+    else:
+        unittest.main(warnings="ignore")
