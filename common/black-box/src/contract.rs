@@ -676,9 +676,7 @@ pub const CONTRACT: &[Section] = &[
             ),
             promise(
                 "accept: errors of the network are passed over at once",
-                &[
-                    "a_connection_lost_before_accept_is_passed_over",
-                ],
+                &["a_connection_lost_before_accept_is_passed_over"],
             ),
             promise(
                 "accept: EINTR and EAGAIN without a word",
@@ -702,9 +700,7 @@ pub const CONTRACT: &[Section] = &[
             ),
             promise(
                 "recv, send: EINTR is repeated",
-                &[
-                    "an_interrupted_transfer_is_repeated",
-                ],
+                &["an_interrupted_transfer_is_repeated"],
             ),
             promise(
                 "recv, send: an error closes that client with its reason",

@@ -415,9 +415,10 @@ fn unsafe_code_stands_only_where_it_is_needed() -> Outcome {
                 }
                 let known = PLACES.iter().any(|place| path.ends_with(place));
                 let before = &lines[number.saturating_sub(8)..number];
-                let argued = before
-                    .iter()
-                    .any(|line| line.trim_start().starts_with("// SAFETY: "));
+                let argued = before.iter().any(|line| {
+                    let line = line.trim_start();
+                    line.starts_with("// SAFETY: ") || line == "/// # Safety"
+                });
                 demand(known && argued, || {
                     format!("{}: {line}", path.display())
                 })?;
