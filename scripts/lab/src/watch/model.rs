@@ -253,7 +253,7 @@ impl Model {
                 self.row(key, at).begin(Some(Doing::Waits), at);
             }
             Line::Event { worker, client, event } => {
-                self.event(worker, client, event, at)
+                self.event(worker, client, event, at);
             }
             Line::Stopped => {
                 self.summary = Some(harmless(text));

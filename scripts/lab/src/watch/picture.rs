@@ -1,4 +1,8 @@
 //! A screen as an SVG file, for the README and the book.
+//!
+//! Both pictures are made on a machine that does nothing else:
+//! `cargo run --profile lab -p lab -- watch mux --script --language en
+//! --picture docs/pictures/watch.svg`, and with `es` and `watch.es.svg`.
 
 use std::fmt::Write;
 
