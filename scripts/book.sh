@@ -14,11 +14,13 @@ scripts/book.sh pdf         prints it: target/book/book.en.pdf and book.es.pdf;
 scripts/book.sh check       checks everything; check NAME: one part of it:
                             builder, build, repeat, translation, identity,
                             sources, links, claims, browser, transcripts,
-                            exercises
+                            exercises, pages
 scripts/book.sh check --self-test
                             plants every fault once and sees the check fail
 scripts/book.sh messages    writes docs/po/messages.pot: all that is translated
 scripts/book.sh merge       brings docs/po/es.po up to the book
+scripts/book.sh pages       writes SECURITY.es.md, docs/faults.es.md and
+                            docs/soak.es.md from the English ones
 EOF
 }
 
@@ -188,6 +190,7 @@ check)
   transcripts) docs/transcripts/transcripts.py check "${@:3}" ;;
   exercises) docs/exercises/check.sh "${@:3}" ;;
   builder) builder test ;;
+  pages) docs/po/pages.py check ;;
   --self-test)
     driver
     changed_transcript
@@ -196,6 +199,7 @@ check)
   '')
     driver
     builder test
+    docs/po/pages.py check
     book check
     docs/transcripts/transcripts.py check
     docs/exercises/check.sh
@@ -208,6 +212,9 @@ check)
   ;;
 messages)
   book messages docs/po
+  ;;
+pages)
+  docs/po/pages.py write
   ;;
 merge)
   book messages docs/po

@@ -188,9 +188,9 @@ impl Listener {
     ///
     /// The failure itself, if only a mistake in this program can cause it.
     pub fn retry_or_fail(&self, errno: Errno) -> Result<(), Failure> {
-        // ENOSPC: epoll(7) has a limit for each user. EINVAL: the limit of
-        // open files was lowered below the number of descriptors, poll(2).
-        if !matches!(errno, Errno::ENOMEM | Errno::ENOSPC | Errno::EINVAL) {
+        // ENOSPC: epoll(7) has a limit for each user. EMFILE: the limit of
+        // open files was lowered below the number of descriptors.
+        if !matches!(errno, Errno::ENOMEM | Errno::ENOSPC | Errno::EMFILE) {
             return Err(errno.into());
         }
         // The call that could wait has failed, so the thread sleeps instead.
@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn only_a_mistake_ends_the_wait_for_sockets() {
         let listener = listener("--port 0");
-        for errno in [Errno::ENOMEM, Errno::ENOSPC, Errno::EINVAL] {
+        for errno in [Errno::ENOMEM, Errno::ENOSPC, Errno::EMFILE] {
             assert!(listener.retry_or_fail(errno).is_ok());
         }
         assert!(listener.retry_or_fail(Errno::EBADF).is_err());

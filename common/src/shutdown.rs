@@ -261,6 +261,8 @@ impl Stop {
         match poll(&mut waited, timeout_until(nearest)) {
             // The signal has also written its byte, which the next wait finds.
             Ok(_) | Err(Errno::EINTR) => {}
+            // The limit of open files is lower than this list is long.
+            Err(Errno::EINVAL) => return Err(Errno::EMFILE),
             Err(errno) => return Err(errno),
         }
         // Emptied here, so that the next wait does not end at once.

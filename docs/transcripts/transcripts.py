@@ -209,6 +209,8 @@ class Session:
         """Ends what a failed session has left running; these are sessions of
         their own, started here."""
         for terminal in self.terminals.values():
+            if not terminal.process:
+                continue
             try:
                 os.killpg(terminal.process.pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -332,10 +334,18 @@ class Session:
     def wait_for_system(self, what, number):
         """Waits for what no program prints: see `facts`."""
         end = time.monotonic() + LIMIT
-        while (now := self.facts()[what]) != number:
+        while (now := self.fact(what)) != number:
             if time.monotonic() > end:
                 raise Failed(f"{what}: {now}, not {number}")
             time.sleep(0.01)
+
+    def fact(self, what):
+        """One of the facts, or why it is not known: cargo may still build
+        the program, and a thread may end while its folder is read."""
+        try:
+            return self.facts()[what]
+        except (Failed, OSError) as error:
+            return error
 
     def facts(self):
         """What the kernel says of the server."""
@@ -356,14 +366,18 @@ class Session:
                 unread += int(fields[4].split(":")[1], 16)
         return {
             "threads": len(os.listdir(f"/proc/{server}/task")),
+            "asleep": sum(
+                path.read_text().rsplit(") ", 1)[1].startswith("S")
+                for path in pathlib.Path(f"/proc/{server}/task").glob("*/stat")
+            ),
             "children": children,
             "connections": connections,
             "unread": unread,
         }
 
     def server(self):
-        """The process id of the server: the eldest of its name in the first
-        terminal."""
+        """The process id of the server, or of the program of the deadlock: the
+        eldest of its name in the first terminal."""
         session = self.terminals[1].process.pid
         found = []
         for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
@@ -373,7 +387,8 @@ class Session:
                 continue
             name, fields = text[text.index("(") + 1:].rsplit(") ", 1)
             fields = fields.split()
-            if name.endswith("-server") and int(fields[3]) == session:
+            named = name.endswith("-server") or name == "deadlock"
+            if named and int(fields[3]) == session:
                 found.append((int(fields[19]), int(path.parent.name)))
         if not found:
             raise Failed("there is no server in terminal 1")
@@ -561,13 +576,17 @@ def build():
     """Builds what the sessions run; returns where cargo has put it."""
     servers = ("threads-server", "process-server", "mux-server")
     cargo("build", "--quiet", *(w for s in servers for w in ("-p", s)))
+    cargo("build", "--quiet", "-p", "threads-server", "--examples")
     metadata = cargo("metadata", "--no-deps", "--format-version", "1")
     return json.loads(metadata)["target_directory"]
 
 
 def lacking():
     """What a machine must have, or the sessions would fail without a word."""
-    tools = "bash curl nc od pgrep prlimit pstree seq ss strace timeout xargs"
+    tools = (
+        "bash curl nc od pgrep prlimit ps pstree python3 rustc seq ss strace "
+        "timeout xargs"
+    )
     for tool in tools.split():
         if not shutil.which(tool):
             yield f"there is no {tool}"
@@ -587,6 +606,7 @@ def outputs(name):
 # The commands of the READMEs that are run by other checks.
 RUN_ELSEWHERE = (
     "cargo test",
+    "scripts/balance.sh",
     "scripts/demo.sh",
     "scripts/book.sh",
     "cargo run --profile lab -p lab",

@@ -3,9 +3,8 @@
 //! Like `select.rs`, but the list may be of any length. The kernel still looks
 //! at every entry in every call.
 
-// A table ordered by number, and a way to reuse memory.
+// A table ordered by number, and descriptors.
 use std::collections::BTreeMap;
-use std::mem;
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use std::sync::Arc;
 
@@ -22,8 +21,6 @@ use crate::poller::{Interest, Poller, Socket, raw_fd};
 pub struct Poll {
     /// The sockets watched, by the numbers of their descriptors.
     sockets: BTreeMap<RawFd, (Socket, Interest)>,
-    /// An empty buffer, reused so that no wait allocates.
-    poll_fds: Vec<PollFd<'static>>,
 }
 
 impl Poller for Poll {
@@ -51,31 +48,31 @@ impl Poller for Poll {
         timeout: PollTimeout,
     ) -> nix::Result<()> {
         // A `PollFd` borrows its socket, so the list is made anew for each
-        // wait; only its memory is kept.
-        let mut poll_fds: Vec<PollFd> = mem::take(&mut self.poll_fds);
-        poll_fds.extend(self.sockets.values().map(|(socket, interest)| {
+        // wait.
+        let poll_fds = self.sockets.values().map(|(socket, interest)| {
             // A listening socket is readable while a client is in its queue.
             let events = match interest {
                 Interest::Receive | Interest::Accept => PollFlags::POLLIN,
                 Interest::Send => PollFlags::POLLOUT,
             };
             PollFd::new(socket.as_fd(), events)
-        }));
+        });
+        let mut poll_fds: Vec<PollFd> = poll_fds.collect();
         // The loop sleeps here.
-        let result = poll(&mut poll_fds, timeout).map(drop);
+        let mut result = poll(&mut poll_fds, timeout).map(drop);
         // EINVAL: the list is longer than the limit of open files, which was
         // lowered while the server runs, see prlimit(1).
         if result == Err(Errno::EINVAL) {
             let limit = getrlimit(Resource::RLIMIT_NOFILE)?.0;
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             poll_in_pieces(&mut poll_fds, limit);
+            // The caller treats this like accept(2) without a descriptor.
+            result = Err(Errno::EMFILE);
         }
         // The kernel does not say which entries it has marked. POLLERR and
         // POLLHUP are marked even where nothing asked for them.
         let marked = poll_fds.iter().filter(|entry| entry.any() != Some(false));
         ready.extend(marked.map(|entry| entry.as_fd().as_raw_fd()));
-        // `collect` into the same memory: the empty list borrows no socket.
-        self.poll_fds = poll_fds.into_iter().map_while(|_| None).collect();
         result
     }
 }

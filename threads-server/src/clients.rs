@@ -84,12 +84,15 @@ impl Clients {
             self.context.log.print_event(worker, address, &event);
         }
         // Two threads that add at the same time could lose one of the sums;
-        // the lock makes one of them wait. Removing the table's reference, the
-        // last one, closes the socket.
+        // the lock makes one of them wait.
         let mut state = self.lock();
         let was_full = state.active.len() >= self.context.options.max_clients;
-        state.active.remove(&number);
+        let stream = state.active.remove(&number);
         state.totals += totals;
+        // Dropping the last reference closes the socket; no other thread has
+        // to wait for that.
+        drop(state);
+        drop(stream);
         // The main thread waits for the end of a thread only at the client
         // limit and during a stop.
         if was_full || shutdown::requested() {

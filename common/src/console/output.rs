@@ -153,8 +153,11 @@ fn is_writable(out: BorrowedFd, patience: PollTimeout) -> bool {
     let mut streams = [PollFd::new(out, PollFlags::POLLOUT)];
     // poll(2) sets POLLOUT for a file always, and for a pipe if PIPE_BUF
     // bytes fit.
-    poll(&mut streams, patience).is_ok_and(|ready| ready > 0)
-        && streams[0].any().unwrap_or(false)
+    match poll(&mut streams, patience) {
+        Ok(ready) => ready > 0 && streams[0].any().unwrap_or(false),
+        // The kernel is short of memory: the write itself must tell.
+        Err(_) => true,
+    }
 }
 
 #[cfg(test)]

@@ -272,7 +272,7 @@ fn never_end(form: &Form) -> Outcome<Duration> {
     let address = client.address.to_string();
     let closed = |line: &str| {
         let own = line.contains(&address);
-        (own && line.ends_with("  closed")).then_some(())
+        (own && line.ends_with("  closed: one exchange")).then_some(())
     };
     server.stdout.find("its end", closed)?;
     let took = begin.elapsed();
@@ -389,12 +389,13 @@ fn of_the_allocator(line: &str) -> bool {
 fn unsafe_code_stands_only_where_it_is_needed() -> Outcome {
     // The handlers, the fork, the end of a forked process, and a question
     // that the kernel answers through ioctl(2) alone.
-    const PLACES: [&str; 6] = [
+    const PLACES: [&str; 7] = [
         "common/src/closing.rs",
         "common/src/crash.rs",
-        "common/src/stop.rs",
+        "common/src/shutdown.rs",
         "process-server/src/children.rs",
         "process-server/src/main.rs",
+        "process-server/src/signals.rs",
         "process-server/src/workers.rs",
     ];
     for directory in

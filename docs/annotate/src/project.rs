@@ -14,6 +14,7 @@ pub const FOLDERS: &[&str] = &[
     "mux-server/src",
     "common/src",
     "common/examples",
+    "threads-server/examples",
     "docs/python",
 ];
 

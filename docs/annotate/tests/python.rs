@@ -339,6 +339,56 @@ fn reaps_its_children(program: &str) {
     server.stop_quietly();
 }
 
+// The chapter on what threads can do to each other.
+
+/// With the GIL no two threads compute at the same time, however free the
+/// machine is. What is called free-threaded is asked, not believed: here it
+/// is the plain Python under another name.
+#[test]
+fn with_the_gil_threads_use_one_core() {
+    if !python_is_here() {
+        return;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("free-threaded");
+    fs::create_dir_all(&folder).expect("a folder");
+    let python = folder.join("python3.13t");
+    fs::write(&python, "#!/bin/sh\nexec python3 \"$@\"\n").expect("a file");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&python, mode).expect("my own file");
+    let path = std::env::var("PATH").expect("a path");
+    let output = Command::new("python3")
+        .arg(directory().join("gil.py"))
+        .env("PATH", format!("{}:{path}", folder.display()))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .expect("python3 starts");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let mut runs = 0;
+    let mut has_gil = false;
+    let mut names = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["Python", _, with, "the", "GIL"] => {
+                has_gil = with == "with";
+                runs += 1;
+            }
+            [count, kind, _, "s", cores, "cores"] => {
+                let cores: f64 = cores.parse().expect("a number");
+                let most = if has_gil && kind == "threads" { 1.1 } else { 2.1 };
+                assert!(cores <= most, "{line}");
+                names.push(format!("{count} {kind}"));
+            }
+            _ => panic!("{line}"),
+        }
+    }
+    let expected = ["1 thread", "2 threads", "2 processes"];
+    // At least twice: other Pythons may be installed.
+    assert!(runs >= 2, "{text}");
+    assert_eq!(names, expected.repeat(runs), "{text}");
+}
+
 /// A program that runs. It and its children are a process group of their own,
 /// and are killed when the test is over, however it ends.
 struct Server {

@@ -124,7 +124,7 @@ fn a_difference_is_seen() {
 
 #[test]
 fn what_the_readmes_name_is_there() {
-    for name in ["README.md", "README.es.md"] {
+    for name in ["README.md", "README.es.md", "CONTRIBUTING.md"] {
         let found = skeleton(&read(name));
         let local = found.links.iter().filter(|link| !link.contains("://"));
         let paths = found.paths.iter().filter(|path| path.contains('/'));

@@ -17,6 +17,7 @@ use mdbook_preprocessor::book::{Book, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
 
 use crate::annotated::{self, Column, escape};
+use crate::compare::Comparison;
 use crate::verdicts::Evaluation;
 use crate::words::{Language, Word};
 
@@ -204,6 +205,11 @@ impl<'a> Context<'a> {
                 self.evaluation()?.table(approach, language)?
             }
             ["claim", id] => self.evaluation()?.claim(id, language)?,
+            ["compare", "machine"] => Comparison::read(self.root)?.machine(),
+            ["compare", kind, count] => {
+                let count = count.parse().context("how many clients?")?;
+                Comparison::read(self.root)?.table(kind, count, language)?
+            }
             ["transcript", name] => self.transcript(name)?,
             ["minutes", number] => {
                 let count: u32 = number.parse().context("how many minutes?")?;

@@ -10,6 +10,7 @@ use check::Book;
 mod annotated;
 mod build;
 mod check;
+mod compare;
 mod directives;
 mod extent;
 mod html;

@@ -349,3 +349,17 @@ fn a_long_file_is_folded_from_where_it_is_too_long() {
     // A short one is not.
     assert!(!english("{{#annotated a.rs}}").contains("class=\"part\""));
 }
+
+#[test]
+fn a_comparison_has_the_best_first_and_a_bar_for_each() {
+    let table = english("{{#compare exchange 8}}");
+    let (first, rest) = table.split_once("C fork &lt;each&gt;").unwrap();
+    assert!(!first.contains("threads-server"), "{table}");
+    assert!(rest.contains("threads-server") && rest.contains("--share:50%"));
+    assert!(table.contains(">2\u{202f}000<") && table.contains("1.50 µs"));
+    assert!(table.contains("class=\"ours\""), "{table}");
+    assert!(spanish("{{#compare exchange 8}}").contains("por segundo"));
+    assert!(english("{{#compare machine}}").contains("Abacus × 2"));
+    assert!(wrong("{{#compare exchange 9}}").contains("no exchange of 9"));
+    assert!(wrong("{{#compare nothing 9}}").contains("no work nothing"));
+}

@@ -7,6 +7,7 @@ pub mod load;
 pub mod peer;
 mod progress;
 pub mod timeline;
+pub mod watch;
 
 /// Prints a line; ends the program when nobody reads any more (`| head`).
 macro_rules! out {

@@ -11,7 +11,7 @@
 //! instead, and [`plot`] draws them. [`claims`] holds what the course claims of
 //! each approach, with the rules of the verdicts; [`evaluate`] does the
 //! experiments and writes them down, with [`bars`]; [`timeline`] draws who
-//! waits for whom, with [`svg`]. What is written in C or Python to be
+//! waits for whom, with [`svg`]; [`watch`] shows it live. What is written in C or Python to be
 //! compared with stands in `scripts/lab/peers`, what is written in Rust in
 //! [`peer`].
 
@@ -34,3 +34,4 @@ pub mod svg;
 pub mod table;
 pub mod text;
 pub mod timeline;
+pub mod watch;

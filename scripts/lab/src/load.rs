@@ -346,8 +346,8 @@ pub struct Outcome {
     pub latency: Histogram<u64>,
     /// What went wrong; such operations are not in the histogram.
     pub errors: Errors,
-    /// Open loop: operations that should have begun, or had begun, and were
-    /// not over a time-out after the end.
+    /// Open loop, or a run that was asked to stop: operations that should have
+    /// begun, or had begun, and were not over a time-out after the end.
     pub unfinished: u64,
     /// Processor time of the client over its threads.
     pub client_cpu: Duration,

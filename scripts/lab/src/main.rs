@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use commands::{compare, evaluate, growth, load, peer, timeline};
+use commands::{compare, evaluate, growth, load, peer, timeline, watch};
 
 /// Measures the three servers on this machine, beside what others write in
 /// the same models. All load goes to the loopback.
@@ -33,6 +33,9 @@ enum Command {
     /// Draws who waits for whom: the three servers, and one that serves one
     /// after the other, with the same four clients
     Timeline(timeline::Arguments),
+    /// Shows a server live on this terminal: who serves whom, who waits for
+    /// whom, and the address that a class has to type
+    Watch(watch::Arguments),
     /// Runs a peer that is written in Rust; others start it to measure it.
     #[command(hide = true)]
     Peer(peer::Arguments),
@@ -56,6 +59,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Growth(arguments) => growth::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Timeline(arguments) => timeline::run(arguments),
+        Command::Watch(arguments) => watch::run(arguments),
         Command::Peer(arguments) => peer::run(arguments),
     }
 }

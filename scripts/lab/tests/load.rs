@@ -5,6 +5,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -115,6 +116,43 @@ fn a_count_is_kept_exactly() {
             plan.pace = Pace::Open(2000.0);
             assert_eq!(run(&plan).completed, 100);
         }
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_abandons_no_exchange() {
+    let replies = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&replies);
+    let target = serve(Arc::new(move |client: &mut TcpStream| {
+        let mut buffer = [0; 1024];
+        let size = client.read(&mut buffer)?;
+        // At any moment exchanges are under way.
+        thread::sleep(Duration::from_millis(20));
+        counter.fetch_add(1, Ordering::SeqCst);
+        client.write_all(&buffer[..size])
+    }));
+    for pace in [Pace::Closed, Pace::Open(200.0)] {
+        replies.store(0, Ordering::SeqCst);
+        let live = Live::default();
+        let exchange = Shape::Exchange(Ending::Server);
+        let mut plan = quick(target, exchange, 16);
+        plan.pace = pace;
+        plan.limit = Limit::Time(Duration::from_secs(60));
+        let outcome = thread::scope(|scope| {
+            scope.spawn(|| {
+                while replies.load(Ordering::SeqCst) < 100 {
+                    thread::yield_now();
+                }
+                live.stop.store(true, Ordering::Relaxed);
+            });
+            load::run(&plan, &live, &()).unwrap()
+        });
+        assert!(outcome.elapsed < Duration::from_secs(30), "{outcome:?}");
+        assert_eq!(outcome.errors.total(), 0, "{outcome:?}");
+        assert_eq!(outcome.unfinished, 0, "{outcome:?}");
+        // The first exchange opens the run and does not count.
+        let replies = replies.load(Ordering::SeqCst);
+        assert_eq!(outcome.completed + 1, replies, "{pace:?}: {outcome:?}");
     }
 }
 

@@ -40,6 +40,11 @@ pub const EXEMPT: &[(&str, &str)] = &[
         "the locks of the standard library; no cause outside, and EINTR and \
          EAGAIN are its daily bread",
     ),
+    (
+        "getpeername",
+        "says whether the connection still exists; a failure means that it \
+         does not",
+    ),
     ("getpid", "cannot fail"),
     ("getppid", "cannot fail"),
     ("gettid", "cannot fail"),

@@ -235,6 +235,11 @@ const INTERRUPTED: &[Fault] = &[fault(Harm::Nobody, Words::None, &["EINTR"])];
 const AGAIN: &[Fault] =
     &[fault(Harm::Nobody, Words::None, &["EINTR", "EAGAIN"])];
 /// A wait that the kernel has no memory for.
+/// poll(2) fails with EINVAL where the limit of open files was lowered.
+const POLL: &[Fault] = &[
+    fault(Harm::Nobody, Words::None, &["EINTR"]),
+    fault(Harm::Nobody, Words::One, &["ENOMEM", "EINVAL"]),
+];
 const WAIT: &[Fault] = &[
     fault(Harm::Nobody, Words::None, &["EINTR"]),
     fault(Harm::Nobody, Words::One, &["ENOMEM"]),
@@ -360,8 +365,7 @@ pub const TABLE: &[Row] = &[
         Drive::Talk,
         BLOCKING,
         &[
-            fault(Harm::Nobody, Words::None, &["EINTR"]),
-            fault(Harm::One, Words::None, &["EAGAIN"]),
+            fault(Harm::Nobody, Words::None, &["EINTR", "EAGAIN"]),
             fault(Harm::One, Words::None, SEND),
         ],
     ),
@@ -409,9 +413,9 @@ pub const TABLE: &[Row] = &[
         Whom::Door,
         Drive::Visit,
         &["threads", "process", "mux-poll", "mux-poll-workers"],
-        WAIT,
+        POLL,
     ),
-    row("poll", "poll", Whom::Main, Drive::Visit, &["process-workers"], WAIT),
+    row("poll", "poll", Whom::Main, Drive::Visit, &["process-workers"], POLL),
     Row {
         whens: &[1],
         ..row(
@@ -508,7 +512,15 @@ pub const TABLE: &[Row] = &[
         &["process-workers"],
         &[fault(Harm::Nobody, Words::One, &["EAGAIN", "ENOMEM"])],
     ),
-    row("wait4", "wait4", Whom::Main, Drive::Visit, PROCESS, INTERRUPTED),
+    row("wait4", "wait4", Whom::Main, Drive::Visit, &["process"], INTERRUPTED),
+    row(
+        "wait4-worker",
+        "wait4",
+        Whom::Main,
+        Drive::Kill,
+        &["process-workers"],
+        INTERRUPTED,
+    ),
     // The pipes.
     Row {
         pipe: Some(Pipe::Output),
@@ -677,13 +689,13 @@ pub const MISTAKES: &[Row] = &[
         "poll",
         Whom::Door,
         &["threads", "process", "mux-poll", "mux-poll-workers"],
-        &[fault(Harm::Perhaps, Words::One, &["EFAULT", "EINVAL"])],
+        &[fault(Harm::Perhaps, Words::One, &["EFAULT"])],
     ),
     mistake(
         "poll",
         Whom::Main,
         &["process-workers"],
-        &[fault(Harm::Perhaps, Words::One, &["EFAULT", "EINVAL"])],
+        &[fault(Harm::Perhaps, Words::One, &["EFAULT"])],
     ),
     mistake(
         "pselect6",

@@ -135,7 +135,8 @@ enum Phase {
     Opening,
     WarmUp,
     Counting,
-    /// Open loop: no more arrivals, but those that have arrived are finished.
+    /// Open loop, or a run that was asked to stop: no operation is added, but
+    /// those that have arrived, or have begun, are finished.
     Draining,
 }
 
@@ -270,6 +271,8 @@ impl<'run> Worker<'run> {
         let mut cpu_before = Duration::ZERO;
         let mut housekeeping = Instant::now() + HOUSEKEEPING;
         let mut events = Events::with_capacity(1024);
+        // The drain was begun by a request to stop.
+        let mut finishes = false;
         loop {
             let mut now = Instant::now();
             if self.phase == Phase::WarmUp && now >= start {
@@ -287,18 +290,23 @@ impl<'run> Worker<'run> {
             let over = now >= end || self.live.stops();
             if self.phase == Phase::Counting {
                 let exhausted = self.allowance == 0 && self.under_way == 0;
-                if self.arrivals.is_none() && (over || exhausted) {
+                let stopped = self.live.stops();
+                let closed = self.arrivals.is_none();
+                if closed && (over && !stopped || exhausted) {
                     break;
                 }
-                if self.arrivals.is_some() && (over || self.allowance == 0) {
+                // A run that was asked to stop abandons no operation that it
+                // has begun: each is completed or counted as an error.
+                if over || !closed && self.allowance == 0 {
                     self.phase = Phase::Draining;
-                    end = now.max(end.min(now));
+                    finishes = stopped;
+                    end = now;
                 }
             }
             if self.phase == Phase::Draining {
                 let given_up = now >= end + self.plan.timeout;
                 let done = self.under_way == 0 && self.queue.is_empty();
-                if given_up || done || self.live.stops() {
+                if given_up || done || self.live.stops() && !finishes {
                     break;
                 }
             }
@@ -324,7 +332,7 @@ impl<'run> Worker<'run> {
 
     fn outcome(mut self, elapsed: Duration, client_cpu: Duration) -> Outcome {
         let mut unfinished = 0;
-        if self.arrivals.is_some() {
+        if self.arrivals.is_some() || self.phase == Phase::Draining {
             unfinished = self.under_way + self.queue.len() as u64;
         }
         for slot in &self.slots {
@@ -409,6 +417,9 @@ impl<'run> Worker<'run> {
 
     /// Open loop: queues those that should have begun by now.
     fn let_arrive(&mut self, now: Instant) {
+        if self.phase == Phase::Draining {
+            return;
+        }
         let Some(arrivals) = &mut self.arrivals else {
             return;
         };
@@ -432,6 +443,9 @@ impl<'run> Worker<'run> {
             {
                 self.begin(slot, intended);
             }
+            return;
+        }
+        if self.phase == Phase::Draining {
             return;
         }
         for _ in 0..self.free.len() {
@@ -494,7 +508,7 @@ impl<'run> Worker<'run> {
 
     fn closed_loop_has_more(&self) -> bool {
         self.arrivals.is_none()
-            && self.phase != Phase::Opening
+            && !matches!(self.phase, Phase::Opening | Phase::Draining)
             && self.allowance > 0
     }
 

@@ -1,0 +1,283 @@
+//! The comparison with what others have written, from the lab's result file:
+//! a table for each kind of work, and in it a bar for each program.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::Deserialize;
+
+use crate::annotated::escape;
+use crate::words::Language;
+
+const FILE: &str = "docs/evaluation/compare.json";
+
+/// How to have it.
+const COMMAND: &str = "cargo run --release -p lab -- compare";
+
+/// All that was compared.
+#[derive(Debug, Deserialize)]
+pub struct Comparison {
+    began: String,
+    complete: bool,
+    machine: Machine,
+    /// The names of the programs, by their keys.
+    programs: BTreeMap<String, String>,
+    samples: Vec<Sample>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Machine {
+    cpu: String,
+    processors: usize,
+    kernel: String,
+    system: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sample {
+    program: String,
+    work: BTreeMap<String, u64>,
+    values: BTreeMap<String, f64>,
+}
+
+/// A column: the figure, its head in both languages, and its unit.
+type Column = (&'static str, &'static str, &'static str, Unit);
+
+#[derive(Clone, Copy)]
+enum Unit {
+    PerSecond,
+    Nanoseconds,
+    Kib,
+}
+
+const SERVED: &[Column] = &[
+    ("rate", "per second", "por segundo", Unit::PerSecond),
+    (
+        "cpu_ns",
+        "server's CPU time, each",
+        "tiempo de CPU del servidor, cada una",
+        Unit::Nanoseconds,
+    ),
+    ("median_ns", "median latency", "latencia mediana", Unit::Nanoseconds),
+    ("p99_ns", "99 of 100 within", "99 de 100 en", Unit::Nanoseconds),
+];
+
+const BURST: &[Column] = &[
+    ("median_ns", "median latency", "latencia mediana", Unit::Nanoseconds),
+    ("p99_ns", "99 of 100 within", "99 de 100 en", Unit::Nanoseconds),
+    ("max_ns", "longest", "la más larga", Unit::Nanoseconds),
+];
+
+const MEMORY: &[Column] = &[
+    ("user_kib", "user space, each", "espacio de usuario, cada una", Unit::Kib),
+    (
+        "page_tables_kib",
+        "page tables, each",
+        "tablas de páginas, cada una",
+        Unit::Kib,
+    ),
+    ("kernel_kib", "kernel, each", "kernel, cada una", Unit::Kib),
+];
+
+impl Comparison {
+    /// Reads the lab's results.
+    ///
+    /// # Errors
+    ///
+    /// Where there are none, or they are not what is expected.
+    pub fn read(root: &Path) -> Result<Self> {
+        let text = fs::read_to_string(root.join(FILE))
+            .with_context(|| format!("{FILE} is missing: {COMMAND} makes it"))?;
+        let found: Self = serde_json::from_str(&text).context(FILE)?;
+        ensure!(found.complete, "{FILE} is not complete: {COMMAND}");
+        Ok(found)
+    }
+
+    /// Where and when it was measured, in words of no language.
+    #[must_use]
+    pub fn machine(&self) -> String {
+        let Machine { cpu, processors, kernel, system } = &self.machine;
+        let day = self.began.split('T').next().unwrap_or_default();
+        format!(
+            "<p class=\"minutes\">{} × {processors}, Linux {}, {}, {day}</p>",
+            escape(cpu),
+            escape(kernel),
+            escape(system)
+        )
+    }
+
+    /// A kind of work, and how many clients it has: all programs that did it,
+    /// the best first.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing of the kind was measured.
+    pub fn table(
+        &self,
+        kind: &str,
+        count: u64,
+        language: Language,
+    ) -> Result<String> {
+        let columns = match kind {
+            "exchange" | "echo" | "beside-idle" => SERVED,
+            "burst" => BURST,
+            "memory" => MEMORY,
+            _ => bail!("{FILE} has no work {kind}"),
+        };
+        let mut rows = Vec::new();
+        for (key, title) in &self.programs {
+            let medians: Vec<Option<f64>> = columns
+                .iter()
+                .map(|column| self.median(key, kind, count, column.0))
+                .collect();
+            if let Some(Some(first)) = medians.first() {
+                rows.push((*first, key, title, medians));
+            }
+        }
+        ensure!(!rows.is_empty(), "{FILE} has no {kind} of {count}");
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        if let Unit::PerSecond = columns[0].3 {
+            rows.reverse();
+        }
+        let most = rows.iter().map(|row| row.0).fold(0.0, f64::max);
+        let mut body = String::new();
+        for (first, key, title, medians) in &rows {
+            let is_ours =
+                ["threads", "process", "mux"].iter().any(|our| {
+                    key.strip_prefix(our).is_some_and(|rest| {
+                        rest.is_empty() || rest.starts_with('-')
+                    })
+                });
+            let class = if is_ours { " class=\"ours\"" } else { "" };
+            let share = (first / most * 100.0).round();
+            let _ = write!(
+                body,
+                "<tr{class}><th scope=\"row\">{}</th>",
+                escape(title)
+            );
+            for (index, (value, column)) in
+                medians.iter().zip(columns).enumerate()
+            {
+                let text =
+                    value.map_or("–".to_owned(), |it| column.3.text(it));
+                let bar = if index == 0 {
+                    format!("<span class=\"bar\" style=\"--share:{share}%\">\
+                             </span>")
+                } else {
+                    String::new()
+                };
+                let _ = write!(body, "<td>{text}{bar}</td>");
+            }
+            body += "</tr>\n";
+        }
+        let (program, label) = match language {
+            Language::English => ("program", "Comparison"),
+            Language::Spanish => ("programa", "Comparación"),
+        };
+        let heads: String = columns
+            .iter()
+            .map(|(_, english, spanish, _)| {
+                let head = match language {
+                    Language::English => english,
+                    Language::Spanish => spanish,
+                };
+                format!("<th scope=\"col\">{head}</th>")
+            })
+            .collect();
+        Ok(format!(
+            "<div class=\"verdicts compared\" role=\"region\" tabindex=\"0\" \
+             aria-label=\"{label}: {kind} {count}\">\n<table>\n<thead><tr>\
+             <th scope=\"col\">{program}</th>{heads}</tr></thead>\n\
+             <tbody>\n{body}</tbody>\n</table>\n</div>"
+        ))
+    }
+
+    fn median(
+        &self,
+        program: &str,
+        kind: &str,
+        count: u64,
+        figure: &str,
+    ) -> Option<f64> {
+        let mut values: Vec<f64> = self
+            .samples
+            .iter()
+            .filter(|sample| {
+                sample.program == program
+                    && sample.work.get(kind) == Some(&count)
+            })
+            .filter_map(|sample| sample.values.get(figure).copied())
+            .collect();
+        values.sort_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        Some(match values.len() {
+            0 => return None,
+            length if length % 2 == 0 => {
+                f64::midpoint(values[middle - 1], values[middle])
+            }
+            _ => values[middle],
+        })
+    }
+}
+
+impl Unit {
+    fn text(self, value: f64) -> String {
+        match self {
+            Self::PerSecond => digits(value),
+            Self::Kib => format!("{} KiB", digits(value)),
+            Self::Nanoseconds if value < 1e3 => format!("{} ns", digits(value)),
+            Self::Nanoseconds if value < 1e6 => {
+                format!("{} µs", digits(value / 1e3))
+            }
+            Self::Nanoseconds if value < 1e9 => {
+                format!("{} ms", digits(value / 1e6))
+            }
+            Self::Nanoseconds => format!("{} s", digits(value / 1e9)),
+        }
+    }
+}
+
+/// Three digits that count, and thousands apart.
+fn digits(value: f64) -> String {
+    match value {
+        value if value < 10.0 => format!("{value:.2}"),
+        value if value < 100.0 => format!("{value:.1}"),
+        value if value < 1000.0 => format!("{value:.0}"),
+        value => {
+            let step = 10_f64.powf(value.log10().floor() - 2.0);
+            let text = format!("{:.0}", (value / step).round() * step);
+            let first = text.len() % 3;
+            let mut out = text[..first].to_owned();
+            for group in (first..text.len()).step_by(3) {
+                if !out.is_empty() {
+                    out.push('\u{202f}');
+                }
+                out += &text[group..group + 3];
+            }
+            out
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_digits_count() {
+        for (value, text) in [
+            (0.2, "0.20"),
+            (17.25, "17.2"),
+            (871.4, "871"),
+            (19_139.3, "19\u{202f}100"),
+            (170_626.0, "171\u{202f}000"),
+            (1_234_567.0, "1\u{202f}230\u{202f}000"),
+        ] {
+            assert_eq!(digits(value), text);
+        }
+        assert_eq!(Unit::Nanoseconds.text(2_101_247.0), "2.10 ms");
+    }
+}

@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""The checks of the exercises on race and deadlock.
+
+    docs/exercises/dangers.py race threads-server
+    docs/exercises/dangers.py deadlock threads-server
+
+Each runs a program of the exercise as its clients would. The exit status is 0
+if the exercise is solved, 1 if it is not, and 2 if that could not be found
+out: the program is not there, does not build or does not start.
+"""
+
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import threading
+
+from checks import NotYet, pick
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+# How long something may take that should happen at once.
+LIMIT = 20
+
+# Lines of each client of the bank, and how many of them in one go.
+ROUNDS = 1000
+
+
+class CannotCheck(Exception):
+    """The exercise cannot be checked."""
+
+
+class Program:
+    """An example of threads-server that runs, and serves clients."""
+
+    def __init__(self, package, name, folder):
+        source = ROOT / package / "examples" / f"{name}.rs"
+        if not source.exists():
+            start = f"git apply docs/exercises/{folder}/start.patch"
+            raise CannotCheck(
+                pick(f"first: {start}", f"primero: {start}")
+            )
+        command = ["cargo", "build", "--quiet", "-p", package]
+        built = subprocess.run([*command, "--example", name], cwd=ROOT)
+        if built.returncode:
+            raise CannotCheck(pick("it does not build", "no se compila"))
+        # Cargo says where it has put the program.
+        target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
+        self.process = subprocess.Popen(
+            [pathlib.Path(target, "debug", "examples", name)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"ECHO_PORT": "0"},
+        )
+        first = self.process.stdout.readline().decode()
+        if "listening on" not in first:
+            raise CannotCheck(pick("it does not start", "no arranca"))
+        self.port = int(first.rsplit(":", 1)[1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def connect(self):
+        """A client, and its lines."""
+        client = socket.create_connection(("127.0.0.1", self.port), LIMIT)
+        return client, client.makefile("rb")
+
+
+def line_of(lines, why):
+    """The next line, which must come in time."""
+    try:
+        line = lines.readline().decode()
+    except OSError:
+        raise NotYet(why) from None
+    if not line.endswith("\n"):
+        raise NotYet(why)
+    return line
+
+
+def race(package):
+    """No two clients get the same number, and none waits for another."""
+    with Program(package, "tickets", "07-race") as program:
+        silent = pick(
+            "a client that says no name makes the others wait",
+            "un cliente que no dice su nombre hace esperar a los demás",
+        )
+        clients = [program.connect() for _ in range(30)]
+        numbers = []
+        for _, lines in clients:
+            words = line_of(lines, silent).split()
+            numbers.append(int(words[1].rstrip(".")))
+        twice = {n for n in numbers if numbers.count(n) > 1}
+        if twice:
+            raise NotYet(
+                pick(
+                    f"30 clients are connected, and {numbers.count(min(twice))}"
+                    f" of them have number {min(twice)}",
+                    f"hay 30 clientes conectados, y {numbers.count(min(twice))}"
+                    f" de ellos tienen el número {min(twice)}",
+                )
+            )
+        # Those who name themselves late keep their number, and all numbers
+        # together have no gap, also when many clients come at the same time.
+        for (client, lines), number in reversed(list(zip(clients, numbers))):
+            client.sendall(b"Ana\n")
+            said = line_of(lines, silent)
+            if said != f"Welcome, Ana, number {number}.\n":
+                raise NotYet(said.strip())
+        workers = [
+            threading.Thread(target=come_often, args=(program, numbers))
+            for _ in range(8)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        if sorted(numbers) != list(range(1, 30 + 8 * 100 + 1)):
+            raise NotYet(
+                pick(
+                    "830 clients did not get the numbers 1 to 830",
+                    "830 clientes no recibieron los números de 1 a 830",
+                )
+            )
+
+
+def come_often(program, numbers):
+    """Connects a hundred times, one time after the other."""
+    for _ in range(100):
+        try:
+            client, lines = program.connect()
+            with client, lines:
+                words = lines.readline().split()
+                numbers.append(int(words[1].rstrip(b".")))
+        # A number that is missing is what is reported.
+        except (OSError, IndexError, ValueError):
+            return
+
+
+def deadlock(package):
+    """Transfers in all directions end, and no money is lost."""
+    with Program(package, "accounts", "08-deadlock") as program:
+        orders = [b"0 1 1\n", b"1 0 1\n", b"1 2 1\n", b"2 1 1\n"]
+        answered = [0] * len(orders)
+        threads = [
+            threading.Thread(
+                target=order_often, args=(program, order, answered, place)
+            )
+            for place, order in enumerate(orders)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if answered != [ROUNDS] * len(orders):
+            raise NotYet(
+                pick(
+                    f"four clients send {ROUNDS} orders each; for {LIMIT} s "
+                    f"none is answered, after {sum(answered)} of them",
+                    f"cuatro clientes envían {ROUNDS} órdenes cada uno; "
+                    f"durante {LIMIT} s ninguna recibe respuesta, "
+                    f"después de {sum(answered)}",
+                )
+            )
+        client, lines = program.connect()
+        with client, lines:
+            client.sendall(b"2 2 5\n")
+            same = pick(
+                "an order from an account to itself is not answered",
+                "una orden de una cuenta a sí misma no recibe respuesta",
+            )
+            must_have(line_of(lines, same), [1000, 1000, 1000])
+            client.sendall(b"0 2 300\n")
+            must_have(line_of(lines, same), [700, 1000, 1300])
+
+
+def must_have(line, wanted):
+    """Compares what is in the accounts."""
+    if [int(word) for word in line.split()] != wanted:
+        raise NotYet(
+            pick(
+                f"the accounts have {line.strip()}, not {wanted}",
+                f"las cuentas tienen {line.strip()}, no {wanted}",
+            )
+        )
+
+
+def order_often(program, order, answered, place):
+    """Sends an order again and again, and counts the replies."""
+    try:
+        client, lines = program.connect()
+        with client, lines:
+            for _ in range(ROUNDS // 100):
+                client.sendall(order * 100)
+                for _ in range(100):
+                    if not lines.readline():
+                        return
+                    answered[place] += 1
+    except OSError:
+        pass
+
+
+def main():
+    checks = {check.__name__: check for check in (race, deadlock)}
+    if len(sys.argv) != 3 or sys.argv[1] not in checks:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        checks[sys.argv[1]](sys.argv[2])
+    except NotYet as error:
+        said = pick("Not solved yet: ", "Aún no está resuelto: ")
+        print(said + str(error))
+        return 1
+    except (CannotCheck, OSError) as error:
+        said = pick("Cannot be checked: ", "No se puede comprobar: ")
+        print(said + str(error), file=sys.stderr)
+        return 2
+    print(pick("Solved.", "Resuelto."))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,414 @@
+//! Keys, server and picture together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{self, Event};
+use ratatui::layout::Rect;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::keys::{self, Action};
+use super::model::Model;
+use super::options::{Approach, Options};
+use super::script::Script;
+use super::server::Server;
+use super::view::{Look, Screen};
+use super::words::Language;
+
+/// What a column may stand for, milliseconds.
+const SCALES: [u64; 8] = [10, 20, 50, 100, 200, 500, 1000, 2000];
+/// The one to begin with.
+const SCALE: usize = 4;
+/// The oldest that any window can show: the longest column, 300 times.
+const OLDEST: Duration = Duration::from_secs(600);
+/// How often the picture is drawn.
+const FRAME: Duration = Duration::from_millis(50);
+
+/// The view.
+#[derive(Debug)]
+pub struct App {
+    look: Look,
+    options: Options,
+    /// Those of the server that is shown, until the next one has started.
+    shown: Options,
+    programs: BTreeMap<String, PathBuf>,
+    clock: Instant,
+    server: Option<Server>,
+    /// The last picture of a server that has ended, or none yet.
+    last: Model,
+    /// Whether the server was asked to stop.
+    stopping: bool,
+    /// Whether the view ends when the server has.
+    quitting: bool,
+    scale: usize,
+    frozen: Option<(Model, Duration)>,
+    help: bool,
+    message: Option<String>,
+    script: Option<Script>,
+    summaries: Vec<String>,
+    failure: Option<(String, u8)>,
+    forgot: Instant,
+}
+
+impl App {
+    /// Starts the first server.
+    ///
+    /// # Errors
+    ///
+    /// When its program cannot be run.
+    pub fn new(
+        look: Look,
+        mut options: Options,
+        programs: BTreeMap<String, PathBuf>,
+        with_script: bool,
+    ) -> Result<Self> {
+        if with_script {
+            Script::prepare(&mut options);
+        }
+        let mut app = Self {
+            look,
+            last: Model::new(options.approach, options.is_pool()),
+            shown: options.clone(),
+            options,
+            programs,
+            clock: Instant::now(),
+            server: None,
+            stopping: false,
+            quitting: false,
+            scale: SCALE,
+            frozen: None,
+            help: false,
+            message: None,
+            script: with_script.then(Script::play),
+            summaries: Vec::new(),
+            failure: None,
+            forgot: Instant::now(),
+        };
+        app.start()?;
+        Ok(app)
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let name = self.options.approach.program();
+        let program = self.programs.get(name).context("not built")?;
+        let language = self.look.language;
+        let server =
+            Server::start(program, &self.options, language, self.clock)?;
+        self.server = Some(server);
+        self.shown = self.options.clone();
+        self.stopping = false;
+        self.message = None;
+        self.failure = None;
+        Ok(())
+    }
+
+    fn pick<'a>(&self, english: &'a str, spanish: &'a str) -> &'a str {
+        self.look.language.pick(english, spanish)
+    }
+
+    /// Does what a key asks for.
+    pub fn act(&mut self, action: Action) {
+        match action {
+            Action::Pause => {
+                let now = self.clock.elapsed();
+                self.frozen = match self.frozen.take() {
+                    Some(_) => None,
+                    None => Some((self.model_now(), now)),
+                };
+            }
+            Action::Closer => self.scale = self.scale.saturating_sub(1),
+            Action::Wider => {
+                self.scale = (self.scale + 1).min(SCALES.len() - 1);
+            }
+            Action::Help => self.help = !self.help,
+            Action::Approach(approach) => {
+                let same = self.options.approach == approach;
+                if !(same && self.server.is_some()) {
+                    self.options.approach = approach;
+                    self.replace();
+                }
+            }
+            Action::OneClient => {
+                self.options.one_client = !self.options.one_client;
+                self.replace();
+            }
+            Action::Backend if self.options.approach == Approach::Loop => {
+                self.options.next_backend();
+                self.replace();
+            }
+            Action::Backend => {
+                let text = self.pick(
+                    "Only the loop has a backend: 3, then b",
+                    "Solo el bucle tiene backend: 3 y luego b",
+                );
+                self.message = Some(text.to_owned());
+            }
+            Action::Quit => self.quit(),
+        }
+    }
+
+    /// Begins an orderly end; the second time one that waits for nobody.
+    pub fn quit(&mut self) {
+        let text = self.pick(
+            "Stopping; q again does not wait",
+            "Deteniendo; otra vez q no espera",
+        );
+        self.message = Some(text.to_owned());
+        self.quitting = true;
+        self.stop();
+    }
+
+    fn stop(&mut self) {
+        self.stopping = true;
+        self.frozen = None;
+        if let Some(script) = &self.script {
+            script.aim(None);
+        }
+        if let Some(server) = &self.server {
+            server.stop();
+        }
+    }
+
+    /// Another server in place of this one, with the options of now.
+    fn replace(&mut self) {
+        if self.quitting {
+            return;
+        }
+        if self.server.is_none() {
+            self.restart();
+        } else if !self.stopping {
+            let text = self.pick(
+                "The server stops, the next one takes its port …",
+                "El servidor se detiene; el siguiente toma su puerto …",
+            );
+            self.message = Some(text.to_owned());
+            self.stop();
+        }
+    }
+
+    fn restart(&mut self) {
+        if let Err(error) = self.start() {
+            self.message = Some(format!("{error:#}"));
+        }
+    }
+
+    /// Looks whether the server has ended, and what comes then.
+    pub fn tick(&mut self) {
+        let Some(server) = &mut self.server else {
+            return;
+        };
+        if let Some(status) = server.ended() {
+            self.last = server.model().clone();
+            self.server = None;
+            self.has_ended(status);
+            return;
+        }
+        let mut model = server.model();
+        if let Some(address) = model.address {
+            self.options.keep_port(address.port());
+            if let Some(script) = &self.script
+                && !self.stopping
+            {
+                script.aim(Some(address));
+            }
+        }
+        if self.forgot.elapsed() > Duration::from_secs(1) {
+            self.forgot = Instant::now();
+            let now = self.clock.elapsed();
+            model.forget(now.saturating_sub(OLDEST));
+        }
+    }
+
+    fn has_ended(&mut self, status: ExitStatus) {
+        if let Some(script) = &self.script {
+            script.aim(None);
+        }
+        self.summaries.extend(self.last.summary.clone());
+        if self.stopping {
+            if !self.quitting {
+                self.restart();
+            }
+            return;
+        }
+        // It has ended by itself, or somebody else has ended it.
+        let name = self.last.approach.program();
+        let error = self.last.lines.iter().find(|(error, _)| *error);
+        let how = if let Some(signal) = status.signal() {
+            Signal::try_from(signal)
+                .map_or_else(|_| signal.to_string(), |it| it.to_string())
+        } else if let Some((_, line)) = error {
+            line.clone()
+        } else {
+            let what = self.pick("exit status", "estado de salida");
+            format!("{what} {}", status.code().unwrap_or(0))
+        };
+        let ended = self.pick("has ended", "ha terminado");
+        let text = format!("{name} {ended}: {how}");
+        let code = u8::try_from(status.code().unwrap_or(1)).unwrap_or(1);
+        if self.last.address.is_none() && self.summaries.is_empty() {
+            // It has never listened: there is nothing to look at.
+            self.quitting = true;
+            self.failure = Some((how, code));
+            return;
+        }
+        let keys = self.pick(
+            "1 2 3 start a server, q leaves",
+            "1 2 3 inician un servidor, q sale",
+        );
+        self.message = Some(format!("{text}; {keys}"));
+        if code != 0 || self.last.address.is_none() {
+            self.failure = Some((text, 1));
+        }
+    }
+
+    /// Whether there is nothing left to do.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.quitting && self.server.is_none()
+    }
+
+    /// The last line of each server that was shown, and what went wrong.
+    #[must_use]
+    pub fn end(self) -> (Vec<String>, Option<(String, u8)>) {
+        (self.summaries, self.failure)
+    }
+
+    fn model_now(&self) -> Model {
+        match &self.server {
+            Some(server) => server.model().clone(),
+            None => self.last.clone(),
+        }
+    }
+
+    /// Draws the picture of now, or the one that stands still.
+    pub fn draw(&self, area: Rect, buffer: &mut Buffer) {
+        let roles =
+            self.script.as_ref().map_or_else(HashMap::new, Script::roles);
+        let mut screen = |model: &Model, now| {
+            Screen {
+                look: self.look,
+                model,
+                options: &self.shown,
+                now,
+                cell: Duration::from_millis(SCALES[self.scale]),
+                paused: self.frozen.is_some(),
+                help: self.help,
+                message: self.message.as_deref(),
+                roles: &roles,
+            }
+            .draw(area, buffer);
+        };
+        match (&self.frozen, &self.server) {
+            (Some((model, now)), _) => screen(model, *now),
+            (None, Some(server)) => {
+                // Held no longer than it takes to draw one screen.
+                let model = server.model();
+                screen(&model, self.clock.elapsed());
+            }
+            (None, None) => screen(&self.last, self.clock.elapsed()),
+        }
+    }
+
+    /// Shows it on the terminal until the teacher leaves.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal fails.
+    pub fn show(&mut self, panics: bool) -> Result<()> {
+        let asked = Arc::new(AtomicBool::new(false));
+        for signal in [SIGTERM, SIGHUP, SIGINT] {
+            signal_hook::flag::register(signal, Arc::clone(&asked))?;
+        }
+        // This also restores the terminal after a panic of any thread.
+        let mut terminal =
+            ratatui::try_init().context("preparing the terminal")?;
+        let result = self.show_on(&mut terminal, &asked, panics);
+        ratatui::restore();
+        result
+    }
+
+    fn show_on(
+        &mut self,
+        terminal: &mut ratatui::DefaultTerminal,
+        asked: &AtomicBool,
+        panics: bool,
+    ) -> Result<()> {
+        loop {
+            self.tick();
+            if self.is_over() {
+                return Ok(());
+            }
+            terminal
+                .draw(|frame| self.draw(frame.area(), frame.buffer_mut()))
+                .context("drawing")?;
+            assert!(!panics, "asked to panic");
+            if asked.swap(false, Ordering::Relaxed) {
+                self.quit();
+            }
+            let interrupted =
+                |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
+            match event::poll(FRAME) {
+                Ok(false) => continue,
+                Ok(true) => {}
+                Err(error) if interrupted(&error) => continue,
+                Err(error) => return Err(error).context("reading keys"),
+            }
+            if let Event::Key(key) = event::read().context("reading keys")?
+                && let Some(action) = keys::action(key)
+            {
+                // What was said before is read, or does not matter any more.
+                if !self.stopping && self.server.is_some() {
+                    self.message = None;
+                }
+                self.act(action);
+            }
+        }
+    }
+
+    /// Plays one round of the script, and returns the screen at the moment
+    /// when all clients have gone but the slow one.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not start, or the round does not end.
+    pub fn one_round(&mut self, area: Rect) -> Result<Buffer> {
+        const LONGEST: Duration = Duration::from_secs(60);
+        self.scale = SCALE - 1;
+        loop {
+            std::thread::sleep(Duration::from_millis(10));
+            self.tick();
+            let Some(server) = &self.server else {
+                let how = self.failure.as_ref().map(|it| it.0.as_str());
+                bail!("{}", how.unwrap_or("the server has ended"));
+            };
+            let model = server.model();
+            if model.served >= 4 && model.active <= 1 {
+                break;
+            }
+            ensure!(self.clock.elapsed() < LONGEST, "the round does not end");
+        }
+        let mut buffer = Buffer::empty(area);
+        self.draw(area, &mut buffer);
+        self.quit();
+        while !self.is_over() {
+            self.tick();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(buffer)
+    }
+
+    /// The language that it speaks.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        self.look.language
+    }
+}

@@ -1,0 +1,286 @@
+//! Reads the lines that a server prints, in both of its languages.
+//!
+//! A line begins with the worker, then comes the client, then the event; two
+//! spaces or more stand between them. Whatever has another form is shown and
+//! otherwise left alone.
+
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use ratatui::text::Span;
+
+/// Who serves a client: the first column of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Worker {
+    /// A thread, by its number.
+    Thread(u64),
+    /// A process, by its process id.
+    Process(i32),
+    /// The one loop.
+    Loop,
+    /// One of several loops, by its number.
+    LoopNumber(u64),
+}
+
+impl Worker {
+    /// Reads the first column, `thread 1` or `hilo 1`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (noun, number) = match text.split_once(' ') {
+            Some((noun, number)) => (noun, Some(number)),
+            None => (text, None),
+        };
+        match (noun, number) {
+            ("thread" | "hilo", Some(number)) => {
+                Some(Self::Thread(number.parse().ok()?))
+            }
+            ("process" | "proceso", Some(number)) => {
+                Some(Self::Process(number.parse().ok()?))
+            }
+            ("loop" | "bucle", Some(number)) => {
+                Some(Self::LoopNumber(number.parse().ok()?))
+            }
+            ("loop" | "bucle", None) => Some(Self::Loop),
+            _ => None,
+        }
+    }
+
+    /// Whether it is an event loop, which serves many clients at a time.
+    #[must_use]
+    pub fn is_loop(self) -> bool {
+        matches!(self, Self::Loop | Self::LoopNumber(_))
+    }
+}
+
+/// What has happened to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The server has accepted the connection.
+    Connected,
+    /// The server has received so many bytes.
+    Received(u64),
+    /// The server has sent so many bytes.
+    Sent(u64),
+    /// The server has closed the connection, for whatever reason.
+    Closed,
+    /// The process that served it has died.
+    Died,
+}
+
+impl Event {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let verb = words.next()?;
+        let mut number = || words.next()?.parse().ok();
+        match verb {
+            "connected" | "conectado" => Some(Self::Connected),
+            "received" | "recibido" | "recibidos" => {
+                Some(Self::Received(number()?))
+            }
+            "sent" | "enviado" | "enviados" => Some(Self::Sent(number()?)),
+            // With a reason (`closed: one exchange`) or without.
+            "closed" | "closed:" | "cerrado" | "cerrado:" => Some(Self::Closed),
+            "died:" | "murió:" => Some(Self::Died),
+            _ => None,
+        }
+    }
+}
+
+/// A line that a server has printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// The first one.
+    Listening(SocketAddr),
+    /// What a worker did, for a client if there was one.
+    Event {
+        /// Who did it.
+        worker: Worker,
+        /// For whom.
+        client: Option<SocketAddr>,
+        /// What.
+        event: Event,
+    },
+    /// The last one, with the totals.
+    Stopped,
+    /// Anything else.
+    Other,
+}
+
+impl Line {
+    /// Reads one line.
+    #[must_use]
+    pub fn parse(line: &str) -> Self {
+        Self::parse_event(line)
+            .or_else(|| Self::parse_first_or_last(line))
+            .unwrap_or(Self::Other)
+    }
+
+    fn parse_event(line: &str) -> Option<Self> {
+        let (worker, rest) = line.split_once("  ")?;
+        let worker = Worker::parse(worker)?;
+        let rest = rest.trim_start();
+        let with_client = rest.split_once("  ").and_then(|(client, rest)| {
+            Some((canonical(client.parse().ok()?), rest))
+        });
+        let (client, rest) = match with_client {
+            Some((client, rest)) => (Some(client), rest),
+            None => (None, rest),
+        };
+        let event = Event::parse(rest)?;
+        Some(Self::Event { worker, client, event })
+    }
+
+    fn parse_first_or_last(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let _program = words.next()?;
+        match words.next()? {
+            "listening" | "escuchando" => {
+                let address = words.nth(1)?;
+                Some(Self::Listening(address.parse().ok()?))
+            }
+            "stopped:" | "detenido:" => Some(Self::Stopped),
+            _ => None,
+        }
+    }
+}
+
+/// An address such that both ends write it in the same way: an IPv4 client of
+/// a dual-stack socket as the IPv4 address that it is.
+#[must_use]
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V6(ip) => SocketAddr::new(ip.to_canonical(), address.port()),
+        IpAddr::V4(_) => address,
+    }
+}
+
+/// Text that can do nothing to a terminal, whatever the server has let
+/// through: control characters, those that turn the direction of writing, and
+/// those that take no column of their own, are spelt out.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        // `escape_debug` knows which characters are printable. Its escapes
+        // are longer than one character.
+        let printable = || {
+            let mut bytes = [0; 4];
+            let text: &str = character.encode_utf8(&mut bytes);
+            Span::raw(text).width() > 0 && character.escape_debug().len() == 1
+        };
+        if matches!(character, ' '..='~') || printable() {
+            shown.push(character);
+        } else {
+            // Writing into a string cannot fail.
+            let _ = write!(shown, "\\u{{{:x}}}", u32::from(character));
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn event(line: &str) -> (Worker, Option<SocketAddr>, Event) {
+        match Line::parse(line) {
+            Line::Event { worker, client, event } => (worker, client, event),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_line_is_read_in_both_languages() {
+        let client = Some(address("127.0.0.1:54321"));
+        for (english, spanish, expected) in [
+            ("connected", "conectado", Event::Connected),
+            (
+                "received 7 bytes: ¡hola\\n",
+                "recibidos 7 bytes: ¡hola\\n",
+                Event::Received(7),
+            ),
+            ("received 1 byte: x", "recibido 1 byte: x", Event::Received(1)),
+            ("sent 7 bytes", "enviados 7 bytes", Event::Sent(7)),
+            ("sent 1 byte", "enviado 1 byte", Event::Sent(1)),
+            ("closed", "cerrado", Event::Closed),
+            ("closed: one exchange", "cerrado: un intercambio", Event::Closed),
+            (
+                "closed: idle for 300 s",
+                "cerrado: inactivo durante 300 s",
+                Event::Closed,
+            ),
+            ("died: SIGSEGV", "murió: SIGSEGV", Event::Died),
+        ] {
+            let line = format!("thread 1      127.0.0.1:54321  {english}");
+            assert_eq!(event(&line), (Worker::Thread(1), client, expected));
+            let line = format!("proceso 4711  127.0.0.1:54321  {spanish}");
+            assert_eq!(event(&line), (Worker::Process(4711), client, expected));
+            let line = format!("bucle         127.0.0.1:54321  {spanish}");
+            assert_eq!(event(&line), (Worker::Loop, client, expected));
+            let line = format!("loop 2        127.0.0.1:54321  {english}");
+            assert_eq!(event(&line), (Worker::LoopNumber(2), client, expected));
+        }
+        assert_eq!(
+            event("process 4711  died: SIGKILL"),
+            (Worker::Process(4711), None, Event::Died)
+        );
+        assert_eq!(
+            event("hilo 2        [::1]:5  conectado").1,
+            Some(address("[::1]:5"))
+        );
+    }
+
+    #[test]
+    fn the_first_and_the_last_line_are_known() {
+        let listening = Line::Listening(address("0.0.0.0:8080"));
+        for line in [
+            "threads-server listening on 0.0.0.0:8080",
+            "threads-server escuchando en 0.0.0.0:8080",
+        ] {
+            assert_eq!(Line::parse(line), listening);
+        }
+        for line in [
+            "mux-server stopped: 1 client served, 7 bytes received",
+            "mux-server detenido: 1 cliente atendido, 7 bytes recibidos",
+        ] {
+            assert_eq!(Line::parse(line), Line::Stopped);
+        }
+        for line in [
+            "",
+            "threads-server reachable at 192.0.2.7:8080",
+            "thread 1",
+            "thread one    127.0.0.1:1  connected",
+            "thread 1      127.0.0.1:1  danced",
+            "threads-server listening on the moon",
+        ] {
+            assert_eq!(Line::parse(line), Line::Other, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_message_cannot_pass_for_another_event() {
+        let line = "thread 1      127.0.0.1:1  received 40 bytes: \
+                    x  127.0.0.1:2  closed  threads-server stopped: 1";
+        let expected = Event::Received(40);
+        let client = Some(address("127.0.0.1:1"));
+        assert_eq!(event(line), (Worker::Thread(1), client, expected));
+    }
+
+    #[test]
+    fn nothing_is_left_that_a_terminal_would_obey() {
+        let evil = "a\x1b[2J\r\n\t\u{9b}2J\u{202e}\u{200b}e\u{301}\u{7f}ñ日";
+        let shown = harmless(evil);
+        assert_eq!(
+            shown,
+            "a\\u{1b}[2J\\u{d}\\u{a}\\u{9}\\u{9b}2J\\u{202e}\\u{200b}\
+             e\\u{301}\\u{7f}ñ日"
+        );
+        assert!(!shown.chars().any(char::is_control));
+        // What the server has escaped stays as it printed it.
+        assert_eq!(harmless("\\u{1b} \"it's\""), "\\u{1b} \"it's\"");
+    }
+}

@@ -1,0 +1,180 @@
+//! Four clients for a teacher alone: a slow one, a fast one, one whose
+//! messages take long to compute, and a short one; again and again.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::options::Options;
+
+/// Processor time that each message costs, microseconds: long enough to be
+/// seen from the last row of a classroom.
+const WORK: &str = "600000";
+/// How long after the one before it a client connects.
+const APART: Duration = Duration::from_millis(500);
+/// Between two rounds.
+const PAUSE: Duration = Duration::from_secs(3);
+/// A client that waits for so long gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a client is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It connects, and sends much later.
+    Slow,
+    /// It sends one message after the other.
+    Fast,
+    /// It sends as much at once as the server takes in three messages.
+    Computing,
+    /// It sends one message and goes.
+    Short,
+}
+
+impl Role {
+    /// In the order in which they connect.
+    pub const ALL: [Self; 4] =
+        [Self::Slow, Self::Fast, Self::Computing, Self::Short];
+}
+
+#[derive(Debug, Default)]
+struct State {
+    target: Mutex<Option<SocketAddr>>,
+    roles: Mutex<HashMap<SocketAddr, Role>>,
+    rounds: AtomicUsize,
+}
+
+/// The clients, played by threads of their own until the program ends.
+#[derive(Clone, Debug, Default)]
+pub struct Script(Arc<State>);
+
+impl Script {
+    /// What the server has to be told so that something is to be seen, unless
+    /// the user has told it otherwise.
+    pub fn prepare(options: &mut Options) {
+        options.default_to("--serve", "until-eof");
+        options.default_to("--cpu-work", WORK);
+    }
+
+    /// Begins to play, as soon as there is a server.
+    #[must_use]
+    pub fn play() -> Self {
+        let script = Self::default();
+        let playing = script.clone();
+        thread::spawn(move || {
+            loop {
+                let target = playing.target();
+                if let Some(target) = target {
+                    playing.round(target);
+                    playing.0.rounds.fetch_add(1, Ordering::Relaxed);
+                    // The next server need not wait.
+                    let mut pause = PAUSE;
+                    while !pause.is_zero() && playing.target() == Some(target) {
+                        thread::sleep(APART);
+                        pause = pause.saturating_sub(APART);
+                    }
+                } else {
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
+        });
+        script
+    }
+
+    /// Where the clients of the next round connect; nowhere while a server
+    /// stops.
+    pub fn aim(&self, target: Option<SocketAddr>) {
+        let mut aim =
+            self.0.target.lock().unwrap_or_else(PoisonError::into_inner);
+        *aim = target.map(on_this_machine);
+    }
+
+    fn target(&self) -> Option<SocketAddr> {
+        *self.0.target.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The address of each client that was played lately.
+    #[must_use]
+    pub fn roles(&self) -> HashMap<SocketAddr, Role> {
+        self.0.roles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Rounds that are over.
+    #[must_use]
+    pub fn rounds(&self) -> usize {
+        self.0.rounds.load(Ordering::Relaxed)
+    }
+
+    fn round(&self, target: SocketAddr) {
+        thread::scope(|scope| {
+            for role in Role::ALL {
+                // A server that stops refuses or closes: the round goes on.
+                if let Ok(stream) = self.connect(target, role) {
+                    scope.spawn(move || talk(stream, role));
+                }
+                thread::sleep(APART);
+            }
+        });
+    }
+
+    fn connect(
+        &self,
+        target: SocketAddr,
+        role: Role,
+    ) -> std::io::Result<TcpStream> {
+        let stream = TcpStream::connect_timeout(&target, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut roles =
+            self.0.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        // Ports that were used long ago may be anybody's.
+        if roles.len() >= 40 {
+            roles.clear();
+        }
+        roles.insert(stream.local_addr()?, role);
+        Ok(stream)
+    }
+}
+
+/// The address of a server that listens on all, seen from this machine.
+fn on_this_machine(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// What one client does. With `--serve once` the server closes early.
+fn talk(mut stream: TcpStream, role: Role) -> Option<()> {
+    let mut reply = [0; 1024];
+    let mut exchange = |message: &[u8]| {
+        stream.write_all(message).ok()?;
+        let mut left = message.len();
+        while left > 0 {
+            let size = stream.read(&mut reply).ok()?;
+            left = left.checked_sub(size).filter(|_| size > 0)?;
+        }
+        Some(())
+    };
+    match role {
+        Role::Slow => {
+            thread::sleep(Duration::from_secs(5));
+            exchange("¡por fin!\n".as_bytes())?;
+        }
+        Role::Fast => {
+            for message in ["uno\n", "dos\n", "tres\n"] {
+                exchange(message.as_bytes())?;
+            }
+        }
+        Role::Computing => exchange(&[b'.'; 3 * 1024])?,
+        Role::Short => exchange(b"hola\n")?,
+    }
+    stream.shutdown(Shutdown::Write).ok()?;
+    stream.read_to_end(&mut Vec::new()).ok()?;
+    Some(())
+}
