@@ -215,8 +215,8 @@ impl Stop {
         }
         // The user may wonder why Ctrl-C did not end the server. A loop with
         // other loops beside it passes no clients, and reports nothing.
-        if self.notice_at.is_some_and(|at| now >= at) {
-            self.notice_at = None;
+        let notice = self.notice_at.take_if(|at| now >= *at);
+        if notice.is_some() && active_clients > 0 {
             self.context.log.print_waiting(active_clients, grace_end - now);
         }
         None

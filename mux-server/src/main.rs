@@ -1,14 +1,14 @@
 //! One loop for all connections.
 //!
-//! There is one thread, and it waits in one place only: where it asks the
-//! kernel which of its sockets are ready. It serves each of those as far as
-//! that goes without waiting, and asks again.
+//! One thread serves all clients. The loop asks the kernel which sockets are
+//! ready, goes on with each of these clients as far as possible without
+//! waiting, and asks again.
 //!
 //! Read `serve` first, then `client.rs` for what the loop remembers of each
 //! client, `clients.rs` for the list, and `poll.rs`, `select.rs`, `epoll.rs`
 //! for how the kernel is asked.
 
-// A client, the list of them, and three ways to ask for the ready ones.
+// A client, the list of clients, and three ways to ask which are ready.
 mod client;
 mod clients;
 #[cfg(target_os = "linux")]
@@ -18,22 +18,21 @@ mod poller;
 mod select;
 mod workers;
 
-// From the standard library.
+// Processes and shared ownership.
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
-// From the files beside this one, and from the common ground.
-use clients::Clients;
+// From the files beside this one, and what all three servers share.
+use clients::{Clients, Shared};
 use common::Context;
 use common::console::errors::Failure;
 use common::console::log::Worker;
 use common::console::options::{Backend, Program, Serve};
-use common::constants::BUFFER_SIZE;
 use common::listener::Listener;
+use common::shutdown::Stop;
 use common::totals::Totals;
 
-/// What the command line needs to know of this server.
+/// What the command line depends on.
 const PROGRAM: Program = Program {
     name: "mux-server",
     serve: Serve::UntilEof,
@@ -42,83 +41,85 @@ const PROGRAM: Program = Program {
 
 /// Reads the options, listens, and calls `serve`.
 fn main() -> ExitCode {
-    common::run(PROGRAM, |context, listener| match context.options.workers {
-        // One, with all places of `--max-clients` for itself.
-        None => serve(context, listener, Worker::Loop, Arc::default()),
-        // Several of the loop below.
-        Some(number) => workers::serve(context, listener, number),
+    common::run(PROGRAM, |context, listener, stop| {
+        match context.options.workers {
+            // One loop for all clients.
+            None => serve(context, listener, stop),
+            // Several loops, each in a thread of its own.
+            Some(number) => workers::serve(context, listener, stop, number),
+        }
     })
 }
 
-/// Serves clients until a stop; returns what they received and sent.
+/// Serves clients until a stop; returns what was received and sent.
 fn serve(
     context: &Arc<Context>,
-    mut listener: Listener,
-    worker: Worker,
-    taken: Arc<AtomicUsize>,
+    listener: Listener,
+    stop: Stop,
 ) -> Result<Totals, Failure> {
     // 1. Initialise the list of sockets
-    // No clients yet, but the pipe of the signals, and the door.
-    let mut clients =
-        Clients::new(Arc::clone(context), &listener, worker, taken)?;
-    // Of several loops none can say when all are there.
-    if worker == Worker::Loop {
-        listener.announce()?;
-    }
-    // One loop, one owner: plain variables will do.
-    let mut totals = Totals::default();
-    // One buffer for all: whoever has its turn is done with it at the end.
-    let mut buffer = [0; BUFFER_SIZE];
-    // Kept between the rounds, so that its memory is allocated once.
+    // At first it holds the signal pipe; `wait` adds the listening socket.
+    let clients = Clients::new(context, &stop, Worker::Loop, Arc::default())?;
+    listener.print_listening()?;
+    serve_clients(context, listener, stop, clients)
+}
+
+/// The loop itself. With `--workers` each thread runs one.
+fn serve_clients(
+    context: &Context,
+    mut listener: Listener,
+    mut stop: Stop,
+    mut clients: Clients,
+) -> Result<Totals, Failure> {
+    // The totals and one buffer. One thread uses them, so they need no lock.
+    let mut shared = Shared::new(context);
+    // Kept between the rounds, so that a round allocates nothing.
     let mut ready = Vec::new();
-    // The endless loop of the original, with an end: a stop, once the last
-    // client has left.
-    while !listener.stop.over(clients.count()) {
+    // The endless loop of the original; here it ends after a stop, when the
+    // last client has left.
+    while !stop.is_complete(clients.count()) {
         // 2. Wait for one or more connections
-        // The only place where this program waits, and for all clients at
-        // once. The `?` hands an error to the caller.
-        clients.wait(&mut listener, &mut ready)?;
+        // The loop sleeps here until the kernel reports a ready socket, for
+        // all clients at once, or until a deadline has passed.
+        clients.wait(&mut listener, &stop, &mut ready)?;
         // 3. Iterate over the connections that are ready
-        // The kernel has named them by the numbers of their descriptors.
+        // The kernel names them by the numbers of their descriptors.
         for fd in ready.drain(..) {
             // 4. For each of them
-            // The listening socket is one of them, like any other.
-            if clients.is_door(fd) {
+            // The listening socket is ready when a client is in its queue.
+            if clients.is_listener(fd) {
                 // 4.1 A new socket for the connection
-                // One client each time; if more wait, the next wait ends at
-                // once. Nobody, if it was gone again or another loop's.
-                if let Some((stream, address)) =
-                    clients.accept(&mut listener)?
-                {
+                // One client each time. None if another loop was faster.
+                if let Some(connection) = clients.accept(&mut listener)? {
                     // 4.2 Add the socket to the list
-                    // From here on it can make the wait end.
-                    clients.enter(stream, address)?;
+                    // The next wait watches it as well.
+                    clients.insert(connection)?;
                 }
             } else if let Some(client) = clients.get(fd) {
-                // It does all it can without waiting, and says whether that
-                // was its end.
-                match client.proceed(context, &mut totals, &mut buffer) {
+                // The client's turn ends where a thread would have to wait.
+                match client.on_ready(&mut shared) {
                     // 4.3 If there is data: receive, print, send
-                    // That is done; it is watched for what it needs next.
-                    None => clients.watch(fd),
+                    // Done by `on_ready`. If the reply waits, the socket must
+                    // be watched for room to send.
+                    None => clients.update_interest(fd),
                     // 4.4 If there is none: close, remove from the list
-                    // The end of file, or an error.
+                    // After the end of file, the last reply, or an error.
                     Some(ending) => clients.close(fd, ending),
                 }
             } else {
-                // The pipe: a signal has come.
-                clients.hush(&listener);
+                // A signal has made its pipe readable.
+                stop.drain_signal_pipe();
             }
         }
-        // Who only waits is never ready: here the clock speaks for them.
-        clients.close_overdue();
+        // A silent client never becomes ready, so its time limit is checked
+        // here.
+        clients.check_deadlines(&mut shared);
         // 5. Stop
-        // Every wait ends at a signal, so this comes in time.
-        if let Some(side) = listener.demand()? {
-            clients.shutdown(side);
+        // A signal ends the wait, so a stop begins at once.
+        if let Some(side) = stop.next_shutdown(clients.reported_count()) {
+            listener.close();
+            clients.shutdown(side, &mut shared);
         }
     }
-    // Whoever was accepted, whatever became of them.
-    totals.clients = listener.accepted();
-    Ok(totals)
+    Ok(Totals { clients: listener.accepted, ..shared.totals })
 }

@@ -1,91 +1,122 @@
-//! poll(2): the whole list is handed to the kernel, which marks who is ready.
+//! poll(2): the whole list goes to the kernel, which marks what is ready.
 //!
-//! As `select.rs`, without its limit: the list may be of any length. But the
-//! kernel still looks at every entry in every call.
+//! Like `select.rs`, but the list may be of any length. The kernel still looks
+//! at every entry in every call.
 
-// Memory kept, a descriptor lent, and its bare number.
+// A table ordered by number, and a way to reuse memory.
+use std::collections::BTreeMap;
 use std::mem;
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+use std::sync::Arc;
 
-// The kernel's call, in types that borrow.
+// The system calls.
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit};
 
-// The three verbs to be put in its terms.
-use crate::poller::{Interest, List, Poller, Socket};
+// The interface of the three ways of asking.
+use crate::poller::{Interest, Poller, Socket, raw_fd};
 
-/// Poller by poll(2).
+/// Asks by poll(2).
 #[derive(Default)]
 pub struct Poll {
-    /// What the kernel forgets with each answer.
-    list: List,
-    /// Room for the question, between two waits: nobody is in it.
-    room: Vec<PollFd<'static>>,
+    /// The sockets watched, by the numbers of their descriptors.
+    sockets: BTreeMap<RawFd, (Socket, Interest)>,
+    /// An empty buffer, reused so that no wait allocates.
+    poll_fds: Vec<PollFd<'static>>,
 }
 
-/// The three verbs, in one system call.
 impl Poller for Poll {
-    /// No system call.
+    /// No system call: the kernel gets the whole list with each wait.
     fn watch(
         &mut self,
         socket: &Socket,
         interest: Interest,
     ) -> nix::Result<()> {
-        // The kernel learns of it with the next wait.
-        self.list.watch(socket, interest);
-        // A list of any length will do.
+        let entry = (Arc::clone(socket), interest);
+        self.sockets.insert(raw_fd(socket), entry);
         Ok(())
     }
 
-    /// No system call either.
-    fn forget(&mut self, socket: &Socket) {
-        self.list.forget(socket);
+    /// No system call.
+    fn unwatch(&mut self, socket: &Socket) {
+        self.sockets.remove(&raw_fd(socket));
     }
 
-    /// One system call, and a walk over the whole list before it, in the
+    /// One system call, and three walks over the whole list: before it, in the
     /// kernel, and after it.
     fn wait(
         &mut self,
         ready: &mut Vec<RawFd>,
         timeout: PollTimeout,
     ) -> nix::Result<()> {
-        // A `PollFd` borrows its socket, and the compiler sees to it that the
-        // socket outlives it: so the question is made anew for each wait. Only
-        // its memory stays, to be allocated once.
-        let mut asked: Vec<PollFd> = mem::take(&mut self.room);
-        asked.extend(self.list.entries().map(|(socket, interest)| {
-            // A bit for each thing to watch for.
-            let flags = match interest {
-                // A client at the door counts as something to read.
+        // A `PollFd` borrows its socket, so the list is made anew for each
+        // wait; only its memory is kept.
+        let mut poll_fds: Vec<PollFd> = mem::take(&mut self.poll_fds);
+        poll_fds.extend(self.sockets.values().map(|(socket, interest)| {
+            // A listening socket is readable while a client is in its queue.
+            let events = match interest {
                 Interest::Receive | Interest::Accept => PollFlags::POLLIN,
-                // Only while a reply waits: there is nearly always room.
                 Interest::Send => PollFlags::POLLOUT,
-                // Not in the list.
-                Interest::Nothing => PollFlags::empty(),
             };
-            // The kernel will write its answer beside the question.
-            PollFd::new(socket.as_fd(), flags)
+            PollFd::new(socket.as_fd(), events)
         }));
-        // Here the loop sleeps.
-        let result = poll(&mut asked, timeout);
-        // How many are ready; none after an error.
-        let mut left = result.unwrap_or(0);
-        // The kernel does not say which ones: the list must be searched.
-        for answer in &asked {
-            // But how many: behind the last of them there is nothing.
-            if left == 0 {
-                break;
-            }
-            // Not only what was asked for: POLLERR and POLLHUP come unasked.
-            if answer.any() != Some(false) {
-                // By its number, since the caller has a table.
-                ready.push(answer.as_fd().as_raw_fd());
-                // One less to look for.
-                left -= 1;
-            }
+        // The loop sleeps here.
+        let result = poll(&mut poll_fds, timeout).map(drop);
+        // EINVAL: the list is longer than the limit of open files, which was
+        // lowered while the server runs, see prlimit(1).
+        if result == Err(Errno::EINVAL) {
+            let limit = getrlimit(Resource::RLIMIT_NOFILE)?.0;
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            poll_in_pieces(&mut poll_fds, limit);
         }
-        // None of the borrowed entries is kept, but their memory is.
-        self.room = asked.into_iter().map_while(|_| None).collect();
-        // The caller finds out what for.
-        result.map(drop)
+        // The kernel does not say which entries it has marked. POLLERR and
+        // POLLHUP are marked even where nothing asked for them.
+        let marked = poll_fds.iter().filter(|entry| entry.any() != Some(false));
+        ready.extend(marked.map(|entry| entry.as_fd().as_raw_fd()));
+        // `collect` into the same memory: the empty list borrows no socket.
+        self.poll_fds = poll_fds.into_iter().map_while(|_| None).collect();
+        result
+    }
+}
+
+/// Asks without waiting, in pieces of at most `limit` sockets. The caller
+/// reports the error, and sleeps before it asks again.
+fn poll_in_pieces(poll_fds: &mut [PollFd], limit: usize) {
+    for piece in poll_fds.chunks_mut(limit.max(1)) {
+        // With a limit of 0 this fails, and marks no entry.
+        poll(piece, PollTimeout::ZERO).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn a_list_longer_than_the_limit_of_open_files_is_asked_in_pieces() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let pairs: Vec<_> = (0..10)
+            .map(|_| {
+                let client = TcpStream::connect(address).unwrap();
+                (client, listener.accept().unwrap().0)
+            })
+            .collect();
+        // Only the last one has something to receive.
+        (&pairs[9].0).write_all(b"x").unwrap();
+        // Where a limit of 3 makes poll(2) fail, four calls ask for all.
+        let mut poll_fds: Vec<_> = pairs
+            .iter()
+            .map(|(_, it)| PollFd::new(it.as_fd(), PollFlags::POLLIN))
+            .collect();
+        poll_in_pieces(&mut poll_fds, 3);
+        let marked = poll_fds.iter().map(|it| it.any() == Some(true));
+        let mut expected = [false; 10];
+        expected[9] = true;
+        assert_eq!(marked.collect::<Vec<_>>(), expected);
     }
 }

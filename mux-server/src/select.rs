@@ -1,115 +1,106 @@
 //! select(2): what the original used, and the oldest of the three.
 //!
-//! The list is a set of 1024 bits, so a descriptor above 1023 cannot be
-//! watched at all. The kernel overwrites the set with its answer.
+//! The list is a set of 1024 bits in glibc's type, so a descriptor above 1023
+//! cannot be watched. The kernel overwrites the set with its answer.
 
-// Descriptors, and the directory that lists those that are open.
+// A table ordered by number, and the directory that lists open descriptors.
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::{AsFd as _, RawFd};
+use std::sync::Arc;
 
-// The kernel's call, in types that borrow.
+// The system call.
 use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use nix::sys::select::{FD_SETSIZE, FdSet, select};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
-// The three verbs to be put in its terms.
-use crate::poller::{Interest, List, Poller, Socket, number};
+// The interface of the three ways of asking.
+use crate::poller::{Interest, Poller, Socket, raw_fd};
 
-/// Poller by select(2).
+/// Asks by select(2).
 pub struct Select {
-    /// What the kernel forgets with each answer.
-    list: List,
-    /// Descriptors below `FD_SETSIZE` that were free at the start.
-    free: usize,
+    /// The sockets watched, by the numbers of their descriptors.
+    sockets: BTreeMap<RawFd, (Socket, Interest)>,
+    /// How many descriptors below `FD_SETSIZE` were free at the start.
+    capacity: usize,
 }
 
 impl Select {
     /// An empty list; counts the descriptors that are open already.
     pub fn new() -> Self {
-        // The kernel always hands out the lowest free number, so a client
-        // gets one that fits as long as there are fewer clients than this.
-        let taken = fs::read_dir("/dev/fd").map_or(64, |entries| {
-            // The directory itself is open while it is read.
-            entries.count() - 1
-        });
-        // Less than what fits, if a good deal is open already.
-        Self { list: List::default(), free: FD_SETSIZE.saturating_sub(taken) }
+        // The kernel always hands out the lowest free number, so the clients'
+        // descriptors fit as long as there are fewer clients than free ones.
+        // The directory itself is open while it is read.
+        let open = fs::read_dir("/dev/fd")
+            .map_or(64, |entries| entries.count().saturating_sub(1));
+        let capacity = FD_SETSIZE.saturating_sub(open);
+        Self { sockets: BTreeMap::new(), capacity }
     }
 }
 
-/// The three verbs, in one system call.
 impl Poller for Select {
-    /// Refuses what does not fit; no system call.
+    /// No system call: the kernel gets the whole set with each wait.
     fn watch(
         &mut self,
         socket: &Socket,
         interest: Interest,
     ) -> nix::Result<()> {
-        // `FdSet::insert` would panic; in C it would overwrite the stack.
-        if usize::try_from(number(socket)).is_ok_and(|fd| fd >= FD_SETSIZE) {
+        // `FdSet::insert` would panic; FD_SET(3) in C would write past the end
+        // of the set.
+        let fd = raw_fd(socket);
+        if usize::try_from(fd).is_ok_and(|fd| fd >= FD_SETSIZE) {
             return Err(Errno::EINVAL);
         }
-        // The kernel learns of it with the next wait.
-        self.list.watch(socket, interest);
-        // Nothing else can fail.
+        self.sockets.insert(fd, (Arc::clone(socket), interest));
         Ok(())
     }
 
-    /// No system call either.
-    fn forget(&mut self, socket: &Socket) {
-        self.list.forget(socket);
+    /// No system call.
+    fn unwatch(&mut self, socket: &Socket) {
+        self.sockets.remove(&raw_fd(socket));
     }
 
-    /// One system call, and a walk over the whole list before it, over all its
-    /// bits in the kernel, and over the list again after it.
+    /// One system call; the list is walked before it and after it, and the
+    /// kernel looks at all bits up to the highest descriptor.
     fn wait(
         &mut self,
         ready: &mut Vec<RawFd>,
         timeout: PollTimeout,
     ) -> nix::Result<()> {
-        // Both are filled anew each time: the last answer has replaced them.
-        let mut receive = FdSet::new();
-        let mut send = FdSet::new();
-        // The kernel looks at no bit from this one on.
-        let mut end = 0;
-        // The set borrows each socket, so that none is closed meanwhile.
-        for (socket, interest) in self.list.entries() {
-            end = end.max(number(socket) + 1);
-            // Into one of the sets, not into both.
+        // Filled anew each time: the last answer has replaced both sets.
+        let (mut receive, mut send) = (FdSet::new(), FdSet::new());
+        for (socket, interest) in self.sockets.values() {
+            // A listening socket is readable while a client is in its queue.
             match interest {
-                // A client at the door makes a listening socket readable.
                 Interest::Receive | Interest::Accept => {
                     receive.insert(socket.as_fd());
                 }
-                // Only while a reply waits: there is nearly always room.
                 Interest::Send => send.insert(socket.as_fd()),
-                // Not in the list.
-                Interest::Nothing => {}
             }
         }
-        // -1 is poll(2)'s word for ever; select(2) takes no time at all.
+        // The kernel looks at no bit from this one on.
+        let end = self.sockets.keys().next_back().map_or(0, |fd| fd + 1);
+        // -1 means no limit to poll(2); select(2) takes a null pointer for
+        // that.
         let milliseconds = i64::from(i32::from(timeout));
         let mut timeout =
             (milliseconds >= 0).then(|| TimeVal::milliseconds(milliseconds));
-        // The third set is for out-of-band data, which nobody here sends. A
+        // The loop sleeps here. The third set is for out-of-band data. A
         // socket that has failed is both readable and writable.
         select(end, &mut receive, &mut send, None, &mut timeout)?;
-        // The kernel has left those in the sets that are ready, and does not
-        // say which they are: the list must be searched.
-        for (socket, _) in self.list.entries() {
-            let fd = socket.as_fd();
-            // The caller finds out what for.
-            if receive.contains(fd) || send.contains(fd) {
-                ready.push(number(socket));
+        // The kernel has left the ready ones in the sets.
+        for (fd, (socket, _)) in &self.sockets {
+            let socket = socket.as_fd();
+            if receive.contains(socket) || send.contains(socket) {
+                ready.push(*fd);
             }
         }
-        // Perhaps nobody: then the time was up.
         Ok(())
     }
 
     /// What was counted at the start.
-    fn room(&self) -> usize {
-        self.free
+    fn capacity(&self) -> usize {
+        self.capacity
     }
 }

@@ -218,3 +218,42 @@ fn wait_for(process: i32, flags: i32) -> Option<(Pid, ExitStatus)> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// A child of this test; `wait_for` reaps it, not the standard library.
+    fn spawn(script: &str) -> i32 {
+        let mut command = Command::new("sh");
+        let child = command.args(["-c", script]).stdin(Stdio::null()).spawn();
+        i32::try_from(child.unwrap().id()).unwrap()
+    }
+
+    #[test]
+    fn a_child_is_reaped_with_its_exit_status() {
+        let child = spawn("exit 7");
+        let (process, status) = wait_for(child, 0).unwrap();
+        assert_eq!(process.as_raw(), child);
+        assert_eq!(status.code(), Some(7));
+        assert!(wait_for(child, 0).is_none(), "it is reaped once");
+    }
+
+    #[test]
+    fn a_child_killed_by_a_real_time_signal_is_reaped_too() {
+        let child = spawn("kill -s RTMIN $$ || kill -34 $$; sleep 60");
+        let (_, status) = wait_for(child, 0).unwrap();
+        assert_eq!(status.signal(), Some(libc::SIGRTMIN()));
+    }
+
+    #[test]
+    fn a_child_that_runs_is_not_waited_for() {
+        let child = spawn("exec sleep 60");
+        assert!(wait_for(child, libc::WNOHANG).is_none());
+        kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
+        let (_, status) = wait_for(child, 0).unwrap();
+        assert_eq!(status.signal(), Some(libc::SIGKILL));
+    }
+}

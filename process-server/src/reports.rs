@@ -72,3 +72,31 @@ impl ReportReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_come_out_as_they_went_in_and_in_order() {
+        let (reader, writer) = report_pipe().unwrap();
+        assert!(reader.read_all().is_empty());
+        let mut totals = Totals { clients: 1, received: 2, sent: u64::MAX };
+        writer.report(&mut totals);
+        assert_eq!(totals, Totals::default(), "told once");
+        writer.write([0, 0, 0, 1, 24]);
+        let expected = [[1, 2, u64::MAX, 0, 0], [0, 0, 0, 1, 24]];
+        assert_eq!(reader.read_all(), expected);
+        assert!(reader.read_all().is_empty());
+    }
+
+    #[test]
+    fn more_reports_than_fit_into_one_read_are_all_read() {
+        let (reader, writer) = report_pipe().unwrap();
+        for number in 0..1000 {
+            writer.write([number, 0, 0, 0, 0]);
+        }
+        let reports = reader.read_all();
+        assert!(reports.iter().map(|report| report[0]).eq(0..1000));
+    }
+}

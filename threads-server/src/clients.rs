@@ -114,3 +114,108 @@ impl Clients {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::panic::catch_unwind;
+
+    use black_box::allocations::Counting;
+    use common::console::language::Language;
+    use common::console::options::Options;
+    use common::echo::handle_client;
+
+    use super::*;
+
+    #[global_allocator]
+    static ALLOCATOR: Counting = Counting;
+
+    fn clients(words: &str) -> Clients {
+        let words = format!("threads-server --quiet {words}");
+        let words = words.split_whitespace().map(Into::into);
+        let options = Options::parse(crate::PROGRAM, Language::English, words);
+        let context = Context::new(crate::PROGRAM, options.unwrap()).unwrap();
+        Clients::new(Arc::new(context))
+    }
+
+    /// Both ends of a connection, and the client's address.
+    fn pair() -> (TcpStream, Arc<TcpStream>, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let (stream, address) = listener.accept().unwrap();
+        (client, Arc::new(stream), address)
+    }
+
+    /// How often the serving thread allocates for so many messages.
+    fn allocations(messages: usize) -> u64 {
+        let clients = clients("--serve until-eof");
+        let (mut client, stream, address) = pair();
+        let serving = thread::spawn(move || {
+            let (before, mut totals) = (Counting::so_far(), Totals::default());
+            let (context, worker) = (&clients.context, Worker::Thread(1));
+            handle_client(&stream, address, worker, context, &mut totals);
+            assert_eq!(totals.sent, 3 * messages as u64);
+            Counting::so_far() - before
+        });
+        for _ in 0..messages {
+            client.write_all(b"abc").unwrap();
+            client.read_exact(&mut [0; 3]).unwrap();
+        }
+        drop(client);
+        serving.join().unwrap()
+    }
+
+    #[test]
+    fn a_message_costs_no_allocation() {
+        assert_eq!(allocations(2), allocations(20));
+    }
+
+    #[test]
+    fn a_panic_takes_its_own_client_along_and_no_other() {
+        let clients = clients("");
+        let (mut doomed, stream, address) = pair();
+        clients.insert(1, &stream);
+        let (mut other, other_stream, _) = pair();
+        clients.insert(2, &other_stream);
+        let result = catch_unwind(|| panic!("on purpose"));
+        drop(stream);
+        let totals = Totals { clients: 0, received: 3, sent: 0 };
+        clients.remove(1, address, totals, &result);
+        // The doomed one is closed, and what it had sent is counted.
+        assert_eq!(doomed.read(&mut [0; 1]).unwrap(), 0);
+        assert_eq!((clients.count(), clients.totals().received), (1, 3));
+        // The other one is as it was.
+        other.write_all(b"x").unwrap();
+        assert_eq!((&*other_stream).read(&mut [0; 1]).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_client_that_comes_after_the_stop_has_begun_is_told() {
+        let clients = clients("");
+        clients.shutdown(Shutdown::Read);
+        let (_client, stream, _) = pair();
+        clients.insert(1, &stream);
+        assert_eq!((&*stream).read(&mut [0; 1]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_stop_reaches_every_client() {
+        let clients = clients("");
+        let (_client, stream, _) = pair();
+        clients.insert(1, &stream);
+        clients.shutdown(Shutdown::Read);
+        assert_eq!((&*stream).read(&mut [0; 1]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_client_without_a_thread_leaves_the_table() {
+        let clients = clients("");
+        let (_client, stream, _) = pair();
+        clients.insert(7, &stream);
+        clients.cancel(7);
+        assert_eq!(clients.count(), 0);
+        assert_eq!(Arc::strong_count(&stream), 1);
+    }
+}

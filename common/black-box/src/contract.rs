@@ -223,6 +223,17 @@ pub const CONTRACT: &[Section] = &[
                 ],
             ),
             promise(
+                "a late server asks the kernel before the clock",
+                &[
+                    "a_client_whose_message_waits_is_not_idle",
+                    "what_came_while_the_server_was_suspended_counts",
+                ],
+            ),
+            promise(
+                "a client that takes its reply is not idle, however slowly",
+                &["a_client_that_takes_less_than_the_kernel_reports_is_not_idle"],
+            ),
+            promise(
                 "the place of a client that was idle is given on",
                 &["the_place_of_an_idle_client_is_given_on"],
             ),
@@ -231,7 +242,7 @@ pub const CONTRACT: &[Section] = &[
                 &[
                     "an_idle_timeout_of_0_is_never",
                     "help_names_every_option_and_its_default",
-                    "unit:options::the_defaults_are_those_of_the_table",
+                    "unit:common/console/options::the_defaults_are_those_of_the_table",
                 ],
             ),
             promise(
@@ -261,7 +272,7 @@ pub const CONTRACT: &[Section] = &[
                 "else LC_ALL, LC_MESSAGES, LANG decide; else English",
                 &[
                     "the_locale_decides_the_language",
-                    "unit:language::the_locale_variables_are_asked_in_the_order_of_posix",
+                    "unit:common/console/language::the_locale_variables_are_asked_in_the_order_of_posix",
                 ],
             ),
             promise(
@@ -273,6 +284,39 @@ pub const CONTRACT: &[Section] = &[
                 &["help_names_every_option_and_its_default"],
             ),
             promise("--version tells the version", &["version_is_told"]),
+            promise(
+                "--help fits the terminal's width and ends in three examples",
+                &[
+                    "the_help_fits_the_terminal",
+                    "unit:common/console/options::the_help_fits_its_width_and_ends_in_three_examples",
+                ],
+            ),
+            promise(
+                "an error names the environment variable that was wrong",
+                &["a_wrong_variable_is_named"],
+            ),
+            promise(
+                "an empty environment variable is as none",
+                &["an_empty_variable_is_as_none"],
+            ),
+            promise(
+                "--host without an address says what is missing",
+                &["an_empty_host_says_what_is_missing"],
+            ),
+            promise(
+                "--color auto, always or never; NO_COLOR",
+                &[
+                    "each_worker_has_its_colour_on_a_terminal",
+                    "unit:common/console/options::colour_is_for_terminals_unless_asked_for",
+                ],
+            ),
+            promise(
+                "the Spanish help and errors are Spanish to the end",
+                &[
+                    "the_spanish_command_line_is_spanish_to_the_end",
+                    "unit:common/console/options::the_spanish_help_is_spanish_to_the_end",
+                ],
+            ),
             promise(
                 "each option has its variable ECHO_…",
                 &[
@@ -303,7 +347,7 @@ pub const CONTRACT: &[Section] = &[
                 &[
                     "a_port_in_use_is_told",
                     "a_second_server_on_the_same_port_fails",
-                    "unit:failure::a_failure_says_what_why_and_what_to_try",
+                    "unit:common/console/errors::a_failure_says_what_why_and_what_to_try",
                 ],
             ),
             promise(
@@ -424,6 +468,15 @@ pub const CONTRACT: &[Section] = &[
                 "a trace that cannot be written costs the trace alone",
                 &["a_trace_that_cannot_be_written_stops_nothing"],
             ),
+            promise(
+                "servers that share a trace write one [ together, also when \
+                 they start at once, and in an empty file",
+                &["servers_started_at_once_begin_a_trace_once"],
+            ),
+            promise(
+                "a trace that was cut while it is written is begun anew",
+                &["a_trace_that_was_cut_is_begun_anew"],
+            ),
         ],
     },
     Section {
@@ -446,7 +499,7 @@ pub const CONTRACT: &[Section] = &[
                 &[
                     "the_first_column_says_who_served",
                     "each_connection_gets_what_the_approach_creates",
-                    "unit:transcript::the_worker_comes_first_and_an_ipv4_client_looks_like_one",
+                    "unit:common/console/log::the_worker_comes_first_and_an_ipv4_client_looks_like_one",
                 ],
             ),
             promise(
@@ -477,7 +530,7 @@ pub const CONTRACT: &[Section] = &[
                 "one byte and one client are singular",
                 &[
                     "only_one_is_singular",
-                    "unit:language::only_one_is_singular",
+                    "unit:common/console/language::only_one_is_singular",
                 ],
             ),
             promise(
@@ -492,20 +545,20 @@ pub const CONTRACT: &[Section] = &[
                 "a child that ended with another status than 0 is reported",
                 &[
                     "a_panic_is_told_and_harms_nobody_else",
-                    "unit:transcript::every_event_has_its_line_in_both_languages",
+                    "unit:common/console/log::every_event_has_its_line_in_both_languages",
                 ],
             ),
             promise(
                 "text is shown as it is",
-                &["text_is_shown_as_it_is", "unit:transcript::text_stays_text"],
+                &["text_is_shown_as_it_is", "unit:common/console/escape::text_stays_text"],
             ),
             promise(
                 "what is not printable is escaped, and can be read back",
                 &[
                     "what_is_not_printable_is_escaped",
                     "every_byte_and_control_can_be_read_back",
-                    "unit:transcript::what_is_not_printable_is_spelt_out",
-                    "unit:transcript::any_bytes_come_out_printable_and_can_be_read_back",
+                    "unit:common/console/escape::what_is_not_printable_is_spelt_out",
+                    "unit:common/console/escape::any_bytes_come_out_printable_and_can_be_read_back",
                 ],
             ),
             promise(
@@ -521,7 +574,7 @@ pub const CONTRACT: &[Section] = &[
                  whole escape and says how many bytes are missing",
                 &[
                     "a_long_line_is_cut_at_a_whole_escape",
-                    "unit:transcript::no_line_is_longer_than_a_pipe_takes_at_once",
+                    "unit:common/console/log::no_line_is_longer_than_a_pipe_takes_at_once",
                 ],
             ),
             promise(
@@ -544,7 +597,7 @@ pub const CONTRACT: &[Section] = &[
                     "what_prevents_the_start_is_told_in_spanish_too",
                     "a_shortage_is_told_in_spanish_too",
                     "help_and_refusals_speak_spanish_too",
-                    "unit:options::refusals_are_worded_in_spanish_too",
+                    "unit:common/console/options::refusals_are_worded_in_spanish_too",
                 ],
             ),
             promise(
@@ -552,6 +605,7 @@ pub const CONTRACT: &[Section] = &[
                 &[
                     "the_service_goes_on_when_nobody_reads_any_more",
                     "the_service_goes_on_when_the_disk_is_full",
+                    "the_service_goes_on_at_a_limit_of_file_size",
                 ],
             ),
             promise(
@@ -569,6 +623,35 @@ pub const CONTRACT: &[Section] = &[
                 "where they cannot be written, the service goes on",
                 &["a_diagnostic_that_cannot_be_written_stops_nothing"],
             ),
+            promise(
+                "where they are not read, the service goes on",
+                &["a_diagnostic_that_is_not_read_stops_nothing"],
+            ),
+            promise(
+                "a terminal shows at most 60 characters of a message",
+                &["a_terminal_shows_sixty_characters_of_a_message"],
+            ),
+            promise(
+                "a terminal that is not UTF-8 gets ASCII alone",
+                &["a_terminal_without_utf8_gets_ascii_alone"],
+            ),
+            promise(
+                "on a terminal the echo of Ctrl-C shares no line",
+                &["the_echo_of_ctrl_c_shares_no_line"],
+            ),
+            promise(
+                "a server that listens on all addresses names those that \
+                 others can use",
+                &["the_addresses_that_others_can_use_are_listed"],
+            ),
+            promise(
+                "a stop that waits says for how many clients and how long, \
+                 and what a second Ctrl-C does",
+                &[
+                    "a_stop_that_waits_says_so",
+                    "unit:common/console/log::a_wait_is_told_in_the_right_number",
+                ],
+            ),
         ],
     },
     Section {
@@ -579,6 +662,10 @@ pub const CONTRACT: &[Section] = &[
                 &["nothing_is_left_of_500_clients"],
             ),
             promise(
+                "a limit of descriptors lowered meanwhile harms no client",
+                &["a_lowered_limit_of_descriptors_harms_nobody_in_service"],
+            ),
+            promise(
                 "no loop spins: idle clients, a full house",
                 &["idle_clients_cost_nothing", "a_full_house_does_not_spin"],
             ),
@@ -586,7 +673,6 @@ pub const CONTRACT: &[Section] = &[
                 "accept: errors of the network are passed over at once",
                 &[
                     "a_connection_lost_before_accept_is_passed_over",
-                    "unit:listener::every_error_of_accept_has_its_cause",
                 ],
             ),
             promise(
@@ -613,7 +699,6 @@ pub const CONTRACT: &[Section] = &[
                 "recv, send: EINTR is repeated",
                 &[
                     "an_interrupted_transfer_is_repeated",
-                    "unit:echo::a_call_that_a_signal_interrupted_is_repeated",
                 ],
             ),
             promise(
@@ -622,7 +707,7 @@ pub const CONTRACT: &[Section] = &[
                     "a_failed_transfer_closes_that_client_with_its_reason",
                     "a_reset_has_its_reason_and_harms_nobody",
                     "a_client_that_is_gone_harms_nobody",
-                    "unit:echo::what_was_sent_before_a_failure_stays_counted",
+                    "unit:idle::what_was_sent_before_a_failure_stays_counted",
                 ],
             ),
             promise(
@@ -708,10 +793,6 @@ pub const CONTRACT: &[Section] = &[
                 &["a_burst_of_signals_is_one_request"],
             ),
             promise(
-                "a stop that waits says for how many clients and how long",
-                &["a_stop_that_waits_says_for_whom_and_how_long"],
-            ),
-            promise(
                 "SIGHUP asks for a stop, unless it was ignored at the start",
                 &["a_hang_up_is_a_stop_unless_it_was_ignored"],
             ),
@@ -739,6 +820,7 @@ pub const CONTRACT: &[Section] = &[
                 &[
                     "nothing_outlives_a_killed_server",
                     "a_killed_server_leaves_its_port",
+                    "no_child_hangs_in_a_full_pipe_of_a_killed_server",
                 ],
             ),
         ],

@@ -3,20 +3,23 @@
 
 #![no_main]
 
-use common::console::log::escape;
+use common::console::escape::{Charset, escape};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut shown = String::new();
-    let mut counted = 0;
-    for (count, text) in escape(bytes) {
-        assert!(!text.is_empty(), "a piece that nobody can see");
-        counted += count;
-        shown.push_str(&text);
+    for charset in [Charset::Utf8, Charset::Ascii] {
+        let mut shown = String::new();
+        let mut counted = 0;
+        for (count, text) in escape(bytes, charset) {
+            assert!(!text.is_empty(), "a piece that cannot be seen");
+            counted += count;
+            shown.push_str(&text);
+        }
+        assert_eq!(counted, bytes.len(), "each byte belongs to one piece");
+        assert!(shown.chars().all(harmless), "{shown:?}");
+        assert!(charset == Charset::Utf8 || shown.is_ascii(), "{shown:?}");
+        assert_eq!(read_back(&shown), bytes);
     }
-    assert_eq!(counted, bytes.len(), "each byte belongs to one piece");
-    assert!(shown.chars().all(harmless), "{shown:?}");
-    assert_eq!(read_back(&shown), bytes);
 });
 
 /// Whether a character can neither command a terminal nor reorder its text.

@@ -6,10 +6,10 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
 
-// And by the names that the manual pages use.
+// Errors by the names that the manual pages use.
 use nix::errno::Errno;
 
-// Two languages, and how long a shortage is remembered.
+// The words of both languages.
 use crate::console::language::Language;
 use crate::constants::REPORT_GAP;
 
@@ -31,7 +31,7 @@ pub enum Failure {
 
 /// Lets `?` turn the error of any other system call into a failure.
 impl From<io::Error> for Failure {
-    /// What was being done is lost; it was not the user's doing.
+    /// Of such an error the user needs to know the reason alone.
     fn from(error: io::Error) -> Self {
         Self::System(error)
     }
@@ -39,7 +39,7 @@ impl From<io::Error> for Failure {
 
 /// The same for the calls that come from nix.
 impl From<Errno> for Failure {
-    /// The number is kept, and with it the words.
+    /// The number stays the same.
     fn from(errno: Errno) -> Self {
         Self::System(errno.into())
     }
@@ -50,24 +50,22 @@ impl Failure {
     #[must_use]
     pub fn status(&self) -> u8 {
         match self {
-            // 128 and the number of SIGINT.
+            // A shell reports 128 and the number of the signal.
             Self::Interrupted => 130,
-            // Which one it was is said in words.
             _ => 1,
         }
     }
 
-    /// One line that says what failed, why, and what to try; nothing for an
-    /// interruption, whose author knows.
+    /// One line that says what failed, why, and what to try; `None` for an
+    /// interruption, since the user has asked for it.
     #[must_use]
     pub fn message(&self, language: Language) -> Option<String> {
-        // Both become a `String`, beside others that are made.
         let pick = |english: &str, spanish: &str| {
             language.pick(english, spanish).to_owned()
         };
         // What was being done, and to what.
         let (what, error) = match self {
-            // A name that nobody knows, or a resolver that does not answer.
+            // No resolver knows the name, or none answers.
             Self::Resolve(host, error) => (
                 language.pick(
                     format!("cannot find the address of {host}"),
@@ -75,7 +73,7 @@ impl Failure {
                 ),
                 error,
             ),
-            // By far the most frequent.
+            // Most often another program uses the port.
             Self::Listen(address, error) => (
                 language.pick(
                     format!("cannot listen on {address}"),
@@ -83,7 +81,7 @@ impl Failure {
                 ),
                 error,
             ),
-            // A slip in its name, most likely.
+            // The directory does not exist, for example.
             Self::Trace(path, error) => (
                 language.pick(
                     format!("cannot open the trace {}", path.display()),
@@ -91,77 +89,70 @@ impl Failure {
                 ),
                 error,
             ),
-            // Not to be expected at all.
+            // No option of the user's has caused it.
             Self::System(error) => {
                 (pick("cannot go on", "no se puede continuar"), error)
             }
-            // Nothing to add.
             Self::Interrupted => return None,
         };
-        // The reason.
+        // The words for the reason of the failure.
         let why = match self {
             // The resolver's own words are long, and English.
             Self::Resolve(..) => {
                 pick("no such name is known", "no se conoce ese nombre")
             }
-            // The system's words.
             _ => language.describe(error),
         };
-        // And what to try.
+        // All of it is one line, which a log file keeps together.
         let advice = self.advice().map(|(en, es)| language.pick(en, es));
         let advice = advice.map(|text| format!("; {text}"));
-        // One line, since it may end up in a log.
         Some(format!("{what}: {why}{}", advice.unwrap_or_default()))
     }
 
     /// What the user may try, in both languages.
     fn advice(&self) -> Option<(&'static str, &'static str)> {
-        // Which error it is decides.
         let error = match self {
-            // Without a resolver there are still addresses.
+            // An address needs no resolver.
             Self::Resolve(..) => {
                 return Some((
                     "try --host 127.0.0.1",
                     "pruebe con --host 127.0.0.1",
                 ));
             }
-            // Whatever it is, another file may do.
+            // Every error of open(2) is about this one file.
             Self::Trace(..) => {
                 return Some((
                     "try another --trace FILE",
                     "pruebe con otro --trace ARCHIVO",
                 ));
             }
-            // Both come from the system.
             Self::Listen(_, error) | Self::System(error) => error,
-            // Nobody asks.
             Self::Interrupted => return None,
         };
-        // 0 is no error at all, and so matches none of the arms.
+        // An error without a number becomes 0, which no arm matches.
         let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
         match errno {
-            // Mostly this very server, in another terminal.
+            // Most often the same server runs in another terminal.
             Errno::EADDRINUSE => Some((
                 "stop the other program, or try --port 0 for any free port",
                 "detenga el otro programa, o pruebe con --port 0: cualquier \
                  puerto libre",
             )),
-            // The ports below 1024 are for who has the right; see ip(7).
+            // ip(7): a port below 1024 needs a privilege.
             Errno::EACCES => Some((
                 "try a --port of 1024 or above",
                 "pruebe con un --port a partir de 1024",
             )),
-            // The address of another machine, or of none.
+            // The address belongs to no interface of this machine.
             Errno::EADDRNOTAVAIL => Some((
                 "try --host 127.0.0.1, or 0.0.0.0 for every network",
                 "pruebe con --host 127.0.0.1, o con 0.0.0.0 para todas las \
                  redes",
             )),
-            // Before the first client: then the limit is very low.
+            // The limit is too low even without a client.
             Errno::EMFILE => {
                 Some(("raise ulimit -n", "aumente el límite con ulimit -n"))
             }
-            // No better idea.
             _ => Some((
                 "see --help for the options",
                 "vea las opciones con --help",
@@ -190,55 +181,54 @@ impl TransientError {
     #[must_use]
     pub fn words(self) -> (&'static str, &'static str) {
         match self {
-            // Those in the queue wait there.
+            // The clients in the queue of the kernel wait there.
             Self::Accept => (
                 "no client can be accepted for now",
                 "por ahora no se puede aceptar a ningún cliente",
             ),
-            // Its own fault, or its network's.
+            // The client or its network has ended the connection.
             Self::Network => (
                 "a client was lost before it was accepted",
                 "se perdió un cliente antes de aceptarlo",
             ),
-            // It is kept, with its socket.
+            // The server keeps the socket of the client meanwhile.
             Self::Thread => (
                 "no thread can be created for now; its client waits",
                 "por ahora no se puede crear un hilo; su cliente espera",
             ),
-            // Likewise.
             Self::Process => (
                 "no process can be created for now; its client waits",
                 "por ahora no se puede crear un proceso; su cliente espera",
             ),
-            // The loop sleeps for a moment instead.
+            // The loop pauses for a moment, and tries again.
             Self::Wait => (
                 "the kernel cannot wait for clients for now",
-                "por ahora el núcleo no puede esperar a los clientes",
+                "por ahora el kernel no puede esperar a los clientes",
             ),
         }
     }
 }
 
-/// Spells of errors: each is reported when it begins, not each time again.
+/// Keeps diagnostics from being repeated: each kind of error is reported when
+/// a spell of it begins, and not again while the spell lasts.
 ///
-/// A spell lasts until a `REPORT_GAP` has passed without its trouble. Success
-/// alone does not end it: where each client that leaves makes room for one
-/// other, every second try succeeds. Nor does another trouble: two that take
-/// turns are two spells.
+/// A spell ends when `REPORT_GAP` has passed without an error of its kind. A
+/// success does not end it: where each client that leaves makes room for one
+/// other, every second try succeeds. An error of another kind does not end it
+/// either.
 #[derive(Debug, Default)]
 pub struct ErrorThrottle(HashMap<TransientError, Instant>);
 
 impl ErrorThrottle {
-    /// Notes a trouble that has come at this moment; says whether it is news,
-    /// and does not belong to a spell that still lasts.
+    /// Notes an error of this kind at this moment. Returns whether it begins
+    /// a spell, so that it is to be reported.
     pub fn should_report(
         &mut self,
-        trouble: TransientError,
+        kind: TransientError,
         now: Instant,
     ) -> bool {
-        // Each time prolongs its spell.
-        let before = self.0.insert(trouble, now);
-        // The first one ever is news as well.
+        // Each error prolongs its spell.
+        let before = self.0.insert(kind, now);
         before.is_none_or(|when| now.duration_since(when) >= REPORT_GAP)
     }
 }
@@ -281,16 +271,16 @@ mod tests {
     }
 
     #[test]
-    fn each_trouble_has_its_words_in_both_languages() {
+    fn each_kind_has_its_words_in_both_languages() {
         let words = [
             (TransientError::Accept, "accepted", "aceptar"),
             (TransientError::Network, "lost", "perdió"),
             (TransientError::Thread, "no thread", "hilo"),
             (TransientError::Process, "no process", "proceso"),
-            (TransientError::Wait, "the kernel", "el núcleo"),
+            (TransientError::Wait, "the kernel", "el kernel"),
         ];
-        for (trouble, one, other) in words {
-            let (english, spanish) = trouble.words();
+        for (kind, one, other) in words {
+            let (english, spanish) = kind.words();
             assert!(english.contains(one), "{english}");
             assert!(spanish.contains(other), "{spanish}");
         }
@@ -318,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn troubles_that_take_turns_are_a_spell_each() {
+    fn kinds_that_take_turns_are_a_spell_each() {
         let mut throttle = ErrorThrottle::default();
         let start = Instant::now();
         assert!(throttle.should_report(TransientError::Accept, start));

@@ -1,13 +1,11 @@
-//! The two languages of what is printed, and what the system's errors are
-//! called in them.
+//! The two languages of what is printed, and what the errors of the system
+//! are called in them.
 //!
-//! Next: `transcript.rs`, the lines themselves.
+//! Next: `log.rs`, the lines themselves.
 
-// Errors as the standard library hands them on.
-use std::io;
-
-// And by the names that the manual pages use.
+// Errors, by their numbers and by their names.
 use nix::errno::Errno;
+use std::io;
 
 /// The language of everything that a server prints; see `--language`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,34 +16,45 @@ pub enum Language {
     Spanish,
 }
 
+/// The name of the locale for one category (`LC_MESSAGES`, `LC_CTYPE`).
+///
+/// locale(7): the first of `LC_ALL`, the category and `LANG` that is not
+/// empty; the locale `C` if there is none. `variable` looks one up, so that a
+/// test needs no environment.
+fn locale(category: &str, variable: impl Fn(&str) -> Option<String>) -> String {
+    ["LC_ALL", category, "LANG"]
+        .into_iter()
+        .filter_map(variable)
+        .find(|value| !value.is_empty())
+        .unwrap_or_else(|| "C".to_owned())
+}
+
+/// Whether the locale's character set is UTF-8: `es_AR.UTF-8`, `C.utf8`.
+pub(crate) fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let name = locale("LC_CTYPE", variable);
+    // After the language and a dot comes the character set, and after an `@`
+    // a modifier. A name without a character set means an older one.
+    let name = name.split('@').next().unwrap_or_default();
+    let charset = name.split_once('.').map_or("", |(_, charset)| charset);
+    ["UTF-8", "UTF8"].iter().any(|utf8| charset.eq_ignore_ascii_case(utf8))
+}
+
 impl Language {
-    /// The language that the environment asks for, as locale(7) orders it:
-    /// the first of `LC_ALL`, `LC_MESSAGES` and `LANG` that is not empty.
-    ///
-    /// `variable` looks one up, so that a test needs no environment.
+    /// The language that the environment asks for.
     pub fn from_locale(variable: impl Fn(&str) -> Option<String>) -> Self {
-        // An empty variable counts as unset: that is POSIX, not kindness.
-        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
-            .into_iter()
-            .filter_map(variable)
-            .find(|value| !value.is_empty());
+        let name = locale("LC_MESSAGES", variable);
         // `es`, `es_AR.UTF-8` and `es@euro` are Spanish; `est` is not.
-        let name = locale.as_deref().unwrap_or("C");
-        // Language, territory, encoding, modifier: only the first counts.
         match name.split(['_', '.', '@']).next() {
-            // Territory and encoding do not matter to our few sentences.
             Some("es") => Self::Spanish,
-            // Every other language, and `C`: the one that all manuals share.
+            // Every other language, and `C`, gets the language of the manuals.
             _ => Self::English,
         }
     }
 
-    /// Whichever of two texts is in this language.
+    /// The one of two texts that is in this language.
     pub fn pick<T>(self, english: T, spanish: T) -> T {
         match self {
-            // The first of the two.
             Self::English => english,
-            // The second.
             Self::Spanish => spanish,
         }
     }
@@ -53,63 +62,112 @@ impl Language {
     /// A count and its noun: `1 byte`, `7 bytes`.
     #[must_use]
     pub fn count(self, number: u64, one: &str, many: &str) -> String {
-        // Both languages use the singular for exactly one, and for nothing
-        // else: `0 bytes`.
+        // Both languages use the singular for 1 alone, and say `0 bytes`.
         let noun = if number == 1 { one } else { many };
-        // In this order in both languages.
         format!("{number} {noun}")
     }
 
     /// What an error of the system is called: `connection reset by peer`.
     #[must_use]
     pub fn describe(self, error: &io::Error) -> String {
-        // Without a number the error comes from the standard library, not
-        // from the kernel; its text is all there is.
+        // An error without a number comes from the standard library, not
+        // from the kernel, and has no other words.
         let Some(number) = error.raw_os_error() else {
             return error.to_string();
         };
-        // A name instead of a number.
-        let errno = Errno::from_raw(number);
-        // Where it has a Spanish one.
-        if self == Self::Spanish
-            && let Some(text) = spanish(errno)
-        {
-            return text.to_owned();
+        // The standard library adds the number to the C library's words.
+        let text = io::Error::from_raw_os_error(number).to_string();
+        let text = text.split(" (os error").next().unwrap_or_default();
+        match self {
+            // The words end a sentence of ours.
+            Self::English => uncapitalized(text),
+            // An error that has no Spanish words here keeps its English name,
+            // by which it can be looked up.
+            Self::Spanish => spanish(Errno::from_raw(number)).map_or_else(
+                || format!("error {number} del sistema ({text})"),
+                str::to_owned,
+            ),
         }
-        // The C library's own words, to be found in every manual page, but
-        // without their capital, since they end a sentence of ours.
-        let text = errno.desc();
-        // They are plain ASCII, so the first byte is the first letter.
-        text[..1].to_lowercase() + &text[1..]
+    }
+}
+
+/// A text that begins a sentence, as the end of another one.
+fn uncapitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    match (letters.next(), letters.next()) {
+        // `RPC struct is bad` and `.lib section` stay as they are.
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            first.to_lowercase().chain(text.chars().skip(1)).collect()
+        }
+        _ => text.to_owned(),
     }
 }
 
 /// The errors that a user can meet, in Spanish; `None` for the others.
 fn spanish(errno: Errno) -> Option<&'static str> {
-    // Grouped by where they come from.
     Some(match errno {
-        // From a client, or from the network.
-        Errno::ECONNRESET => "conexión reiniciada por el cliente",
+        // Errors of a connection.
+        Errno::ECONNRESET => "el cliente cortó la conexión (reset)",
         Errno::EPIPE => "el cliente ya no recibe",
         Errno::ETIMEDOUT => "el cliente dejó de responder",
         Errno::ECONNABORTED => "el cliente abandonó la conexión",
+        Errno::ENOTCONN => "la conexión ya no existe",
+
+        // Errors of the network.
         Errno::EHOSTUNREACH => "no hay ruta hasta el cliente",
+        Errno::EHOSTDOWN => "la máquina del cliente no responde",
         Errno::ENETUNREACH => "la red es inalcanzable",
         Errno::ENETDOWN => "la red no funciona",
+        Errno::ENETRESET => "la red cortó la conexión",
+        #[cfg(target_os = "linux")]
+        Errno::ENONET => "la máquina no está en la red",
         Errno::EPROTO => "error de protocolo",
+        Errno::ENOPROTOOPT => "opción de protocolo desconocida",
 
-        // From resources that have run out.
+        // Resources that have run out.
         Errno::EMFILE => "demasiados archivos abiertos",
         Errno::ENFILE => "demasiados archivos abiertos en el sistema",
         Errno::ENOBUFS => "no queda espacio para búferes",
         Errno::ENOMEM => "no queda memoria",
         Errno::EAGAIN => "recurso no disponible por ahora",
+        Errno::ENOSPC => "no queda espacio en el dispositivo",
+        Errno::EDQUOT => "se agotó la cuota de disco",
+        Errno::EFBIG => "el archivo alcanzó su tamaño máximo",
+        Errno::ENOLCK => "no quedan bloqueos de archivo",
 
-        // From what the command line asks for.
+        // Errors of what the command line asks for.
         Errno::EADDRINUSE => "la dirección ya está en uso",
         Errno::EADDRNOTAVAIL => "la dirección no es de esta máquina",
+        Errno::EAFNOSUPPORT => "familia de direcciones no disponible",
+        Errno::EPROTONOSUPPORT => "protocolo no disponible",
         Errno::EACCES => "permiso denegado",
-        // The rest keeps the English name, by which it can be looked up.
+        Errno::EPERM => "operación no permitida",
+
+        // Errors of the file for `--trace`.
+        Errno::ENOENT => "el archivo o directorio no existe",
+        Errno::ENOTDIR => "no es un directorio",
+        Errno::EISDIR => "es un directorio",
+        Errno::EROFS => "el sistema de archivos es de solo lectura",
+        Errno::ENAMETOOLONG => "el nombre es demasiado largo",
+        Errno::ELOOP => "demasiados enlaces simbólicos",
+        Errno::ENXIO => "el dispositivo no existe, o el FIFO no tiene lector",
+        Errno::ENODEV => "el dispositivo no existe",
+        Errno::ETXTBSY => "el archivo es un programa en ejecución",
+        Errno::EBUSY => "el dispositivo o recurso está ocupado",
+        Errno::EOVERFLOW => "el valor es demasiado grande",
+        Errno::EIO => "error de entrada o salida",
+
+        // Errors that only a mistake in the program causes.
+        Errno::EBADF => "descriptor de archivo no válido",
+        Errno::EINVAL => "argumento no válido",
+        Errno::EFAULT => "dirección de memoria no válida",
+        Errno::ENOTSOCK => "el descriptor no es de un socket",
+        Errno::EOPNOTSUPP => "operación no disponible",
+        Errno::ENOSYS => "el kernel no tiene esta llamada",
+        Errno::EINTR => "llamada al sistema interrumpida",
+        Errno::ECHILD => "no hay procesos hijos",
+        Errno::ESRCH => "el proceso no existe",
+
         _ => return None,
     })
 }
@@ -149,36 +207,29 @@ mod tests {
         );
         assert_eq!(
             Language::Spanish.describe(&reset),
-            "conexión reiniciada por el cliente"
+            "el cliente cortó la conexión (reset)"
         );
         let rare = io::Error::from(Errno::EXDEV);
-        assert_eq!(Language::Spanish.describe(&rare), "cross-device link");
+        assert_eq!(
+            Language::English.describe(&rare),
+            "invalid cross-device link"
+        );
+        assert_eq!(
+            Language::Spanish.describe(&rare),
+            "error 18 del sistema (Invalid cross-device link)"
+        );
         let own = io::Error::other("no such thing");
         assert_eq!(Language::Spanish.describe(&own), "no such thing");
     }
 
     #[test]
     fn errors_that_a_user_can_meet_have_their_own_spanish_words() {
-        let errors = [
-            Errno::ECONNRESET,
-            Errno::EPIPE,
-            Errno::ETIMEDOUT,
-            Errno::ECONNABORTED,
-            Errno::EHOSTUNREACH,
-            Errno::ENETUNREACH,
-            Errno::ENETDOWN,
-            Errno::EPROTO,
-            Errno::EMFILE,
-            Errno::ENFILE,
-            Errno::ENOBUFS,
-            Errno::ENOMEM,
-            Errno::EAGAIN,
-            Errno::EADDRINUSE,
-            Errno::EADDRNOTAVAIL,
-            Errno::EACCES,
-        ];
+        // Every number up to the last one of Linux, 133.
+        let known = (1..=133).map(Errno::from_raw);
+        let known: Vec<_> = known.filter(|e| spanish(*e).is_some()).collect();
+        assert!(known.len() > 40, "{}", known.len());
         let mut all = Vec::new();
-        for errno in errors {
+        for errno in known {
             let error = io::Error::from(errno);
             let spanish = Language::Spanish.describe(&error);
             assert_ne!(spanish, Language::English.describe(&error));
@@ -193,5 +244,30 @@ mod tests {
         assert_eq!(count(0), "0 bytes");
         assert_eq!(count(1), "1 byte");
         assert_eq!(count(2), "2 bytes");
+    }
+
+    #[test]
+    fn the_character_set_is_that_of_the_locale() {
+        let with = |set: &[(&str, &str)]| {
+            is_utf8(|name| {
+                let found = set.iter().find(|(key, _)| *key == name)?;
+                Some(found.1.to_owned())
+            })
+        };
+        assert!(with(&[("LANG", "es_AR.UTF-8")]));
+        assert!(with(&[("LC_CTYPE", "C.utf8"), ("LANG", "C")]));
+        assert!(with(&[("LANG", "ca_ES.UTF-8@valencia")]));
+        assert!(!with(&[]));
+        assert!(!with(&[("LANG", "es_AR")]));
+        assert!(!with(&[("LANG", "es_ES.ISO-8859-15@euro")]));
+        assert!(!with(&[("LC_ALL", "C"), ("LANG", "es_AR.UTF-8")]));
+        assert!(!with(&[("LC_MESSAGES", "es_AR.UTF-8")]));
+    }
+
+    #[test]
+    fn only_an_ordinary_word_loses_its_capital() {
+        assert_eq!(uncapitalized("Permission denied"), "permission denied");
+        assert_eq!(uncapitalized("RPC struct is bad"), "RPC struct is bad");
+        assert_eq!(uncapitalized(""), "");
     }
 }

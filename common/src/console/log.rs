@@ -1,39 +1,48 @@
 //! The lines that a server prints: safe to look at, whole, in two languages.
 //!
-//! Safe: what a client sent can do nothing to the terminal. Whole: every line
-//! is one `write(2)` that no other thread or process can tear apart.
+//! Safe: what a client sent can do nothing to the terminal. Whole: each line
+//! is one `write(2)`, which no other thread or process can tear apart in a
+//! pipe or a file.
 //!
-//! Next: `echo.rs`, which says when each line is printed.
+//! Next: `observer.rs`, which has each line printed.
 
-// Texts, descriptors, and a lock for threads that complain at once.
+// Texts, addresses, the status of a process, and a lock for all threads.
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-// write(2) itself: no buffer, no panic.
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+// The names of signals.
 use nix::sys::signal::Signal;
-use nix::unistd::write;
 
-// What there is to print.
+// The words, and where they go.
+use crate::console::addresses;
 use crate::console::errors::{ErrorThrottle, TransientError};
+use crate::console::escape::escape;
 use crate::console::language::Language;
+use crate::console::options::Color;
+use crate::console::output::{Output, Stream};
 use crate::totals::Totals;
 
 /// The longest line, newline included, in bytes: 4096 on Linux.
 ///
 /// pipe(7): a write of at most `PIPE_BUF` bytes reaches a pipe in one piece,
-/// whoever else writes to it at the same time.
+/// even if other processes write to it at the same time.
 pub const LINE_LIMIT: usize = libc::PIPE_BUF;
 
-/// Who served a client: the first column of a line.
+/// How many characters of a message a terminal shows, so that one client
+/// cannot fill the screen.
+const TERMINAL_LIMIT: usize = 60;
+
+/// The colours of the first column: the numbers of "Select Graphic Rendition"
+/// (ECMA-48) for cyan, yellow, green, magenta, blue and red.
+const COLORS: [u64; 6] = [36, 33, 32, 35, 34, 31];
+
+/// The thread, process or loop that serves a client: the first column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worker {
     /// A thread, by its number in the order of creation, from 1.
@@ -55,22 +64,32 @@ impl Worker {
 
     /// Its name in a line of this language.
     fn name_in(self, language: Language) -> String {
+        let loop_name = language.pick("loop", "bucle");
         match self {
-            // Numbered, for a thread has no other name that a user knows.
+            // A thread has no other name that a user knows.
             Self::Thread(number) => {
                 format!("{} {number}", language.pick("thread", "hilo"))
             }
-            // As `ps`, `top` and `kill` know it.
+            // ps(1), top(1) and kill(1) use the same number.
             Self::Process(id) => {
                 format!("{} {id}", language.pick("process", "proceso"))
             }
-            // There is no other, so it has no number.
-            Self::Loop => language.pick("loop", "bucle").to_owned(),
-            // With `--workers` it has.
-            Self::LoopNumber(number) => {
-                format!("{} {number}", language.pick("loop", "bucle"))
-            }
+            // The only loop needs no number.
+            Self::Loop => loop_name.to_owned(),
+            Self::LoopNumber(number) => format!("{loop_name} {number}"),
         }
+    }
+
+    /// Its colour: two workers with successive numbers differ.
+    fn color(self) -> u64 {
+        let number = match self {
+            Self::Loop => 0,
+            Self::Process(id) => u64::from(id),
+            Self::Thread(number) | Self::LoopNumber(number) => number,
+        };
+        // The remainder is below the length, so that the index fits.
+        let index = number % COLORS.len() as u64;
+        COLORS[usize::try_from(index).unwrap_or(0)]
     }
 }
 
@@ -79,7 +98,7 @@ impl Worker {
 pub enum Event<'a> {
     /// Its connection was accepted and is now being served.
     Connected,
-    /// These bytes have come from it.
+    /// The server has received these bytes from it.
     Received(&'a [u8]),
     /// The kernel has taken a whole reply of so many bytes for it.
     Sent(usize),
@@ -112,20 +131,42 @@ pub enum Ending {
 pub struct Log {
     /// The name that the first and the last line begin with.
     program: &'static str,
-    /// Of all lines.
+    /// The language of all lines.
     language: Language,
     /// Whether there are no lines between the first and the last.
     quiet: bool,
-    /// The troubles that were reported; all threads of a server share them.
+    /// Where the lines go.
+    output: Output,
+    /// Where the diagnostics go.
+    error: Output,
+    /// Whether the first column is coloured.
+    is_colored: bool,
+    /// Which diagnostics were printed lately, for all threads together.
     throttle: Mutex<ErrorThrottle>,
 }
 
 impl Log {
-    /// A transcript of the program of this name; a quiet one prints its first
-    /// and its last line only.
+    /// The lines of the program of this name. A quiet log prints the first
+    /// and the last line only.
     #[must_use]
     pub fn new(program: &'static str, language: Language, quiet: bool) -> Self {
-        Self { program, language, quiet, throttle: Mutex::default() }
+        Self {
+            program,
+            language,
+            quiet,
+            output: Output::new(Stream::Output),
+            error: Output::new(Stream::Error),
+            is_colored: false,
+            throttle: Mutex::default(),
+        }
+    }
+
+    /// The same with the colours that `--color` asks for.
+    #[must_use]
+    pub fn with_color(mut self, color: Color) -> Self {
+        let variable = |name: &str| std::env::var(name).ok();
+        self.is_colored = color.applies(self.output, variable);
+        self
     }
 
     /// The language that everything is printed in.
@@ -134,52 +175,60 @@ impl Log {
         self.language
     }
 
-    /// Prints the first line, which bears the address really bound.
+    /// Prints the first line, with the address really bound. If that stands
+    /// for all addresses of the machine, a line for each of them follows.
     pub fn print_listening(&self, address: SocketAddr) {
         // A script may wait for this line, and read the port from it.
+        let program = self.program;
         let verb = self.language.pick("listening on", "escuchando en");
-        print(&format!("{} {verb} {address}\n", self.program));
+        self.output.print(&format!("{program} {verb} {address}\n"));
+        // A quiet log shows none of the further lines.
+        if self.quiet {
+            return;
+        }
+        let verb = self.language.pick("reachable at", "accesible en");
+        for address in addresses::reachable(address) {
+            // The list is empty for an address of its own.
+            self.output.print(&format!("{program} {verb} {address}\n"));
+        }
     }
 
     /// Prints the line of one event of one client, unless quiet. A worker may
-    /// die without any client, and then there is none to name.
+    /// die without any client; then the line names none.
     pub fn print_event(
         &self,
         worker: Worker,
         client: impl Into<Option<SocketAddr>>,
         event: &Event,
     ) {
-        // A quiet server must not even pay for the text.
+        // A quiet server does not even make the text.
         if !self.quiet {
-            print(&self.line(worker, client.into(), event));
+            self.output.print(&self.line(worker, client.into(), event));
         }
     }
 
     /// Prints the last line.
     pub fn print_stopped(&self, totals: Totals) {
-        // The sentence is put together from parts that agree in number.
         let language = self.language;
         let stopped = language.pick("stopped", "detenido");
-        // In Spanish the participle agrees as well.
+        // In Spanish the participle agrees with its noun in number.
         let clients = match language {
-            // One word for one and for many.
+            // `served` is the same for one client and for many.
             Language::English => {
                 language.count(totals.clients, "client", "clients") + " served"
             }
-            // Two words, both inflected.
             Language::Spanish => language.count(
                 totals.clients,
                 "cliente atendido",
                 "clientes atendidos",
             ),
         };
-        // The same noun for both numbers.
+        // What was dropped at a close is in neither of the two.
         let bytes = |number| language.count(number, "byte", "bytes");
         let received = bytes(totals.received) + self.received(totals.received);
-        // What was dropped at a close is in neither.
         let sent = bytes(totals.sent) + self.sent(totals.sent);
-        // In one write, so that nothing can come between its parts.
-        print(&format!(
+        // One write, so that no other line can come between the parts.
+        self.output.print(&format!(
             "{} {stopped}: {clients}, {received}, {sent}\n",
             self.program
         ));
@@ -187,46 +236,71 @@ impl Log {
 
     /// Prints, at a stop, how many clients it waits for and how long at most.
     pub fn print_waiting(&self, clients: usize, grace: Duration) {
-        // In both languages the number of clients decides the noun only.
-        let seconds = grace.as_millis().div_ceil(1000);
-        let count = clients as u64;
-        let text = match self.language {
-            Language::English => format!(
-                "waiting up to {seconds} s for {} to take their replies; \
-                 a second Ctrl-C ends it now",
-                self.language.count(count, "client", "clients")
-            ),
-            Language::Spanish => format!(
-                "esperando hasta {seconds} s a {} que aún reciben \
-                 respuestas; un segundo Ctrl-C termina ya",
-                self.language.count(count, "cliente", "clientes")
-            ),
-        };
-        self.print_error(&text);
+        let line = self.diagnostic(&self.waiting(clients, grace));
+        self.error.print_or_drop(&line);
     }
 
-    /// Prints a diagnostic, one line on standard error; never quiet.
+    /// The words for a stop that waits.
+    fn waiting(&self, clients: usize, grace: Duration) -> String {
+        // A part of a second is rounded up: the wait is never longer than
+        // the line says.
+        let seconds = grace.as_millis().div_ceil(1000);
+        match (self.language, clients) {
+            // In English the number decides the pronoun too.
+            (Language::English, 1) => format!(
+                "waiting up to {seconds} s for 1 client to take its replies; \
+                 a second Ctrl-C ends the server now"
+            ),
+            (Language::English, _) => format!(
+                "waiting up to {seconds} s for {clients} clients to take \
+                 their replies; a second Ctrl-C ends the server now"
+            ),
+            // In Spanish the number decides the verb.
+            (Language::Spanish, 1) => format!(
+                "esperando hasta {seconds} s a que 1 cliente reciba sus \
+                 respuestas; un segundo Ctrl-C termina el servidor ya"
+            ),
+            (Language::Spanish, _) => format!(
+                "esperando hasta {seconds} s a que {clients} clientes \
+                 reciban sus respuestas; un segundo Ctrl-C termina el \
+                 servidor ya"
+            ),
+        }
+    }
+
+    /// Prints why the server ends, one line on standard error; never quiet.
     pub fn print_error(&self, text: &str) {
-        // Which program it was is not obvious where many write to one place.
-        let line = format!("{}: {text}\n", self.program);
-        deliver(io::stderr().as_fd(), line.as_bytes());
+        // There is no service any more that this write could delay.
+        self.error.print(&self.diagnostic(text));
     }
 
     /// Prints that resources have run out, once for each spell of it.
-    pub fn report_transient(&self, trouble: TransientError, error: &io::Error) {
-        // Threads may meet the same shortage at the same moment. A panic that
-        // held the lock would leave nothing behind that could be wrong.
-        let mut throttle =
-            self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        // Not for each of a hundred tries.
-        if throttle.should_report(trouble, Instant::now()) {
-            // What, and why.
-            let (english, spanish) = trouble.words();
-            let what = self.language.pick(english, spanish);
-            // The system's own words for it.
-            let why = self.language.describe(error);
-            self.print_error(&format!("{what}: {why}"));
+    pub fn report_transient(&self, kind: TransientError, error: &io::Error) {
+        // Threads may meet the same shortage at the same moment. The lock is
+        // free again before the line is written, so that a standard error
+        // that is full or paused delays no other thread.
+        let should_report = self
+            .throttle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .should_report(kind, Instant::now());
+        // An error of a spell that has been reported already adds no line.
+        if !should_report {
+            return;
         }
+        // The line says what cannot be done, and why.
+        let (english, spanish) = kind.words();
+        let what = self.language.pick(english, spanish);
+        let why = self.language.describe(error);
+        let line = self.diagnostic(&format!("{what}: {why}"));
+        // The clients do not wait for this line.
+        self.error.print_or_drop(&line);
+    }
+
+    /// The line of a diagnostic. It names the program, since several may
+    /// write to one terminal or file.
+    fn diagnostic(&self, text: &str) -> String {
+        format!("{}: {text}\n", self.program)
     }
 
     /// The line of one event, newline included, at most `LINE_LIMIT` bytes.
@@ -236,48 +310,47 @@ impl Log {
         client: Option<SocketAddr>,
         event: &Event,
     ) -> String {
-        // Twelve columns hold `process 1234`; a longer one shifts its line.
+        // Twelve columns hold `process 1234`; a longer name moves the rest.
         let mut line = format!("{:<12}  ", worker.name_in(self.language));
-        // The second column, without which the third moves up.
+        if self.is_colored {
+            line = format!("\x1b[{}m{line}\x1b[0m", worker.color());
+        }
+        // Without a client the event moves to the second column. Formatting
+        // into a string cannot fail.
         if let Some(client) = client {
-            // Formatting into a string cannot fail.
             let _ = write!(line, "{}  ", plain(client));
         }
-        // The rest of the line.
+        // The third column says what has happened.
         match event {
-            // Not `accepted`: it may have waited since for a thread.
+            // Not `accepted`: the client may have waited since for a thread.
             Event::Connected => {
                 line += self.language.pick("connected", "conectado");
             }
-            // The only part whose length a client decides.
+            // The client decides how long this part is.
             Event::Received(bytes) => self.append_received(&mut line, bytes),
-            // What was sent was received a line ago: its number is enough.
+            // An echo was shown when it was received: its length is enough.
             Event::Sent(number) => {
                 let number = *number as u64;
-                // The verb comes first here, and last in the summary.
                 let verb = self.sent(number).trim_start();
                 let count = self.language.count(number, "byte", "bytes");
                 // Formatting into a string cannot fail.
                 let _ = write!(line, "{verb} {count}");
             }
-            // The ordinary close goes without saying why.
+            // An end by the client needs no reason.
             Event::Closed(ending) => {
                 line += self.language.pick("closed", "cerrado");
-                // Any other says why.
                 if let Some(reason) = self.reason(ending) {
-                    line += ": ";
-                    // In the words of `Ending`, or of the system.
-                    line += &reason;
+                    let _ = write!(line, ": {reason}");
                 }
             }
-            // From the parent, for the child can say nothing any more.
+            // The parent prints this, since the child is dead. The name of a
+            // signal is the same in every language.
             Event::Died(how) => {
                 line += self.language.pick("died: ", "murió: ");
-                // The name of a signal is the same in every language.
                 line += &self.cause_of_death(*how);
             }
         }
-        // Part of the same write(2): a line without its end is torn.
+        // The newline is part of the same write(2), which keeps the line whole.
         line.push('\n');
         line
     }
@@ -295,110 +368,99 @@ impl Log {
         }
     }
 
-    /// The participle of what has come, after a blank: ` received`.
+    /// The participle of what was received, after a blank: ` received`.
     fn received(&self, number: u64) -> &'static str {
-        match self.language {
-            // One word for one and for many.
-            Language::English => " received",
-            // It agrees with `byte`, and with `bytes`.
-            Language::Spanish if number == 1 => " recibido",
-            // For none as well as for many.
-            Language::Spanish => " recibidos",
+        match (self.language, number) {
+            (Language::English, _) => " received",
+            (Language::Spanish, 1) => " recibido",
+            (Language::Spanish, _) => " recibidos",
         }
     }
 
-    /// The participle of what has gone: ` sent`.
+    /// The participle of what was sent: ` sent`.
     fn sent(&self, number: u64) -> &'static str {
-        match self.language {
-            // One word for one and for many.
-            Language::English => " sent",
-            // It agrees with `byte`, and with `bytes`.
-            Language::Spanish if number == 1 => " enviado",
-            // For none as well as for many.
-            Language::Spanish => " enviados",
+        match (self.language, number) {
+            (Language::English, _) => " sent",
+            (Language::Spanish, 1) => " enviado",
+            (Language::Spanish, _) => " enviados",
         }
     }
 
-    /// Why a connection was closed, where it is worth a word.
+    /// Why a connection was closed; `None` if the client has ended it.
     #[must_use]
     pub fn reason(&self, ending: &Ending) -> Option<Cow<'static, str>> {
-        // Fixed texts are borrowed, the others are made: `Cow` is either.
         let text = match ending {
-            // The client itself knows why.
             Ending::ClientEnded => return None,
-            // The client may still want to send: this line says who closed.
+            // The client may still want to send: the line says that the
+            // server has closed.
             Ending::OneExchange => {
                 self.language.pick("one exchange", "un intercambio")
             }
-            // The limit, since the user can change it.
+            // The symbol `s` of the unit has no plural.
             Ending::Idle(limit) => {
                 let idle = self.language.pick("idle for", "inactivo durante");
-                // `s` is the symbol of the unit, and has no plural.
                 return Some(format!("{idle} {} s", limit.as_secs()).into());
             }
-            // It was not the client.
+            // The client has done nothing that ended its connection.
             Ending::Stopping => {
                 self.language.pick("server stopping", "el servidor se detiene")
             }
-            // Nor here.
+            // A mistake of the program has ended the thread.
             Ending::Panicked => self
                 .language
                 .pick("its thread panicked", "su hilo entró en pánico"),
-            // As the system calls it.
+            // The kernel has the reason.
             Ending::Failed(error) => {
                 return Some(self.language.describe(error).into());
             }
         };
-        // Borrowed.
         Some(text.into())
     }
 
     /// Appends `received 7 bytes: ¡hola\n`, cut where the line would grow
-    /// longer than `LINE_LIMIT`.
+    /// longer than `LINE_LIMIT`, and on a terminal after `TERMINAL_LIMIT`
+    /// characters.
     fn append_received(&self, line: &mut String, bytes: &[u8]) {
-        // The number first: it stays true when the text is cut.
-        let number = bytes.len();
-        let count = self.language.count(number as u64, "byte", "bytes");
-        // Before its number here, behind it in the summary.
-        let verb = self.received(number as u64).trim_start();
-        // Formatting into a string cannot fail.
+        // The length comes first: it stays true when the text is cut.
+        let number = bytes.len() as u64;
+        let verb = self.received(number).trim_start();
+        let count = self.language.count(number, "byte", "bytes");
         let _ = write!(line, "{verb} {count}: ");
         // One byte is kept for the newline.
         let limit = LINE_LIMIT - 1;
-        // The last place where the line may be cut such that the note of what
-        // is missing still fits.
-        let mut cut = line.len();
-        let mut missing = number;
-        // No later note is longer than that of all the bytes.
-        let longest_note = self.cut_note(number).len();
-        // How many bytes are not shown yet.
-        let mut left = number;
-        // Piece by piece, since it may end at any of them.
-        for (length, shown) in escape(bytes) {
-            // Even if it will not stay: the next one may tell.
+        let mut characters_left =
+            if self.output.is_terminal { TERMINAL_LIMIT } else { usize::MAX };
+        // Where the line is cut if it must be: behind the last piece that
+        // still leaves room for the note of how many bytes are missing.
+        let (mut cut, mut missing) = (line.len(), bytes.len());
+        let longest_note = self.cut_note(bytes.len()).len();
+        let mut left = bytes.len();
+        for (length, shown) in escape(bytes, self.output.charset) {
+            // A terminal has shown enough.
+            let characters = shown.chars().count();
+            if characters > characters_left {
+                break;
+            }
+            // A piece that turns out to be too long for the line is cut below.
+            characters_left -= characters;
             line.push_str(&shown);
-            // A piece may stand for several bytes, or show one as several.
             left -= length;
             // The exact note is made only near the end of a long line.
             if line.len() + longest_note <= limit
                 || line.len() + self.cut_note(left).len() <= limit
             {
-                cut = line.len();
-                // What a cut at this place would leave out.
-                missing = left;
+                (cut, missing) = (line.len(), left);
             }
         }
-        // Only now is it known whether the whole text fits without a note.
-        if line.len() > limit {
-            // Behind a whole escape, never within one.
+        // Without a note, the whole text may fill the line to its end.
+        if left > 0 || line.len() > limit {
             line.truncate(cut);
             line.push_str(&self.cut_note(missing));
         }
     }
 
-    /// `… (17 more bytes)`
+    /// The note of how many bytes are not shown: `… (17 more bytes)`.
     fn cut_note(&self, missing: usize) -> String {
-        // Counted in bytes received, not in columns.
         let (one, many) = self
             .language
             .pick(("more byte", "more bytes"), ("byte más", "bytes más"));
@@ -406,112 +468,31 @@ impl Log {
     }
 }
 
-/// The pieces in which bytes are shown: how many bytes each stands for, and
-/// its printed form.
-///
-/// Text stays as it is: letters of any script, accents, emoji, quotes. All
-/// that is not printable becomes `\n`, `\r`, `\t`, `\\`, `\u{1b}`, and bytes
-/// that are not UTF-8 become `\xff`. No two inputs share a printed form.
-pub fn escape(bytes: &[u8]) -> impl Iterator<Item = (usize, Cow<'_, str>)> {
-    // A chunk is some valid text and then at most one invalid sequence; a
-    // character that the end of the buffer has cut in two is invalid too.
-    bytes.utf8_chunks().flat_map(|chunk| {
-        // Character by character, each where it stands in the text.
-        let valid = chunk.valid();
-        let text = valid.char_indices().map(move |(at, character)| {
-            // In UTF-8 a character has one to four bytes.
-            let length = character.len_utf8();
-            (length, show(&valid[at..at + length], character))
-        });
-        // Byte by byte: there is no character in them.
-        let rest = chunk
-            .invalid()
-            .iter()
-            .map(|byte| (1, format!("\\x{byte:02x}").into()));
-        // Lazily: nothing is made that nobody asks for.
-        text.chain(rest)
-    })
-}
-
-/// The printed form of one character, given as text and as itself.
-fn show(text: &str, character: char) -> Cow<'_, str> {
-    match character {
-        // The four that everybody knows.
-        '\n' => "\\n".into(), // The end of what was typed.
-        '\r' => "\\r".into(), // Before it, from telnet and browsers.
-        '\t' => "\\t".into(), // Would take as much room as it likes.
-        // Or else nobody could tell `\n` from a newline.
-        '\\' => "\\\\".into(),
-        // Printable by definition, and most of what ever comes; and the joiner
-        // of emoji, which makes one family out of three faces.
-        ' '..='~' | '\u{200d}' => text.into(),
-        // Letters of all scripts, accents, signs, emoji.
-        _ if is_printable(character) => text.into(),
-        // Control characters, those that turn the direction of writing, those
-        // that cannot be seen, and those that mean nothing yet.
-        _ => format!("\\u{{{:x}}}", u32::from(character)).into(),
-    }
-}
-
-/// Whether a character beyond ASCII is text.
-///
-/// The standard library knows the Unicode tables, yet shows them only through
-/// `escape_debug`; that of a `str` leaves an accent alone which follows a
-/// letter, so the question is asked behind an `a`.
-fn is_printable(character: char) -> bool {
-    // A letter, and room for the longest character behind it.
-    let mut text = [b'a'; 5];
-    let length = character.encode_utf8(&mut text[1..]).len();
-    // What the standard library would not escape is text.
-    let text = &text[..=length];
-    str::from_utf8(text).is_ok_and(|text| text.escape_debug().eq(text.chars()))
-}
-
-/// An address as people write it: an IPv4 client of a socket that speaks both
-/// is shown as the IPv4 address that it is, not as `::ffff:127.0.0.1`.
+/// An address as people write it: an IPv4 client of a socket that takes both
+/// families is shown as `127.0.0.1`, not as `::ffff:127.0.0.1`.
 fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-/// Prints on standard output.
-fn print(line: &str) {
-    deliver(io::stdout().as_fd(), line.as_bytes());
-}
-
-/// Writes all of a line, in one call wherever the system allows.
-///
-/// Not `println!`: it panics when nobody reads any more, and its buffer would
-/// be copied into every child by fork(2) and then printed twice.
-fn deliver(out: BorrowedFd, mut line: &[u8]) {
-    // Mostly once.
-    while !line.is_empty() {
-        match write(out, line) {
-            // Part of a line is taken only by a nearly full disk or a
-            // terminal; never by a pipe, see `LINE_LIMIT`.
-            Ok(count) => line = &line[count..],
-            // A signal came first; nothing was written.
-            Err(Errno::EINTR) => {}
-            // Somebody made our standard output non-blocking, and its reader
-            // is slow: waiting pauses the service, but loses no line.
-            Err(Errno::EAGAIN) => {
-                let mut full = [PollFd::new(out, PollFlags::POLLOUT)];
-                // Whatever comes of it, the next write will tell.
-                let _ = poll(&mut full, PollTimeout::NONE);
-            }
-            // Closed, broken or full: the clients matter more than the lines
-            // about them.
-            Err(_) => return,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::escape::Charset;
+    use nix::errno::Errno;
     use proptest::prelude::*;
 
-    fn transcript(language: Language) -> Log {
-        Log::new("threads-server", language, false)
+    /// A log that writes into a file, whatever runs the tests.
+    fn log(language: Language) -> Log {
+        Log {
+            output: Output::FILE,
+            ..Log::new("threads-server", language, false)
+        }
+    }
+
+    /// A log at a terminal that shows these characters.
+    fn log_at_terminal(charset: Charset) -> Log {
+        let output = Output { is_terminal: true, charset, ..Output::FILE };
+        Log { output, ..log(Language::English) }
     }
 
     fn client() -> SocketAddr {
@@ -520,84 +501,23 @@ mod tests {
 
     fn received(language: Language, bytes: &[u8]) -> String {
         let event = Event::Received(bytes);
-        transcript(language).line(Worker::Thread(1), Some(client()), &event)
-    }
-
-    fn shown(bytes: &[u8]) -> String {
-        escape(bytes).map(|(_, text)| text).collect()
-    }
-
-    /// Reads the printed form back: what `escape` promises.
-    fn unescape(text: &str) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut rest = text;
-        while let Some(character) = rest.chars().next() {
-            rest = &rest[character.len_utf8()..];
-            if character != '\\' {
-                let mut buffer = [0; 4];
-                let encoded = character.encode_utf8(&mut buffer);
-                bytes.extend_from_slice(encoded.as_bytes());
-                continue;
-            }
-            let kind = rest.chars().next().unwrap();
-            rest = &rest[1..];
-            match kind {
-                'n' => bytes.push(b'\n'),
-                'r' => bytes.push(b'\r'),
-                't' => bytes.push(b'\t'),
-                '\\' => bytes.push(b'\\'),
-                'x' => {
-                    bytes.push(u8::from_str_radix(&rest[..2], 16).unwrap());
-                    rest = &rest[2..];
-                }
-                'u' => {
-                    let (digits, after) = rest[1..].split_once('}').unwrap();
-                    let number = u32::from_str_radix(digits, 16).unwrap();
-                    let character = char::from_u32(number).unwrap();
-                    let mut buffer = [0; 4];
-                    let encoded = character.encode_utf8(&mut buffer);
-                    bytes.extend_from_slice(encoded.as_bytes());
-                    rest = after;
-                }
-                other => panic!("unknown escape \\{other}"),
-            }
-        }
-        bytes
-    }
-
-    #[test]
-    fn text_stays_text() {
-        for text in ["¡hola, ñandú!", "\"it's\" `so`", "e\u{301}", "日本語"]
-        {
-            assert_eq!(shown(text.as_bytes()), text);
-        }
-        let family = "👩\u{200d}👩\u{200d}👧 ❤\u{fe0f} 👍🏽";
-        assert_eq!(shown(family.as_bytes()), family);
-    }
-
-    #[test]
-    fn what_is_not_printable_is_spelt_out() {
-        assert_eq!(shown(b"a\n\r\t\\"), "a\\n\\r\\t\\\\");
-        assert_eq!(shown(b"\x1b[2J\0\x7f"), "\\u{1b}[2J\\u{0}\\u{7f}");
-        let hidden = "\u{202e}\u{2066}\u{200b}\u{feff}\u{85}\u{9b}\u{2028}";
-        assert_eq!(
-            shown(hidden.as_bytes()),
-            "\\u{202e}\\u{2066}\\u{200b}\\u{feff}\\u{85}\\u{9b}\\u{2028}"
-        );
-        assert_eq!(shown(b"\xff\xc3"), "\\xff\\xc3");
-        assert_eq!(shown("ñ".as_bytes().split_at(1).0), "\\xc3");
-        assert_eq!(shown(b"\xf0\x9f\x98"), "\\xf0\\x9f\\x98");
+        log(language).line(Worker::Thread(1), Some(client()), &event)
     }
 
     #[test]
     fn every_event_has_its_line_in_both_languages() {
         let idle = || Ending::Idle(Duration::from_secs(300));
         let reset = || Ending::Failed(Errno::ECONNRESET.into());
-        let expected: [(Event, &str, &str); 10] = [
+        let expected: [(Event, &str, &str); 11] = [
             (Event::Connected, "connected", "conectado"),
             (Event::Sent(1), "sent 1 byte", "enviado 1 byte"),
             (Event::Sent(7), "sent 7 bytes", "enviados 7 bytes"),
             (Event::Closed(Ending::ClientEnded), "closed", "cerrado"),
+            (
+                Event::Closed(Ending::OneExchange),
+                "closed: one exchange",
+                "cerrado: un intercambio",
+            ),
             (
                 Event::Closed(idle()),
                 "closed: idle for 300 s",
@@ -616,7 +536,7 @@ mod tests {
             (
                 Event::Closed(reset()),
                 "closed: connection reset by peer",
-                "cerrado: conexión reiniciada por el cliente",
+                "cerrado: el cliente cortó la conexión (reset)",
             ),
             (
                 Event::Died(ExitStatus::from_raw(11)),
@@ -631,7 +551,7 @@ mod tests {
         ];
         for (event, english, spanish) in expected {
             assert_eq!(
-                transcript(Language::English).line(
+                log(Language::English).line(
                     Worker::Thread(1),
                     Some(client()),
                     &event
@@ -639,7 +559,7 @@ mod tests {
                 format!("thread 1      127.0.0.1:54321  {english}\n")
             );
             assert_eq!(
-                transcript(Language::Spanish).line(
+                log(Language::Spanish).line(
                     Worker::Process(4711),
                     Some(client()),
                     &event
@@ -656,25 +576,25 @@ mod tests {
     #[test]
     fn the_worker_comes_first_and_an_ipv4_client_looks_like_one() {
         let client = "[::ffff:127.0.0.1]:5".parse().ok();
-        let line = transcript(Language::English).line(
+        let line = log(Language::English).line(
             Worker::Loop,
             client,
             &Event::Connected,
         );
         assert_eq!(line, "loop          127.0.0.1:5  connected\n");
-        let line = transcript(Language::Spanish).line(
+        let line = log(Language::Spanish).line(
             Worker::Loop,
             "[::1]:5".parse().ok(),
             &Event::Connected,
         );
         assert_eq!(line, "bucle         [::1]:5  conectado\n");
-        let line = transcript(Language::Spanish).line(
+        let line = log(Language::Spanish).line(
             Worker::LoopNumber(2),
             "[::1]:5".parse().ok(),
             &Event::Connected,
         );
         assert_eq!(line, "bucle 2       [::1]:5  conectado\n");
-        let line = transcript(Language::English).line(
+        let line = log(Language::English).line(
             Worker::Process(4711),
             None,
             &Event::Died(ExitStatus::from_raw(9)),
@@ -701,17 +621,17 @@ mod tests {
         let prefix = "thread 1      127.0.0.1:54321  received 1024 bytes: ";
         // `full` escapes of 6 bytes, some of 4, the rest plain: the longest
         // text that fits, and the same with one byte more.
-        let room = LINE_LIMIT - 1 - prefix.len();
+        let free = LINE_LIMIT - 1 - prefix.len();
         for extra in 0..=1 {
             let mut bytes = vec![b'a'; 1024];
             let mut length = 1024;
             let mut next = 0;
-            while length + 5 <= room + extra {
+            while length + 5 <= free + extra {
                 bytes[next] = 0x1b;
                 length += 5;
                 next += 1;
             }
-            while length < room + extra {
+            while length < free + extra {
                 bytes[next] = b'\n';
                 length += 1;
                 next += 1;
@@ -724,49 +644,102 @@ mod tests {
 
     #[test]
     fn the_note_counts_one_byte_in_the_singular() {
-        let english = transcript(Language::English);
+        let english = log(Language::English);
         assert_eq!(english.cut_note(1), "… (1 more byte)");
-        let spanish = transcript(Language::Spanish);
+        let spanish = log(Language::Spanish);
         assert_eq!(spanish.cut_note(1), "… (1 byte más)");
         assert_eq!(spanish.cut_note(17), "… (17 bytes más)");
     }
 
+    #[test]
+    fn a_wait_is_told_in_the_right_number() {
+        let grace = Duration::from_millis(4_999);
+        let english = log(Language::English);
+        assert_eq!(
+            english.waiting(1, grace),
+            "waiting up to 5 s for 1 client to take its replies; \
+             a second Ctrl-C ends the server now"
+        );
+        assert_eq!(
+            english.waiting(2, Duration::from_secs(5)),
+            "waiting up to 5 s for 2 clients to take their replies; \
+             a second Ctrl-C ends the server now"
+        );
+        let spanish = log(Language::Spanish);
+        assert_eq!(
+            spanish.waiting(1, grace),
+            "esperando hasta 5 s a que 1 cliente reciba sus respuestas; \
+             un segundo Ctrl-C termina el servidor ya"
+        );
+        assert_eq!(
+            spanish.waiting(2, grace),
+            "esperando hasta 5 s a que 2 clientes reciban sus respuestas; \
+             un segundo Ctrl-C termina el servidor ya"
+        );
+    }
+
+    #[test]
+    fn a_terminal_shows_sixty_characters_of_a_message() {
+        let log = log_at_terminal(Charset::Utf8);
+        let shown = |bytes: &[u8]| {
+            let event = Event::Received(bytes);
+            let line = log.line(Worker::Thread(1), Some(client()), &event);
+            line.split_once(": ").unwrap().1.trim_end().to_owned()
+        };
+        assert_eq!(shown(&[b'a'; 60]), "a".repeat(60));
+        let note = format!("{}… (1 more byte)", "a".repeat(60));
+        assert_eq!(shown(&[b'a'; 61]), note);
+        // A letter is one character, however many bytes it has.
+        assert_eq!(shown("ñ".repeat(60).as_bytes()), "ñ".repeat(60));
+        // An escape is shown whole or not at all.
+        let text = [[b'a'; 57].as_slice(), &[0x1b; 3]].concat();
+        let note = format!("{}… (3 more bytes)", "a".repeat(57));
+        assert_eq!(shown(&text), note);
+        // A short piece behind one that is left out is left out too.
+        let text = [[b'a'; 57].as_slice(), b"\x1bz"].concat();
+        let note = format!("{}… (2 more bytes)", "a".repeat(57));
+        assert_eq!(shown(&text), note);
+        let all = format!("{}… (1018 more bytes)", "\\u{1b}".repeat(10));
+        assert_eq!(shown(&[0x1b; 1028]), all);
+    }
+
+    #[test]
+    fn a_terminal_of_ascii_gets_letters_as_numbers() {
+        let log = log_at_terminal(Charset::Ascii);
+        let event = Event::Received("\u{15b}ñ".as_bytes());
+        let line = log.line(Worker::Loop, Some(client()), &event);
+        assert!(line.ends_with(" 4 bytes: \\u{15b}\\u{f1}\n"), "{line}");
+    }
+
+    #[test]
+    fn each_worker_has_its_colour_in_the_first_column() {
+        let log = Log { is_colored: true, ..log(Language::English) };
+        let line = |worker| log.line(worker, Some(client()), &Event::Connected);
+        assert_eq!(
+            line(Worker::Thread(1)),
+            "\x1b[33mthread 1      \x1b[0m127.0.0.1:54321  connected\n"
+        );
+        assert!(line(Worker::Loop).starts_with("\x1b[36mloop  "));
+        let colors: Vec<_> =
+            (1..=6).map(|n| Worker::Thread(n).color()).collect();
+        for (index, color) in colors.iter().enumerate() {
+            assert!(!colors[..index].contains(color));
+        }
+        assert_eq!(Worker::Thread(7).color(), Worker::Thread(1).color());
+    }
+
     proptest! {
-        #[test]
-        fn any_bytes_come_out_printable_and_can_be_read_back(
-            bytes in proptest::collection::vec(any::<u8>(), 0..1100)
-        ) {
-            let text = shown(&bytes);
-            prop_assert!(text.chars().all(|c| !c.is_control()));
-            prop_assert_eq!(unescape(&text), bytes.clone());
-            let lengths: usize = escape(&bytes).map(|(n, _)| n).sum();
-            prop_assert_eq!(lengths, bytes.len());
-        }
-
-        #[test]
-        fn any_text_comes_out_printable_and_can_be_read_back(
-            text in "\\PC{0,40}|(?s:.{0,40})"
-        ) {
-            let shown = shown(text.as_bytes());
-            let bidirectional = ['\u{61c}', '\u{200e}', '\u{200f}'];
-            let harmless = |c: char| {
-                !c.is_control()
-                    && !bidirectional.contains(&c)
-                    && !('\u{202a}'..='\u{202e}').contains(&c)
-                    && !('\u{2066}'..='\u{2069}').contains(&c)
-            };
-            prop_assert!(shown.chars().all(harmless));
-            prop_assert_eq!(unescape(&shown), text.into_bytes());
-        }
-
         #[test]
         fn no_line_is_longer_than_a_pipe_takes_at_once(
             bytes in proptest::collection::vec(any::<u8>(), 0..1025),
-            spanish in any::<bool>()
+            spanish in any::<bool>(),
+            is_colored in any::<bool>()
         ) {
             let language =
                 if spanish { Language::Spanish } else { Language::English };
-            let line = received(language, &bytes);
+            let log = Log { is_colored, ..log(language) };
+            let event = Event::Received(&bytes);
+            let line = log.line(Worker::Thread(1), Some(client()), &event);
             prop_assert!(line.len() <= LINE_LIMIT);
             prop_assert!(line.ends_with('\n'));
             prop_assert_eq!(line.matches('\n').count(), 1);

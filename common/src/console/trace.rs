@@ -4,14 +4,17 @@
 //! Perfetto and Chrome's `about:tracing` open. Next: `observer.rs`, which
 //! decides what is written.
 
-// Files, and the address of a client.
+// Files, texts, and a lock for the threads of this process.
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-// Clocks and numbers that the standard library keeps to itself.
+// The lock of a file, clocks, and the ids of processes.
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::getpid;
 
@@ -25,83 +28,145 @@ const MICROSECOND: Nanos = 1_000;
 /// The present moment.
 #[must_use]
 pub fn now() -> Nanos {
-    // It cannot fail: the clock exists, and so does the room for the answer.
+    // Every system has this clock, so the call does not fail.
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC);
-    // Neither part is negative, so the conversion cannot fail either.
+    // Neither part is negative, and 64 bits of nanoseconds last for 584 years.
     time.map_or(0, |time| {
         let seconds = Nanos::try_from(time.tv_sec()).unwrap_or(0);
-        // 64 bits of nanoseconds last for 584 years.
         seconds * 1_000_000_000 + Nanos::try_from(time.tv_nsec()).unwrap_or(0)
     })
 }
 
-/// A file of trace events, written to by all threads and processes at once.
+/// A file of trace events, which all threads, child processes and other
+/// servers may write to at once.
 #[derive(Debug)]
 pub struct Trace {
     /// Opened to append: the kernel puts each write behind all others.
     file: File,
-    /// The name of the program, which a process is shown by.
+    /// Whether it is a file on a disk, not a pipe or a device.
+    is_regular: bool,
+    /// Held by the thread that begins the file: the lock of the file keeps
+    /// out other processes, but not other threads of this one.
+    beginning: Mutex<()>,
+    /// The name of the program, by which a process is shown.
     program: &'static str,
 }
 
 impl Trace {
-    /// Opens the file, and begins it if it is new.
+    /// Opens the file, and begins it if it is new or empty.
     ///
     /// # Errors
     ///
-    /// Those of open(2): no such directory, no right to write there.
+    /// Those of open(2): no such directory, no permission to write there.
     pub fn open(program: &'static str, path: &Path) -> io::Result<Self> {
-        // Of an old file nothing is lost: this run goes on behind it.
+        // What an old file contains stays: this run appends to it.
         let file = OpenOptions::new().append(true).create(true).open(path)?;
-        let trace = Self { file, program };
-        // The format is a list, whose closing bracket may be left out.
-        if trace.file.metadata()?.len() == 0 {
-            trace.write("[\n");
+        let is_regular = file.metadata()?.is_file();
+        let beginning = Mutex::default();
+        let trace = Self { file, is_regular, beginning, program };
+        // The length of a pipe says nothing of what was written to it, so a
+        // pipe is begun by each server.
+        if is_regular {
+            trace.begin_if_empty();
+        } else {
+            trace.append("[\n");
         }
-        // Whoever shares it appends.
         Ok(trace)
     }
 
-    /// Writes lines, whole: one write(2), which `O_APPEND` makes one piece.
+    /// Writes `[` if the file is empty. The format is a list, whose closing
+    /// bracket may be left out.
+    fn begin_if_empty(&self) {
+        // Most often the file has its bracket, and no lock is needed.
+        if !self.is_empty() {
+            return;
+        }
+        // Of several servers, children and threads that find the file empty,
+        // the first one writes the bracket while the others wait here.
+        let _guard =
+            self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lock_file(libc::F_WRLCK);
+        // Another one may have written it before this one had the lock.
+        if self.is_empty() {
+            self.append("[\n");
+        }
+        self.lock_file(libc::F_UNLCK);
+    }
+
+    /// Whether the file is empty: it is new, or log rotation has cut it.
+    fn is_empty(&self) -> bool {
+        // An error here leaves the file as it is.
+        self.file.metadata().is_ok_and(|data| data.len() == 0)
+    }
+
+    /// Takes or releases the lock of the file. The lock belongs to the
+    /// process: a child created by fork(2) does not have that of its parent,
+    /// as it would have with flock(2).
+    fn lock_file(&self, kind: impl TryInto<libc::c_short>) {
+        let lock = libc::flock {
+            // The constants are small; their type differs between systems.
+            l_type: kind.try_into().unwrap_or_default(),
+            // Zeros stand for the whole file, from its first byte to its end.
+            l_whence: 0,
+            l_start: 0,
+            l_len: 0,
+            l_pid: 0,
+        };
+        // A signal may interrupt the wait. A file system without locks has
+        // none to give; there two servers may both write a bracket.
+        while fcntl(&self.file, FcntlArg::F_SETLKW(&lock)) == Err(Errno::EINTR)
+        {
+        }
+    }
+
+    /// Writes lines, and first begins the file anew if log rotation has cut
+    /// it. (A cut between this look and the write is seen too late.)
     fn write(&self, lines: &str) {
-        // A full disk costs the trace, not the service.
-        let _ = (&self.file).write_all(lines.as_bytes());
+        if self.is_regular {
+            self.begin_if_empty();
+        }
+        self.append(lines);
+    }
+
+    /// Appends text with one write(2), which `O_APPEND` keeps in one piece.
+    fn append(&self, text: &str) {
+        // A full disk or a file that has reached its size limit (ENOSPC,
+        // EFBIG) costs the trace, not the service.
+        let _ = (&self.file).write_all(text.as_bytes());
     }
 
     /// What a worker's lane is called; the process bears the program's name.
     pub fn name(&self, worker: &str) {
-        // Twice the same shape, with the two words that the format has.
-        let lane = pid_tid();
+        // The format has one event for each of the two names.
+        let ids = pid_tid();
         let names = [("process_name", self.program), ("thread_name", worker)];
-        // Both in one write.
         let lines = names.map(|(kind, name)| {
+            // Events of the kind M (metadata) have no time.
             format!(
-                "{{\"name\":\"{kind}\",\"ph\":\"M\",{lane},\
+                "{{\"name\":\"{kind}\",\"ph\":\"M\",{ids},\
                  \"args\":{{\"name\":\"{name}\"}}}},\n"
             )
         });
-        // M is metadata, and has no time.
+        // One write puts both lines into the file together.
         self.write(&lines.concat());
     }
 
-    /// Something that a worker did for a client, and for nobody else
-    /// meanwhile: a bar in its lane.
+    /// Something that a worker did for one client, and for no other one
+    /// meanwhile: a bar in the lane of the worker.
     pub fn slice(
         &self,
         name: &str,
         (start, end): (Nanos, Nanos),
         client: SocketAddr,
     ) {
-        // X is a complete event: a start and a duration.
-        let (lane, start, length) = (
-            pid_tid(),
-            format_micros(start),
-            format_micros(end.saturating_sub(start)),
-        );
-        // In the order of the format's documentation.
+        // The format counts in microseconds.
+        let ids = pid_tid();
+        let length = format_micros(end.saturating_sub(start));
+        let start = format_micros(start);
+        // An event of the kind X is complete: it has a start and a duration.
         self.write(&format!(
             "{{\"name\":\"{name}\",\"cat\":\"stage\",\"ph\":\"X\",\
-             \"ts\":{start},\"dur\":{length},{lane},\
+             \"ts\":{start},\"dur\":{length},{ids},\
              \"args\":{{\"client\":\"{client}\"}}}},\n"
         ));
     }
@@ -114,19 +179,19 @@ impl Trace {
         (start, end): (Nanos, Nanos),
         client: SocketAddr,
     ) {
-        // The client is the id by which the two belong together.
-        let lane = pid_tid();
+        // The client is the id by which begin (b) and end (e) belong together.
+        let ids = pid_tid();
         let mut lines = String::new();
-        // Begin and end.
         for (kind, moment) in [("b", start), ("e", end)] {
             // Formatting into a string cannot fail.
             let _ = writeln!(
                 lines,
                 "{{\"name\":\"{name}\",\"cat\":\"client\",\"ph\":\"{kind}\",\
-                 \"id\":\"{client}\",\"ts\":{},{lane}}},",
+                 \"id\":\"{client}\",\"ts\":{},{ids}}},",
                 format_micros(moment)
             );
         }
+        // One write puts both lines into the file together.
         self.write(&lines);
     }
 
@@ -138,30 +203,30 @@ impl Trace {
         client: SocketAddr,
         reason: Option<&str>,
     ) {
-        // The words are ours or the system's; quotes would end the text.
+        // A quote or a backslash in an error's text would end the string.
         let reason = reason.map_or_else(String::new, |text| {
             format!(",\"reason\":\"{}\"", text.replace(['"', '\\'], "'"))
         });
-        // `t`: it concerns this thread alone.
-        let (lane, moment) = (pid_tid(), format_micros(moment));
+        // The scope `t` marks this thread alone.
+        let (ids, moment) = (pid_tid(), format_micros(moment));
         self.write(&format!(
             "{{\"name\":\"{name}\",\"cat\":\"client\",\"ph\":\"i\",\
-             \"s\":\"t\",\"ts\":{moment},{lane},\
+             \"s\":\"t\",\"ts\":{moment},{ids},\
              \"args\":{{\"client\":\"{client}\"{reason}}}}},\n"
         ));
     }
 }
 
-/// Who writes this: the real numbers, which ps(1) and top(1) show as well.
+/// The ids of this process and thread, which ps(1) and top(1) show as well.
 fn pid_tid() -> String {
-    // Asked each time, since fork(2) copies everything but these.
+    // The kernel is asked each time, since a child of fork(2) has others.
     let process = getpid();
-    // The number of the thread; elsewhere that of its process must do.
+    // Where a thread has no number, that of its process is used.
     #[cfg(target_os = "linux")]
     let thread = nix::unistd::gettid();
     #[cfg(not(target_os = "linux"))]
     let thread = process;
-    // As two of the fields that every event has.
+    // These are two of the fields that each event has.
     format!("\"pid\":{process},\"tid\":{thread}")
 }
 
@@ -230,8 +295,8 @@ mod tests {
         let text = fs::read_to_string(&scratch.0).unwrap();
         // Every line has the same fields, with other words in them.
         let line = |start: &str, end: &str| {
-            let lane = pid_tid();
-            format!(r#"{{"name":{start},{lane}{end}}},"#)
+            let ids = pid_tid();
+            format!(r#"{{"name":{start},{ids}{end}}},"#)
         };
         let client = r#""client":"127.0.0.1:1""#;
         let id = r#""cat":"client","ph":"b","id":"127.0.0.1:1""#;
@@ -259,5 +324,38 @@ mod tests {
         let trace = Trace::open("test", Path::new("/dev/full"));
         trace.unwrap().name("thread 1");
         assert!(Trace::open("test", Path::new("/nowhere/trace")).is_err());
+    }
+
+    #[test]
+    fn an_empty_file_is_begun_and_a_cut_one_anew() {
+        let scratch = Scratch::new("cut");
+        fs::write(&scratch.0, "").unwrap();
+        let trace = Trace::open("test", &scratch.0).unwrap();
+        trace.write("{},\n");
+        assert_eq!(fs::read_to_string(&scratch.0).unwrap(), "[\n{},\n");
+        // As logrotate(8) does with `copytruncate`.
+        File::options().write(true).truncate(true).open(&scratch.0).unwrap();
+        trace.write("{},\n");
+        trace.write("{},\n");
+        let text = fs::read_to_string(&scratch.0).unwrap();
+        assert_eq!(text, "[\n{},\n{},\n");
+    }
+
+    #[test]
+    fn threads_that_begin_a_file_at_once_write_one_bracket() {
+        let scratch = Scratch::new("threads");
+        for round in 0..50 {
+            fs::write(&scratch.0, "").unwrap();
+            // Half of the writers share a trace, as the threads of a server.
+            let shared = Trace::open("test", &scratch.0).unwrap();
+            fs::write(&scratch.0, "").unwrap();
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| shared.write("{},\n"));
+                }
+            });
+            let text = fs::read_to_string(&scratch.0).unwrap();
+            assert_eq!(text, "[\n".to_owned() + &"{},\n".repeat(4), "{round}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The processes of process-server: reaped, reported, and never left behind.
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal::{
     self, SIGABRT, SIGINT, SIGKILL, SIGSEGV, SIGTERM,
 };
@@ -21,6 +22,7 @@ pub const CASES: &[Case] = &[
     case!(a_child_that_dies_during_a_stop_is_reported).only(processes),
     case!(nothing_outlives_a_killed_server).only(processes),
     case!(a_killed_server_leaves_its_port).only(processes),
+    case!(no_child_hangs_in_a_full_pipe_of_a_killed_server).only(processes),
 ];
 
 /// The names of signals that end a process which does not expect them.
@@ -163,6 +165,40 @@ fn nothing_outlives_a_killed_server(subject: &Subject) {
     until("no child is left", || {
         proc::living(server.group()).is_empty().then_some(())
     });
+}
+
+/// A report of each child goes into one pipe. When no process reads it any
+/// more, writing must fail instead of waiting for room.
+fn no_child_hangs_in_a_full_pipe_of_a_killed_server(subject: &Subject) {
+    // The smallest pipe there is, one page, has room for 102 reports.
+    const CLIENTS: usize = 150;
+    let mut start = subject.start("--serve until-eof").room_for(CLIENTS);
+    if subject.form.workers.is_some() {
+        start = start.workers(CLIENTS);
+    }
+    let server = start.run();
+    let clients = server.accepted_many(CLIENTS);
+    shrink_pipes(server.pid);
+    server.signal(SIGKILL);
+    server.wait_status();
+    drop(clients);
+    until("no child is left", || {
+        proc::living(server.group()).is_empty().then_some(())
+    });
+}
+
+/// Makes every pipe of which this process has the reading end small.
+fn shrink_pipes(pid: Pid) {
+    let pipes = proc::descriptors(pid);
+    let pipes = pipes.iter().filter(|(_, what)| what.starts_with("pipe:"));
+    let mut shrunk = 0;
+    for (fd, _) in pipes {
+        // Opened once more, and closed again before the server is killed.
+        let path = format!("/proc/{pid}/fd/{fd}");
+        let Ok(pipe) = std::fs::File::open(path) else { continue };
+        shrunk += u32::from(fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(4096)).is_ok());
+    }
+    assert!(shrunk > 0, "no pipe is found");
 }
 
 fn a_killed_server_leaves_its_port(subject: &Subject) {

@@ -35,8 +35,10 @@ fn help_names_every_option_and_its_default(subject: &Subject) {
         let ended = subject.start(option).end();
         assert_eq!(ended.status, 0, "{ended:?}");
         assert!(ended.stderr.is_empty(), "{ended:?}");
-        // The text of an option: from its line up to the next option's.
+        // The text of an option: from its line up to the next option's. A
+        // line may be wrapped anywhere.
         let text = ended.stdout.join("\n");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let says = |option: &str, words: &[&str]| {
             let start = text
                 .find(option)
@@ -59,13 +61,15 @@ fn help_names_every_option_and_its_default(subject: &Subject) {
         says("--idle-timeout", &["300"]);
         says("--grace", &["5"]);
         says("--language", &["en", "es"]);
-        says("--quiet", &[]);
+        says("-q, --quiet", &[]);
+        says("--color", &["auto", "always", "never", "default: auto"]);
         says("--workers", &["before the first client"]);
         says("--cpu-work", &["default: 0"]);
         says("--trace", &["Perfetto"]);
         if subject.form.kind == Kind::Loop {
             let names = ["select", "poll", "epoll", "default: poll"];
             says("--backend", &names);
+            assert!(text.find("--backend") < text.find("--help"), "{text}");
         } else {
             assert!(!text.contains("--backend"), "{text}");
         }

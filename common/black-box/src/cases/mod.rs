@@ -2,6 +2,7 @@
 //! not do what the contract promises.
 
 mod children;
+mod clock;
 mod closing;
 mod command_line;
 mod environment;
@@ -16,6 +17,7 @@ mod printing;
 mod resources;
 mod startup;
 mod stop;
+mod terminal;
 mod trace;
 mod work;
 mod workers;
@@ -34,8 +36,10 @@ pub fn all() -> impl Iterator<Item = Case> {
         printing::CASES,
         escapes::CASES,
         output::CASES,
+        terminal::CASES,
         limits::CASES,
         idle::CASES,
+        clock::CASES,
         stop::CASES,
         children::CASES,
         resources::CASES,

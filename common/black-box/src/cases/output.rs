@@ -13,12 +13,13 @@ use crate::harness::client::Client;
 use crate::harness::lines::Reading;
 use crate::harness::proc;
 use crate::harness::server::Server;
-use crate::harness::start::Output;
+use crate::harness::start::{Folder, Output};
 use crate::harness::wait::until;
 
 pub const CASES: &[Case] = &[
     case!(the_service_goes_on_when_nobody_reads_any_more),
     case!(the_service_goes_on_when_the_disk_is_full),
+    case!(the_service_goes_on_at_a_limit_of_file_size),
     case!(it_runs_with_its_standard_streams_closed),
     case!(output_that_is_not_read_pauses_and_loses_nothing).slow(),
 ];
@@ -64,6 +65,35 @@ fn the_service_goes_on_when_the_disk_is_full(subject: &Subject) {
         .run_unseen((own, 20_001).into(), || listens_at(own));
     assert_serves(&server);
     proc::assert_idle(server.pid, "a full disk");
+    server.stop_unchecked();
+}
+
+/// Without a word to the contrary, the kernel ends a program by SIGXFSZ that
+/// writes beyond `ulimit -f`.
+fn the_service_goes_on_at_a_limit_of_file_size(subject: &Subject) {
+    let own = proc::own_address();
+    let folder = Folder::new();
+    let path = |name: &str| folder.path.join(name);
+    let script = format!(
+        "ulimit -f 1; exec \"$0\" \"$@\" >{:?} 2>{:?} --trace {:?}",
+        path("out"),
+        path("err"),
+        path("trace"),
+    );
+    let server = subject
+        .start("--serve until-eof")
+        .on(own, 20_001)
+        .under_words(["sh", "-c", &script])
+        .run_unseen((own, 20_001).into(), || listens_at(own));
+    // Far more lines than the limit of 512 or 1024 bytes lets through.
+    for _ in 0..20 {
+        assert_serves(&server);
+    }
+    for name in ["out", "trace"] {
+        let length = std::fs::metadata(path(name)).expect("it exists").len();
+        assert!(length <= 1024, "{name} has {length} bytes");
+        assert!(length >= 512, "{name} has {length} bytes");
+    }
     server.stop_unchecked();
 }
 

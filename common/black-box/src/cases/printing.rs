@@ -188,7 +188,7 @@ fn reasons_are_told_in_both_languages(subject: &Subject) {
             "es",
             "cerrado",
             "inactivo durante 1 s",
-            "conexión reiniciada por el cliente",
+            "el cliente cortó la conexión (reset)",
             "el servidor se detiene",
         ),
     ] {

@@ -36,7 +36,6 @@ pub const CASES: &[Case] = &[
     case!(a_second_signal_ends_it_with_130),
     case!(one_signal_to_the_whole_group_is_one_stop),
     case!(a_burst_of_signals_is_one_request),
-    case!(a_stop_that_waits_says_for_whom_and_how_long),
     case!(a_hang_up_is_a_stop_unless_it_was_ignored),
     case!(ctrl_c_at_a_terminal_is_an_orderly_stop).needs(&[Need::Setsid]),
 ];
@@ -343,7 +342,7 @@ fn a_stop_during_the_last_reading_resets_nobody(subject: &Subject) {
 
 fn a_stop_before_the_last_reply_resets_nobody(subject: &Subject) {
     // Processor time, which takes the longer, the less of it there is.
-    let mut server = subject.run("--serve once --cpu-work 500000");
+    let mut server = subject.run("--serve once --grace 60 --cpu-work 500000");
     let mut client = server.client();
     client.send(b"hola\n");
     server.wait_for(&client, r"received 5 bytes: hola\n");
@@ -400,21 +399,6 @@ fn a_burst_of_signals_is_one_request(subject: &Subject) {
         slow.expect_end();
         assert_eq!(server.transcript().totals.sent, sent as u64);
     }
-}
-
-fn a_stop_that_waits_says_for_whom_and_how_long(subject: &Subject) {
-    let (mut server, mut slow, sent) =
-        stopping(subject, "--grace 15", |server| server.signal(SIGTERM));
-    server.wait_for_notice();
-    slow.expect(&pattern(sent));
-    slow.expect_end();
-    let ended = server.ended();
-    assert_eq!(ended.stderr.len(), 1, "{ended:?}");
-    let notice = &ended.stderr[0];
-    let name = subject.form.kind.program();
-    let begin = format!("{name}: waiting up to 15 s for 1 client to take ");
-    assert!(notice.starts_with(&begin), "{notice}");
-    assert!(notice.contains("a second Ctrl-C ends it now"), "{notice}");
 }
 
 fn a_hang_up_is_a_stop_unless_it_was_ignored(subject: &Subject) {

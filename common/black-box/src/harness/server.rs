@@ -152,7 +152,8 @@ impl Server {
                 // Not merely slow: it waits for something that is not here.
                 let stalled = (0..4).all(|_| {
                     thread::sleep(Duration::from_millis(25));
-                    proc::is_asleep(self.pid)
+                    let all = proc::tree(self.pid);
+                    all.into_iter().all(proc::is_asleep)
                         && self.received_from(&client) == before
                 });
                 if stalled {

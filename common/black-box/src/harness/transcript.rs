@@ -14,6 +14,8 @@ pub const LONGEST: usize = 4096;
 pub enum Line {
     /// The first one.
     Listening(SocketAddr),
+    /// After it, an address at which others can reach the server.
+    Reachable(SocketAddr),
     /// What happened to a client, and who served it.
     Of {
         /// `thread 1`, `process 4711`, `loop`.
@@ -62,6 +64,9 @@ impl Line {
         if let Some(rest) = line.strip_prefix(kind.program()) {
             if let Some(address) = rest.strip_prefix(" listening on ") {
                 return Some(Self::Listening(address.parse().ok()?));
+            }
+            if let Some(address) = rest.strip_prefix(" reachable at ") {
+                return Some(Self::Reachable(address.parse().ok()?));
             }
             return Totals::parse(rest.strip_prefix(" stopped: ")?)
                 .map(Self::Stopped);
