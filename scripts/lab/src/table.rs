@@ -114,7 +114,9 @@ fn words(cell: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in cell.split(' ').filter(|word| !word.is_empty()) {
         match words.last_mut() {
-            Some(figure) if UNITS.contains(&word) => {
+            Some(figure)
+                if UNITS.contains(&word) || figure == "≤" || figure == "≥" =>
+            {
                 figure.push(' ');
                 figure.push_str(word);
             }
