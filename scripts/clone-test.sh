@@ -57,9 +57,14 @@ applying() { # clone
 git clone --quiet --config core.autocrlf=false -- "$source" "$room/plain"
 plain=$(applying "$room/plain")
 converted=$(applying "$room/clone")
-[ -n "$plain" ] || fail 'no patch applies in any clone'
+# A patch that is made now cannot be stale: it must apply.
+cd -- "$room/plain"
+sed -i '1s/$/ (changed)/' README.md docs/exercises/checks.py
+git diff >"$room/fresh.patch"
+cd -- "$room/clone"
+git apply -- "$room/fresh.patch" || fail 'a patch made elsewhere does not apply'
 [ "$plain" = "$converted" ] ||
   fail "these patches apply: $converted; without CRLF these: $plain"
 
-printf 'A clone with CRLF: %s scripts run, %s patches apply.\n' \
-  "${#scripts[@]}" "$(wc -w <<<"$converted")"
+printf 'A clone with CRLF: %s scripts run, and %s patches apply.\n' \
+  "${#scripts[@]}" "$(($(wc -w <<<"$converted") + 1))"

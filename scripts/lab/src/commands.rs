@@ -17,11 +17,13 @@ macro_rules! out {
 }
 use out;
 
-/// See the macro above.
+/// See the macro above. What is longer than a terminal is wide goes on in the
+/// next line, between two words.
 fn write_line(line: std::fmt::Arguments<'_>) {
     use std::io::Write;
 
-    if writeln!(std::io::stdout(), "{line}").is_err() {
+    let text = lab::table::folded(&line.to_string());
+    if writeln!(std::io::stdout(), "{text}").is_err() {
         // Servers that were started die with this process.
         std::process::exit(1);
     }

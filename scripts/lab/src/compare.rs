@@ -114,7 +114,9 @@ fn preparation(work: Work) -> f64 {
 /// Figures that hardly vary, and take long, need fewer rounds.
 fn rounds(effort: &Effort, work: Work) -> u32 {
     match work {
-        Work::Memory(_) | Work::Stream(_) => effort.rounds.min(3),
+        Work::Memory(_) | Work::Stream(_) | Work::Sized(_) => {
+            effort.rounds.min(3)
+        }
         _ => effort.rounds,
     }
 }

@@ -64,6 +64,18 @@ pub fn layout(heading: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// Breaks lines that are longer than a terminal is wide, between words.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    let lines = text.split('\n').map(|line| {
+        if length(line) <= COLUMNS {
+            return line.to_owned();
+        }
+        wrapped(line, COLUMNS - GAP.len()).join(&format!("\n{GAP}"))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn length(text: &str) -> usize {
     text.chars().count()
 }
@@ -102,7 +114,9 @@ fn words(cell: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in cell.split(' ').filter(|word| !word.is_empty()) {
         match words.last_mut() {
-            Some(figure) if UNITS.contains(&word) => {
+            Some(figure)
+                if UNITS.contains(&word) || figure == "≤" || figure == "≥" =>
+            {
                 figure.push(' ');
                 figure.push_str(word);
             }
@@ -166,6 +180,16 @@ mod tests {
         let all: usize = rows.iter().flatten().map(|it| count(it)).sum();
         assert_eq!(count(&text), all + 4, "{text}");
         assert!(text.contains("approach"), "{text}");
+    }
+
+    #[test]
+    fn a_long_line_goes_on_in_the_next() {
+        let text = format!("short  line\n{}end\n", "some words ".repeat(12));
+        let folded = folded(&text);
+        assert!(folded.lines().all(|line| length(line) <= 80), "{folded}");
+        assert!(folded.starts_with("short  line\nsome words"), "{folded}");
+        assert!(folded.ends_with("end\n"), "{folded}");
+        assert_eq!(words(&folded.replace('\n', " ")).len(), 27);
     }
 
     #[test]
