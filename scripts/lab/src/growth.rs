@@ -401,10 +401,75 @@ impl Growth {
             }
             let file = directory.join(name);
             plot::draw(&chart, &file)?;
-            files.push(file);
+            let spanish = file.with_extension("es.svg");
+            plot::draw(&in_spanish(chart), &spanish)?;
+            files.extend([file, spanish]);
         }
         Ok(files)
     }
+}
+
+/// The words of the pictures, and how Spanish says them.
+const SPANISH: &[(&str, &str)] = &[
+    (
+        "What open connections cost the one that is used",
+        "Lo que cuestan las conexiones abiertas a la que se usa",
+    ),
+    (
+        "idle connections beside the active one",
+        "conexiones inactivas junto a la activa",
+    ),
+    ("round trip, 64 bytes", "ida y vuelta, 64 bytes"),
+    (
+        "What open connections cost in memory",
+        "Lo que cuestan en memoria las conexiones abiertas",
+    ),
+    ("open connections", "conexiones abiertas"),
+    (
+        "PSS and page tables, all processes",
+        "PSS y tablas de páginas, todos los procesos",
+    ),
+    (
+        "What the parent's size costs a new process or thread",
+        "Lo que cuesta el tamaño del padre a un proceso o hilo nuevo",
+    ),
+    (
+        "memory that the parent has touched",
+        "memoria que el padre ha usado",
+    ),
+    ("creation and end, each", "creación y fin, cada uno"),
+    ("threads", "hilos"),
+    ("processes", "procesos"),
+    ("fork and wait", "fork y wait"),
+    ("pthread, create and join", "pthread, create y join"),
+    ("std::thread, spawn and join", "std::thread, spawn y join"),
+];
+
+/// The same picture in Spanish; a name of a program stays what it is.
+fn in_spanish(mut chart: Chart) -> Chart {
+    let translate = |text: &mut String| {
+        let found = SPANISH.iter().find(|(english, _)| english == text);
+        if let Some((_, spanish)) = found {
+            *text = (*spanish).to_owned();
+        }
+    };
+    translate(&mut chart.title);
+    translate(&mut chart.x_label);
+    translate(&mut chart.y_label);
+    for curve in &mut chart.curves {
+        translate(&mut curve.label);
+    }
+    for (english, spanish) in [
+        (" processors, ", " procesadores, "),
+        ("Medians of ", "Medianas de "),
+        (
+            " rounds; thin bars: all samples.",
+            " rondas; barras finas: todas las muestras.",
+        ),
+    ] {
+        chart.subtitle = chart.subtitle.replace(english, spanish);
+    }
+    chart
 }
 
 fn mebibytes(value: f64) -> String {
@@ -448,6 +513,29 @@ fn curve(label: &str, pairs: impl Iterator<Item = (u64, f64)>) -> Curve {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_is_in_spanish_but_for_names() {
+        let chart = in_spanish(Chart {
+            title: "What open connections cost in memory".into(),
+            subtitle: "X, 2 processors, Linux 6. Medians of 5 rounds; thin \
+                       bars: all samples."
+                .into(),
+            x_label: "open connections".into(),
+            y_label: "creation and end, each".into(),
+            x_format: mebibytes,
+            y_format: mebibytes,
+            curves: vec![curve("threads", [(1, 1.0)].into_iter())],
+        });
+        assert!(chart.title.contains("en memoria"), "{}", chart.title);
+        assert_eq!(
+            chart.subtitle,
+            "X, 2 procesadores, Linux 6. Medianas de 5 rondas; barras finas: \
+             todas las muestras."
+        );
+        assert_eq!(chart.x_label, "conexiones abiertas");
+        assert_eq!(chart.curves[0].label, "hilos");
+    }
 
     #[test]
     fn a_curve_goes_through_the_medians() {
