@@ -153,19 +153,15 @@ pub fn step(
 }
 
 /// What a step shows of a block: nothing, all, or its beginning or end.
-fn clipped(
-    source: &Source,
-    block: &Block,
-    extent: &Extent,
-) -> Option<Block> {
+fn clipped(source: &Source, block: &Block, extent: &Extent) -> Option<Block> {
     let clip = |lines: &Range<usize>| {
         let first = lines.clone().find(|line| extent.shows(*line));
         let first = first.unwrap_or(lines.end);
         let end = (first..lines.end).find(|line| !extent.shows(*line));
         first..end.unwrap_or(lines.end)
     };
-    let note = extent.shows(block.note_lines.start)
-        && !block.note_lines.is_empty();
+    let note =
+        extent.shows(block.note_lines.start) && !block.note_lines.is_empty();
     let code_lines = clip(&block.code_lines);
     let is_blank = |line: usize| {
         source.line(line).is_none_or(|line| line.kind == LineKind::Blank)
@@ -338,11 +334,7 @@ fn must_be_complete(
         ensure!(*line > index, "{path}:{line} is twice on its page");
         ensure!(*line == index + 1, "{path}:{} is on no page", index + 1);
     }
-    ensure!(
-        seen.len() == count,
-        "{path}:{} is on no page",
-        seen.len() + 1
-    );
+    ensure!(seen.len() == count, "{path}:{} is on no page", seen.len() + 1);
     Ok(())
 }
 
@@ -382,11 +374,7 @@ fn code_and_comment(
     let (LineKind::Code, Some(comment)) = (line.kind, &line.comment) else {
         return Ok((text, None));
     };
-    let mark = if language_of(source) == "python" {
-        "#"
-    } else {
-        "//"
-    };
+    let mark = if language_of(source) == "python" { "#" } else { "//" };
     let code = text
         .strip_suffix(comment.trim_end())
         .and_then(|rest| rest.trim_end().strip_suffix(mark));
@@ -507,11 +495,8 @@ impl<'a> Writer<'a> {
                 banner.number, banner.title,
             );
         }
-        let code: Vec<usize> = block
-            .head_lines
-            .clone()
-            .chain(block.code_lines.clone())
-            .collect();
+        let code: Vec<usize> =
+            block.head_lines.clone().chain(block.code_lines.clone()).collect();
         let is_blank = |line: &&usize| {
             let line = self.source.line(**line);
             line.is_none_or(|line| line.text.trim().is_empty())

@@ -88,9 +88,7 @@ fn load(root: &Path, language: Language, output: &Path) -> Result<MDBook> {
     config.book.description = Some(language.description().to_owned());
     output.clone_into(&mut config.build.build_dir);
     let mut book = MDBook::load_with_config(docs, config)?;
-    book.with_preprocessor(Expand {
-        root: root.to_owned(),
-    });
+    book.with_preprocessor(Expand { root: root.to_owned() });
     Ok(book)
 }
 
@@ -198,11 +196,7 @@ fn polish(language: Language, output: &Path) -> Result<()> {
         }
         fs::write(&path, text)?;
     }
-    ensure!(
-        unused.is_empty(),
-        "mdBook no longer says: {}",
-        unused.join("; ")
-    );
+    ensure!(unused.is_empty(), "mdBook no longer says: {}", unused.join("; "));
     Ok(())
 }
 

@@ -89,8 +89,9 @@ impl Comparison {
     ///
     /// Where there are none, or they are not what is expected.
     pub fn read(root: &Path) -> Result<Self> {
-        let text = fs::read_to_string(root.join(FILE))
-            .with_context(|| format!("{FILE} is missing: {COMMAND} makes it"))?;
+        let text = fs::read_to_string(root.join(FILE)).with_context(|| {
+            format!("{FILE} is missing: {COMMAND} makes it")
+        })?;
         let found: Self = serde_json::from_str(&text).context(FILE)?;
         ensure!(found.complete, "{FILE} is not complete: {COMMAND}");
         Ok(found)
@@ -145,12 +146,11 @@ impl Comparison {
         let most = rows.iter().map(|row| row.0).fold(0.0, f64::max);
         let mut body = String::new();
         for (first, key, title, medians) in &rows {
-            let is_ours =
-                ["threads", "process", "mux"].iter().any(|our| {
-                    key.strip_prefix(our).is_some_and(|rest| {
-                        rest.is_empty() || rest.starts_with('-')
-                    })
-                });
+            let is_ours = ["threads", "process", "mux"].iter().any(|our| {
+                key.strip_prefix(our).is_some_and(|rest| {
+                    rest.is_empty() || rest.starts_with('-')
+                })
+            });
             let class = if is_ours { " class=\"ours\"" } else { "" };
             let share = (first / most * 100.0).round();
             let _ = write!(
@@ -164,8 +164,10 @@ impl Comparison {
                 let text =
                     value.map_or("–".to_owned(), |it| column.3.text(it));
                 let bar = if index == 0 {
-                    format!("<span class=\"bar\" style=\"--share:{share}%\">\
-                             </span>")
+                    format!(
+                        "<span class=\"bar\" style=\"--share:{share}%\">\
+                             </span>"
+                    )
                 } else {
                     String::new()
                 };

@@ -98,12 +98,7 @@ impl<'a> Context<'a> {
         language: Language,
         pages: HashMap<String, PathBuf>,
     ) -> Self {
-        Self {
-            root,
-            language,
-            pages,
-            evaluation: OnceCell::new(),
-        }
+        Self { root, language, pages, evaluation: OnceCell::new() }
     }
 
     /// Expands all directives of a chapter.

@@ -98,8 +98,7 @@ fn block(
     );
     let statement = first..statement_end(source, first);
     let is_inner = |(at, _): (usize, &Banner)| statement.contains(&at);
-    if stands_alone(source, statement.clone())
-        || source.banners().any(is_inner)
+    if stands_alone(source, statement.clone()) || source.banners().any(is_inner)
     {
         return Ok(line..trimmed(source, line..statement.end));
     }
@@ -130,7 +129,8 @@ fn statement_end(source: &Source, first: usize) -> usize {
         indent(source, line) > depth
             || (indent(source, line) == depth && is_joint)
     };
-    let ends = |line: &usize| begins_something(source, *line) && !goes_on(*line);
+    let ends =
+        |line: &usize| begins_something(source, *line) && !goes_on(*line);
     let last = source.lines.len();
     (first + 1..=last).find(ends).unwrap_or(last + 1)
 }

@@ -427,22 +427,16 @@ impl Garden {
             }
         }
         fs::copy(root.join("docs/book.toml"), copy.join("docs/book.toml"))?;
-        let book = Book {
-            root: copy.to_owned(),
-            output: copy.join("target/book"),
-        };
+        let book =
+            Book { root: copy.to_owned(), output: copy.join("target/book") };
         // The faults are those of the checks, not of today's translation: here
         // Spanish is English, but for the word that is searched for.
         let messages = copy.join("messages");
         let template = build::messages(copy, &messages)?;
         let po = copy.join(PO);
         command("msgen", &["-o", &text(&po), &text(&template)])?;
-        let mut garden = Self {
-            _folder: folder,
-            book,
-            before: Vec::new(),
-            built: false,
-        };
+        let mut garden =
+            Self { _folder: folder, book, before: Vec::new(), built: false };
         let word = "msgstr \"1. Accept a client\"";
         garden.replace(PO, word, "msgstr \"1. Accept a client: núcleo\"")?;
         garden.before.clear();

@@ -103,10 +103,7 @@ fn tests_are_folded() {
 fn a_step_is_what_stands_under_its_banner() {
     let page = english("# Chapter\n\n## Steps\n\n{{#step a.rs 1}}");
     assert!(page.contains("\n### 1. First {#a-rs-step-1}\n"), "{page}");
-    assert!(
-        page.contains("\n#### 1.1 Below {#a-rs-step-1-1}\n"),
-        "{page}"
-    );
+    assert!(page.contains("\n#### 1.1 Below {#a-rs-step-1-1}\n"), "{page}");
     assert!(!page.contains("2. Second"), "{page}");
     assert!(page.contains("annotated/a.html#step-1\">a.rs"), "{page}");
     // Its lines are those of the page of the file.
@@ -203,14 +200,8 @@ fn code_is_left_alone() {
 fn mistakes_say_where_they_are() {
     for (text, expected) in [
         ("{{#what}}", "chapter.md:1: unknown directive what"),
-        (
-            "\n\na\n{{#minutes 1}}",
-            "chapter.md:4: a directive needs blank",
-        ),
-        (
-            "See {{#minutes 1}}.",
-            "chapter.md:1: a directive must be alone",
-        ),
+        ("\n\na\n{{#minutes 1}}", "chapter.md:4: a directive needs blank"),
+        ("See {{#minutes 1}}.", "chapter.md:1: a directive must be alone"),
         ("{{#annotated no.rs}}", "no.rs"),
         ("{{#step a.rs 7}}", "a.rs has no step 7; it has: 1, 1.1, 2"),
         ("{{#step d.rs 1}}", "d.rs has no annotated page"),
@@ -245,9 +236,7 @@ fn step(file: &str, number: &str) -> (Vec<usize>, String) {
     let apart: Vec<&str> = page
         .split("class=\"line elided\"")
         .skip(1)
-        .flat_map(|rest| {
-            rest.lines().next().unwrap().split("\">").skip(2)
-        })
+        .flat_map(|rest| rest.lines().next().unwrap().split("\">").skip(2))
         .map(|rest| rest.split('<').next().unwrap())
         .collect();
     (shown(&page), apart.join(" "))
@@ -262,10 +251,7 @@ fn a_step_ends_where_its_block_ends() {
     // A literal of several lines may begin its lines anywhere.
     assert_eq!(
         lines("3"),
-        (
-            vec![13, 14, 15, 20, 21, 22, 28, 29],
-            "4 5".into()
-        )
+        (vec![13, 14, 15, 20, 21, 22, 28, 29], "4 5".into())
     );
     // Up to the end of the closure.
     assert_eq!(lines("4"), (vec![17, 19], String::new()));

@@ -42,10 +42,7 @@ pub fn check(book: &Book) -> Result<()> {
             wrong.push(format!("es.po: stale: {}", begin(message.msgid())));
         }
     }
-    if fs::read_to_string(&file)?
-        .lines()
-        .any(|l| l.starts_with("#~"))
-    {
+    if fs::read_to_string(&file)?.lines().any(|l| l.starts_with("#~")) {
         wrong.push("es.po: stale: messages commented out with #~".into());
     }
     let count = wrong.len();

@@ -103,7 +103,8 @@ impl Evaluation {
     /// Where there is no such claim, or its verdict is unknown.
     pub fn claim(&self, id: &str, language: Language) -> Result<String> {
         let claim = self.claims.iter().find(|claim| claim.id == id);
-        let claim = claim.with_context(|| format!("{FILE} has no claim {id}"))?;
+        let claim =
+            claim.with_context(|| format!("{FILE} has no claim {id}"))?;
         let (said, verdict) = claim.verdict(language)?;
         Ok(format!(
             "<p class=\"claim\"><b>{}</b> <span class=\"verdict \

@@ -213,13 +213,7 @@ pub const TEMPLATE: &[(&str, &str)] = &[
         "title=\"Next chapter\" aria-label=\"Next chapter\"",
         "title=\"Capítulo siguiente\" aria-label=\"Capítulo siguiente\"",
     ),
-    (
-        "count + ' search result for \\''",
-        "count + ' resultado para \\''",
-    ),
+    ("count + ' search result for \\''", "count + ' resultado para \\''"),
     ("'No search results for \\''", "'Ningún resultado para \\''"),
-    (
-        "count + ' search results for \\''",
-        "count + ' resultados para \\''",
-    ),
+    ("count + ' search results for \\''", "count + ' resultados para \\''"),
 ];
