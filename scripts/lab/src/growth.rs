@@ -433,10 +433,7 @@ const SPANISH: &[(&str, &str)] = &[
         "What the parent's size costs a new process or thread",
         "Lo que cuesta el tamaño del padre a un proceso o hilo nuevo",
     ),
-    (
-        "memory that the parent has touched",
-        "memoria que el padre ha usado",
-    ),
+    ("memory that the parent has touched", "memoria que el padre ha usado"),
     ("creation and end, each", "creación y fin, cada uno"),
     ("threads", "hilos"),
     ("processes", "procesos"),
