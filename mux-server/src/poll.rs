@@ -57,12 +57,13 @@ impl Poller for Poll {
             };
             PollFd::new(socket.as_fd(), events)
         });
+        // The loop sleeps in poll(2).
         let mut poll_fds: Vec<PollFd> = poll_fds.collect();
-        // The loop sleeps here.
         let mut result = poll(&mut poll_fds, timeout).map(drop);
         // EINVAL: the list is longer than the limit of open files, which was
         // lowered while the server runs, see prlimit(1).
         if result == Err(Errno::EINVAL) {
+            // The soft limit is the one that counts.
             let limit = getrlimit(Resource::RLIMIT_NOFILE)?.0;
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             poll_in_pieces(&mut poll_fds, limit);
