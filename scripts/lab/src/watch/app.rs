@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{self, Event};
@@ -356,7 +358,10 @@ impl App {
             }
             let interrupted =
                 |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
-            match event::poll(FRAME) {
+            // Reading keys from a terminal that has gone would never end, so
+            // crossterm is asked only after this.
+            ensure!(wait_for_keys(), "the terminal has gone");
+            match event::poll(Duration::ZERO) {
                 Ok(false) => continue,
                 Ok(true) => {}
                 Err(error) if interrupted(&error) => continue,
@@ -411,4 +416,16 @@ impl App {
     pub fn language(&self) -> Language {
         self.look.language
     }
+}
+
+/// Waits for a key, at most for the time of a picture; says whether the
+/// terminal that keys come from still exists.
+fn wait_for_keys() -> bool {
+    let keys = io::stdin();
+    let mut fds = [PollFd::new(keys.as_fd(), PollFlags::POLLIN)];
+    let limit = PollTimeout::try_from(FRAME).unwrap_or(PollTimeout::ZERO);
+    // An error is a signal: a stop, or another size of the terminal.
+    let gone = PollFlags::POLLHUP | PollFlags::POLLERR;
+    poll(&mut fds, limit).is_err()
+        || !fds[0].revents().is_some_and(|it| it.intersects(gone))
 }
