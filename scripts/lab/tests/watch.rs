@@ -447,6 +447,23 @@ fn ctrl_c_and_sigterm_are_orderly_stops() {
     assert!(screen.contains("process-server stopped: "), "{screen}");
 }
 
+/// The window is closed: nothing may go on, and least of all spin.
+#[test]
+fn a_terminal_that_goes_away_ends_view_and_server() {
+    let terminal = Terminal::start("hang-up", "", "-- --port 0");
+    terminal.address();
+    let view = terminal.server("lab");
+    let server = terminal.server("threads-server");
+    drop(terminal);
+    let deadline = Instant::now() + LONGEST;
+    for process in [view, server] {
+        while kill(process, None).is_ok() {
+            assert!(Instant::now() < deadline, "{process} goes on");
+            thread::sleep(Duration::from_millis(30));
+        }
+    }
+}
+
 #[test]
 fn a_panic_leaves_the_terminal_as_it_was() {
     let terminal =
