@@ -17,9 +17,7 @@ fn main() {
         return;
     }
     // `cc` prints the whole path, or only the name if it has no such archive.
-    let found = Command::new("cc")
-        .arg("-print-file-name=libgcc_eh.a")
-        .output();
+    let found = Command::new("cc").arg("-print-file-name=libgcc_eh.a").output();
     let Ok(found) = found else { return };
     let archive = String::from_utf8_lossy(&found.stdout);
     if Path::new(archive.trim()).is_absolute() {

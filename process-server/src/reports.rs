@@ -62,6 +62,10 @@ impl ReportReader {
                 Ok(length) if length > 0 => {
                     let whole = bytes.iter().take(length / size_of::<Report>());
                     reports.extend(whole.map(|it| it.map(u64::from_ne_bytes)));
+                    // A buffer that is not full has emptied the pipe.
+                    if length < size_of_val(&bytes) {
+                        return reports;
+                    }
                 }
                 // A signal: nothing was read yet.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

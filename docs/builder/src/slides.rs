@@ -75,6 +75,10 @@ impl<'a> Talk<'a> {
             0 => (*name).to_owned(),
             count => format!("{name}-{count}"),
         };
+        // Three pages share this one, and each has its own general view.
+        let content = content
+            .replace(" id=\"", &format!(" id=\"{name}."))
+            .replace("href=\"#", &format!("href=\"#{name}."));
         let _ = write!(
             self.out,
             "<section class=\"slide\" id=\"{id}\">\n\
