@@ -459,7 +459,7 @@ async function slides(browser, origin) {
         if (slide.over && width > 1000) {
           wrong.push(`${where} does not fit`);
         }
-        if (slide.size < Math.max(11, width / 92)) {
+        if (slide.size < Math.max(11, width / 112)) {
           wrong.push(`${where}: letters of ${slide.size} px`);
         }
         if (slide.asks) {

@@ -20,7 +20,7 @@
 
     // The largest size at which all of it is on the screen.
     function largest(slide) {
-        let low = Math.max(11, window.innerWidth / 90);
+        let low = Math.max(11, window.innerWidth / 110);
         let high = Math.min(34, window.innerWidth / 24);
         slide.style.setProperty('--size', `${high}px`);
         if (fits(slide)) {
