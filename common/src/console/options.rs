@@ -156,7 +156,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// clap's, also for `--help` and `--version`, whose text they bear.
+    /// clap's, also for `--help` and `--version`, whose text they contain.
     ///
     /// # Panics
     ///
@@ -620,11 +620,11 @@ fn name_variable(
         let command = command.clone().mut_args(only);
         command.try_get_matches_from(words).is_err()
     };
-    // A variable is to blame if the command line alone makes sense.
+    // A variable is the cause if the command line alone makes sense.
     if fails_with(None) {
         return error;
     }
-    // Alone with the command line, the variable to blame is still wrong.
+    // Alone with the command line, the wrong variable is still wrong.
     let mut variables = command.get_arguments().filter_map(Arg::get_env);
     let Some(variable) = variables
         .find_map(|name| name.to_str().filter(|name| fails_with(Some(name))))
