@@ -610,6 +610,8 @@ RUN_ELSEWHERE = (
     "scripts/demo.sh",
     "scripts/book.sh",
     "cargo run --profile lab -p lab",
+    # The suite's cases of `--trace` do.
+    "cargo run -p threads-server -- --trace ",
 )
 
 
