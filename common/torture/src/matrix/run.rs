@@ -221,8 +221,15 @@ impl Scene<'_> {
             Drive::Spell => format!("..{SPELL_CALLS}"),
             _ => String::new(),
         };
+        // In life these errors come with a signal, which would end a program
+        // that does not ignore it.
+        let signal = match errno {
+            "EPIPE" => ":signal=SIGPIPE",
+            "EFBIG" => ":signal=SIGXFSZ",
+            _ => "",
+        };
         let mut options = vec![
-            format!("--inject={call}:error={errno}:when={when}{more}"),
+            format!("--inject={call}:error={errno}{signal}:when={when}{more}"),
             format!("--trace={call},accept4"),
         ];
         if row.drive == Drive::Complain {
