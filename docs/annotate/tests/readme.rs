@@ -112,8 +112,8 @@ fn a_difference_is_seen() {
     for (from, to) in [
         ("\n## Test", "\n### Test"),
         ("cargo test", "cargo tests"),
-        ("| `--quiet` |", "| |"),
-        ("| `--quiet` |", "|"),
+        ("| `-q`, `--quiet` |", "| |"),
+        ("| `-q`, `--quiet` |", "|"),
         ("(LICENSE-MIT)", "(LICENCE-MIT)"),
         ("`docs/python`", "`docs/pythons`"),
     ] {
