@@ -19,11 +19,15 @@ use crate::program;
 /// the three ways to ask for readiness the default one.
 const FILES: [(&str, &str, &[&str]); 3] = [
     ("threads", "threads-server", &["main.rs", "clients.rs"]),
-    ("processes", "process-server", &["main.rs", "children.rs"]),
+    (
+        "processes",
+        "process-server",
+        &["main.rs", "children.rs", "signals.rs", "reports.rs"],
+    ),
     (
         "mux",
         "mux-server",
-        &["main.rs", "client.rs", "clients.rs", "readiness.rs", "poll.rs"],
+        &["main.rs", "client.rs", "clients.rs", "poller.rs", "poll.rs"],
     ),
 ];
 
