@@ -44,7 +44,7 @@ pub fn page(source: &Source, language: Language) -> Result<String> {
             continue;
         }
         // From the first part that is too much on, all are folded.
-        room = room.checked_sub(*height).unwrap_or(0);
+        room = room.saturating_sub(*height);
         if room == 0 {
             writer.begin_part(part, language);
         }

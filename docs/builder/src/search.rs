@@ -87,10 +87,11 @@ fn plain(letter: &str) -> Option<&'static str> {
 /// adds to each branch with an accent the same one without.
 fn fold(node: &mut Map<String, Value>) {
     for (key, child) in node.iter_mut() {
-        if key != "docs" && key != "df" {
-            if let Some(child) = child.as_object_mut() {
-                fold(child);
-            }
+        if key != "docs"
+            && key != "df"
+            && let Some(child) = child.as_object_mut()
+        {
+            fold(child);
         }
     }
     let accented: Vec<(&str, Value)> = node

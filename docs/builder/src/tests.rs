@@ -260,7 +260,10 @@ fn a_step_ends_where_its_block_ends() {
     // What counts on its number belongs to it.
     assert_eq!(
         lines("6"),
-        ((33..=42).filter(|it| ![35, 39].contains(it)).collect(), "".into())
+        (
+            (33..=42).filter(|it| ![35, 39].contains(it)).collect(),
+            String::new()
+        )
     );
     assert_eq!(lines("6.1"), (vec![36, 37, 38, 41], "6.2".into()));
     assert_eq!(lines("6.2"), (vec![40], String::new()));

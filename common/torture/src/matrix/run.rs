@@ -223,7 +223,7 @@ impl Scene<'_> {
         };
         // In life these errors come with a signal, which would end a program
         // that does not ignore it.
-        let signal = match errno {
+        let signal = match *errno {
             "EPIPE" => ":signal=SIGPIPE",
             "EFBIG" => ":signal=SIGXFSZ",
             _ => "",
