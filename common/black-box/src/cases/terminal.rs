@@ -467,7 +467,7 @@ fn stalled(server: &Server) -> Client {
             break;
         }
         let before = server.stdout.so_far().len();
-        let moved = (0..4).any(|_| {
+        let moved = (0..16).any(|_| {
             thread::sleep(std::time::Duration::from_millis(25));
             server.stdout.so_far().len() > before
         });
