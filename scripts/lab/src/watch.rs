@@ -1,7 +1,7 @@
 //! The live view: a server of ours on the projector, while a class connects.
 //!
 //! The data flow one way. [`server`] starts a server and hands on its lines;
-//! [`line`] reads them; [`kernel`] samples `/proc` and the sockets; both end
+//! [`mod@line`] reads them; [`kernel`] samples `/proc` and the sockets; both end
 //! in [`model`], which knows who does what since when; [`view`] draws it with
 //! [`words`] in two languages and [`address`] for what the class has to type;
 //! [`app`] puts keys ([`keys`]), server and picture together, on a terminal or
