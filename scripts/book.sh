@@ -28,7 +28,7 @@ EOF
 builder() { # cargo's command, arguments
   local command=$1
   shift
-  cargo "$command" --quiet --locked --manifest-path docs/builder/Cargo.toml \
+  cargo "$command" --quiet --locked --manifest-path docs/tools/builder/Cargo.toml \
     --target-dir "${CARGO_TARGET_DIR:-target}/builder" "$@"
 }
 
@@ -52,7 +52,7 @@ build_book() {
   local quiet=--quiet
   if [ -t 2 ]; then quiet=; fi
   # shellcheck disable=SC2086 # no word, or one
-  cargo build $quiet --locked --manifest-path docs/builder/Cargo.toml \
+  cargo build $quiet --locked --manifest-path docs/tools/builder/Cargo.toml \
     --target-dir "${CARGO_TARGET_DIR:-target}/builder" >&2
   pick 'making the book, in English and in Spanish' \
     'haciendo el libro, en inglés y en español' >&2
@@ -158,9 +158,9 @@ changed_transcript() {
 
 # The browser's driver, at the versions of its lock file.
 driver() {
-  if ! [ docs/browser/node_modules/.package-lock.json -nt \
-    docs/browser/package-lock.json ]; then
-    npm ci --prefix docs/browser --silent --no-audit --no-fund
+  if ! [ docs/tools/browser/node_modules/.package-lock.json -nt \
+    docs/tools/browser/package-lock.json ]; then
+    npm ci --prefix docs/tools/browser --silent --no-audit --no-fund
   fi
 }
 
@@ -181,7 +181,7 @@ pdf)
   for language in en es; do
     folder=target/book
     [ $language = en ] || folder=target/book/$language
-    node docs/browser/pdf.mjs "$folder" "target/book/book.$language.pdf" \
+    node docs/tools/browser/pdf.mjs "$folder" "target/book/book.$language.pdf" \
       "${@:2}"
   done
   ;;

@@ -588,7 +588,7 @@ fn reset(client: TcpStream) {
 // The machine.
 
 fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../python")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../python")
 }
 
 /// The state letter of proc(5), `None` when there is no such process. It

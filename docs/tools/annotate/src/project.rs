@@ -22,7 +22,7 @@ pub const FOLDERS: &[&str] = &[
 #[must_use]
 pub fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here).to_owned()
+    here.ancestors().nth(3).unwrap_or(here).to_owned()
 }
 
 /// The files to check, by their paths below the root, in order.
