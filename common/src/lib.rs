@@ -47,7 +47,7 @@ pub fn run(program: Program, serve: ServeUntilStop) -> ExitCode {
         Err(failure) => {
             // The failure may come before there is a context to print it.
             let log = Log::new(program.name, language, true);
-            log.print_error(&failure.message(language).unwrap_or_default());
+            log.print_error(&failure.message(language));
             ExitCode::from(1)
         }
     }

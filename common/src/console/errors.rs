@@ -25,8 +25,6 @@ pub enum Failure {
     /// A system call has failed that can fail only by a mistake of ours, or
     /// before there was anything to serve.
     System(io::Error),
-    /// A second Ctrl-C or SIGTERM came while the server was stopping.
-    Interrupted,
 }
 
 /// Lets `?` turn the error of any other system call into a failure.
@@ -46,20 +44,9 @@ impl From<Errno> for Failure {
 }
 
 impl Failure {
-    /// The exit status of the server: 1, or 130 as a shell reports SIGINT.
+    /// One line that says what failed, why, and what to try.
     #[must_use]
-    pub fn status(&self) -> u8 {
-        match self {
-            // A shell reports 128 and the number of the signal.
-            Self::Interrupted => 130,
-            _ => 1,
-        }
-    }
-
-    /// One line that says what failed, why, and what to try; `None` for an
-    /// interruption, since the user has asked for it.
-    #[must_use]
-    pub fn message(&self, language: Language) -> Option<String> {
+    pub fn message(&self, language: Language) -> String {
         let pick = |english: &str, spanish: &str| {
             language.pick(english, spanish).to_owned()
         };
@@ -93,7 +80,6 @@ impl Failure {
             Self::System(error) => {
                 (pick("cannot go on", "no se puede continuar"), error)
             }
-            Self::Interrupted => return None,
         };
         // The words for the reason of the failure.
         let why = match self {
@@ -104,59 +90,51 @@ impl Failure {
             _ => language.describe(error),
         };
         // All of it is one line, which a log file keeps together.
-        let advice = self.advice().map(|(en, es)| language.pick(en, es));
-        let advice = advice.map(|text| format!("; {text}"));
-        Some(format!("{what}: {why}{}", advice.unwrap_or_default()))
+        let (english, spanish) = self.advice();
+        format!("{what}: {why}; {}", language.pick(english, spanish))
     }
 
     /// What the user may try, in both languages.
-    fn advice(&self) -> Option<(&'static str, &'static str)> {
+    fn advice(&self) -> (&'static str, &'static str) {
         let error = match self {
             // An address needs no resolver.
             Self::Resolve(..) => {
-                return Some((
-                    "try --host 127.0.0.1",
-                    "pruebe con --host 127.0.0.1",
-                ));
+                return ("try --host 127.0.0.1", "pruebe con --host 127.0.0.1");
             }
             // Every error of open(2) is about this one file.
             Self::Trace(..) => {
-                return Some((
+                return (
                     "try another --trace FILE",
                     "pruebe con otro --trace ARCHIVO",
-                ));
+                );
             }
             Self::Listen(_, error) | Self::System(error) => error,
-            Self::Interrupted => return None,
         };
         // An error without a number becomes 0, which no arm matches.
         let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
         match errno {
             // Most often the same server runs in another terminal.
-            Errno::EADDRINUSE => Some((
+            Errno::EADDRINUSE => (
                 "stop the other program, or try --port 0 for any free port",
                 "detenga el otro programa, o pruebe con --port 0: cualquier \
                  puerto libre",
-            )),
+            ),
             // ip(7): a port below 1024 needs a privilege.
-            Errno::EACCES => Some((
+            Errno::EACCES => (
                 "try a --port of 1024 or above",
                 "pruebe con un --port a partir de 1024",
-            )),
+            ),
             // The address belongs to no interface of this machine.
-            Errno::EADDRNOTAVAIL => Some((
+            Errno::EADDRNOTAVAIL => (
                 "try --host 127.0.0.1, or 0.0.0.0 for every network",
                 "pruebe con --host 127.0.0.1, o con 0.0.0.0 para todas las \
                  redes",
-            )),
+            ),
             // The limit is too low even without a client.
             Errno::EMFILE => {
-                Some(("raise ulimit -n", "aumente el límite con ulimit -n"))
+                ("raise ulimit -n", "aumente el límite con ulimit -n")
             }
-            _ => Some((
-                "see --help for the options",
-                "vea las opciones con --help",
-            )),
+            _ => ("see --help for the options", "vea las opciones con --help"),
         }
     }
 }
@@ -243,31 +221,30 @@ mod tests {
         let listen = |errno: Errno| Failure::Listen(address(), errno.into());
         let english = |failure: Failure| failure.message(Language::English);
         assert_eq!(
-            english(listen(Errno::EADDRINUSE)).unwrap(),
+            english(listen(Errno::EADDRINUSE)),
             "cannot listen on 127.0.0.1:8080: address already in use; \
              stop the other program, or try --port 0 for any free port"
         );
         assert_eq!(
-            listen(Errno::EACCES).message(Language::Spanish).unwrap(),
+            listen(Errno::EACCES).message(Language::Spanish),
             "no se puede escuchar en 127.0.0.1:8080: permiso denegado; \
              pruebe con un --port a partir de 1024"
         );
-        let away = english(listen(Errno::EADDRNOTAVAIL)).unwrap();
+        let away = english(listen(Errno::EADDRNOTAVAIL));
         assert!(away.contains("--host 127.0.0.1"));
         let name = Failure::Resolve("nowhere".into(), io::Error::other("x"));
         assert_eq!(
-            english(name).unwrap(),
+            english(name),
             "cannot find the address of nowhere: no such name is known; \
              try --host 127.0.0.1"
         );
         let trace = Failure::Trace("/x/y".into(), Errno::ENOENT.into());
         assert_eq!(
-            english(trace).unwrap(),
+            english(trace),
             "cannot open the trace /x/y: no such file or directory; \
              try another --trace FILE"
         );
-        assert!(english(Errno::EMFILE.into()).unwrap().contains("ulimit -n"));
-        assert_eq!(english(Failure::Interrupted), None);
+        assert!(english(Errno::EMFILE.into()).contains("ulimit -n"));
     }
 
     #[test]
@@ -318,11 +295,5 @@ mod tests {
             assert!(!throttle.should_report(TransientError::Accept, now));
             assert!(!throttle.should_report(TransientError::Thread, now));
         }
-    }
-
-    #[test]
-    fn the_status_tells_an_interruption_from_a_failure() {
-        assert_eq!(Failure::Interrupted.status(), 130);
-        assert_eq!(Failure::from(Errno::EBADF).status(), 1);
     }
 }
