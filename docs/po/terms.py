@@ -4,8 +4,8 @@
     docs/po/terms.py check        fails where a term is translated otherwise
     docs/po/terms.py --self-test  plants a wrong word of each kind, sees it found
 
-The texts are those of es.po, of pages.es.json and of README.es.md, each beside
-its English. What the cells of terms.md mean is said there.
+The texts are those of es.po, of pages.es.json, of README.es.md and of the
+pictures, each beside its English. What the cells of terms.md mean is said there.
 """
 
 import ast
@@ -104,6 +104,12 @@ def messages():
         sys.exit("README.es.md has not the paragraphs of README.md")
     for english, spanish in zip(*pages):
         yield "README.es.md", english, spanish
+    for picture in sorted((ROOT / "docs/src/pictures").glob("*.es.svg")):
+        other = picture.with_name(picture.name.replace(".es.svg", ".svg"))
+        yield picture.name, *(
+            " ".join(re.findall(r">([^<>]+)<", path.read_text(encoding="utf-8")))
+            for path in (other, picture)
+        )
 
 
 def faults(terms, right, texts):
