@@ -16,6 +16,10 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TERMS = ROOT / "docs/po/terms.md"
+# What only the English programs print.
+PRINTED = re.compile(
+    r"`[^`]*(?:\b(?:closed|died): |\b(?:sent|received) \d|listening on|more byte)"
+)
 # Code and the addresses of links are not words.
 CODE = re.compile(r"`[^`]*`|\]\([^)]*\)|<[^>]*>|\{#[^}]*\}")
 
@@ -120,6 +124,8 @@ def faults(terms, right, texts):
         found = [] if not english else [
             fault for term in terms for fault in term.faults(english, spanish)
         ]
+        if printed := PRINTED.search(spanish):
+            found.append(f"the Spanish program prints no {printed[0]}")
         excused = [begin for begin in right if english.startswith(begin)]
         if found and excused:
             used.update(excused)
@@ -131,6 +137,7 @@ def faults(terms, right, texts):
 
 
 PLANTED = (
+    ("a line in English", "`died: SIGSEGV`", "Dice `died: SIGSEGV`.", "prints no"),
     ("a missing term", "The handshake ends.", "El acuerdo termina.", "no 'handshake'"),
     ("a wrong word", "The kernel waits.", "El kernel o núcleo espera.", "'núcleo' is no"),
     ("a wrong word in its plural", "Kernels.", "Kernels, núcleos.", "'núcleos' is no"),
@@ -138,6 +145,7 @@ PLANTED = (
     ("a wrong word, excused by a long word", "Hardcore.", "Núcleo.", "'núcleo' is no"),
 )
 GOOD = (
+    ("It prints `sent 5 bytes`.", "Imprime `enviados 5 bytes`."),
     ("Two cores.", "Dos núcleos."),
     ("In `kernel`.", "En ese lugar."),
     ("Race conditions and pools.", "Condiciones de carrera y pools."),
