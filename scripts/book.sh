@@ -14,7 +14,7 @@ scripts/book.sh pdf         prints it: target/book/book.en.pdf and book.es.pdf;
 scripts/book.sh check       checks everything; check NAME: one part of it:
                             builder, build, repeat, translation, identity,
                             sources, links, claims, browser, transcripts,
-                            exercises, pages
+                            exercises, pages, terms
 scripts/book.sh check --self-test
                             plants every fault once and sees the check fail
 scripts/book.sh messages    writes docs/po/messages.pot: all that is translated
@@ -191,15 +191,18 @@ check)
   exercises) docs/exercises/check.sh "${@:3}" ;;
   builder) builder test ;;
   pages) docs/po/pages.py check ;;
+  terms) docs/po/terms.py check ;;
   --self-test)
     driver
     changed_transcript
+    docs/po/terms.py --self-test
     book "$@"
     ;;
   '')
     driver
     builder test
     docs/po/pages.py check
+    docs/po/terms.py check
     book check
     docs/transcripts/transcripts.py check
     docs/exercises/check.sh

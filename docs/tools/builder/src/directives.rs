@@ -18,6 +18,7 @@ use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
 
 use crate::annotated::{self, Column, escape};
 use crate::compare::Comparison;
+use crate::glossary;
 use crate::verdicts::Evaluation;
 use crate::words::{Language, Word};
 
@@ -206,6 +207,7 @@ impl<'a> Context<'a> {
                 Comparison::read(self.root)?.table(kind, count, language)?
             }
             ["transcript", name] => self.transcript(name)?,
+            ["glossary"] => glossary::list(self.root, language)?,
             ["minutes", number] => {
                 let count: u32 = number.parse().context("how many minutes?")?;
                 let word = match count {

@@ -13,6 +13,7 @@ mod check;
 mod compare;
 mod directives;
 mod extent;
+mod glossary;
 mod html;
 mod search;
 mod self_test;

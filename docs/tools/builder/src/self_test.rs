@@ -25,6 +25,7 @@ struct Fault {
 const PAGE: &str = "docs/src/annotated/threads-main.md";
 const HTML: &str = "target/book/annotated/threads-main.html";
 const PO: &str = "docs/po/es.po";
+const TERMS: &str = "docs/po/terms.md";
 const CSS: &str = "target/book/theme/annotated.css";
 const READER: &str = "target/book/theme/reader.js";
 const EVALUATION: &str = "docs/evaluation/evaluation.json";
@@ -134,6 +135,12 @@ const FAULTS: &[Fault] = &[
         },
         find: Build,
         says: "has no verdict",
+    },
+    Fault {
+        name: "a term without its sentence",
+        plant: |garden| garden.replace(TERMS, "| FIN | FIN |", "| FIN | |"),
+        find: Build,
+        says: "something is missing: | FIN |",
     },
     Fault {
         name: "a source file without a page",
