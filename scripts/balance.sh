@@ -195,7 +195,7 @@ if [ -z "${BALANCE_PROGRAMS-}" ]; then
   build='cargo build --release -p threads-server -p process-server'
   build+=' -p mux-server -p lab'
   show_command "$build"
-  # Where somebody watches, cargo shows how far a first build is.
+  # On a terminal cargo shows how far a first build is.
   quiet=--quiet
   if [ -t 2 ]; then quiet=''; fi
   # shellcheck disable=SC2086 # an option or nothing; one word each
@@ -574,7 +574,7 @@ who_serves() {
   used+="$found "
   for name in $servers; do
     [[ $used == *"$name "* ]] ||
-      fail "nobody was given to $name" "nadie le tocó a $name"
+      fail "no client was given to $name" "$name no recibió ningún cliente"
   done
   conclude "Ana was given to $ana, Beto to $beto, Carla to $found." \
     "A Ana la atiende $ana, a Beto $beto, a Carla $found."
@@ -655,8 +655,8 @@ a_death() {
   stop_all
   conclude "$victim had $under_way connections then; $lost exchanges are lost." \
     "$victim tenía $under_way conexiones entonces; $lost intercambios perdidos."
-  say 'Its totals died with it. Whoever came later was sent elsewhere.' \
-    'Sus totales murieron con él. Quien llegó después fue enviado a otro.'
+  say 'Its totals died with it. Later clients were sent to the other servers.' \
+    'Sus totales murieron con él. Los clientes siguientes fueron a los otros.'
 }
 
 # --------------------------------------------------- The rolling restart

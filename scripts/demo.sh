@@ -408,7 +408,7 @@ choose_netcat() {
     esac
   fi
   netcat=("${words[@]}")
-  # Should one hang, it does not hang for ever; but where somebody explains
+  # Should one hang, it does not hang for ever; but where a teacher explains
   # between the steps, a minute is not enough. macOS has no timeout.
   limited=("${netcat[@]}")
   if command -v timeout >/dev/null; then
@@ -424,7 +424,7 @@ choose_netcat() {
 connect() { # name, keyboard, screen
   local keyboard=$room/$1.keyboard screen=$room/$1.screen
   show_command "${netcat[*]} 127.0.0.1 $port"
-  # A child inherits our pipes. With a copy of somebody's keyboard in its hands
+  # A child inherits our pipes. With a copy of the user's keyboard
   # that keyboard's end of file would never come.
   "${limited[@]}" 127.0.0.1 "$port" <"$keyboard" >"$screen" \
     2>>"$room/complaints" 3<&- 4>&- 5<&- 6>&- 7<&- 8>&- 9<&- &
@@ -478,8 +478,8 @@ hear_message() { # text, bytes
 }
 
 the_problem() {
-  headline 'The problem: whoever is silent keeps the others waiting' \
-    'El problema: quien calla hace esperar a los demás'
+  headline 'The problem: a silent client keeps the others waiting' \
+    'El problema: un cliente callado hace esperar a los demás'
   say 'A server that serves one client at a time:' \
     'Un servidor que atiende a un solo cliente por vez:'
   start_server --max-clients 1
@@ -518,8 +518,8 @@ the_problem() {
   leave "$ana" 6 7 Ctrl-C
 }
 
-# What the kernel holds for the server: a connection that nobody has accepted,
-# and in its queue the bytes that nobody has received.
+# What the kernel holds for the server: a connection that it has not accepted,
+# and in its queue the bytes that it has not received.
 queue_seen() {
   if ! [ -d "/proc/$server/task" ] || ! command -v ss >/dev/null; then
     unknown
@@ -548,8 +548,8 @@ the_answer() {
       'La respuesta: un bucle que espera a todos los clientes a la vez' ;;
   esac
   start_server
-  say 'Again somebody connects and says nothing:' \
-    'Otra vez alguien se conecta y no dice nada:'
+  say 'Again a client connects and says nothing:' \
+    'Otra vez un cliente se conecta y no dice nada:'
   connect silent 4 5
   silent=$!
   hear 'connected' 'conectado'
@@ -685,8 +685,8 @@ mux_seen() {
     claim 'sockets' "$output" 4
   fi
   conclude \
-    'Nobody waits for the silent client: the loop serves whoever speaks.' \
-    'Nadie espera al callado: el bucle atiende a quien habla.'
+    'The loop does not wait for the silent client: it serves those who speak.' \
+    'El bucle no espera al cliente callado: atiende a los que hablan.'
 }
 
 # ------------------------------------------------------------------- The play

@@ -23,7 +23,7 @@ if [ "${1-}" = play ]; then
   exit
 fi
 
-# Built beforehand: nobody wants to watch a compiler.
+# Built beforehand, so that the recording shows no compiler.
 cargo build --quiet
 
 room=$(mktemp -d)
