@@ -27,15 +27,15 @@ long=()
 [ ${#quick[@]} -gt 0 ] || long=(--include-ignored)
 
 if wanted matrix; then
-  cargo run -q -p torture -- matrix "${quick[@]}"
+  cargo run -q -p suite -- matrix "${quick[@]}"
 fi
 if wanted limits; then
-  cargo run -q -p torture -- limits
+  cargo run -q -p suite -- limits
 fi
 if wanted hostile; then
-  cargo test --release -p torture --test hostile --test interleavings -- \
+  cargo test --release -p suite --test hostile --test orders -- \
     --nocapture "${long[@]}"
 fi
 if wanted soak; then
-  cargo test --release -p torture --test soak -- --nocapture "${long[@]}"
+  cargo test --release -p suite --test soak -- --nocapture "${long[@]}"
 fi

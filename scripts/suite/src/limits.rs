@@ -1,0 +1,301 @@
+//! Too little of something: descriptors, threads, processes, memory. Two hundred
+//! clients who all come at once are all served in the end.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use probe::Kind;
+use probe::transcript::Totals;
+
+use crate::client::Client;
+use crate::forms::{Approach, FORMS, Form, start};
+use crate::harness::{MOMENT, Outcome, demand, proc, skip, until};
+use probe::server::Server;
+use probe::strace::{self, Strace, Target};
+
+/// How many clients come.
+const CLIENTS: usize = 200;
+
+/// How many more descriptors, threads or processes there are than the server
+/// has anyway.
+const SPARE: usize = 16;
+
+/// What a server may use of the processor for all of them, in a debug build.
+const PROCESSOR_TIME: Duration = Duration::from_secs(2);
+
+/// What there is too little of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// `RLIMIT_NOFILE` of each process.
+    Descriptors,
+    /// `pids.max` of a control group; injected where there is none to be had.
+    Tasks,
+    /// `RLIMIT_AS`: no room for the stack of a thread.
+    Memory,
+}
+
+/// A form and what it has too little of.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// The form.
+    pub form: &'static Form,
+    /// The limit.
+    pub limit: Limit,
+}
+
+/// All cases: descriptors run out everywhere, threads and processes where
+/// they are created while clients come, and memory where each of these takes
+/// a stack of megabytes.
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    let descriptors =
+        FORMS.iter().map(|form| Case { form, limit: Limit::Descriptors });
+    let creates = |form: &&Form| {
+        form.approach() == Approach::Each || form.name == "process-workers"
+    };
+    let tasks = FORMS
+        .iter()
+        .filter(creates)
+        .map(|form| Case { form, limit: Limit::Tasks });
+    let memory = FORMS.iter().filter(|form| form.name == "threads");
+    let memory = memory.map(|form| Case { form, limit: Limit::Memory });
+    descriptors.chain(tasks).chain(memory).collect()
+}
+
+impl Case {
+    /// `threads/Descriptors`
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{:?}", self.form.name, self.limit)
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    ///
+    /// What was expected, and what came.
+    pub fn run(&self) -> Outcome {
+        match self.limit {
+            Limit::Descriptors => descriptors(self.form),
+            Limit::Tasks if self.form.approach() == Approach::Pool => {
+                replacement(self.form)
+            }
+            Limit::Tasks => tasks(self.form),
+            Limit::Memory => memory(self.form),
+        }
+    }
+}
+
+/// Too few descriptors.
+fn descriptors(form: &Form) -> Outcome {
+    // How many it needs for itself shows one that has enough.
+    let server = start(form, "")?;
+    proc::settled(server.pid)?;
+    let tree = proc::tree(server.pid).into_iter();
+    let own = tree.map(|pid| proc::descriptors(pid).len()).max();
+    drop(server);
+    let limit = own.unwrap_or(0) + SPARE;
+    let server = form
+        .start("--serve until-eof")
+        .under(&format!("prlimit --nofile={limit}"))
+        .try_run()?;
+    // A process for each client, and a worker, holds one client's descriptor:
+    // these never run out.
+    let runs_out =
+        form.approach() != Approach::Pool && form.kind != Kind::Processes;
+    siege(&server, runs_out)
+}
+
+/// Too few threads or processes.
+fn tasks(form: &Form) -> Outcome {
+    let server = start(form, "--serve until-eof")?;
+    proc::settled(server.pid)?;
+    let Some(group) = Group::new(server.pid) else {
+        if strace::version().is_none() {
+            skip("control group or strace", "too few threads or processes");
+            return Ok(());
+        }
+        let call =
+            if form.kind == Kind::Processes { "clone" } else { "clone3" };
+        let inject = format!("--inject={call}:error=EAGAIN:when=3..20");
+        let trace = format!("--trace={call}");
+        let target = Target::Thread(server.pid);
+        let strace = Strace::attach(target, &[inject, trace])?;
+        siege(&server, true)?;
+        return strace.detach().map(drop);
+    };
+    group.limit(group.current()? + SPARE)?;
+    siege(&server, true)
+}
+
+/// Too little memory for stacks.
+fn memory(form: &Form) -> Outcome {
+    let server = start(form, "--serve until-eof")?;
+    proc::settled(server.pid)?;
+    let size = proc::address_space(server.pid)
+        .ok_or("its address space is not to be had")?;
+    // A stack of the standard library's, and its guard page. What is left
+    // over is too little for one more, and enough for everything else.
+    let stack = (2 << 20) + 4096;
+    server.limit("as", size + SPARE as u64 * stack + (1 << 20));
+    siege(&server, true)
+}
+
+/// Two hundred clients at once.
+fn siege(server: &Server, runs_out: bool) -> Outcome {
+    let baseline = proc::settled(server.pid)?;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = Client::connect(server.port())?;
+        client.send(b"me too\n")?;
+        clients.push(client);
+    }
+    if runs_out {
+        server.stderr.find("something to run out", |_| Some(()))?;
+    }
+    // The rest waits in the queue, and the server for better times.
+    proc::settled(server.pid)?;
+    proc::at_rest(server.pid, MOMENT)?;
+    // They are served in the order in which they came: each who leaves makes
+    // room for one other.
+    for client in &mut clients {
+        client.receive(b"me too\n")?;
+        client.leave()?;
+        demand(client.hit.is_none(), || {
+            format!("{} was dropped: {:?}", client.address, client.hit)
+        })?;
+    }
+    afterwards(server, &baseline, &clients, usize::from(runs_out))
+}
+
+/// Everything is as it was before, everybody was counted, and the trouble was
+/// reported once.
+fn afterwards(
+    server: &Server,
+    baseline: &[String],
+    clients: &[Client],
+    lines: usize,
+) -> Outcome {
+    let mut holdings = Vec::new();
+    until(|| {
+        holdings = proc::holdings(server.pid);
+        (holdings == baseline).then_some(())
+    })
+    .ok_or_else(|| format!("it held {baseline:#?} and holds {holdings:#?}"))?;
+    proc::at_rest(server.pid, MOMENT)?;
+    let used = proc::processor_time(server.pid);
+    demand(used <= PROCESSOR_TIME, || {
+        format!("it has used {used:?} of processor time")
+    })?;
+    server.signal(Signal::SIGTERM);
+    server.ends_with(0)?;
+    let errors = server.stderr.try_all()?;
+    demand(errors.len() == lines, || {
+        format!("{lines} diagnostics are due, came: {errors:#?}")
+    })?;
+    let bytes = clients.iter().map(|client| client.sent).sum();
+    let due =
+        Totals { clients: clients.len() as u64, received: bytes, sent: bytes };
+    let came = server.summary()?;
+    demand(came == due, || format!("due: {due:?}, came: {came:?}"))
+}
+
+/// A worker dies while no process can be created in its place: the others go
+/// on, and it is replaced as soon as that is possible.
+fn replacement(form: &Form) -> Outcome {
+    let server = start(form, "--serve until-eof")?;
+    let baseline = proc::settled(server.pid)?;
+    let Some(group) = Group::new(server.pid) else {
+        skip("control group", "a worker that cannot be replaced");
+        return Ok(());
+    };
+    group.limit(1)?;
+    let doomed = proc::children(server.pid)[0];
+    kill(doomed, Signal::SIGKILL)
+        .map_err(|errno| format!("kill {doomed}: {errno}"))?;
+    server
+        .stderr
+        .find("a word of a worker that cannot be replaced", |_| Some(()))?;
+    proc::at_rest(server.pid, MOMENT)?;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = Client::connect(server.port())?;
+        client.talk(b"hola\n")?;
+        client.leave()?;
+        clients.push(client);
+    }
+    group.limit(100)?;
+    until(|| (proc::children(server.pid).len() == 3).then_some(()))
+        .ok_or("the worker is not replaced")?;
+    afterwards(&server, &baseline, &clients, 1)
+}
+
+/// A control group with nobody in it but one server.
+struct Group {
+    directory: PathBuf,
+    /// Where the server came from.
+    parent: PathBuf,
+}
+
+impl Group {
+    /// A group for a server and its children, if one may be made here.
+    fn new(pid: Pid) -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        // The hierarchy of its own of version 1, or that of version 2.
+        for parent in ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"] {
+            let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+            let name = format!("echo-suite-{}-{number}", process::id());
+            let group = Self {
+                directory: PathBuf::from(parent).join(name),
+                parent: PathBuf::from(parent),
+            };
+            if fs::create_dir(&group.directory).is_ok()
+                && group.directory.join("pids.max").exists()
+                && group.enter(pid).is_ok()
+            {
+                return Some(group);
+            }
+        }
+        None
+    }
+
+    /// Moves a server here, with its children.
+    fn enter(&self, pid: Pid) -> io::Result<()> {
+        let path = self.directory.join("cgroup.procs");
+        let mut tree = proc::tree(pid).into_iter();
+        tree.try_for_each(|pid| fs::write(&path, pid.to_string()))
+    }
+
+    /// How many threads and processes are in it.
+    fn current(&self) -> Outcome<usize> {
+        let text = fs::read_to_string(self.directory.join("pids.current"));
+        let number = text.ok().and_then(|text| text.trim().parse().ok());
+        number.ok_or_else(|| "pids.current cannot be read".to_owned())
+    }
+
+    /// Allows so many.
+    fn limit(&self, most: usize) -> Outcome {
+        fs::write(self.directory.join("pids.max"), most.to_string())
+            .map_err(|error| format!("pids.max: {error}"))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // A failed case may have left its server here: it goes where it came
+        // from, for only an empty group can be removed.
+        let here = self.directory.join("cgroup.procs");
+        let home = self.parent.join("cgroup.procs");
+        let pids = fs::read_to_string(here).unwrap_or_default();
+        for pid in pids.lines() {
+            fs::write(&home, pid).ok();
+        }
+        fs::remove_dir(&self.directory).ok();
+    }
+}
