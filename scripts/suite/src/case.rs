@@ -7,9 +7,11 @@ use std::sync::OnceLock;
 use libtest_mimic::Trial;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::Uid;
+use probe::Outcome;
 use probe::proc::own_address;
 use probe::strace;
 
+use crate::limits::has_control_groups;
 use crate::{Approach, Form, Kind, runner};
 
 /// One test, run against each form that it concerns.
@@ -17,39 +19,84 @@ use crate::{Approach, Form, Kind, runner};
 pub struct Case {
     /// The name of its function.
     pub name: &'static str,
-    body: fn(&Form),
+    body: Body,
     only: Option<fn(&Form) -> bool>,
     needs: &'static [Need],
     slow: bool,
+    timed: bool,
+    on_request: bool,
 }
 
-/// A case named after its function.
+/// How a case says that something is not as it should be.
+#[derive(Clone, Copy)]
+pub enum Body {
+    /// By a panic.
+    Panics(fn(&Form)),
+    /// By an error.
+    Fails(fn(&Form) -> Outcome),
+}
+
+/// A case named after its function, which panics, or returns an [`Outcome`].
 macro_rules! case {
     ($function:ident) => {
-        $crate::case::Case::new(stringify!($function), $function)
+        $crate::case::Case::new(
+            stringify!($function),
+            $crate::case::Body::Panics($function),
+        )
+    };
+    ($function:ident -> Outcome) => {
+        $crate::case::Case::new(
+            stringify!($function),
+            $crate::case::Body::Fails($function),
+        )
     };
 }
 pub(crate) use case;
 
 impl Case {
     /// A case for every form that needs nothing; see [`case!`].
-    pub const fn new(name: &'static str, body: fn(&Form)) -> Self {
-        Self { name, body, only: None, needs: &[], slow: false }
+    pub(crate) const fn new(name: &'static str, body: Body) -> Self {
+        Self {
+            name,
+            body,
+            only: None,
+            needs: &[],
+            slow: false,
+            timed: false,
+            on_request: false,
+        }
     }
 
-    /// The same, but only for the subjects that `only` takes.
-    pub const fn only(self, only: fn(&Form) -> bool) -> Self {
+    /// The same, but only for the forms that `only` takes.
+    pub(crate) const fn only(self, only: fn(&Form) -> bool) -> Self {
         Self { only: Some(only), ..self }
     }
 
     /// The same, but ignored on a machine that lacks one of these.
-    pub const fn needs(self, needs: &'static [Need]) -> Self {
+    pub(crate) const fn needs(self, needs: &'static [Need]) -> Self {
         Self { needs, ..self }
     }
 
     /// The same, but begun before the others: it takes seconds.
-    pub const fn slow(self) -> Self {
+    pub(crate) const fn slow(self) -> Self {
         Self { slow: true, ..self }
+    }
+
+    /// The same, but with few others at a time: it fails when the server
+    /// takes too long.
+    pub(crate) const fn timed(self) -> Self {
+        Self { timed: true, ..self }
+    }
+
+    /// The same, but run with `--ignored` or `--include-ignored` only: it
+    /// takes minutes.
+    pub(crate) const fn on_request(self) -> Self {
+        Self { on_request: true, ..self }
+    }
+
+    /// Whether it fails when the server takes too long.
+    pub fn is_timed(&self) -> bool {
+        self.timed
     }
 
     /// Whether it is to be begun before the others.
@@ -65,10 +112,14 @@ impl Case {
     /// The case as a trial of this form.
     pub fn trial(&self, form: &'static Form) -> Trial {
         let (body, name) = (self.body, format!("{}::{}", form.name, self.name));
-        runner::trial(name, self.needs, move || {
-            body(form);
-            Ok(())
-        })
+        let run = move || match body {
+            Body::Panics(body) => {
+                body(form);
+                Ok(())
+            }
+            Body::Fails(body) => body(form),
+        };
+        runner::trial(name, self.needs, run).with_ignored_flag(self.on_request)
     }
 }
 
@@ -124,6 +175,11 @@ pub enum Need {
     Ipv6,
     /// `strace`, and the right to trace.
     Strace,
+    /// To make control groups.
+    ControlGroup,
+    /// A way to have too few threads or processes: control groups, or
+    /// `strace`.
+    TaskLimit,
     /// `prlimit`, which changes the limits of a running process.
     Prlimit,
     /// Thousands of descriptors in one process.
@@ -141,7 +197,7 @@ pub enum Need {
 
 impl Need {
     /// Whether this machine has it; what is missing, otherwise.
-    pub fn is_met(self) -> Result<(), &'static str> {
+    pub(crate) fn is_met(self) -> Result<(), &'static str> {
         match self {
             Self::Curl => {
                 static FOUND: OnceLock<bool> = OnceLock::new();
@@ -153,6 +209,17 @@ impl Need {
             Self::Strace => strace::version()
                 .map(drop)
                 .ok_or("strace is missing or may not trace"),
+            Self::ControlGroup => {
+                static FOUND: OnceLock<bool> = OnceLock::new();
+                FOUND
+                    .get_or_init(has_control_groups)
+                    .then_some(())
+                    .ok_or("no control group can be made")
+            }
+            Self::TaskLimit => Self::ControlGroup
+                .is_met()
+                .or_else(|_| Self::Strace.is_met())
+                .map_err(|_| "no control group can be made, nor strace used"),
             Self::Prlimit => {
                 static FOUND: OnceLock<bool> = OnceLock::new();
                 works(&FOUND, "prlimit --version").ok_or("there is no prlimit")

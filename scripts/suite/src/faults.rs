@@ -5,60 +5,65 @@
 //! on a real server, `census` sees to it that the table leaves nothing out,
 //! `report` writes the result down.
 
-pub mod balance;
+mod balance;
 pub mod census;
-pub mod report;
-pub mod run;
-pub mod table;
+mod report;
+mod run;
+mod table;
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Mutex, PoisonError};
 
-use crate::harness::Outcome;
-use table::Case;
+use libtest_mimic::Trial;
+use probe::Outcome;
+
+use crate::case::Need;
+use crate::{forms, runner};
+use table::{Case, MISTAKES, TABLE, cases, slice};
 
 /// A case and what it has come to.
 #[derive(Debug)]
-pub struct Result {
-    /// The case.
-    pub case: Case,
+struct Result {
+    case: Case,
     /// Whether the server has survived, and if not, what was seen.
-    pub outcome: Outcome,
-    /// How long it took.
-    pub time: Duration,
+    outcome: Outcome,
 }
 
-/// Runs cases, a few at a time, and returns their results in their order.
+/// What has been run so far.
+static RESULTS: Mutex<Vec<Result>> = Mutex::new(Vec::new());
+
+/// Every case of the matrix as a trial. Those of the daily slice are run
+/// always, the others with `--include-ignored`.
 #[must_use]
-pub fn run_all(cases: Vec<Case>, tell: impl Fn(&Result) + Sync) -> Vec<Result> {
-    // Most of a case is waiting, for a pause of the server's or for strace.
-    let lanes = thread::available_parallelism().map_or(2, |n| 2 * n.get());
-    let queue = Mutex::new(cases.into_iter().enumerate());
-    let results = Mutex::new(Vec::new());
-    let next = || {
-        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.next()
-    };
-    thread::scope(|scope| {
-        for _ in 0..lanes.min(4) {
-            scope.spawn(|| {
-                while let Some((number, case)) = next() {
-                    let start = Instant::now();
-                    let outcome = run::run(&case);
-                    let time = start.elapsed();
-                    let result = Result { case, outcome, time };
-                    tell(&result);
-                    let mut results =
-                        results.lock().unwrap_or_else(PoisonError::into_inner);
-                    results.push((number, result));
-                }
-            });
-        }
+pub fn trials() -> Vec<Trial> {
+    let all = || [cases(TABLE), cases(MISTAKES)].concat();
+    let name = |case: &Case| case.to_string();
+    let daily: BTreeSet<_> = slice(all()).iter().map(name).collect();
+    let chosen: Vec<_> = forms::chosen().collect();
+    let trials = all().into_iter().filter(|case| chosen.contains(&case.form));
+    let trials = trials.map(|case| {
+        let name = case.to_string();
+        let ignored = !daily.contains(&name);
+        let trial = runner::trial(name, &[Need::Strace], move || {
+            let outcome = run::run(&case);
+            let mut results =
+                RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
+            results.push(Result { case, outcome: outcome.clone() });
+            outcome
+        });
+        trial.with_ignored_flag(ignored)
     });
-    let mut results =
-        results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(number, _)| *number);
-    results.into_iter().map(|(_, result)| result).collect()
+    trials.collect()
+}
+
+/// Writes `docs/faults.md`, if every case of the matrix has been run.
+///
+/// # Errors
+///
+/// Those of writing a file.
+pub fn publish() -> io::Result<()> {
+    let results = RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let all = cases(TABLE).len() + cases(MISTAKES).len();
+    if results.len() == all { report::write(&results) } else { Ok(()) }
 }

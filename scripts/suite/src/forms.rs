@@ -3,7 +3,6 @@
 use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
 use probe::Kind::{self, Loop, Processes, Threads};
 use probe::Outcome;
@@ -118,22 +117,27 @@ pub fn start(form: &Form, options: &str) -> Outcome<Server> {
     form.start(options).try_run()
 }
 
-/// The servers' programs, built once for each run: cargo names the programs of
-/// a package to the tests of that package only.
+/// A server's program. It is where the tests' own programs are, since it was
+/// built like them.
+fn program(name: &str) -> PathBuf {
+    directory().join(name)
+}
+
+/// Where cargo puts programs: `target/debug`, of a test in
+/// `target/debug/deps`.
+fn directory() -> PathBuf {
+    let here = env::current_exe().expect("a program knows where it is");
+    here.ancestors().nth(2).expect("a test is in deps").to_owned()
+}
+
+/// Builds the servers like this program was built: cargo hands the programs
+/// of a package to the tests of that package only.
 ///
 /// # Panics
 ///
 /// When they cannot be built.
-fn program(name: &str) -> PathBuf {
-    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    DIRECTORY.get_or_init(build).join(name)
-}
-
-/// Builds the servers like this program was built; returns where they are.
-fn build() -> PathBuf {
-    let here = env::current_exe().expect("a program knows where it is");
-    // target/debug/deps/conformance-0123
-    let target = here.ancestors().nth(2).expect("a test is in deps");
+pub fn build() {
+    let target = directory();
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .args(["build", "--quiet"])
@@ -151,5 +155,4 @@ fn build() -> PathBuf {
     }
     let status = cargo.status().expect("cargo can be started");
     assert!(status.success(), "the servers do not build");
-    target.to_path_buf()
 }

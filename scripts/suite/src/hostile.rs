@@ -5,6 +5,8 @@
 //! account of what it has sent. Whatever comes back to it must be just that:
 //! a byte of another client would be noticed, for no two send the same.
 
+mod cases;
+
 use std::env;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -18,8 +20,10 @@ use probe::client::Client as Connection;
 use probe::lines::Lines;
 use socket2::SockRef;
 
+pub use cases::CASES;
+
 use crate::client::{Client, here};
-use crate::forms::{FORMS, Form, start};
+use crate::forms::{Form, start};
 use crate::harness::{MOMENT, Outcome, demand, proc};
 
 /// The seed unless `ECHO_SEED` says otherwise.
@@ -286,27 +290,6 @@ fn deserved(error: &io::Error) -> bool {
             | ErrorKind::BrokenPipe
             | ErrorKind::NotConnected
     )
-}
-
-/// Runs this for all forms at the same time.
-///
-/// # Errors
-///
-/// What has failed, with the names of the forms.
-pub fn for_each_form(work: impl Fn(&Form) -> Outcome + Sync) -> Outcome {
-    let failures: Vec<_> = thread::scope(|scope| {
-        let work = &work;
-        let lanes: Vec<_> = FORMS
-            .iter()
-            .map(|form| (form, scope.spawn(move || work(form))))
-            .collect();
-        let ends = lanes.into_iter().map(|(form, lane)| {
-            let result = lane.join().unwrap_or(Err("it panicked".into()));
-            result.map_err(|text| format!("{}: {text}", form.name))
-        });
-        ends.filter_map(Result::err).collect()
-    });
-    demand(failures.is_empty(), || failures.join("\n"))
 }
 
 /// Lets so many hostile clients at a server, with polite ones among them, and

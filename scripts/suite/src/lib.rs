@@ -6,7 +6,7 @@
 //!
 //! - [`forms`] lists the forms, [`runner`] runs the tests.
 //! - [`cases`] test what the servers promise; `tests/conformance.rs` runs
-//!   them. [`contract`] says which case tests which promise.
+//!   them. `docs/promises.md` says which case tests which promise.
 //! - [`faults`] makes single system calls fail, one at a time; [`limits`]
 //!   takes descriptors, threads and processes away.
 //! - [`hostile`] sends clients that mean harm, [`soak`] very many.
@@ -18,15 +18,30 @@ pub mod budgets;
 mod case;
 pub mod cases;
 pub mod client;
-pub mod contract;
 pub mod faults;
 pub mod forms;
 pub mod harness;
 pub mod hostile;
 pub mod limits;
 pub mod orders;
+#[cfg(test)]
+mod pages;
 pub mod runner;
 pub mod soak;
 
+pub use case::Case;
 pub use forms::{Approach, Form};
 pub use probe::Kind;
+
+/// Every case of every kind.
+pub fn every_case() -> impl Iterator<Item = Case> {
+    let others = [
+        budgets::CASES,
+        faults::census::CASES,
+        hostile::CASES,
+        limits::CASES,
+        orders::CASES,
+        soak::CASES,
+    ];
+    cases::all().chain(others.into_iter().flatten().copied())
+}

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::process;
+use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -13,11 +13,13 @@ use nix::unistd::Pid;
 use probe::Kind;
 use probe::transcript::Totals;
 
+use crate::case::{Case, Need, case, creates_for_each};
 use crate::client::Client;
-use crate::forms::{Approach, FORMS, Form, start};
-use crate::harness::{MOMENT, Outcome, demand, proc, skip, until};
+use crate::forms::{Approach, Form, start};
+use crate::harness::{MOMENT, Outcome, demand, proc, until};
+use crate::hostile::be_polite;
 use probe::server::Server;
-use probe::strace::{self, Strace, Target};
+use probe::strace::{Strace, Target};
 
 /// How many clients come.
 const CLIENTS: usize = 200;
@@ -29,71 +31,33 @@ const SPARE: usize = 16;
 /// What a server may use of the processor for all of them, in a debug build.
 const PROCESSOR_TIME: Duration = Duration::from_secs(2);
 
-/// What there is too little of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// `RLIMIT_NOFILE` of each process.
-    Descriptors,
-    /// `pids.max` of a control group; injected where there is none to be had.
-    Tasks,
-    /// `RLIMIT_AS`: no room for the stack of a thread.
-    Memory,
-}
-
-/// A form and what it has too little of.
-#[derive(Clone, Copy, Debug)]
-pub struct Case {
-    /// The form.
-    pub form: &'static Form,
-    /// The limit.
-    pub limit: Limit,
-}
-
-/// All cases: descriptors run out everywhere, threads and processes where
-/// they are created while clients come, and memory where each of these takes
-/// a stack of megabytes.
-#[must_use]
-pub fn cases() -> Vec<Case> {
-    let descriptors =
-        FORMS.iter().map(|form| Case { form, limit: Limit::Descriptors });
-    let creates = |form: &&Form| {
-        form.approach() == Approach::Each || form.name == "process-workers"
-    };
-    let tasks = FORMS
-        .iter()
-        .filter(creates)
-        .map(|form| Case { form, limit: Limit::Tasks });
-    let memory = FORMS.iter().filter(|form| form.name == "threads");
-    let memory = memory.map(|form| Case { form, limit: Limit::Memory });
-    descriptors.chain(tasks).chain(memory).collect()
-}
-
-impl Case {
-    /// `threads/Descriptors`
-    #[must_use]
-    pub fn name(&self) -> String {
-        format!("{}/{:?}", self.form.name, self.limit)
-    }
-
-    /// Runs it.
-    ///
-    /// # Errors
-    ///
-    /// What was expected, and what came.
-    pub fn run(&self) -> Outcome {
-        match self.limit {
-            Limit::Descriptors => descriptors(self.form),
-            Limit::Tasks if self.form.approach() == Approach::Pool => {
-                replacement(self.form)
-            }
-            Limit::Tasks => tasks(self.form),
-            Limit::Memory => memory(self.form),
-        }
-    }
-}
+/// What there is too little of: descriptors run out everywhere, threads and
+/// processes where they are created while clients come, and memory where each
+/// of these takes a stack of megabytes.
+pub const CASES: &[Case] = &[
+    case!(two_hundred_clients_are_served_with_too_few_descriptors -> Outcome)
+        .slow(),
+    case!(two_hundred_clients_are_served_with_too_few_tasks -> Outcome)
+        .only(creates_for_each)
+        .needs(&[Need::TaskLimit])
+        .slow(),
+    case!(a_worker_is_replaced_once_there_is_room_for_it -> Outcome)
+        .only(|form| form.name == "process-workers")
+        .needs(&[Need::ControlGroup])
+        .slow(),
+    case!(two_hundred_clients_are_served_with_no_room_for_stacks -> Outcome)
+        .only(|form| form.name == "threads")
+        .needs(&[Need::Prlimit])
+        .slow(),
+    case!(a_new_thread_that_finds_no_memory_serves_its_client -> Outcome)
+        .only(|form| form.name == "threads")
+        .needs(&[Need::Strace]),
+];
 
 /// Too few descriptors.
-fn descriptors(form: &Form) -> Outcome {
+fn two_hundred_clients_are_served_with_too_few_descriptors(
+    form: &Form,
+) -> Outcome {
     // How many it needs for itself shows one that has enough.
     let server = start(form, "")?;
     proc::settled(server.pid)?;
@@ -113,14 +77,10 @@ fn descriptors(form: &Form) -> Outcome {
 }
 
 /// Too few threads or processes.
-fn tasks(form: &Form) -> Outcome {
+fn two_hundred_clients_are_served_with_too_few_tasks(form: &Form) -> Outcome {
     let server = start(form, "--serve until-eof")?;
     proc::settled(server.pid)?;
     let Some(group) = Group::new(server.pid) else {
-        if strace::version().is_none() {
-            skip("control group or strace", "too few threads or processes");
-            return Ok(());
-        }
         let call =
             if form.kind == Kind::Processes { "clone" } else { "clone3" };
         let inject = format!("--inject={call}:error=EAGAIN:when=3..20");
@@ -135,7 +95,9 @@ fn tasks(form: &Form) -> Outcome {
 }
 
 /// Too little memory for stacks.
-fn memory(form: &Form) -> Outcome {
+fn two_hundred_clients_are_served_with_no_room_for_stacks(
+    form: &Form,
+) -> Outcome {
     let server = start(form, "--serve until-eof")?;
     proc::settled(server.pid)?;
     let size = proc::address_space(server.pid)
@@ -145,6 +107,34 @@ fn memory(form: &Form) -> Outcome {
     let stack = (2 << 20) + 4096;
     server.limit("as", size + SPARE as u64 * stack + (1 << 20));
     siege(&server, true)
+}
+
+/// The C library wants some memory of its own in each new thread, and can do
+/// without; the standard library must not want any.
+fn a_new_thread_that_finds_no_memory_serves_its_client(form: &Form) -> Outcome {
+    for call in ["mmap", "mprotect", "sigaltstack"] {
+        let server = start(form, "--serve until-eof")?;
+        // The first such call of the main thread, and of each that begins
+        // from now on.
+        let inject = format!("--inject={call}:error=ENOMEM:when=1");
+        let target = Target::Processes(&[server.pid]);
+        let options = [inject, format!("--trace={call}")];
+        let strace = Strace::attach(target, &options)?;
+        let bytes = 20 * b"hola\n".len() as u64;
+        for _ in 0..20 {
+            be_polite(server.port(), b"hola\n")?;
+        }
+        server.signal(Signal::SIGTERM);
+        server.ends_with(0)?;
+        strace.detach()?;
+        let totals = server.summary()?;
+        let counted = (totals.clients, totals.received, totals.sent);
+        demand(counted == (20, bytes, bytes), || format!("{totals:?}"))?;
+        // The stack that could not be had was told once.
+        let errors = server.stderr.try_all()?;
+        demand(errors.len() <= 1, || format!("{call}: {errors:?}"))?;
+    }
+    Ok(())
 }
 
 /// Two hundred clients at once.
@@ -208,13 +198,10 @@ fn afterwards(
 
 /// A worker dies while no process can be created in its place: the others go
 /// on, and it is replaced as soon as that is possible.
-fn replacement(form: &Form) -> Outcome {
+fn a_worker_is_replaced_once_there_is_room_for_it(form: &Form) -> Outcome {
     let server = start(form, "--serve until-eof")?;
     let baseline = proc::settled(server.pid)?;
-    let Some(group) = Group::new(server.pid) else {
-        skip("control group", "a worker that cannot be replaced");
-        return Ok(());
-    };
+    let group = Group::new(server.pid).ok_or("no control group")?;
     group.limit(1)?;
     let doomed = proc::children(server.pid)[0];
     kill(doomed, Signal::SIGKILL)
@@ -234,6 +221,18 @@ fn replacement(form: &Form) -> Outcome {
     until(|| (proc::children(server.pid).len() == 3).then_some(()))
         .ok_or("the worker is not replaced")?;
     afterwards(&server, &baseline, &clients, 1)
+}
+
+/// Whether control groups can be made here: one is, for a program that does
+/// nothing.
+pub(crate) fn has_control_groups() -> bool {
+    let idle = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn();
+    let Ok(mut idle) = idle else { return false };
+    let pid = i32::try_from(idle.id()).expect("a process id fits");
+    let has = Group::new(Pid::from_raw(pid)).is_some();
+    idle.kill().ok();
+    idle.wait().ok();
+    has
 }
 
 /// A control group with nobody in it but one server.

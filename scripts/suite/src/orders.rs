@@ -15,16 +15,20 @@
 //! threads could find which a reader of that one page could not. Processes
 //! share no memory, but signals reach them between any two instructions.
 
+mod cases;
+
 use std::fs;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+pub use cases::CASES;
+
 use crate::client::Client;
-use crate::forms::{FORMS, Form};
+use crate::forms::Form;
 use crate::harness::{Outcome, demand, until};
 use probe::proc::{self, is_gone, state};
 use probe::server::Server;
@@ -38,37 +42,6 @@ const HOLDS: [Duration; 4] = [
     Duration::from_secs(2),
     Duration::from_secs(5),
 ];
-
-/// How process-server serves: a process for each client.
-///
-/// # Panics
-///
-/// When there is no such form any more.
-#[must_use]
-pub fn each() -> &'static Form {
-    form("process")
-}
-
-/// How it serves with its workers created beforehand.
-///
-/// # Panics
-///
-/// When there is no such form any more.
-#[must_use]
-pub fn pool() -> &'static Form {
-    form("process-workers")
-}
-
-/// The form of this name.
-///
-/// # Panics
-///
-/// When there is none.
-#[must_use]
-pub fn form(name: &str) -> &'static Form {
-    let mut forms = FORMS.iter();
-    forms.find(|form| form.name == name).expect("it is one of the nine")
-}
 
 /// Starts a server that serves until the end of its clients.
 ///
@@ -325,15 +298,13 @@ pub fn orphans_of(server: &Server) -> Outcome<Vec<Pid>> {
     Ok(orphans)
 }
 
-/// Waits until all of these have ended; returns how long that took.
+/// Waits until all of these have ended.
 ///
 /// # Errors
 ///
 /// When they do not end.
-pub fn orphans_end(orphans: &[Pid]) -> Outcome<Duration> {
-    let begin = Instant::now();
+pub fn orphans_end(orphans: &[Pid]) -> Outcome {
     soon("the orphans have ended", || {
         orphans.iter().all(|&orphan| is_gone(orphan))
-    })?;
-    Ok(begin.elapsed())
+    })
 }

@@ -19,7 +19,8 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use probe::Outcome;
 
-use crate::case::Need;
+use crate::case::{Case, Need};
+use crate::forms;
 
 /// How long each trial has taken.
 static TIMES: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
@@ -72,6 +73,17 @@ fn unless_over(
     Ok(Completion::Completed)
 }
 
+/// Cases as trials of each form that they concern, the slow ones first.
+#[must_use]
+pub fn trials(cases: &[Case]) -> Vec<Trial> {
+    let (mut slow, quick): (Vec<_>, Vec<_>) = forms::chosen()
+        .flat_map(|form| cases.iter().map(move |case| (form, case)))
+        .filter(|(form, case)| case.concerns(form))
+        .partition(|(_, case)| case.is_slow());
+    slow.extend(quick);
+    slow.into_iter().map(|(form, case)| case.trial(form)).collect()
+}
+
 /// Runs trials, so many at a time: the `main` of a test file. Understands the
 /// arguments that `cargo test` hands on. The first ones begin first, so the
 /// slow ones should stand there.
@@ -80,6 +92,9 @@ pub fn run(trials: Vec<Trial>, at_a_time: usize) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(at_a_time);
     raise_descriptor_limit();
+    if !arguments.list {
+        forms::build();
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     if env::var_os("SUITE_TIMES").is_some() {
         let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);

@@ -28,24 +28,29 @@ use nix::sys::socket::{
 use nix::sys::time::TimeVal;
 use nix::unistd::Pid;
 
+use crate::case::{Case, case};
 use crate::forms::{FORMS, Form, start};
 use crate::harness::{LIMIT, Outcome, demand, proc};
 use crate::hostile::be_polite;
 
+/// What is run for every change.
+pub const CASES: &[Case] =
+    &[case!(what_a_server_holds_does_not_grow_with_its_clients -> Outcome)];
+
 /// How much is done.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+struct Plan {
     /// Connections through each form.
-    pub connections: u64,
+    connections: u64,
     /// In so many rounds.
-    pub rounds: u64,
+    rounds: u64,
 }
 
 /// What is written down for the readers.
-pub const FULL: Plan = Plan { connections: 100_000, rounds: 40 };
+const FULL: Plan = Plan { connections: 100_000, rounds: 40 };
 
 /// What is quick enough for every change.
-pub const QUICK: Plan = Plan { connections: 2_000, rounds: 20 };
+const QUICK: Plan = Plan { connections: 2_000, rounds: 20 };
 
 /// How many clients come at a time.
 const LANES: u64 = 4;
@@ -56,7 +61,7 @@ const ADDRESSES: u64 = 64;
 
 /// What one form has come to.
 #[derive(Clone, Debug)]
-pub struct Figures {
+struct Figures {
     /// How the server was started.
     command: String,
     connections: u64,
@@ -116,7 +121,7 @@ impl Figures {
 /// # Errors
 ///
 /// When a client is not served exactly, or the server holds more afterwards.
-pub fn soak(form: &Form, plan: Plan) -> Outcome<Figures> {
+fn soak(form: &Form, plan: Plan) -> Outcome<Figures> {
     let server = start(form, "--quiet")?;
     let pid = server.pid;
     let before = proc::settled(pid)?;
@@ -224,32 +229,27 @@ fn connect_from(address: u64, port: u16) -> io::Result<TcpStream> {
     Ok(stream.into())
 }
 
-/// Soaks all forms, one after the other.
-///
-/// # Errors
-///
-/// The first that fails.
-pub fn run(plan: Plan) -> Outcome<Vec<Figures>> {
-    FORMS
-        .iter()
-        .map(|form| {
-            let figures = soak(form, plan)
-                .map_err(|text| format!("{}: {text}", form.name))?;
-            println!("{}", figures.row());
-            Ok(figures)
-        })
-        .collect()
+fn what_a_server_holds_does_not_grow_with_its_clients(form: &Form) -> Outcome {
+    soak(form, QUICK).map(drop)
 }
 
-/// Soaks all forms as planned for the readers, and writes the page.
+/// Soaks all forms as planned for the readers, one after the other, and
+/// writes the page.
 ///
 /// # Errors
 ///
 /// The first that fails; then the page stays as it is.
 pub fn publish() -> Outcome {
-    let page = page(&run(FULL)?);
+    let mut all = Vec::new();
+    for form in &FORMS {
+        let figures = soak(form, FULL)
+            .map_err(|text| format!("{}: {text}", form.name))?;
+        println!("{}", figures.row());
+        all.push(figures);
+    }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/soak.md");
-    fs::write(path, page).map_err(|error| format!("docs/soak.md: {error}"))
+    let written = fs::write(path, page(&all));
+    written.map_err(|error| format!("docs/soak.md: {error}"))
 }
 
 /// The page with its table.

@@ -14,11 +14,11 @@ pub const CASES: &[Case] = &[
     case!(what_is_dropped_at_the_close_is_not_counted),
     case!(input_after_the_reply_does_not_reset_it),
     case!(the_last_reading_ends_after_a_second).slow(),
-    case!(nobody_waits_while_what_is_left_is_read).slow(),
+    case!(nobody_waits_while_what_is_left_is_read).timed().slow(),
     case!(a_reset_has_its_reason_and_harms_nobody),
     case!(a_client_that_is_gone_harms_nobody),
     case!(a_reset_after_the_last_reply_is_an_ordinary_end),
-    case!(a_client_that_has_ended_gives_its_place_at_once),
+    case!(a_client_that_has_ended_gives_its_place_at_once).timed(),
 ];
 
 fn unread_input_does_not_reset_the_reply(form: &Form) {

@@ -19,7 +19,7 @@ pub const CASES: &[Case] = &[
     case!(a_client_that_says_nothing_gets_nothing),
     case!(a_half_closed_client_gets_every_byte),
     case!(a_reply_is_sent_whole_to_a_slow_reader),
-    case!(no_reply_is_held_back),
+    case!(no_reply_is_held_back).timed(),
     case!(a_client_that_does_not_read_is_not_read_from).slow(),
     case!(each_connection_gets_what_the_approach_creates),
     case!(silent_clients_delay_nobody),

@@ -18,11 +18,11 @@ use probe::wait::until;
 
 pub const CASES: &[Case] = &[
     case!(a_stop_without_clients_is_clean),
-    case!(clients_between_messages_are_closed_at_once),
+    case!(clients_between_messages_are_closed_at_once).timed(),
     case!(what_was_sent_before_a_stop_is_answered),
     case!(a_slow_reader_within_the_grace_gets_everything),
     case!(a_slow_reader_is_cut_after_the_grace).slow(),
-    case!(the_grace_is_5_seconds_by_default).slow(),
+    case!(the_grace_is_5_seconds_by_default).timed().slow(),
     case!(a_grace_of_0_cuts_at_once),
     case!(a_client_that_goes_on_sending_is_cut_after_the_grace).slow(),
     case!(a_stop_accepts_no_more),

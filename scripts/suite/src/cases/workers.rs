@@ -30,6 +30,7 @@ pub const CASES: &[Case] = &[
     case!(a_dead_worker_is_replaced_and_what_it_served_stays)
         .only(|s| pool_of(s, Kind::Processes)),
     case!(workers_without_a_client_end_soon_after_a_killed_server)
+        .timed()
         .only(|s| pool_of(s, Kind::Processes)),
     case!(a_panic_is_told_and_harms_nobody_else)
         .only(blocks)

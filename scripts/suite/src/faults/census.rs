@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use nix::sys::signal::Signal;
 
+use crate::case::{Case, Need, case};
 use crate::client::Client;
 use crate::faults::table::TABLE;
 use crate::forms::{Form, start};
@@ -90,12 +91,13 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ),
 ];
 
-/// Checks that the table has every call that this form makes.
-///
-/// # Errors
-///
-/// The calls that it has not.
-pub fn check(form: &Form) -> Outcome {
+/// The check, for each form.
+pub const CASES: &[Case] =
+    &[case!(the_table_has_every_call_on_the_path_of_service -> Outcome)
+        .needs(&[Need::Strace])
+        .slow()];
+
+fn the_table_has_every_call_on_the_path_of_service(form: &Form) -> Outcome {
     let mut seen = serve(form, "until-eof")?;
     seen.append(&mut serve(form, "once")?);
     let known = |call: &String| {

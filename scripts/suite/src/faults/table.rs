@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::forms::{Approach, FORMS, Form};
+use crate::forms::{FORMS, Form};
 
 /// Which thread or process of a server has its call fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,6 @@ pub enum Drive {
 pub enum Pipe {
     /// Its standard output.
     Output,
-    /// Its standard error.
-    Errors,
     /// By which a signal wakes the server.
     Signal,
     /// By which the processes report to the server.
@@ -130,11 +128,11 @@ pub struct Case {
     pub when: u32,
 }
 
-/// `process/accept4/EMFILE/2`
+/// `process::accept4/EMFILE/2`
 impl fmt::Display for Case {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         let (form, call) = (self.form.name, self.row.name);
-        write!(out, "{form}/{call}/{}/{}", self.errno, self.when)
+        write!(out, "{form}::{call}/{}/{}", self.errno, self.when)
     }
 }
 
@@ -143,13 +141,6 @@ impl Case {
     #[must_use]
     pub fn once(&self) -> bool {
         self.row.drive == Drive::Once
-    }
-
-    /// Whether all places of a pool are taken by the time of the fault, so
-    /// that somebody has to leave before anybody can come.
-    #[must_use]
-    pub fn full(&self) -> bool {
-        self.form.approach() == Approach::Pool && self.row.whom == Whom::Victim
     }
 }
 
@@ -169,6 +160,7 @@ const ALL: &[&str] = &[
     "mux-select",
     "mux-poll",
     "mux-epoll",
+    "mux-select-workers",
     "mux-poll-workers",
     "mux-epoll-workers",
 ];
@@ -181,6 +173,7 @@ const COMPLAINING: &[&str] = &[
     "mux-select",
     "mux-poll",
     "mux-epoll",
+    "mux-select-workers",
     "mux-poll-workers",
     "mux-epoll-workers",
 ];
@@ -192,9 +185,11 @@ const MUX: &[&str] = &[
     "mux-select",
     "mux-poll",
     "mux-epoll",
+    "mux-select-workers",
     "mux-poll-workers",
     "mux-epoll-workers",
 ];
+const SELECT: &[&str] = &["mux-select", "mux-select-workers"];
 const EPOLL: &[&str] = &["mux-epoll", "mux-epoll-workers"];
 /// Where one thread or process serves more than one client.
 const LASTING: &[&str] = &[
@@ -203,6 +198,7 @@ const LASTING: &[&str] = &[
     "mux-select",
     "mux-poll",
     "mux-epoll",
+    "mux-select-workers",
     "mux-poll-workers",
     "mux-epoll-workers",
 ];
@@ -428,20 +424,14 @@ pub const TABLE: &[Row] = &[
                 "threads-workers",
                 "process",
                 "process-workers",
+                "mux-select-workers",
                 "mux-poll-workers",
                 "mux-epoll-workers",
             ],
             WAIT,
         )
     },
-    row(
-        "pselect6",
-        "pselect6",
-        Whom::Door,
-        Drive::Visit,
-        &["mux-select"],
-        WAIT,
-    ),
+    row("pselect6", "pselect6", Whom::Door, Drive::Visit, SELECT, WAIT),
     row(
         "epoll_wait",
         "epoll_wait",
@@ -549,6 +539,7 @@ pub const TABLE: &[Row] = &[
                 "threads-workers",
                 "process",
                 "process-workers",
+                "mux-select-workers",
                 "mux-poll-workers",
                 "mux-epoll-workers",
             ],
@@ -700,7 +691,7 @@ pub const MISTAKES: &[Row] = &[
     mistake(
         "pselect6",
         Whom::Door,
-        &["mux-select"],
+        SELECT,
         &[fault(Harm::Perhaps, Words::One, &["EBADF", "EINVAL"])],
     ),
     mistake(
