@@ -173,13 +173,18 @@ impl Server {
         }
     }
 
-    /// How many bytes the server has said that it received from a client.
+    /// How many bytes the server has said, in either language, that it received
+    /// from a client.
     fn received_from(&self, client: &Client) -> usize {
-        let middle = format!("  {}  received ", client.address);
+        let middle = format!("  {}  ", client.address);
         let lines = self.stdout.so_far();
         let amounts = lines.iter().filter_map(|line| {
-            let (_, rest) = line.split_once(&middle)?;
-            rest.split(' ').next()?.parse::<usize>().ok()
+            let (_, event) = line.split_once(&middle)?;
+            let mut words = event.split(' ');
+            let what = words.next()?;
+            let is_receipt = ["received", "recibido", "recibidos"];
+            let number = words.next()?.parse::<usize>().ok();
+            number.filter(|_| is_receipt.contains(&what))
         });
         amounts.sum()
     }

@@ -67,3 +67,9 @@ pub fn publish() -> io::Result<()> {
     let all = cases(TABLE).len() + cases(MISTAKES).len();
     if results.len() == all { report::write(&results) } else { Ok(()) }
 }
+
+/// The names of the rows.
+#[cfg(test)]
+pub(crate) fn rows() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().chain(MISTAKES).map(|row| row.name)
+}

@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -30,6 +31,9 @@ const SPARE: usize = 16;
 
 /// What a server may use of the processor for all of them, in a debug build.
 const PROCESSOR_TIME: Duration = Duration::from_secs(2);
+
+/// After so long without a shortage the next one is another spell.
+const SPELL_ENDS: Duration = Duration::from_secs(2);
 
 /// What there is too little of: descriptors run out everywhere, threads and
 /// processes where they are created while clients come, and memory where each
@@ -73,7 +77,7 @@ fn two_hundred_clients_are_served_with_too_few_descriptors(
     // these never run out.
     let runs_out =
         form.approach() != Approach::Pool && form.kind != Kind::Processes;
-    siege(&server, runs_out)
+    siege(&server, if runs_out { 2 } else { 0 })
 }
 
 /// Too few threads or processes.
@@ -87,11 +91,11 @@ fn two_hundred_clients_are_served_with_too_few_tasks(form: &Form) -> Outcome {
         let trace = format!("--trace={call}");
         let target = Target::Thread(server.pid);
         let strace = Strace::attach(target, &[inject, trace])?;
-        siege(&server, true)?;
+        siege(&server, 1)?;
         return strace.detach().map(drop);
     };
     group.limit(group.current()? + SPARE)?;
-    siege(&server, true)
+    siege(&server, 2)
 }
 
 /// Too little memory for stacks.
@@ -106,7 +110,7 @@ fn two_hundred_clients_are_served_with_no_room_for_stacks(
     // over is too little for one more, and enough for everything else.
     let stack = (2 << 20) + 4096;
     server.limit("as", size + SPARE as u64 * stack + (1 << 20));
-    siege(&server, true)
+    siege(&server, 2)
 }
 
 /// The C library wants some memory of its own in each new thread, and can do
@@ -137,31 +141,49 @@ fn a_new_thread_that_finds_no_memory_serves_its_client(form: &Form) -> Outcome {
     Ok(())
 }
 
-/// Two hundred clients at once.
-fn siege(server: &Server, runs_out: bool) -> Outcome {
+/// Two hundred clients at once, so many times; in each spell something runs
+/// out, or nothing does where there are none.
+fn siege(server: &Server, spells: usize) -> Outcome {
     let baseline = proc::settled(server.pid)?;
+    let mut inside = Client::connect(server.port())?;
+    inside.talk(b"before\n")?;
     let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
-        let mut client = Client::connect(server.port())?;
-        client.send(b"me too\n")?;
-        clients.push(client);
+    for spell in 1..=spells.max(1) {
+        let mut crowd = Vec::new();
+        for _ in 0..CLIENTS {
+            let mut client = Client::connect(server.port())?;
+            client.send(b"me too\n")?;
+            crowd.push(client);
+        }
+        if spells > 0 {
+            server.stderr.try_wait("something to run out", |lines| {
+                (lines.len() >= spell).then_some(())
+            })?;
+        }
+        // The rest waits in the queue, and the server for better times. Those
+        // in service do not notice.
+        proc::settled(server.pid)?;
+        proc::at_rest(server.pid, MOMENT)?;
+        inside.talk(b"meanwhile\n")?;
+        // They are served in the order in which they came: each who leaves
+        // makes room for one other.
+        for client in &mut crowd {
+            client.receive(b"me too\n")?;
+            client.leave()?;
+            demand(client.hit.is_none(), || {
+                format!("{} was dropped: {:?}", client.address, client.hit)
+            })?;
+        }
+        clients.append(&mut crowd);
+        if spell < spells {
+            // Shortages that follow closely may be one spell.
+            thread::sleep(SPELL_ENDS);
+        }
     }
-    if runs_out {
-        server.stderr.find("something to run out", |_| Some(()))?;
-    }
-    // The rest waits in the queue, and the server for better times.
-    proc::settled(server.pid)?;
-    proc::at_rest(server.pid, MOMENT)?;
-    // They are served in the order in which they came: each who leaves makes
-    // room for one other.
-    for client in &mut clients {
-        client.receive(b"me too\n")?;
-        client.leave()?;
-        demand(client.hit.is_none(), || {
-            format!("{} was dropped: {:?}", client.address, client.hit)
-        })?;
-    }
-    afterwards(server, &baseline, &clients, usize::from(runs_out))
+    inside.leave()?;
+    demand(inside.hit.is_none(), || format!("{:?}", inside.hit))?;
+    clients.push(inside);
+    afterwards(server, &baseline, &clients, spells)
 }
 
 /// Everything is as it was before, everybody was counted, and the trouble was
@@ -180,7 +202,8 @@ fn afterwards(
     .ok_or_else(|| format!("it held {baseline:#?} and holds {holdings:#?}"))?;
     proc::at_rest(server.pid, MOMENT)?;
     let used = proc::processor_time(server.pid);
-    demand(used <= PROCESSOR_TIME, || {
+    let bound = PROCESSOR_TIME * u32::try_from(lines.max(1)).unwrap_or(1);
+    demand(used <= bound, || {
         format!("it has used {used:?} of processor time")
     })?;
     server.signal(Signal::SIGTERM);

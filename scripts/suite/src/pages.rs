@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use probe::{Outcome, demand};
 
-use crate::every_case;
+use crate::{every_case, faults};
 
 /// The top of the repository.
 fn top() -> PathBuf {
@@ -54,16 +54,19 @@ fn tests() -> BTreeSet<String> {
     ] {
         unit_tests(&top().join(source), &mut names);
     }
+    names.extend(faults::rows().map(|row| format!("row:{row}")));
     names
 }
 
-/// What stands in backquotes and reads like the name of a test.
+/// What stands in backquotes and reads like the name of a test, or of a row of
+/// the matrix.
 fn named(text: &str) -> BTreeSet<&str> {
     let quoted = text.split('`').skip(1).step_by(2);
     let is_name = |text: &&str| {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        text.matches('_').count() >= 2
-            && text.chars().all(|c| plain(c) || c == '_')
+        text.starts_with("row:")
+            || text.matches('_').count() >= 2
+                && text.chars().all(|c| plain(c) || c == '_')
     };
     quoted.filter(is_name).collect()
 }

@@ -7,7 +7,6 @@ use crate::{Form, Kind};
 use probe::client::Client;
 use probe::proc;
 use probe::strace::{Traced, WAIT};
-use probe::transcript::Line;
 use probe::wait::until;
 
 pub const CASES: &[Case] = &[
@@ -19,7 +18,6 @@ pub const CASES: &[Case] = &[
     case!(the_backend_asked_for_is_used)
         .only(|form| form.kind == Kind::Loop)
         .needs(&[Need::Strace]),
-    case!(by_default_only_this_machine_is_served),
     case!(the_default_port_is_8080).needs(&[Need::DefaultPort]),
     case!(a_port_can_be_chosen),
     case!(a_host_may_be_a_name),
@@ -179,17 +177,6 @@ fn the_backend_asked_for_is_used(form: &Form) {
     for backend in ["select", "poll", "epoll"] {
         check("", backend, backend);
     }
-}
-
-fn by_default_only_this_machine_is_served(form: &Form) {
-    let server = form.run("");
-    assert_eq!(server.address.ip(), Ipv4Addr::LOCALHOST);
-    let first = server.stdout.so_far().remove(0);
-    let line = Line::parse(form.kind, &first);
-    assert_eq!(line, Some(Line::Listening(server.address)));
-    let other = SocketAddr::from(([127, 0, 0, 2], server.address.port()));
-    Client::try_connect(other).expect_err("this is another address");
-    server.stop();
 }
 
 fn the_default_port_is_8080(form: &Form) {

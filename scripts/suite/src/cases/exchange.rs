@@ -119,11 +119,13 @@ fn a_client_that_says_nothing_gets_nothing(form: &Form) {
 
 fn a_half_closed_client_gets_every_byte(form: &Form) {
     let server = form.run("--serve until-eof");
-    let mut client = server.client();
-    let message = pattern(20_000);
-    client.send(&message);
-    client.half_close();
-    assert!(client.receive_all() == message, "another reply");
+    for length in [0, 1, 1023, 1024, 1025, 4096, 100_000] {
+        let mut client = server.client();
+        let message = pattern(length);
+        client.send(&message);
+        client.half_close();
+        assert!(client.receive_all() == message, "another reply");
+    }
 
     let server_once = form.run("--serve once");
     let mut client = server_once.client();

@@ -13,7 +13,6 @@ pub const CASES: &[Case] = &[
     case!(a_client_that_does_something_is_not_idle).slow(),
     case!(a_client_that_takes_its_reply_slowly_is_not_idle).slow(),
     case!(an_idle_timeout_of_0_is_never).slow(),
-    case!(the_place_of_an_idle_client_is_given_on).slow(),
 ];
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -101,17 +100,4 @@ fn an_idle_timeout_of_0_is_never(form: &Form) {
     client.expect_end();
     let transcript = server.stop();
     assert_eq!(transcript.reason(client.address), None);
-}
-
-fn the_place_of_an_idle_client_is_given_on(form: &Form) {
-    let server =
-        form.start("--serve until-eof --idle-timeout 1").at_most(1).run();
-    let mut silent = server.accepted();
-    let mut other = server.client();
-    other.send(b"hola\n");
-    other.expect(b"hola\n");
-    silent.expect_end();
-    assert_eq!(server.wait_closed(silent.address), ": idle for 1 s");
-    drop(other);
-    server.stop();
 }

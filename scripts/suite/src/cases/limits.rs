@@ -26,7 +26,6 @@ pub const CASES: &[Case] = &[
         .only(select)
         .needs(&[Need::Descriptors])
         .slow(),
-    case!(nothing_is_left_of_500_clients).slow(),
 ];
 
 fn beyond_the_limit_clients_wait_and_are_served_later(form: &Form) {
@@ -163,28 +162,4 @@ fn select_serves_no_more_than_it_can_hold(form: &Form) {
     drop(clients);
     let totals = server.stop().totals;
     assert_eq!(totals.clients, CLIENTS as u64);
-}
-
-fn nothing_is_left_of_500_clients(form: &Form) {
-    let server = form.run("--serve once");
-    let visit = || {
-        let mut client = server.client();
-        client.exchange(b"hola\n");
-        client.expect_end();
-    };
-    for _ in 0..5 {
-        visit();
-    }
-    server.wait_count("  closed", 5);
-    // Descriptors, threads, children, once all have come to rest: the last
-    // client may be on its way out, and a loop on its way in.
-    let held = proc::settled(server.pid).expect("nobody is there");
-    for _ in 0..500 {
-        visit();
-    }
-    server.wait_count("  closed", 505);
-    if let Err(text) = proc::balanced(server.pid, &held) {
-        panic!("something is left of 500 clients: {text}");
-    }
-    assert_eq!(server.stop().totals.clients, 505);
 }

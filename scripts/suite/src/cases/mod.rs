@@ -10,7 +10,6 @@ mod escapes;
 mod exchange;
 mod greeting;
 mod idle;
-mod injection;
 mod limits;
 mod output;
 mod printing;
@@ -43,7 +42,6 @@ pub fn all() -> impl Iterator<Item = Case> {
         stop::CASES,
         children::CASES,
         resources::CASES,
-        injection::CASES,
         workers::CASES,
         work::CASES,
         trace::CASES,

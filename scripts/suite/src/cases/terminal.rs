@@ -19,7 +19,6 @@ use nix::unistd::mkfifo;
 
 use crate::case::{Case, Need, accepts_when_ready, case};
 use crate::{Form, Kind};
-use probe::client::Client;
 use probe::lines::{Lines, Reading};
 use probe::proc;
 use probe::server::Server;
@@ -38,7 +37,7 @@ pub const CASES: &[Case] = &[
     case!(an_empty_host_says_what_is_missing),
     case!(the_spanish_command_line_is_spanish_to_the_end),
     case!(the_addresses_that_others_can_use_are_listed),
-    case!(a_stop_that_waits_says_so),
+    case!(a_stop_that_waits_says_so).slow(),
     case!(servers_started_at_once_begin_a_trace_once),
     case!(a_trace_that_was_cut_is_begun_anew),
     case!(a_diagnostic_that_is_not_read_stops_nothing)
@@ -444,7 +443,7 @@ fn a_stop_that_waits_says_so(form: &Form) {
             .start(&format!("--serve until-eof {options}"))
             .room_for(2)
             .run();
-        let slow = stalled(&server);
+        let (slow, _) = server.stalled();
         server.signal(SIGTERM);
         let ended = server.ended();
         assert_eq!(ended.status, 0, "{ended:?}");
@@ -456,26 +455,6 @@ fn a_stop_that_waits_says_so(form: &Form) {
     let server = form.run("--serve until-eof --grace 1");
     let _silent = server.client();
     server.stop();
-}
-
-/// A client that sends without reading, until the server cannot send on.
-fn stalled(server: &Server) -> Client {
-    let mut client = Client::connect_narrow(server.address);
-    let chunk = [b'x'; 4096];
-    for _ in 0..256 {
-        if client.try_send(&chunk).is_err() {
-            break;
-        }
-        let before = server.stdout.so_far().len();
-        let moved = (0..16).any(|_| {
-            thread::sleep(std::time::Duration::from_millis(25));
-            server.stdout.so_far().len() > before
-        });
-        if !moved && proc::is_asleep(server.pid) {
-            break;
-        }
-    }
-    client
 }
 
 fn servers_started_at_once_begin_a_trace_once(form: &Form) {

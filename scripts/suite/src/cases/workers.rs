@@ -13,7 +13,7 @@ use crate::{Form, Kind};
 use probe::client::Client;
 use probe::proc;
 use probe::server::Server;
-use probe::strace::{ACCEPT, Strace, Target, Traced};
+use probe::strace::{ACCEPT, Strace, Target, Traced, WAIT};
 use probe::transcript::Line;
 use probe::wait::until;
 
@@ -27,13 +27,14 @@ pub const CASES: &[Case] = &[
     case!(as_many_are_served_as_there_are_workers).only(pool),
     case!(the_limit_holds_for_all_loops_together).only(loops),
     case!(the_number_of_workers_has_its_variable).only(has_workers),
-    case!(a_dead_worker_is_replaced_and_what_it_served_stays)
-        .only(|s| pool_of(s, Kind::Processes)),
     case!(workers_without_a_client_end_soon_after_a_killed_server)
         .timed()
         .only(|s| pool_of(s, Kind::Processes)),
     case!(a_panic_is_told_and_harms_nobody_else)
         .only(blocks)
+        .needs(&[Need::Strace]),
+    case!(a_mistake_in_the_program_ends_it)
+        .only(has_workers)
         .needs(&[Need::Strace]),
 ];
 
@@ -211,36 +212,6 @@ fn the_number_of_workers_has_its_variable(form: &Form) {
     server.stop();
 }
 
-fn a_dead_worker_is_replaced_and_what_it_served_stays(form: &Form) {
-    let server = form.start("--serve once").workers(1).run();
-    for round in 1..=3 {
-        // There is one only: it has served all of these.
-        for _ in 0..4 {
-            let mut client = server.client();
-            client.exchange(b"hola\n");
-            client.half_close();
-            client.expect_end();
-            let reason = server.wait_closed(client.address);
-            assert_eq!(reason, ": one exchange");
-        }
-        let worker = server.children()[0].pid;
-        // The last thing that it does for a client is to tell what it was.
-        proc::settled(server.pid).expect("it waits for the next client");
-        proc::kill_and_wait(worker, SIGKILL);
-        server.wait_count("  died: SIGKILL", round);
-        until("there is another one", || {
-            let now = server.children();
-            (now.len() == 1 && now[0].pid != worker).then_some(())
-        });
-    }
-    server.client().exchange(b"and the next\n");
-    let transcript = server.stop();
-    let totals = transcript.totals;
-    assert_eq!(totals.clients, 13);
-    assert_eq!(totals.received, 12 * 5 + 13, "{totals:?}");
-    assert_eq!(totals.sent, 12 * 5 + 13, "{totals:?}");
-}
-
 fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
     // A busy machine may take its time; not each of three times.
     let mut attempts = (0..3).map(|_| {
@@ -322,4 +293,29 @@ fn a_panic_is_told_and_harms_nobody_else(form: &Form) {
     // The message of the panic, and nothing about anybody else.
     let panics = ended.stderr.iter().filter(|line| line.contains(" panicked "));
     assert_eq!(panics.count(), 1, "{ended:?}");
+}
+
+/// Where one thread or process only waits while the others accept, its wait
+/// is beyond the matrix: nothing interrupts it before the stop.
+fn a_mistake_in_the_program_ends_it(form: &Form) {
+    // Not the first one: by it the runtime looks at the standard streams.
+    let start = form.start("--serve until-eof");
+    let traced = Traced::run(start, WAIT, "error=EFAULT:when=2+");
+    let server = &traced.server;
+    // Clients wake it, however far they come.
+    until("it has ended", || {
+        if let Ok(mut client) = Client::try_connect(server.address) {
+            let _ = client.try_send(b"hola\n");
+            let _ = client.receive(5);
+        }
+        (!server.is_running()).then_some(())
+    });
+    let status = server.wait_status();
+    // strace has the same standard error, and may have a word to say when
+    // what it traces ends.
+    let mut told = server.stderr.all();
+    told.retain(|line| !line.starts_with("strace: "));
+    assert_eq!(status, 1, "{told:?}");
+    // In however many workers it happens.
+    assert_eq!(told.len(), 1, "{told:?}");
 }

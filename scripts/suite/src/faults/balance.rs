@@ -83,7 +83,10 @@ impl Balance<'_> {
             lines.iter().filter(|line| line.contains("  closed")).collect();
         if client.hit.is_some() && !client.cut {
             // It has its reason, and maybe a message without an answer.
-            let reason = ends.iter().all(|line| line.contains("  closed: "));
+            let reasons = ends.iter().map(|line| line.split_once("  closed: "));
+            let mut reasons = reasons.map(|rest| rest.map(|(_, text)| text));
+            let reason =
+                reasons.all(|text| text.is_some_and(|it| self.explains(it)));
             let unanswered = pieces.saturating_sub(sent) <= 1;
             demand(ends.len() == 1 && reason && unanswered, || {
                 format!("not closed with its reason: {lines:#?}")
@@ -100,6 +103,20 @@ impl Balance<'_> {
         demand(ordinary, || format!("an odd end: {lines:#?}"))?;
         let rounds = pieces.max(sent).max(answered);
         Ok((2 + 2 * rounds).saturating_sub(lines.len()))
+    }
+
+    /// Whether this is a reason for the end of a client whose call has failed.
+    fn explains(&self, reason: &str) -> bool {
+        let receives = ["recvfrom", "sendto"].contains(&self.case.row.call);
+        match self.case.errno {
+            "ECONNRESET" if receives => reason == "connection reset by peer",
+            // So a call of a blocking server ends at the idle limit.
+            "EAGAIN" => reason.starts_with("idle for "),
+            // The other end's silence on the network is not the client's.
+            _ => {
+                !reason.starts_with("idle for ") && reason != "server stopping"
+            }
+        }
     }
 
     /// The last line: exact for all who were not hit, and as close as can be
