@@ -9,6 +9,8 @@ mod balance;
 pub mod census;
 mod report;
 mod run;
+// One row of the table is one line.
+#[rustfmt::skip]
 mod table;
 
 use std::collections::BTreeSet;

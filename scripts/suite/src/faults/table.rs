@@ -4,6 +4,14 @@ use std::fmt;
 
 use crate::forms::{FORMS, Form};
 
+use Drive::{
+    Complain, Crowd, Flood, Kill, Leave, Once, SlowStop, Spell, Stop, Talk, Visit,
+};
+use Harm::{Nobody, One, Perhaps};
+use Pipe::{Output, Reports, Signal};
+use Whom::{Door, Main, Victim};
+
+
 /// Which thread or process of a server has its call fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {
@@ -140,7 +148,7 @@ impl Case {
     /// Whether the victim is served by `--serve once`.
     #[must_use]
     pub fn once(&self) -> bool {
-        self.row.drive == Drive::Once
+        self.row.drive == Once
     }
 }
 
@@ -152,564 +160,236 @@ const fn fault(
     Fault { errnos, harm, words }
 }
 
-const ALL: &[&str] = &[
-    "threads",
-    "threads-workers",
-    "process",
-    "process-workers",
-    "mux-select",
-    "mux-poll",
-    "mux-epoll",
-    "mux-select-workers",
-    "mux-poll-workers",
-    "mux-epoll-workers",
-];
-/// Those that complain where they accept; a worker process leaves it to the
-/// server, and its report is a row of its own.
-const COMPLAINING: &[&str] = &[
-    "threads",
-    "threads-workers",
-    "process",
-    "mux-select",
-    "mux-poll",
-    "mux-epoll",
-    "mux-select-workers",
-    "mux-poll-workers",
-    "mux-epoll-workers",
-];
-const EACH: &[&str] = &["threads", "process"];
-const BLOCKING: &[&str] =
-    &["threads", "threads-workers", "process", "process-workers"];
-const PROCESS: &[&str] = &["process", "process-workers"];
-const MUX: &[&str] = &[
-    "mux-select",
-    "mux-poll",
-    "mux-epoll",
-    "mux-select-workers",
-    "mux-poll-workers",
-    "mux-epoll-workers",
-];
-const SELECT: &[&str] = &["mux-select", "mux-select-workers"];
-const EPOLL: &[&str] = &["mux-epoll", "mux-epoll-workers"];
-/// Where one thread or process serves more than one client.
-const LASTING: &[&str] = &[
-    "threads-workers",
-    "process-workers",
-    "mux-select",
-    "mux-poll",
-    "mux-epoll",
-    "mux-select-workers",
-    "mux-poll-workers",
-    "mux-epoll-workers",
-];
-
-/// A row for those fields that differ from the commonest.
+/// A row without a pipe, for faults from outside.
 const fn row(
     name: &'static str,
     call: &'static str,
     whom: Whom,
     drive: Drive,
+    whens: &'static [u32],
     forms: &'static [&'static str],
     faults: &'static [Fault],
 ) -> Row {
-    Row {
-        name,
-        call,
-        pipe: None,
-        whom,
-        drive,
-        whens: &[1, 2, 3],
-        faults,
-        forms,
-        fatal: false,
+    Row { name, call, pipe: None, whom, drive, whens, faults, forms, fatal: false }
+}
+
+impl Row {
+    /// The same, of calls about this pipe.
+    const fn of(self, pipe: Pipe) -> Self {
+        Self { pipe: Some(pipe), ..self }
     }
 }
 
-/// A call that the server need not notice.
-const INTERRUPTED: &[Fault] = &[fault(Harm::Nobody, Words::None, &["EINTR"])];
-/// The same where the descriptor does not block.
-const AGAIN: &[Fault] =
-    &[fault(Harm::Nobody, Words::None, &["EINTR", "EAGAIN"])];
-/// A wait that the kernel has no memory for.
-/// poll(2) fails with EINVAL where the limit of open files was lowered.
-const POLL: &[Fault] = &[
-    fault(Harm::Nobody, Words::None, &["EINTR"]),
-    fault(Harm::Nobody, Words::One, &["ENOMEM", "EINVAL"]),
-];
-const WAIT: &[Fault] = &[
-    fault(Harm::Nobody, Words::None, &["EINTR"]),
-    fault(Harm::Nobody, Words::One, &["ENOMEM"]),
-];
-/// accept(2), with the network errors that it hands on, and those that some
-/// kernels return according to its manual page.
-const ACCEPT: &[Fault] = &[
-    fault(Harm::Nobody, Words::None, &["EINTR", "EAGAIN"]),
-    fault(
-        Harm::Nobody,
-        Words::Perhaps,
-        &[
-            "ECONNABORTED",
-            "EPERM",
-            "EPROTO",
-            "ENETDOWN",
-            "ENOPROTOOPT",
-            "EHOSTDOWN",
-            "ENONET",
-            "EHOSTUNREACH",
-            "EOPNOTSUPP",
-            "ENETUNREACH",
-            "ENOSR",
-            "ESOCKTNOSUPPORT",
-            "EPROTONOSUPPORT",
-            "ETIMEDOUT",
-        ],
-    ),
-    fault(Harm::Nobody, Words::One, &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]),
-];
-/// recv(2), with what tcp(7) and ip(7) add.
-const RECEIVE: &[&str] = &[
-    "ECONNREFUSED",
-    "ECONNRESET",
-    "EHOSTUNREACH",
-    "ENETUNREACH",
-    "ENOMEM",
-    "ENOTCONN",
-    "ETIMEDOUT",
-];
-/// send(2), with what tcp(7) and ip(7) add.
-const SEND: &[&str] = &[
-    "EACCES",
-    "ECONNRESET",
-    "EHOSTUNREACH",
-    "ENETUNREACH",
-    "ENOBUFS",
-    "ENOMEM",
-    "ENOTCONN",
-    "EPERM",
-    "EPIPE",
-    "ETIMEDOUT",
-];
-/// write(2) into whatever somebody made our output: a file, a pipe, a
-/// terminal, a socket.
-const WRITE: &[&str] =
-    &["EDQUOT", "EFBIG", "EIO", "ENOSPC", "EPERM", "EPIPE", "ECONNRESET"];
-
-/// Every call on the path of service that can fail by no fault of ours.
-pub const TABLE: &[Row] = &[
-    row("accept4", "accept4", Whom::Door, Drive::Visit, ALL, ACCEPT),
-    // Resources that stay away for a while: each spell is one line, and no
-    // reason to spin.
-    spell("accept4-spell", "accept4", ALL, SHORTAGE),
-    spell("clone3-spell", "clone3", &["threads"], NO_ROOM),
-    spell("clone-spell", "clone", &["process"], NO_ROOM),
-    spell("poll-spell", "poll", &["threads", "process", "mux-poll"], NO_MEMORY),
-    spell("pselect6-spell", "pselect6", &["mux-select"], NO_MEMORY),
-    // Receiving. In the blocking servers EAGAIN is how the idle limit ends
-    // a call; in the loops it means that the socket was not ready after all.
-    row(
-        "recvfrom",
-        "recvfrom",
-        Whom::Victim,
-        Drive::Talk,
-        BLOCKING,
-        &[
-            fault(Harm::Nobody, Words::None, &["EINTR"]),
-            fault(Harm::One, Words::None, &["EAGAIN"]),
-            fault(Harm::One, Words::None, RECEIVE),
-        ],
-    ),
-    row(
-        "recvfrom",
-        "recvfrom",
-        Whom::Victim,
-        Drive::Talk,
-        MUX,
-        &[
-            fault(Harm::Nobody, Words::None, &["EINTR", "EAGAIN"]),
-            fault(Harm::One, Words::None, RECEIVE),
-        ],
-    ),
-    // Of a client that is served once, the first call receives its message
-    // and the second drops what still comes before the close.
-    Row {
-        whens: &[2],
-        ..row(
-            "recvfrom-drain",
-            "recvfrom",
-            Whom::Victim,
-            Drive::Once,
-            EACH,
-            DRAIN,
-        )
-    },
-    Row {
-        whens: &[2, 4, 6],
-        ..row(
-            "recvfrom-drain",
-            "recvfrom",
-            Whom::Victim,
-            Drive::Once,
-            LASTING,
-            DRAIN,
-        )
-    },
-    // Sending.
-    row(
-        "sendto",
-        "sendto",
-        Whom::Victim,
-        Drive::Talk,
-        BLOCKING,
-        &[
-            fault(Harm::Nobody, Words::None, &["EINTR", "EAGAIN"]),
-            fault(Harm::One, Words::None, SEND),
-        ],
-    ),
-    row(
-        "sendto",
-        "sendto",
-        Whom::Victim,
-        Drive::Talk,
-        MUX,
-        &[
-            fault(Harm::Nobody, Words::None, &["EINTR", "EAGAIN"]),
-            fault(Harm::One, Words::None, SEND),
-        ],
-    ),
-    // The lossless close. A thread or process that serves one client makes
-    // each of these calls once.
-    Row {
-        whens: &[1],
-        ..row("shutdown", "shutdown", Whom::Victim, Drive::Once, EACH, SHUTDOWN)
-    },
-    row("shutdown", "shutdown", Whom::Victim, Drive::Once, LASTING, SHUTDOWN),
-    Row {
-        whens: &[1],
-        ..row(
-            "setsockopt",
-            "setsockopt",
-            Whom::Victim,
-            Drive::Once,
-            EACH,
-            SETSOCKOPT,
-        )
-    },
-    row(
-        "setsockopt",
-        "setsockopt",
-        Whom::Victim,
-        Drive::Once,
-        &["threads-workers", "process-workers"],
-        SETSOCKOPT,
-    ),
-    // Waiting.
-    row(
-        "poll",
-        "poll",
-        Whom::Door,
-        Drive::Visit,
-        &["threads", "process", "mux-poll", "mux-poll-workers"],
-        POLL,
-    ),
-    row("poll", "poll", Whom::Main, Drive::Visit, &["process-workers"], POLL),
-    Row {
-        whens: &[1],
-        ..row(
-            "poll-stop",
-            "poll",
-            Whom::Main,
-            Drive::SlowStop,
-            &[
-                "threads",
-                "threads-workers",
-                "process",
-                "process-workers",
-                "mux-select-workers",
-                "mux-poll-workers",
-                "mux-epoll-workers",
-            ],
-            WAIT,
-        )
-    },
-    row("pselect6", "pselect6", Whom::Door, Drive::Visit, SELECT, WAIT),
-    row(
-        "epoll_wait",
-        "epoll_wait",
-        Whom::Door,
-        Drive::Visit,
-        EPOLL,
-        INTERRUPTED,
-    ),
-    // A client that cannot be watched is closed.
-    row(
-        "epoll_ctl",
-        "epoll_ctl",
-        Whom::Door,
-        Drive::Visit,
-        EPOLL,
-        &[fault(Harm::Perhaps, Words::Perhaps, &["ENOMEM", "ENOSPC"])],
-    ),
-    row(
-        "epoll_ctl-flood",
-        "epoll_ctl",
-        Whom::Victim,
-        Drive::Flood,
-        EPOLL,
-        &[fault(Harm::One, Words::None, &["ENOMEM"])],
-    ),
-    // Creating.
-    row(
-        "clone3",
-        "clone3",
-        Whom::Door,
-        Drive::Visit,
-        &["threads"],
-        &[
-            fault(Harm::Nobody, Words::One, &["EAGAIN", "ENOMEM"]),
-            // The C library then tries clone(2).
-            fault(Harm::Nobody, Words::None, &["ENOSYS"]),
-        ],
-    ),
-    row(
-        "mmap",
-        "mmap",
-        Whom::Door,
-        Drive::Crowd,
-        &["threads"],
-        &[fault(Harm::Nobody, Words::One, &["EAGAIN", "ENOMEM"])],
-    ),
-    row(
-        "mprotect",
-        "mprotect",
-        Whom::Door,
-        Drive::Crowd,
-        &["threads"],
-        &[fault(Harm::Nobody, Words::Perhaps, &["ENOMEM"])],
-    ),
-    row(
-        "clone",
-        "clone",
-        Whom::Main,
-        Drive::Visit,
-        &["process"],
-        &[fault(Harm::Nobody, Words::One, &["EAGAIN", "ENOMEM"])],
-    ),
-    row(
-        "clone",
-        "clone",
-        Whom::Main,
-        Drive::Kill,
-        &["process-workers"],
-        &[fault(Harm::Nobody, Words::One, &["EAGAIN", "ENOMEM"])],
-    ),
-    row("wait4", "wait4", Whom::Main, Drive::Visit, &["process"], INTERRUPTED),
-    row(
-        "wait4-worker",
-        "wait4",
-        Whom::Main,
-        Drive::Kill,
-        &["process-workers"],
-        INTERRUPTED,
-    ),
-    // The pipes.
-    Row {
-        pipe: Some(Pipe::Output),
-        ..row(
-            "write-output",
-            "write",
-            Whom::Victim,
-            Drive::Talk,
-            ALL,
-            &[
-                fault(Harm::Nobody, Words::None, &["EINTR", "EAGAIN"]),
-                fault(Harm::Nobody, Words::Lost, WRITE),
-            ],
-        )
-    },
-    Row {
-        pipe: Some(Pipe::Output),
-        whens: &[1],
-        ..row(
-            "write-summary",
-            "write",
-            Whom::Main,
-            Drive::Stop,
-            &[
-                "threads",
-                "threads-workers",
-                "process",
-                "process-workers",
-                "mux-select-workers",
-                "mux-poll-workers",
-                "mux-epoll-workers",
-            ],
-            &[
-                fault(Harm::Nobody, Words::None, &["EINTR", "EAGAIN"]),
-                fault(Harm::Nobody, Words::Lost, WRITE),
-            ],
-        )
-    },
-    Row {
-        whens: &[1],
-        ..row(
-            "write-errors",
-            "write",
-            Whom::Door,
-            Drive::Complain,
-            COMPLAINING,
-            &[
-                fault(Harm::Nobody, Words::One, &["EINTR", "EAGAIN"]),
-                fault(Harm::Nobody, Words::None, WRITE),
-            ],
-        )
-    },
-    Row {
-        pipe: Some(Pipe::Reports),
-        whens: &[1],
-        ..row(
-            "write-reports",
-            "write",
-            Whom::Victim,
-            Drive::Leave,
-            &["process"],
-            INTERRUPTED,
-        )
-    },
-    Row {
-        pipe: Some(Pipe::Reports),
-        ..row(
-            "write-reports",
-            "write",
-            Whom::Door,
-            Drive::Visit,
-            &["process-workers"],
-            INTERRUPTED,
-        )
-    },
-    Row {
-        pipe: Some(Pipe::Reports),
-        ..row("read-reports", "read", Whom::Main, Drive::Visit, PROCESS, AGAIN)
-    },
-    Row {
-        pipe: Some(Pipe::Signal),
-        // Only children that end write to it; threads wake nobody who has room.
-        ..row(
-            "read-signal",
-            "read",
-            Whom::Main,
-            Drive::Visit,
-            &["process"],
-            AGAIN,
-        )
-    },
-    Row {
-        pipe: Some(Pipe::Signal),
-        whens: &[1],
-        ..row(
-            "read-signal-stop",
-            "read",
-            Whom::Main,
-            Drive::SlowStop,
-            ALL,
-            AGAIN,
-        )
-    },
-    Row {
-        pipe: Some(Pipe::Signal),
-        whens: &[1],
-        ..row("write-signal", "write", Whom::Main, Drive::Stop, ALL, AGAIN)
-    },
-];
-
-/// A row whose call fails from its first time on.
-const fn spell(
-    name: &'static str,
-    call: &'static str,
-    forms: &'static [&'static str],
-    faults: &'static [Fault],
-) -> Row {
-    Row {
-        whens: &[1],
-        ..row(name, call, Whom::Door, Drive::Spell, forms, faults)
-    }
-}
-
-const SHORTAGE: &[Fault] = &[fault(
-    Harm::Nobody,
-    Words::One,
-    &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"],
-)];
-const NO_ROOM: &[Fault] =
-    &[fault(Harm::Nobody, Words::One, &["EAGAIN", "ENOMEM"])];
-const NO_MEMORY: &[Fault] = &[fault(Harm::Nobody, Words::One, &["ENOMEM"])];
-const DRAIN: &[Fault] = &[
-    fault(Harm::Nobody, Words::None, &["EINTR", "EAGAIN"]),
-    fault(Harm::Nobody, Words::None, RECEIVE),
-];
-const SHUTDOWN: &[Fault] = &[fault(Harm::Nobody, Words::None, &["ENOTCONN"])];
-/// No manual page names an error that the outside could cause here. Any call
-/// may find the kernel without memory, though.
-const SETSOCKOPT: &[Fault] = &[fault(Harm::Nobody, Words::None, &["ENOMEM"])];
-
+/// A row of errors that only a mistake in the program can cause.
 const fn mistake(
     call: &'static str,
     whom: Whom,
     forms: &'static [&'static str],
     faults: &'static [Fault],
 ) -> Row {
-    Row {
-        whens: &[1],
-        fatal: true,
-        ..row(call, call, whom, Drive::Visit, forms, faults)
-    }
+    let row = row(call, call, whom, Visit, &[1], forms, faults);
+    Row { fatal: true, ..row }
+}
+
+// Which forms.
+
+const THREADS: &[&str] = &["threads"];
+const CHILDREN: &[&str] = &["process"];
+const WORKERS: &[&str] = &["process-workers"];
+const EACH: &[&str] = &["threads", "process"];
+const POOL: &[&str] = &["threads-workers", "process-workers"];
+const PROCESS: &[&str] = &["process", "process-workers"];
+const SELECT: &[&str] = &["mux-select", "mux-select-workers"];
+const EPOLL: &[&str] = &["mux-epoll", "mux-epoll-workers"];
+const ONE_POLLS: &[&str] = &["threads", "process", "mux-poll"];
+const ONE_SELECTS: &[&str] = &["mux-select"];
+const POLL: &[&str] = &["threads", "process", "mux-poll", "mux-poll-workers"];
+const ALL: &[&str] = &[
+    "threads", "threads-workers", "process", "process-workers",
+    "mux-select", "mux-poll", "mux-epoll",
+    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
+];
+/// Those that complain where they accept; a worker process leaves it to the
+/// server, and its report is a row of its own.
+const TELLING: &[&str] = &[
+    "threads", "threads-workers", "process",
+    "mux-select", "mux-poll", "mux-epoll",
+    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
+];
+const BLOCKING: &[&str] =
+    &["threads", "threads-workers", "process", "process-workers"];
+const MUX: &[&str] = &[
+    "mux-select", "mux-poll", "mux-epoll",
+    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
+];
+/// Where one thread or process serves more than one client.
+const LASTING: &[&str] = &[
+    "threads-workers", "process-workers",
+    "mux-select", "mux-poll", "mux-epoll",
+    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
+];
+/// Where the first thread itself waits for the end of a stop.
+const MAIN: &[&str] = &[
+    "threads", "threads-workers", "process", "process-workers",
+    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
+];
+
+// Which errors, and what must come of them.
+
+/// A call that the server need not notice.
+const EINTR: &[Fault] = &[fault(Nobody, Words::None, &["EINTR"])];
+/// The same where the descriptor does not block.
+const AGAIN: &[Fault] = &[fault(Nobody, Words::None, &["EINTR", "EAGAIN"])];
+/// A wait that the kernel has no memory for.
+const WAIT: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR"]),
+    fault(Nobody, Words::One, &["ENOMEM"]),
+];
+/// poll(2) fails with EINVAL where the limit of open files was lowered.
+const WAIT_POLL: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR"]),
+    fault(Nobody, Words::One, &["ENOMEM", "EINVAL"]),
+];
+const SHORT: &[&str] = &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
+/// accept(2), with the network errors that it hands on, and those that some
+/// kernels return according to its manual page.
+const ACCEPT: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
+    fault(Nobody, Words::Perhaps, &[
+        "ECONNABORTED", "EPERM", "EPROTO", "ENETDOWN", "ENOPROTOOPT",
+        "EHOSTDOWN", "ENONET", "EHOSTUNREACH", "EOPNOTSUPP", "ENETUNREACH",
+        "ENOSR", "ESOCKTNOSUPPORT", "EPROTONOSUPPORT", "ETIMEDOUT",
+    ]),
+    fault(Nobody, Words::One, SHORT),
+];
+const SHORTAGE: &[Fault] = &[fault(Nobody, Words::One, SHORT)];
+const NO_ROOM: &[Fault] = &[fault(Nobody, Words::One, &["EAGAIN", "ENOMEM"])];
+const NO_MEMORY: &[Fault] = &[fault(Nobody, Words::One, &["ENOMEM"])];
+const NO_STACK: &[Fault] = &[fault(Nobody, Words::Perhaps, &["ENOMEM"])];
+/// A new thread. Where clone3(2) is missing, the C library tries clone(2).
+const CLONE3: &[Fault] = &[
+    fault(Nobody, Words::One, &["EAGAIN", "ENOMEM"]),
+    fault(Nobody, Words::None, &["ENOSYS"]),
+];
+/// recv(2), with what tcp(7) and ip(7) add.
+const RECV: &[&str] = &[
+    "ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENOMEM",
+    "ENOTCONN", "ETIMEDOUT",
+];
+/// In a blocking server EAGAIN is how the idle limit ends a call; in a loop
+/// it means that the socket was not ready after all.
+const RECEIVE_BLOCKING: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR"]),
+    fault(One, Words::None, &["EAGAIN"]),
+    fault(One, Words::None, RECV),
+];
+const RECEIVE: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
+    fault(One, Words::None, RECV),
+];
+const DRAIN: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
+    fault(Nobody, Words::None, RECV),
+];
+/// send(2), with what tcp(7) and ip(7) add.
+const SEND: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
+    fault(One, Words::None, &[
+        "EACCES", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENOBUFS",
+        "ENOMEM", "ENOTCONN", "EPERM", "EPIPE", "ETIMEDOUT",
+    ]),
+];
+const SHUTDOWN: &[Fault] = &[fault(Nobody, Words::None, &["ENOTCONN"])];
+/// No manual page names an error that the outside could cause here. Any call
+/// may find the kernel without memory, though.
+const SETSOCKOPT: &[Fault] = &[fault(Nobody, Words::None, &["ENOMEM"])];
+/// A client that cannot be watched is closed.
+const WATCH: &[Fault] = &[fault(Perhaps, Words::Perhaps, &["ENOMEM", "ENOSPC"])];
+const WATCH_REPLY: &[Fault] = &[fault(One, Words::None, &["ENOMEM"])];
+/// write(2) into whatever the user has made our output: a file, a pipe, a
+/// terminal, a socket.
+const UNWRITTEN: &[&str] =
+    &["EDQUOT", "EFBIG", "EIO", "ENOSPC", "EPERM", "EPIPE", "ECONNRESET"];
+const OUTPUT: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
+    fault(Nobody, Words::Lost, UNWRITTEN),
+];
+const ERRORS: &[Fault] = &[
+    fault(Nobody, Words::One, &["EINTR", "EAGAIN"]),
+    fault(Nobody, Words::None, UNWRITTEN),
+];
+
+// At which of the calls.
+
+const THRICE: &[u32] = &[1, 2, 3];
+const ONCE: &[u32] = &[1];
+/// Of a client that is served once, the first call receives its message, and
+/// the second drops what still comes before the close.
+const SECOND: &[u32] = &[2];
+const EVERY_SECOND: &[u32] = &[2, 4, 6];
+
+/// Every call on the path of service that can fail by no fault of ours.
+pub const TABLE: &[Row] = &[
+    row("accept4", "accept4", Door, Visit, THRICE, ALL, ACCEPT),
+    // Resources that stay away for a while: each spell is one line, and no
+    // reason to spin.
+    row("accept4-spell", "accept4", Door, Spell, ONCE, ALL, SHORTAGE),
+    row("clone3-spell", "clone3", Door, Spell, ONCE, THREADS, NO_ROOM),
+    row("clone-spell", "clone", Door, Spell, ONCE, CHILDREN, NO_ROOM),
+    row("poll-spell", "poll", Door, Spell, ONCE, ONE_POLLS, NO_MEMORY),
+    row("pselect6-spell", "pselect6", Door, Spell, ONCE, ONE_SELECTS, NO_MEMORY),
+    // Receiving, sending, and the lossless close. A thread or process that
+    // serves one client makes each call of the close once.
+    row("recvfrom", "recvfrom", Victim, Talk, THRICE, BLOCKING, RECEIVE_BLOCKING),
+    row("recvfrom", "recvfrom", Victim, Talk, THRICE, MUX, RECEIVE),
+    row("recvfrom-drain", "recvfrom", Victim, Once, SECOND, EACH, DRAIN),
+    row("recvfrom-drain", "recvfrom", Victim, Once, EVERY_SECOND, LASTING, DRAIN),
+    row("sendto", "sendto", Victim, Talk, THRICE, ALL, SEND),
+    row("shutdown", "shutdown", Victim, Once, ONCE, EACH, SHUTDOWN),
+    row("shutdown", "shutdown", Victim, Once, THRICE, LASTING, SHUTDOWN),
+    row("setsockopt", "setsockopt", Victim, Once, ONCE, EACH, SETSOCKOPT),
+    row("setsockopt", "setsockopt", Victim, Once, THRICE, POOL, SETSOCKOPT),
+    // Waiting.
+    row("poll", "poll", Door, Visit, THRICE, POLL, WAIT_POLL),
+    row("poll", "poll", Main, Visit, THRICE, WORKERS, WAIT_POLL),
+    row("poll-stop", "poll", Main, SlowStop, ONCE, MAIN, WAIT),
+    row("pselect6", "pselect6", Door, Visit, THRICE, SELECT, WAIT),
+    row("epoll_wait", "epoll_wait", Door, Visit, THRICE, EPOLL, EINTR),
+    row("epoll_ctl", "epoll_ctl", Door, Visit, THRICE, EPOLL, WATCH),
+    row("epoll_ctl-flood", "epoll_ctl", Victim, Flood, THRICE, EPOLL, WATCH_REPLY),
+    // Creating and reaping.
+    row("clone3", "clone3", Door, Visit, THRICE, THREADS, CLONE3),
+    row("mmap", "mmap", Door, Crowd, THRICE, THREADS, NO_ROOM),
+    row("mprotect", "mprotect", Door, Crowd, THRICE, THREADS, NO_STACK),
+    row("clone", "clone", Main, Visit, THRICE, CHILDREN, NO_ROOM),
+    row("clone", "clone", Main, Kill, THRICE, WORKERS, NO_ROOM),
+    row("wait4", "wait4", Main, Visit, THRICE, CHILDREN, EINTR),
+    row("wait4-worker", "wait4", Main, Kill, THRICE, WORKERS, EINTR),
+    // The pipes. Only children that end write to that of the signals; threads
+    // wake no server that has room.
+    row("write-output", "write", Victim, Talk, THRICE, ALL, OUTPUT).of(Output),
+    row("write-summary", "write", Main, Stop, ONCE, MAIN, OUTPUT).of(Output),
+    row("write-errors", "write", Door, Complain, ONCE, TELLING, ERRORS),
+    row("write-reports", "write", Victim, Leave, ONCE, CHILDREN, EINTR).of(Reports),
+    row("write-reports", "write", Door, Visit, THRICE, WORKERS, EINTR).of(Reports),
+    row("read-reports", "read", Main, Visit, THRICE, PROCESS, AGAIN).of(Reports),
+    row("read-signal", "read", Main, Visit, THRICE, CHILDREN, AGAIN).of(Signal),
+    row("read-signal-stop", "read", Main, SlowStop, ONCE, ALL, AGAIN).of(Signal),
+    row("write-signal", "write", Main, Stop, ONCE, ALL, AGAIN).of(Signal),
+];
+
+const fn wrong(errnos: &'static [&'static str]) -> Fault {
+    fault(Perhaps, Words::One, errnos)
 }
 
 /// Errors that only a mistake in the program can cause.
 pub const MISTAKES: &[Row] = &[
-    mistake(
-        "accept4",
-        Whom::Door,
-        ALL,
-        &[fault(
-            Harm::Perhaps,
-            Words::One,
-            &["EBADF", "EFAULT", "EINVAL", "ENOTSOCK"],
-        )],
-    ),
-    mistake(
-        "poll",
-        Whom::Door,
-        &["threads", "process", "mux-poll", "mux-poll-workers"],
-        &[fault(Harm::Perhaps, Words::One, &["EFAULT"])],
-    ),
-    mistake(
-        "poll",
-        Whom::Main,
-        &["process-workers"],
-        &[fault(Harm::Perhaps, Words::One, &["EFAULT"])],
-    ),
-    mistake(
-        "pselect6",
-        Whom::Door,
-        SELECT,
-        &[fault(Harm::Perhaps, Words::One, &["EBADF", "EINVAL"])],
-    ),
-    mistake(
-        "epoll_wait",
-        Whom::Door,
-        EPOLL,
-        &[fault(Harm::Perhaps, Words::One, &["EBADF", "EFAULT", "EINVAL"])],
-    ),
-    mistake(
-        "ioctl",
-        Whom::Door,
-        MUX,
-        &[fault(
-            Harm::Perhaps,
-            Words::One,
-            &["EBADF", "EFAULT", "EINVAL", "ENOTTY"],
-        )],
-    ),
+    mistake("accept4", Door, ALL, &[wrong(&["EBADF", "EFAULT", "EINVAL", "ENOTSOCK"])]),
+    mistake("poll", Door, POLL, &[wrong(&["EFAULT"])]),
+    mistake("poll", Main, WORKERS, &[wrong(&["EFAULT"])]),
+    mistake("pselect6", Door, SELECT, &[wrong(&["EBADF", "EINVAL"])]),
+    mistake("epoll_wait", Door, EPOLL, &[wrong(&["EBADF", "EFAULT", "EINVAL"])]),
+    mistake("ioctl", Door, MUX, &[wrong(&["EBADF", "EFAULT", "EINVAL", "ENOTTY"])]),
 ];
 
 /// All cases of a table, in its order, form by form.
