@@ -345,14 +345,11 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream;
 
-    use black_box::allocations::Counting;
+    use allocation_counter::measure;
     use common::console::language::Language;
     use common::console::options::Options;
 
     use super::*;
-
-    #[global_allocator]
-    static ALLOCATOR: Counting = Counting;
 
     /// A server that listens on a free port, and its list.
     struct Server {
@@ -407,21 +404,21 @@ mod tests {
             let mut ready = Vec::with_capacity(8);
             for turn in 0..10 {
                 client.write_all(b"hola").unwrap();
-                let before = Counting::so_far();
-                server.wait(&mut ready);
-                let clients = &mut server.clients;
-                for fd in ready.drain(..) {
-                    let client = clients.get(fd).unwrap();
-                    let ending = client.on_ready(&mut shared);
-                    assert!(ending.is_none(), "{ending:?}");
-                    clients.update_interest(fd);
-                }
+                let allocated = measure(|| {
+                    server.wait(&mut ready);
+                    let clients = &mut server.clients;
+                    for fd in ready.drain(..) {
+                        let client = clients.get(fd).unwrap();
+                        let ending = client.on_ready(&mut shared);
+                        assert!(ending.is_none(), "{ending:?}");
+                        clients.update_interest(fd);
+                    }
+                });
                 // The first wait may make room for its list.
                 if turn > 0 {
                     // poll(2) takes a list that is made anew for each wait.
                     let list = u64::from(backend == "poll");
-                    let after = Counting::so_far() - list;
-                    assert_eq!(after, before, "{backend}");
+                    assert_eq!(allocated.count_total, list, "{backend}");
                 }
                 client.read_exact(&mut [0; 4]).unwrap();
             }

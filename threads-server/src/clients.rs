@@ -124,15 +124,12 @@ mod tests {
     use std::net::TcpListener;
     use std::panic::catch_unwind;
 
-    use black_box::allocations::Counting;
+    use allocation_counter::measure;
     use common::console::language::Language;
     use common::console::options::Options;
     use common::echo::handle_client;
 
     use super::*;
-
-    #[global_allocator]
-    static ALLOCATOR: Counting = Counting;
 
     fn clients(words: &str) -> Clients {
         let words = format!("threads-server --quiet {words}");
@@ -156,11 +153,13 @@ mod tests {
         let clients = clients("--serve until-eof");
         let (mut client, stream, address) = pair();
         let serving = thread::spawn(move || {
-            let (before, mut totals) = (Counting::so_far(), Totals::default());
+            let mut totals = Totals::default();
             let (context, worker) = (&clients.context, Worker::Thread(1));
-            handle_client(&stream, address, worker, context, &mut totals);
+            let allocated = measure(|| {
+                handle_client(&stream, address, worker, context, &mut totals);
+            });
             assert_eq!(totals.sent, 3 * messages as u64);
-            Counting::so_far() - before
+            allocated.count_total
         });
         for _ in 0..messages {
             client.write_all(b"abc").unwrap();

@@ -1,0 +1,429 @@
+//! A running server, watched from outside.
+
+use std::net::SocketAddr;
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+
+use super::client::{Client, part_of_pattern, reachable};
+use super::lines::{Lines, Reading};
+use super::proc::{self, Process};
+use super::start::Copy;
+use super::transcript::{Line, Totals, Transcript};
+use super::wait::{LIMIT, until, within};
+use super::{Outcome, demand};
+use crate::Kind;
+
+/// A server process. When dropped it is killed, with all that it created.
+#[derive(Debug)]
+pub struct Server {
+    kind: Kind,
+    child: Child,
+    /// The process that was started; it stands for its process group.
+    leader: Pid,
+    /// The server itself: the same, unless it runs under a tracer.
+    pub pid: Pid,
+    /// Where it is reached.
+    pub address: SocketAddr,
+    /// What it prints on standard output.
+    pub stdout: Arc<Lines>,
+    /// What it prints on standard error.
+    pub stderr: Arc<Lines>,
+    /// The user who runs it, if not the one who runs the tests.
+    user: Option<u32>,
+    _copy: Option<Copy>,
+}
+
+/// What a server that has ended leaves.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit status; of a signal that killed it 128 and the signal's
+    /// number, as in a shell.
+    pub status: i32,
+    /// All lines of standard output.
+    pub stdout: Vec<String>,
+    /// All lines of standard error.
+    pub stderr: Vec<String>,
+}
+
+impl Server {
+    /// Watches a process that was just started.
+    pub fn new(
+        kind: Kind,
+        mut child: Child,
+        reading: Reading,
+        user: Option<u32>,
+        copy: Option<Copy>,
+    ) -> Self {
+        let leader = i32::try_from(child.id()).map(Pid::from_raw);
+        let leader = leader.expect("a process id fits");
+        let stdout = child.stdout.take();
+        let stderr = child.stderr.take();
+        Self {
+            kind,
+            child,
+            leader,
+            pid: leader,
+            address: ([127, 0, 0, 1], 0).into(),
+            stdout: stdout
+                .map_or_else(Lines::none, |stream| Lines::of(stream, reading)),
+            stderr: stderr.map_or_else(Lines::none, |stream| {
+                Lines::of(stream, Reading::All)
+            }),
+            user,
+            _copy: copy,
+        }
+    }
+
+    /// Waits for the first line, in either language, and notes the address.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come, or is another.
+    pub fn wait_until_listening(&mut self) -> Outcome {
+        let name = self.kind.program();
+        let first = self
+            .stdout
+            .try_wait("the first line", |lines| lines.first().cloned())
+            .map_err(|text| format!("{text}: {:?}", self.stderr.so_far()))?;
+        let address = [" listening on ", " escuchando en "]
+            .iter()
+            .find_map(|words| first.strip_prefix(&format!("{name}{words}")))
+            .and_then(|address| address.parse().ok())
+            .filter(|address: &SocketAddr| address.port() != 0);
+        let address =
+            address.ok_or_else(|| format!("the first line: {first:?}"))?;
+        self.address = reachable(address);
+        Ok(())
+    }
+
+    /// The port at which it is reached.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Finds the server that was started under a tracer: its only child.
+    pub fn find_traced(&mut self) {
+        let tracer = self.pid;
+        self.pid = until("the tracer has a child, or all is over", || {
+            let child = proc::children(tracer).first().copied();
+            child.or_else(|| (!self.is_running()).then_some(tracer))
+        });
+    }
+
+    /// Connects a client.
+    pub fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Connects a client and waits until the server has accepted it.
+    pub fn accepted(&self) -> Client {
+        let client = self.client();
+        self.wait_for(&client, "connected");
+        client
+    }
+
+    /// Connects so many clients and waits until all are accepted.
+    pub fn accepted_many(&self, count: usize) -> Vec<Client> {
+        let clients: Vec<Client> = (0..count).map(|_| self.client()).collect();
+        for client in &clients {
+            self.wait_for(client, "connected");
+        }
+        clients
+    }
+
+    /// Connects a client that sends the pattern without reading, until the
+    /// server reads no further because its reply waits and all that was sent
+    /// has arrived; gives the length as well.
+    pub fn stalled(&self) -> (Client, usize) {
+        let begin = Instant::now();
+        let mut client = Client::connect_narrow(self.address);
+        let mut sent = 0;
+        loop {
+            // So much is left unread in the end that what the kernel may yet
+            // find room for does not set the reply going again.
+            let before = self.received_from(&client);
+            if sent - before >= 12_000 {
+                // Not merely slow: it waits for something that is not here.
+                let stalled = (0..4).all(|_| {
+                    thread::sleep(Duration::from_millis(25));
+                    let all = proc::tree(self.pid);
+                    all.into_iter().all(proc::is_asleep)
+                        && self.received_from(&client) == before
+                });
+                if stalled {
+                    return (client, sent);
+                }
+                assert!(begin.elapsed() < LIMIT, "the reply never stops");
+                continue;
+            }
+            let chunk = part_of_pattern(sent, 4096);
+            if client.try_send(&chunk).is_err() {
+                // It was closed already.
+                return (client, sent);
+            }
+            sent += chunk.len();
+            assert!(sent < 1 << 20, "the reply never stops on its way");
+            client.wait_until_arrived();
+        }
+    }
+
+    /// How many bytes the server has said, in either language, that it received
+    /// from a client.
+    fn received_from(&self, client: &Client) -> usize {
+        let middle = format!("  {}  ", client.address);
+        let lines = self.stdout.so_far();
+        let amounts = lines.iter().filter_map(|line| {
+            let (_, event) = line.split_once(&middle)?;
+            let mut words = event.split(' ');
+            let what = words.next()?;
+            let is_receipt = ["received", "recibido", "recibidos"];
+            let number = words.next()?.parse::<usize>().ok();
+            number.filter(|_| is_receipt.contains(&what))
+        });
+        amounts.sum()
+    }
+
+    /// Waits for a line about this client that ends so, and gives it.
+    pub fn wait_for(&self, client: &Client, event: &str) -> String {
+        let end = format!("  {}  {event}", client.address);
+        self.stdout.wait(&end, |lines| {
+            lines.iter().rev().find(|line| line.ends_with(&end)).cloned()
+        })
+    }
+
+    /// Waits for the line that this client was closed, and gives the rest of
+    /// it: nothing, or a colon and a reason.
+    pub fn wait_closed(&self, client: SocketAddr) -> String {
+        let middle = format!("  {client}  closed");
+        self.stdout.wait(&middle, |lines| {
+            lines.iter().rev().find_map(|line| {
+                line.split_once(&middle).map(|(_, rest)| rest.to_owned())
+            })
+        })
+    }
+
+    /// How many lines of standard output contain this so far.
+    pub fn count(&self, text: &str) -> usize {
+        let lines = self.stdout.so_far();
+        lines.iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Waits until so many lines of standard output contain this.
+    pub fn wait_count(&self, text: &str, count: usize) {
+        self.stdout.wait(&format!("{count} lines with {text:?}"), |lines| {
+            let found = lines.iter().filter(|line| line.contains(text));
+            (found.count() >= count).then_some(())
+        });
+    }
+
+    /// Who serves this client: the first column of its lines.
+    pub fn worker_of(&self, client: &Client) -> String {
+        let line = self.wait_for(client, "connected");
+        line.split("  ").next().unwrap_or_default().to_owned()
+    }
+
+    /// The process that serves this client, of a server that has several.
+    pub fn process_of(&self, client: &Client) -> Pid {
+        let worker = self.worker_of(client);
+        let pid = worker.strip_prefix("process ").map(str::parse);
+        let Some(Ok(pid)) = pid else { panic!("no process id in {worker:?}") };
+        Pid::from_raw(pid)
+    }
+
+    /// Sends a signal to the server process alone.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid, signal).expect("one's own child can be signalled");
+    }
+
+    /// Sends a signal to the whole process group, as a terminal does.
+    pub fn signal_group(&self, signal: Signal) {
+        killpg(self.leader, signal).expect("one's own group can be signalled");
+    }
+
+    /// Sets the soft limit of a resource of the server process
+    /// (`prlimit(1)`).
+    pub fn limit(&self, resource: &str, soft: u64) {
+        let mut words = Vec::new();
+        if let Some(user) = self.user {
+            // Root with few capabilities may not, but the user itself may.
+            words.extend(["setpriv".to_owned(), "--clear-groups".to_owned()]);
+            words.push(format!("--reuid={user}"));
+            words.push(format!("--regid={user}"));
+        }
+        words.push("prlimit".to_owned());
+        words.push(format!("--pid={}", self.pid));
+        words.push(format!("--{resource}={soft}:"));
+        let status = Command::new(&words[0])
+            .args(&words[1..])
+            .status()
+            .expect("prlimit can be run");
+        assert!(status.success(), "{words:?} failed");
+    }
+
+    /// The process group of all that the server creates.
+    pub fn group(&self) -> Pid {
+        self.leader
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&self) -> bool {
+        self.status().is_none()
+    }
+
+    /// The exit status, if it has ended. It stays a zombie, so that its
+    /// number stands for its process group until all is over.
+    fn status(&self) -> Option<i32> {
+        let flags =
+            WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        match waitid(Id::Pid(self.leader), flags) {
+            Ok(WaitStatus::Exited(_, status)) => Some(status),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(128 + signal as i32),
+            _ => None,
+        }
+    }
+
+    /// Waits until the server process has ended, and gives its status.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end.
+    pub fn wait_status(&self) -> i32 {
+        until("the server has ended", || self.status())
+    }
+
+    /// Waits for its end, which must be by this exit status.
+    ///
+    /// # Errors
+    ///
+    /// When it is another, or it does not end.
+    pub fn ends_with(&self, expected: i32) -> Outcome {
+        let status = within(LIMIT, || self.status());
+        demand(status == Some(expected), || {
+            let errors = self.stderr.so_far();
+            format!("its end is {status:?}, not {expected}: {errors:?}")
+        })
+    }
+
+    /// The figures of its last line.
+    ///
+    /// # Errors
+    ///
+    /// When it has printed none.
+    pub fn summary(&self) -> Outcome<Totals> {
+        let lines = self.stdout.try_all()?;
+        let last = lines.last().map(|line| Line::parse(self.kind, line));
+        match last {
+            Some(Some(Line::Stopped(totals))) => Ok(totals),
+            last => Err(format!("its last line is no summary: {last:?}")),
+        }
+    }
+
+    /// Waits for the end; nothing may then be left of what it created.
+    pub fn ended(&mut self) -> Ended {
+        let status = self.wait_status();
+        let left = proc::living(self.leader);
+        assert!(left.is_empty(), "left behind: {left:?}");
+        Ended { status, stdout: self.stdout.all(), stderr: self.stderr.all() }
+    }
+
+    /// Ends it in an orderly way, by `SIGTERM`; see [`Self::transcript`].
+    pub fn stop(mut self) -> Transcript {
+        self.signal(Signal::SIGTERM);
+        self.transcript()
+    }
+
+    /// The same of a server that had to report faults on standard error.
+    pub fn stop_after_faults(mut self) -> (Transcript, Vec<String>) {
+        self.signal(Signal::SIGTERM);
+        let ended = self.ended();
+        assert_eq!(ended.status, 0, "{ended:?}");
+        (Transcript::check(self.kind, &ended.stdout), ended.stderr)
+    }
+
+    /// Ends it by `SIGTERM` and gives what it printed as it is.
+    pub fn stop_unchecked(mut self) -> Ended {
+        self.signal(Signal::SIGTERM);
+        let ended = self.ended();
+        assert_eq!(ended.status, 0, "{ended:?}");
+        ended
+    }
+
+    /// Waits for an orderly end that was asked for: status 0, no diagnostics,
+    /// nothing left behind, and a proper transcript.
+    pub fn transcript(&mut self) -> Transcript {
+        let ended = self.ended();
+        assert_eq!(ended.status, 0, "{ended:?}");
+        // A stop that waits for a client says so, which is no fault.
+        let mut faults = ended.stderr.iter();
+        let fault = faults.find(|line| !is_waiting_notice(line));
+        assert_eq!(fault, None, "diagnostics: {:?}", ended.stderr);
+        Transcript::check(self.kind, &ended.stdout)
+    }
+
+    /// Waits until a stop says that it waits for clients: from here on a
+    /// signal is another request, not the same one.
+    pub fn wait_for_notice(&self) {
+        until("the stop says that it waits", || {
+            let lines = self.stderr.so_far();
+            lines.iter().any(|line| is_waiting_notice(line)).then_some(())
+        });
+    }
+
+    /// How long the server takes from a signal to its end.
+    pub fn time_to_stop(&self, signal: Signal) -> Duration {
+        let begin = Instant::now();
+        self.signal(signal);
+        self.wait_status();
+        begin.elapsed()
+    }
+
+    /// The children of the server, zombies included.
+    pub fn children(&self) -> Vec<Process> {
+        let all = proc::children(self.pid).into_iter();
+        all.filter_map(Process::find).collect()
+    }
+
+    /// How many threads the server process has.
+    pub fn threads(&self) -> usize {
+        Process::find(self.pid).map_or(0, |process| process.threads)
+    }
+}
+
+/// Whether this is the line by which a stop says that it waits for clients.
+pub fn is_waiting_notice(line: &str) -> bool {
+    line.contains(": waiting up to ")
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // The last ones, and of long ones the beginning.
+            let lines = |lines: &Lines| {
+                let all = lines.so_far();
+                let last = &all[all.len().saturating_sub(20)..];
+                let short = |line: &String| -> String {
+                    line.chars().take(120).collect()
+                };
+                let last: Vec<String> = last.iter().map(short).collect();
+                last.join("\n    ")
+            };
+            eprintln!(
+                "  the server's last lines:\n    {}\n  its diagnostics:\n    \
+                 {}",
+                lines(&self.stdout),
+                lines(&self.stderr)
+            );
+        }
+        // Both fail if nothing is left, which is as well.
+        let _ = killpg(self.leader, Signal::SIGKILL);
+        let _ = self.child.kill();
+        // From here on the number may stand for another process.
+        let _ = self.child.wait();
+    }
+}

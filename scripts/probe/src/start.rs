@@ -1,0 +1,330 @@
+//! How a server is started: options, environment, streams, user.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Permissions};
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::unistd::Uid;
+
+use super::Outcome;
+use super::lines::Reading;
+use super::server::{Ended, Server};
+use super::wait::until;
+use crate::Kind;
+
+/// A server about to be started.
+pub struct Start {
+    program: PathBuf,
+    kind: Kind,
+    /// Whether its form has workers, each of which serves one client.
+    pool: bool,
+    options: Vec<OsString>,
+    port: Option<u16>,
+    workers: Option<usize>,
+    environment: Vec<(&'static str, String)>,
+    before: Vec<OsString>,
+    stdin: Stdio,
+    stdout: Output,
+    ordinary_user: bool,
+    terminal: bool,
+}
+
+/// Where a server's standard output goes.
+pub enum Output {
+    /// Into a pipe, read so.
+    Pipe(Reading),
+    /// Into a file.
+    File(File),
+}
+
+impl Start {
+    /// A start of this program on a free port, with so many workers that
+    /// exist before the first client.
+    pub fn new(program: &Path, kind: Kind, workers: Option<usize>) -> Self {
+        Self {
+            program: program.to_owned(),
+            kind,
+            pool: kind != Kind::Loop && workers.is_some(),
+            options: Vec::new(),
+            port: Some(0),
+            workers,
+            environment: Vec::new(),
+            before: Vec::new(),
+            stdin: Stdio::null(),
+            stdout: Output::Pipe(Reading::All),
+            ordinary_user: false,
+            terminal: false,
+        }
+    }
+
+    /// Adds options, separated by spaces.
+    pub fn options(mut self, options: &str) -> Self {
+        self.options.extend(options.split_whitespace().map(OsString::from));
+        self
+    }
+
+    /// Adds one option whose value may contain spaces.
+    pub fn option(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.options.push(name.into());
+        self.options.push(value.as_ref().to_owned());
+        self
+    }
+
+    /// Has so many workers exist before the first client.
+    pub fn workers(mut self, number: usize) -> Self {
+        self.workers = Some(number);
+        self
+    }
+
+    /// Says `--port` so, instead of 0.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Leaves `--port` out.
+    pub fn no_port(mut self) -> Self {
+        self.port = None;
+        self
+    }
+
+    /// Listens on an address that only this case uses.
+    pub fn on(self, address: impl Into<IpAddr>, port: u16) -> Self {
+        self.options(&format!("--host {}", address.into())).port(port)
+    }
+
+    /// Serves so many at a time and no more.
+    pub fn at_most(mut self, clients: usize) -> Self {
+        if self.pool {
+            self.workers = Some(clients);
+            self
+        } else {
+            self.options(&format!("--max-clients {clients}"))
+        }
+    }
+
+    /// Can serve so many at a time, or more.
+    pub fn room_for(mut self, clients: usize) -> Self {
+        if self.pool {
+            self.workers = self.workers.max(Some(clients));
+        }
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    /// Puts a program and its arguments in front, separated by spaces, which
+    /// starts the server in its turn.
+    pub fn under(self, before: &str) -> Self {
+        self.under_words(before.split_whitespace())
+    }
+
+    /// The same, of words that may contain spaces.
+    pub fn under_words(
+        mut self,
+        words: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Self {
+        self.before.extend(words.into_iter().map(Into::into));
+        self
+    }
+
+    /// Where standard output goes, if not into a pipe that is read.
+    pub fn stdout(mut self, output: Output) -> Self {
+        self.stdout = output;
+        self
+    }
+
+    /// Gives it a terminal of its own, on standard input.
+    pub fn at_terminal(mut self, terminal: Stdio) -> Self {
+        self.stdin = terminal;
+        self.terminal = true;
+        self.under("setsid --ctty")
+    }
+
+    /// Runs it as an ordinary user: as a new one, if this is root.
+    pub fn by_ordinary_user(mut self) -> Self {
+        self.ordinary_user = true;
+        self
+    }
+
+    /// Starts it and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// When it does not say that it does.
+    pub fn try_run(self) -> Outcome<Server> {
+        let mut server = self.spawn();
+        server.wait_until_listening()?;
+        Ok(server)
+    }
+
+    /// The same.
+    ///
+    /// # Panics
+    ///
+    /// When it does not say that it does.
+    pub fn run(self) -> Server {
+        self.try_run().unwrap_or_else(|text| panic!("{text}"))
+    }
+
+    /// Starts it and waits until it has ended by itself.
+    pub fn end(self) -> Ended {
+        self.spawn().ended()
+    }
+
+    /// Starts it where it listens is known beforehand, since its first line
+    /// cannot be read; waits until it is `ready`.
+    pub fn run_unseen(
+        self,
+        address: SocketAddr,
+        ready: impl Fn() -> bool,
+    ) -> Server {
+        let mut server = self.spawn();
+        until("the server is ready", || ready().then_some(()));
+        server.address = address;
+        server
+    }
+
+    fn spawn(self) -> Server {
+        let program = &self.program;
+        // A user may not be allowed to look into the build's directory.
+        let copy = self.ordinary_user.then(|| Copy::of(program));
+        let mut words: Vec<OsString> = Vec::new();
+        if is_leashed() {
+            // If the tests are killed, so is the server.
+            words.extend(["setpriv", "--pdeathsig", "KILL"].map(Into::into));
+        }
+        let user =
+            (self.ordinary_user && Uid::effective().is_root()).then(own_user);
+        if let Some(id) = user {
+            words.extend(["setpriv".into(), "--clear-groups".into()]);
+            words.push(format!("--reuid={id}").into());
+            words.push(format!("--regid={id}").into());
+        }
+        words.extend(self.before);
+        words.push(copy.as_ref().map_or(program, |copy| &copy.program).into());
+        words.extend(self.options);
+        if let Some(port) = self.port {
+            words.push(format!("--port={port}").into());
+        }
+        if let Some(workers) = self.workers {
+            words.push(format!("--workers={workers}").into());
+        }
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(self.stdin);
+        // The machine's language and settings are not the case's.
+        for (name, _) in std::env::vars_os() {
+            let name_text = name.to_string_lossy();
+            if name_text.starts_with("ECHO_")
+                || name_text.starts_with("LC_")
+                || name_text == "LANG"
+                || name_text == "LANGUAGE"
+            {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.environment);
+        let mut reading = Reading::All;
+        match self.stdout {
+            Output::Pipe(how) => {
+                reading = how;
+                command.stdout(Stdio::piped());
+            }
+            Output::File(file) => {
+                command.stdout(file);
+            }
+        }
+        command.stderr(Stdio::piped());
+        // A group of its own: what it leaves behind can be found and ended.
+        // (A session of its own, for a terminal, is one too.)
+        if !self.terminal {
+            command.process_group(0);
+        }
+        let child = command.spawn().unwrap_or_else(|e| {
+            panic!("cannot start {}: {e}", words[0].display())
+        });
+        Server::new(self.kind, child, reading, user, copy)
+    }
+}
+
+/// Whether `setpriv` can have a process killed with its parent.
+fn is_leashed() -> bool {
+    static LEASHED: OnceLock<bool> = OnceLock::new();
+    *LEASHED.get_or_init(|| {
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "true"])
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    })
+}
+
+/// A user id that no other case uses, so that its processes can be counted.
+fn own_user() -> u32 {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    let next = u32::try_from(next % 64).expect("a number below 64");
+    100_000 + (std::process::id() % 10_000) * 64 + next
+}
+
+/// A copy of a program in a folder that everybody can read.
+#[derive(Debug)]
+pub struct Copy {
+    program: PathBuf,
+    _folder: Folder,
+}
+
+impl Copy {
+    fn of(program: &Path) -> Self {
+        let folder = Folder::new();
+        let name = program.file_name().expect("a program's path");
+        let copy = folder.path.join(name);
+        // By a process of its own: were it open for writing here, another
+        // case that just now starts a program would keep it open for a
+        // moment, and it could not be run ("text file busy").
+        let status = Command::new("cp").arg(program).arg(&copy).status();
+        assert!(status.is_ok_and(|status| status.success()), "cp failed");
+        Self { program: copy, _folder: folder }
+    }
+}
+
+/// A new temporary folder that everybody can read, removed in the end.
+#[derive(Debug)]
+pub struct Folder {
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl Folder {
+    /// Makes one.
+    #[allow(clippy::new_without_default, reason = "it makes a folder")]
+    pub fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let path = std::env::temp_dir().join(format!(
+            "echo-suite-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        ));
+        fs::create_dir(&path).expect("a temporary folder can be made");
+        fs::set_permissions(&path, Permissions::from_mode(0o755))
+            .expect("one's own folder can be opened to others");
+        Self { path }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left in the temporary folder is left to its keeper.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}

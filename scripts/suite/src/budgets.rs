@@ -1,0 +1,203 @@
+//! How many system calls a message costs, and how many a connection: stated,
+//! so that nobody slows a server without seeing it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use crate::case::{Case, Need, case};
+use crate::client::Client;
+use crate::faults::census::call;
+use crate::forms::{Form, start};
+use crate::harness::{Outcome, demand, proc};
+use probe::strace::{Strace, Target};
+
+/// Both are timed: a busy machine makes a server wait more often.
+pub const CASES: &[Case] = &[
+    case!(no_more_system_calls_are_made_than_the_budget_has -> Outcome)
+        .needs(&[Need::Strace])
+        .timed(),
+    case!(no_size_of_message_costs_a_delayed_acknowledgement -> Outcome)
+        .timed(),
+];
+
+/// What one form may cost.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    /// The name of the form.
+    form: &'static str,
+    /// Calls for each message of a connection that stays.
+    message: u32,
+    /// Calls for each connection of one exchange, its creation and its end
+    /// and the C library's own calls included.
+    connection: u32,
+}
+
+/// Every form. A call more is to be argued here.
+const BUDGETS: [Budget; 10] = [
+    // recv, send. And accept4, which finds a client, then none, and poll; the
+    // creation and the end of a thread take eight in the C library.
+    budget("threads", 2, 20),
+    // accept4, recv, send, and four for the close that loses nothing.
+    budget("threads-workers", 2, 7),
+    // clone and the signal of its end, wait4 twice, and the report; and up to
+    // two waits, which a child's end and the next client may share or not.
+    budget("process", 2, 23),
+    // Two reports for each client, each of which may wake the server.
+    budget("process-workers", 2, 16),
+    // The wait, recv, send. And a wait for each step of a connection, and
+    // ioctl, which makes its socket non-blocking. The end of one client and
+    // the coming of the next may share a wait or not: one more.
+    budget("mux-select", 3, 10),
+    budget("mux-poll", 3, 10),
+    // Two of epoll_ctl besides.
+    budget("mux-epoll", 3, 12),
+    // A client may wake more than one loop, and one of them in vain.
+    budget("mux-select-workers", 3, 13),
+    budget("mux-poll-workers", 3, 13),
+    budget("mux-epoll-workers", 3, 13),
+];
+
+const fn budget(form: &'static str, message: u32, connection: u32) -> Budget {
+    Budget { form, message, connection }
+}
+
+/// How many calls were made, by name.
+type Calls = BTreeMap<String, u32>;
+
+/// Messages, or connections, of the longer run less those of the shorter one.
+/// What surrounds them, the first client and the last, is in both.
+const STEPS: u32 = 32;
+
+/// How many calls each step takes, of the form's server: the difference of a
+/// long run and a short one.
+fn each(
+    form: &Form,
+    run: impl Fn(&Form, u32) -> Outcome<Calls>,
+) -> Outcome<f64> {
+    let total = |calls: &Calls| calls.values().sum::<u32>();
+    let (short, long) = (run(form, 4)?, run(form, 4 + STEPS)?);
+    Ok((f64::from(total(&long)) - f64::from(total(&short))) / f64::from(STEPS))
+}
+
+/// The calls of a server whose one client sends so many messages.
+fn messages(form: &Form, number: u32) -> Outcome<Calls> {
+    watch(form, "until-eof", |port| {
+        let mut client = Client::connect(port)?;
+        for _ in 0..number {
+            client.talk(b"hola\n")?;
+        }
+        client.leave()
+    })
+}
+
+/// The calls of a server that has so many clients, one after the other.
+fn connections(form: &Form, number: u32) -> Outcome<Calls> {
+    watch(form, "once", |port| {
+        (0..number).try_for_each(|_| {
+            let mut client = Client::connect(port)?;
+            client.serve_once(b"hola\n").map(drop)
+        })
+    })
+}
+
+/// The calls of a server while its clients do something.
+fn watch(
+    form: &Form,
+    serve: &str,
+    clients: impl Fn(u16) -> Outcome,
+) -> Outcome<Calls> {
+    let server = start(form, &format!("--quiet --serve {serve}"))?;
+    let tree = proc::tree(server.pid);
+    let strace = Strace::attach(Target::Processes(&tree), &[])?;
+    clients(server.port())?;
+    let mut calls = Calls::new();
+    for name in strace.detach()?.iter().filter_map(|line| call(line)) {
+        // The standard library's own look at what it closes: debug builds.
+        if name == "fcntl" {
+            continue;
+        }
+        *calls.entry(name).or_default() += 1;
+    }
+    Ok(calls)
+}
+
+/// On a busy machine what is mostly done in one wait takes two, so it is
+/// enough to keep the budget in one of three tries. It fails too when the
+/// form takes so much less that the budget says nothing any more.
+fn no_more_system_calls_are_made_than_the_budget_has(form: &Form) -> Outcome {
+    let budget = BUDGETS.iter().find(|it| it.form == form.name);
+    let budget = budget.ok_or("it has no budget")?;
+    (0..2)
+        .find_map(|_| attempt(form, budget).ok())
+        .map_or_else(|| attempt(form, budget), Ok)
+}
+
+/// One try.
+fn attempt(form: &Form, budget: &Budget) -> Outcome {
+    let mut report = format!("{:18}", form.name);
+    let figures = [
+        ("message", budget.message, each(form, messages)?),
+        ("connection", budget.connection, each(form, connections)?),
+    ];
+    for (step, budget, calls) in figures {
+        write!(report, "  {calls:5.2} for each {step} (at most {budget})")
+            .map_err(|error| error.to_string())?;
+        // A client more or less may have been seen to its very end.
+        let most = f64::from(budget) + 0.5;
+        demand(calls <= most && calls >= most / 2.0, || {
+            let list = connections(form, STEPS);
+            format!("{report}\nof {STEPS} connections: {list:?}")
+        })?;
+    }
+    Ok(())
+}
+
+/// The least time for which Linux holds back an acknowledgement that it has
+/// no data to send with.
+const DELAYED_ACK: Duration = Duration::from_millis(40);
+
+/// Round trips whose time is taken together.
+const ROUND_TRIPS: u32 = 20;
+
+/// A message of one byte more than a buffer, and one of many buffers, must
+/// not wait for an acknowledgement that the client's kernel delays.
+fn no_size_of_message_costs_a_delayed_acknowledgement(form: &Form) -> Outcome {
+    [1025, 10_000].into_iter().try_for_each(|bytes| long_messages(form, bytes))
+}
+
+/// Sends messages of so many bytes, one after the other, and demands that
+/// their round trips take less than half the time of as many delayed
+/// acknowledgements. A reply of more than one buffer leaves in several
+/// pieces; without `TCP_NODELAY` the kernel of the server holds the second
+/// one back until the first is acknowledged, which the kernel of the client
+/// puts off. One of three tries must keep the limit, for a busy machine.
+fn long_messages(form: &Form, bytes: usize) -> Outcome {
+    let server = start(form, "--quiet --serve until-eof")?;
+    let mut client = Client::connect(server.port())?;
+    let message = vec![b'x'; bytes];
+    // At the beginning of a connection Linux acknowledges at once.
+    for _ in 0..ROUND_TRIPS {
+        client.talk(&message)?;
+    }
+    let most = DELAYED_ACK * ROUND_TRIPS / 2;
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let began = Instant::now();
+        for _ in 0..ROUND_TRIPS {
+            client.talk(&message)?;
+        }
+        best = best.min(began.elapsed());
+        if best < most {
+            break;
+        }
+    }
+    client.leave()?;
+    demand(best < most, || {
+        format!(
+            "{}: {ROUND_TRIPS} round trips of {bytes} bytes take {best:?}, \
+             not less than {most:?}",
+            form.name
+        )
+    })
+}

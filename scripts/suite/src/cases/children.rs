@@ -1,0 +1,232 @@
+//! The processes of process-server: reaped, reported, and never left behind.
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::signal::Signal::{
+    self, SIGABRT, SIGINT, SIGKILL, SIGSEGV, SIGTERM,
+};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+use crate::Form;
+use crate::case::{Case, case, processes};
+use crate::orders::real_time_signal;
+use probe::client::pattern;
+use probe::proc::{self, Process};
+use probe::transcript::Event;
+use probe::wait::until;
+
+pub const CASES: &[Case] = &[
+    case!(a_child_that_dies_is_reported_and_harms_nobody).only(processes),
+    case!(a_death_is_reported_in_spanish).only(processes),
+    case!(a_signal_to_one_child_stops_that_child_only).only(processes),
+    case!(a_child_that_dies_during_a_stop_is_reported).only(processes),
+    case!(nothing_outlives_a_killed_server).only(processes),
+    case!(a_killed_server_leaves_its_port).only(processes),
+    case!(no_child_hangs_in_a_full_pipe_of_a_killed_server).only(processes),
+];
+
+/// Signals that end a process which does not expect them, and what is printed
+/// then. The libraries have no name for the last one, a real-time signal.
+const DEADLY: [(Option<Signal>, &str); 4] = [
+    (Some(SIGSEGV), "SIGSEGV"),
+    (Some(SIGKILL), "SIGKILL"),
+    (Some(SIGABRT), "SIGABRT"),
+    (None, "SIG"),
+];
+
+fn a_child_that_dies_is_reported_and_harms_nobody(form: &Form) {
+    for (signal, name) in DEADLY {
+        let server = form.start("--serve until-eof").room_for(3).run();
+        let mut other = server.accepted();
+        other.exchange(b"before\n");
+        let mut client = server.client();
+        client.exchange(b"hola\n");
+        let child = server.process_of(&client);
+        match signal {
+            Some(signal) => proc::kill_and_wait(child, signal),
+            None => real_time_signal(child).expect("there is a shell"),
+        }
+        client.expect_any_end();
+        server.wait_count(&format!("  died: {name}"), 1);
+        let line = server.stdout.so_far().into_iter().rev();
+        let line = line.into_iter().find(|line| line.contains("  died: "));
+        let line = line.expect("it was just waited for");
+        assert!(line.starts_with(&format!("process {child} ")), "{line}");
+        until("it is reaped", || Process::find(child).is_none().then_some(()));
+        other.exchange(b"after\n");
+        let mut next = server.client();
+        next.exchange(b"and the next\n");
+        drop((other, next));
+        let transcript = server.stop();
+        let totals = transcript.totals;
+        assert_eq!(totals.clients, 3);
+        // Those of the others; of the dead one what it could still report.
+        let others = (7 + 6 + 13)..=(7 + 6 + 13 + 5);
+        assert!(others.contains(&totals.received), "{totals:?}");
+        assert!(others.contains(&totals.sent), "{totals:?}");
+        let deaths = transcript
+            .events()
+            .filter(|(_, _, event)| matches!(event, Event::Died(_)));
+        assert_eq!(deaths.count(), 1);
+    }
+}
+
+fn a_death_is_reported_in_spanish(form: &Form) {
+    let server = form.run("--serve until-eof --language es");
+    let client = server.client();
+    let end = format!("  {}  conectado", client.address);
+    server.wait_count(&end, 1);
+    let line = server.stdout.so_far().remove(1);
+    let pid = line
+        .strip_prefix("proceso ")
+        .and_then(|rest| rest.split(' ').next()?.parse().ok())
+        .unwrap_or_else(|| panic!("{line}"));
+    proc::kill_and_wait(Pid::from_raw(pid), SIGSEGV);
+    server.wait_count("  murió: SIGSEGV", 1);
+    let line = server.stdout.so_far().remove(2);
+    assert!(line.starts_with(&format!("proceso {pid} ")), "{line}");
+    server.stop_unchecked();
+}
+
+fn a_signal_to_one_child_stops_that_child_only(form: &Form) {
+    for signal in [SIGTERM, SIGINT] {
+        let server = form.start("--serve until-eof").room_for(3).run();
+        let before = server.children().len();
+        let mut other = server.accepted();
+        let mut client = server.accepted();
+        let child = server.process_of(&client);
+        kill(child, signal).expect("the server's child can be signalled");
+        client.expect_end();
+        let reason = server.wait_closed(client.address);
+        assert_eq!(reason, ": server stopping");
+        other.exchange(b"still served\n");
+
+        // Each further one merely begins the same stop again.
+        let (mut slow, sent) = server.stalled();
+        let child = server.process_of(&slow);
+        for _ in 0..3 {
+            kill(child, signal).expect("the child can be signalled");
+        }
+        slow.expect(&pattern(sent));
+        slow.expect_end();
+        // As many as before serve what comes next.
+        drop(other);
+        for _ in 0..6 {
+            let mut next = server.client();
+            next.exchange(b"and the service goes on\n");
+        }
+        until("there are as many children as before", || {
+            (server.children().len() == before).then_some(())
+        });
+        let totals = server.stop().totals;
+        assert_eq!(totals.clients, 9);
+        assert_eq!(totals.received, (13 + sent + 6 * 24) as u64);
+    }
+}
+
+fn a_child_that_dies_during_a_stop_is_reported(form: &Form) {
+    let mut server = form.run("--serve until-eof --grace 15");
+    let (slow, _) = server.stalled();
+    let child = server.process_of(&slow);
+    let mut idle = server.accepted();
+    server.signal(SIGTERM);
+    idle.expect_end();
+    proc::kill_and_wait(child, SIGKILL);
+    let transcript = server.transcript();
+    let how = transcript.events().find_map(|(_, _, event)| match event {
+        Event::Died(how) => Some(how.clone()),
+        _ => None,
+    });
+    assert_eq!(how.as_deref(), Some("SIGKILL"));
+    assert_eq!(transcript.totals.clients, 2);
+}
+
+fn nothing_outlives_a_killed_server(form: &Form) {
+    let server = form.start("--serve until-eof").room_for(3).run();
+    let mut client = server.client();
+    client.exchange(b"before\n");
+    let mut silent = server.accepted();
+    server.signal(SIGKILL);
+    assert_eq!(server.wait_status(), 128 + 9);
+    // The children finish with their clients…
+    client.exchange(b"after\n");
+    client.half_close();
+    client.expect_end();
+    silent.exchange(b"me too\n");
+    drop(silent);
+    // …and end.
+    until("no child is left", || {
+        proc::living(server.group()).is_empty().then_some(())
+    });
+
+    // Without any client, nothing is left either.
+    let server = form.run("");
+    server.signal(SIGKILL);
+    until("no child is left", || {
+        proc::living(server.group()).is_empty().then_some(())
+    });
+}
+
+/// A report of each child goes into one pipe. When no process reads it any
+/// more, writing must fail instead of waiting for room.
+fn no_child_hangs_in_a_full_pipe_of_a_killed_server(form: &Form) {
+    // The smallest pipe there is, one page, has room for 102 reports.
+    const CLIENTS: usize = 150;
+    let mut start = form.start("--serve until-eof").room_for(CLIENTS);
+    if form.workers.is_some() {
+        start = start.workers(CLIENTS);
+    }
+    let server = start.run();
+    let clients = server.accepted_many(CLIENTS);
+    shrink_pipes(server.pid);
+    server.signal(SIGKILL);
+    server.wait_status();
+    drop(clients);
+    until("no child is left", || {
+        proc::living(server.group()).is_empty().then_some(())
+    });
+}
+
+/// Makes every pipe of which this process has the reading end small.
+fn shrink_pipes(pid: Pid) {
+    let pipes = proc::descriptors(pid);
+    let pipes = pipes.iter().filter(|(_, what)| what.starts_with("pipe:"));
+    let mut shrunk = 0;
+    for (fd, _) in pipes {
+        // Opened once more, and closed again before the server is killed.
+        let path = format!("/proc/{pid}/fd/{fd}");
+        let Ok(pipe) = std::fs::File::open(path) else { continue };
+        shrunk += u32::from(fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(4096)).is_ok());
+    }
+    assert!(shrunk > 0, "no pipe is found");
+}
+
+fn a_killed_server_leaves_its_port(form: &Form) {
+    let own = proc::own_address();
+    let start = || {
+        let start = form.start("--serve until-eof");
+        start.on(own, 20_001).room_for(2).run()
+    };
+    let first = start();
+    let mut client = first.client();
+    client.exchange(b"before\n");
+    first.signal(SIGKILL);
+    first.wait_status();
+    if form.workers.is_some() {
+        // Workers without a client have the listening socket until they end.
+        let serving = first.process_of(&client);
+        until("the other workers are gone", || {
+            let left = proc::living(first.group());
+            left.iter().all(|child| child.pid == serving).then_some(())
+        });
+    }
+    // A child that serves on has no listening socket.
+    let second = start();
+    second.client().exchange(b"from the next server\n");
+    client.exchange(b"from the child of the first\n");
+    drop(client);
+    until("no child is left", || {
+        proc::living(first.group()).is_empty().then_some(())
+    });
+    second.stop();
+}

@@ -1,0 +1,184 @@
+//! The close: nothing is lost at it, and a client that goes away badly harms
+//! nobody.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Form;
+use crate::case::{Case, case};
+use probe::client::pattern;
+use probe::wait::LIMIT;
+
+pub const CASES: &[Case] = &[
+    case!(unread_input_does_not_reset_the_reply),
+    case!(what_is_dropped_at_the_close_is_not_counted),
+    case!(input_after_the_reply_does_not_reset_it),
+    case!(the_last_reading_ends_after_a_second).slow(),
+    case!(nobody_waits_while_what_is_left_is_read).timed().slow(),
+    case!(a_reset_has_its_reason_and_harms_nobody),
+    case!(a_client_that_is_gone_harms_nobody),
+    case!(a_reset_after_the_last_reply_is_an_ordinary_end),
+    case!(a_client_that_has_ended_gives_its_place_at_once).timed(),
+];
+
+fn unread_input_does_not_reset_the_reply(form: &Form) {
+    let server = form.run("--serve once");
+    for _ in 0..10 {
+        let mut client = server.client();
+        let message = pattern(30_000);
+        client.send(&message);
+        // The server may have closed already: with a reset, what it sent
+        // would be lost or the reading would fail.
+        thread::sleep(Duration::from_millis(20));
+        assert_eq!(client.receive_all(), &message[..1024]);
+    }
+    server.stop();
+}
+
+fn what_is_dropped_at_the_close_is_not_counted(form: &Form) {
+    let server = form.run("--serve once");
+    let mut client = server.client();
+    client.send(&pattern(200_000));
+    client.half_close();
+    assert_eq!(client.receive_all().len(), 1024);
+    assert_eq!(server.wait_closed(client.address), ": one exchange");
+    let transcript = server.stop();
+    assert_eq!(transcript.totals.received, 1024);
+    assert_eq!(transcript.totals.sent, 1024);
+    assert_eq!(transcript.received_from(client.address), pattern(1024));
+}
+
+fn input_after_the_reply_does_not_reset_it(form: &Form) {
+    let server = form.run("--serve once");
+    let mut client = server.client();
+    client.send(b"one");
+    // The reply waits unread while more input comes.
+    for _ in 0..10 {
+        thread::sleep(Duration::from_millis(10));
+        client.send(b"more");
+    }
+    // All of it within the second for which the server reads on.
+    let reply = client.receive_all();
+    assert!(reply.starts_with(b"one"), "{reply:?}");
+    client.half_close();
+    assert_eq!(server.wait_closed(client.address), ": one exchange");
+    server.stop();
+}
+
+fn the_last_reading_ends_after_a_second(form: &Form) {
+    let server = form.run("--serve once");
+    let mut client = server.client();
+    let begin = Instant::now();
+    client.exchange(b"hola\n");
+    client.expect_end();
+    // It could go on sending without an end; the server does not wait for it
+    // much longer than a second.
+    while client.try_send(b"and so on").is_ok() {
+        assert!(begin.elapsed() < LIMIT, "the server reads for ever");
+        thread::sleep(Duration::from_millis(10));
+    }
+    let taken = begin.elapsed();
+    assert!(taken > Duration::from_millis(900), "only {taken:?}");
+    assert!(taken < Duration::from_secs(5), "as long as {taken:?}");
+    server.wait_closed(client.address);
+
+    // Nor for one that is silent and does not close.
+    let mut client = server.client();
+    client.exchange(b"hola\n");
+    client.expect_end();
+    server.wait_closed(client.address);
+    let totals = server.stop().totals;
+    assert_eq!(totals.received, 10);
+}
+
+fn nobody_waits_while_what_is_left_is_read(form: &Form) {
+    // A client that ends late takes its place until then, so two places.
+    let server = form.start("--serve once").at_most(2).run();
+    for attempt in 0.. {
+        let mut late = server.client();
+        late.exchange(b"one");
+        late.expect_end();
+        let begin = Instant::now();
+        let mut other = server.client();
+        other.exchange(b"two");
+        other.expect_end();
+        drop(other);
+        if begin.elapsed() < Duration::from_millis(500) {
+            break;
+        }
+        assert!(attempt < 5, "another client waits for {:?}", begin.elapsed());
+    }
+    server.stop();
+}
+
+fn a_reset_has_its_reason_and_harms_nobody(form: &Form) {
+    let server = form.start("--serve until-eof").room_for(2).run();
+    let mut other = server.accepted();
+    let mut client = server.client();
+    client.exchange(b"hola\n");
+    let address = client.address;
+    client.reset();
+    assert_eq!(server.wait_closed(address), ": connection reset by peer");
+    other.exchange(b"still here\n");
+
+    // At the first receive already, and in the middle of a reply.
+    let silent = server.accepted();
+    let address = silent.address;
+    silent.reset();
+    assert_eq!(server.wait_closed(address), ": connection reset by peer");
+    let (stalled, _) = server.stalled();
+    let address = stalled.address;
+    stalled.reset();
+    assert_eq!(server.wait_closed(address), ": connection reset by peer");
+
+    other.exchange(b"still here\n");
+    drop(other);
+    let transcript = server.stop();
+    assert_eq!(transcript.totals.clients, 4);
+}
+
+fn a_client_that_is_gone_harms_nobody(form: &Form) {
+    let server = form.run("--serve until-eof");
+    for _ in 0..20 {
+        // Replies are on their way to a socket that is closed already: the
+        // server's next send meets a broken pipe.
+        let mut client = server.client();
+        client.send(&pattern(20_000));
+    }
+    let mut client = server.client();
+    client.exchange(b"still here\n");
+    client.half_close();
+    client.expect_end();
+    let transcript = server.stop();
+    assert_eq!(transcript.totals.clients, 21);
+    assert_eq!(transcript.reason(client.address), None);
+}
+
+fn a_reset_after_the_last_reply_is_an_ordinary_end(form: &Form) {
+    let server = form.run("--serve once");
+    let mut client = server.client();
+    client.exchange(b"hola\n");
+    client.expect_end();
+    let address = client.address;
+    client.reset();
+    assert_eq!(server.wait_closed(address), ": one exchange");
+    server.stop();
+}
+
+fn a_client_that_has_ended_gives_its_place_at_once(form: &Form) {
+    let server = form.start("--serve once").at_most(1).run();
+    // A busy machine may take its time; not each of three times.
+    let mut attempts = (0..3).map(|_| {
+        let begin = Instant::now();
+        for _ in 0..5 {
+            let mut client = server.client();
+            client.exchange(b"hola\n");
+            client.half_close();
+            client.expect_end();
+        }
+        begin.elapsed()
+    });
+    let bound = Duration::from_secs(2);
+    assert!(attempts.any(|taken| taken < bound), "too long");
+    server.stop();
+}

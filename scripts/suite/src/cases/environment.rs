@@ -1,0 +1,188 @@
+//! The options, by environment variables; and the language by the locale.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::case::{Case, case};
+use crate::{Form, Kind};
+use probe::proc;
+
+pub const CASES: &[Case] = &[
+    case!(every_option_has_its_variable),
+    case!(timeouts_and_limits_have_their_variables).slow(),
+    case!(the_command_line_wins),
+    case!(a_wrong_variable_is_a_usage_error),
+    case!(the_locale_decides_the_language),
+    case!(the_language_asked_for_wins_over_the_locale),
+];
+
+fn every_option_has_its_variable(form: &Form) {
+    let own = proc::own_address();
+    let server = form
+        .start("")
+        .no_port()
+        .env("ECHO_HOST", &own.to_string())
+        .env("ECHO_PORT", "20001")
+        .env("ECHO_SERVE", "until-eof")
+        .env("ECHO_LANGUAGE", "es")
+        .env("ECHO_QUIET", "true")
+        .run();
+    assert_eq!(server.address, SocketAddr::from((own, 20001)));
+    let mut client = server.client();
+    client.exchange(b"one");
+    client.exchange(b"two");
+    client.half_close();
+    client.expect_end();
+    let ended = server.stop_unchecked();
+    let name = form.kind.program();
+    assert_eq!(
+        ended.stdout,
+        [
+            format!("{name} escuchando en {own}:20001"),
+            format!(
+                "{name} detenido: 1 cliente atendido, 6 bytes recibidos, \
+                 6 bytes enviados"
+            ),
+        ]
+    );
+
+    let server = form
+        .start("")
+        .env("ECHO_SERVE", "once")
+        .env("ECHO_REPLY", "greeting")
+        .env("ECHO_QUIET", "false")
+        .run();
+    let mut client = server.client();
+    client.send(b"hola\n");
+    let reply = client.receive_all();
+    assert!(reply.ends_with(b"\r\n\r\nHola, cliente!\n"), "{reply:?}");
+    drop(client);
+    let transcript = server.stop();
+    assert_eq!(transcript.events().count(), 4);
+}
+
+fn timeouts_and_limits_have_their_variables(form: &Form) {
+    let server = form
+        .start("--serve until-eof")
+        .env("ECHO_IDLE_TIMEOUT", "1")
+        .env("ECHO_GRACE", "0")
+        .room_for(2)
+        .run();
+    let mut silent = server.accepted();
+    silent.expect_end();
+    assert_eq!(server.wait_closed(silent.address), ": idle for 1 s");
+    server.stop();
+
+    let server = form.start("--serve until-eof").env("ECHO_GRACE", "1").run();
+    let (_stalled, _) = server.stalled();
+    let taken = server.time_to_stop(Signal::SIGTERM);
+    assert!(taken > Duration::from_millis(900), "{taken:?}");
+    assert!(taken < Duration::from_millis(4500), "{taken:?}");
+    drop(server);
+
+    // Of a pool of threads or processes the number of workers counts.
+    if form.workers.is_none() || form.kind == Kind::Loop {
+        let server =
+            form.start("--serve until-eof").env("ECHO_MAX_CLIENTS", "1").run();
+        let first = server.accepted();
+        let mut second = server.client();
+        second.send(b"hola\n");
+        second.expect_silence();
+        drop(first);
+        second.expect(b"hola\n");
+        drop(second);
+        server.stop();
+    }
+}
+
+fn the_command_line_wins(form: &Form) {
+    let server = form
+        .start("--host 127.0.0.1 --serve until-eof --reply echo --language en")
+        .env("ECHO_HOST", "127.0.0.2")
+        .env("ECHO_PORT", "1")
+        .env("ECHO_SERVE", "once")
+        .env("ECHO_REPLY", "greeting")
+        .env("ECHO_LANGUAGE", "es")
+        .run();
+    let mut client = server.client();
+    client.exchange(b"one");
+    client.exchange(b"two");
+    client.half_close();
+    client.expect_end();
+    server.stop();
+}
+
+fn a_wrong_variable_is_a_usage_error(form: &Form) {
+    for (name, value) in [
+        ("ECHO_PORT", "http"),
+        ("ECHO_MAX_CLIENTS", "0"),
+        ("ECHO_IDLE_TIMEOUT", "soon"),
+        ("ECHO_GRACE", "-1"),
+        ("ECHO_SERVE", "twice"),
+        ("ECHO_REPLY", "nothing"),
+        ("ECHO_LANGUAGE", "fr"),
+    ] {
+        let ended = form.start("").no_port().env(name, value).end();
+        assert_eq!(ended.status, 2, "{name}={value}: {ended:?}");
+        assert!(ended.stdout.is_empty(), "{ended:?}");
+        assert!(!ended.stderr.is_empty(), "{name}: no word about it");
+    }
+}
+
+fn the_locale_decides_the_language(form: &Form) {
+    type Variables = &'static [(&'static str, &'static str)];
+    let spanish: &[Variables] = &[
+        &[("LANG", "es_ES.UTF-8")],
+        &[("LANG", "es")],
+        &[("LANG", "es_MX")],
+        &[("LC_MESSAGES", "es_AR.UTF-8"), ("LANG", "en_US.UTF-8")],
+        &[("LC_ALL", "es_ES.UTF-8"), ("LC_MESSAGES", "en_US.UTF-8")],
+        &[("LC_ALL", "es_ES.UTF-8"), ("LANG", "C")],
+        // An empty one says nothing.
+        &[("LC_ALL", ""), ("LANG", "es_ES.UTF-8")],
+        &[("LC_ALL", ""), ("LC_MESSAGES", ""), ("LANG", "es_ES.UTF-8")],
+    ];
+    let english: &[Variables] = &[
+        &[],
+        &[("LANG", "en_US.UTF-8")],
+        &[("LANG", "C")],
+        &[("LANG", "C.UTF-8")],
+        &[("LANG", "POSIX")],
+        &[("LANG", "fr_FR.UTF-8")],
+        &[("LANG", "")],
+        &[("LC_ALL", "C"), ("LANG", "es_ES.UTF-8")],
+        &[("LC_ALL", "POSIX"), ("LC_MESSAGES", "es_ES.UTF-8")],
+        &[("LC_ALL", "en_GB.UTF-8"), ("LC_MESSAGES", "es"), ("LANG", "es")],
+        &[("LC_MESSAGES", "C"), ("LANG", "es_ES.UTF-8")],
+        &[("LANG", "est_EE.UTF-8")],
+    ];
+    for (all, words) in
+        [(spanish, " escuchando en "), (english, " listening on ")]
+    {
+        for variables in all {
+            let mut start = form.start("");
+            for (name, value) in *variables {
+                start = start.env(name, value);
+            }
+            let server = start.run();
+            let first = server.stdout.so_far().remove(0);
+            assert!(first.contains(words), "{variables:?}: {first}");
+        }
+    }
+}
+
+fn the_language_asked_for_wins_over_the_locale(form: &Form) {
+    for (language, words) in
+        [("en", " listening on "), ("es", " escuchando en ")]
+    {
+        let server = form
+            .start(&format!("--language {language}"))
+            .env("LC_ALL", "fr_FR.UTF-8")
+            .env("LANG", if language == "en" { "es_ES" } else { "en_US" })
+            .run();
+        let first = server.stdout.so_far().remove(0);
+        assert!(first.contains(words), "{first}");
+    }
+}

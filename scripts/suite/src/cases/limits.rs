@@ -1,0 +1,165 @@
+//! Many clients: the limit, the queue, and what is left of them afterwards.
+
+use std::fs;
+use std::thread;
+
+use crate::case::{Case, Need, case, select};
+use crate::{Approach, Form};
+use probe::client::Client;
+use probe::proc;
+use probe::wait::stays;
+
+pub const CASES: &[Case] = &[
+    case!(beyond_the_limit_clients_wait_and_are_served_later),
+    case!(as_many_as_the_limit_are_served_at_a_time),
+    case!(a_full_house_does_not_spin),
+    case!(a_burst_of_hundreds_is_served).slow(),
+    case!(a_thousand_clients_wait_in_the_queue).slow(),
+    case!(by_default_1024_are_served_at_a_time)
+        .only(|s| {
+            let pool = s.approach() == Approach::Pool;
+            !select(s) && !pool
+        })
+        .needs(&[Need::Descriptors])
+        .slow(),
+    case!(select_serves_no_more_than_it_can_hold)
+        .only(select)
+        .needs(&[Need::Descriptors])
+        .slow(),
+];
+
+fn beyond_the_limit_clients_wait_and_are_served_later(form: &Form) {
+    let server = form.start("--serve until-eof").at_most(1).run();
+    let mut first = server.accepted();
+    let mut waiting: Vec<Client> = (0..5).map(|_| server.client()).collect();
+    for client in &mut waiting {
+        client.send(b"hola\n");
+        client.half_close();
+    }
+    waiting[0].expect_silence();
+    first.exchange(b"I am served\n");
+    assert_eq!(server.count("  connected"), 1);
+    drop(first);
+    for client in &mut waiting {
+        client.expect(b"hola\n");
+        client.expect_end();
+    }
+    assert_eq!(server.stop().totals.clients, 6);
+}
+
+fn as_many_as_the_limit_are_served_at_a_time(form: &Form) {
+    let server = form.start("--serve until-eof").at_most(3).run();
+    let mut inside = server.accepted_many(3);
+    let mut fourth = server.client();
+    let mut fifth = server.client();
+    fourth.send(b"fourth");
+    fifth.send(b"fifth");
+    fourth.expect_silence();
+    for client in &mut inside {
+        client.exchange(b"I am served\n");
+    }
+    // One goes, one comes; in the order in which they came.
+    drop(inside.pop());
+    fourth.expect(b"fourth");
+    fifth.expect_silence();
+    assert_eq!(server.count("  connected"), 4);
+    drop(inside.pop());
+    fifth.expect(b"fifth");
+    drop((inside, fourth, fifth));
+    server.stop();
+}
+
+fn a_full_house_does_not_spin(form: &Form) {
+    let server = form.start("--serve until-eof").at_most(1).run();
+    let first = server.accepted();
+    let waiting = [server.client(), server.client()];
+    proc::assert_idle(server.pid, "a full house with clients waiting");
+    drop((first, waiting));
+    server.stop();
+}
+
+fn a_burst_of_hundreds_is_served(form: &Form) {
+    const THREADS: usize = 8;
+    const EACH: usize = 50;
+    let server = form.run("--serve once");
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                // All connect, then all speak, then all are served.
+                let mut clients: Vec<Client> =
+                    (0..EACH).map(|_| server.client()).collect();
+                for client in &mut clients {
+                    client.send(b"hola\n");
+                    client.half_close();
+                }
+                for client in &mut clients {
+                    client.expect(b"hola\n");
+                    client.expect_end();
+                }
+            });
+        }
+    });
+    let totals = server.stop().totals;
+    assert_eq!(totals.clients, (THREADS * EACH) as u64);
+    assert_eq!(totals.sent, (THREADS * EACH * 5) as u64);
+}
+
+fn a_thousand_clients_wait_in_the_queue(form: &Form) {
+    let server = form.start("--serve until-eof").at_most(1).run();
+    let first = server.accepted();
+    // The kernel may allow less than the backlog asked for.
+    let most: usize = fs::read_to_string("/proc/sys/net/core/somaxconn")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(128);
+    let count = most.min(1000);
+    // A queue that is too short would make them wait for a connection.
+    let mut waiting: Vec<Client> =
+        (0..count).map(|_| server.client()).collect();
+    for client in &mut waiting {
+        client.send(b"hola\n");
+        client.half_close();
+    }
+    waiting[count - 1].expect_silence();
+    drop(first);
+    for client in &mut waiting {
+        client.expect(b"hola\n");
+        client.expect_end();
+    }
+    assert_eq!(server.stop().totals.clients, count as u64 + 1);
+}
+
+fn by_default_1024_are_served_at_a_time(form: &Form) {
+    let server = form.run("--serve until-eof");
+    let mut clients: Vec<Client> = (0..1030).map(|_| server.client()).collect();
+    server.wait_count("  connected", 1024);
+    clients[1023].exchange(b"the last one\n");
+    clients[1024].send(b"the first one that waits\n");
+    clients[1024].expect_silence();
+    assert_eq!(server.count("  connected"), 1024);
+    drop(clients.remove(0));
+    clients[1023].expect(b"the first one that waits\n");
+    drop(clients);
+    server.stop();
+}
+
+fn select_serves_no_more_than_it_can_hold(form: &Form) {
+    const CLIENTS: usize = 1100;
+    let server = form.run("--serve until-eof --max-clients 2000");
+    let mut clients: Vec<Client> =
+        (0..CLIENTS).map(|_| server.client()).collect();
+    // Descriptors up to 1023, some of which are not clients.
+    server.wait_count("  connected", 1000);
+    clients[999].exchange(b"one of those served\n");
+    clients[CLIENTS - 1].send(b"the last one\n");
+    clients[CLIENTS - 1].expect_silence();
+    stays("no more than fit", || server.count("  connected") < 1024);
+    proc::assert_idle(server.pid, "as many clients as select can hold");
+    clients.drain(..CLIENTS - 900);
+    let last = clients.last_mut().expect("there are 900");
+    last.expect(b"the last one\n");
+    last.exchange(b"and the service goes on\n");
+    drop(clients);
+    let totals = server.stop().totals;
+    assert_eq!(totals.clients, CLIENTS as u64);
+}

@@ -1,0 +1,150 @@
+//! Standard output that is closed, full or not read; and streams that are
+//! missing from the start.
+
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::Form;
+use crate::case::{Case, case};
+use probe::client::Client;
+use probe::lines::Reading;
+use probe::proc;
+use probe::server::Server;
+use probe::start::{Folder, Output};
+use probe::wait::until;
+
+pub const CASES: &[Case] = &[
+    case!(the_service_goes_on_when_nobody_reads_any_more),
+    case!(the_service_goes_on_when_the_disk_is_full),
+    case!(the_service_goes_on_at_a_limit_of_file_size),
+    case!(it_runs_with_its_standard_streams_closed),
+    case!(output_that_is_not_read_pauses_and_loses_nothing).slow(),
+];
+
+/// Whether somebody takes connections there.
+fn listens_at(own: Ipv4Addr) -> bool {
+    Client::try_connect((own, 20_001).into()).is_ok()
+}
+
+/// Has several clients served, and gets nothing but their echo.
+fn assert_serves(server: &Server) {
+    for _ in 0..5 {
+        let mut client = server.client();
+        client.exchange(b"hola\n");
+        client.exchange(b"adios\n");
+        client.half_close();
+        client.expect_end();
+    }
+}
+
+fn the_service_goes_on_when_nobody_reads_any_more(form: &Form) {
+    let server = form
+        .start("--serve until-eof")
+        .stdout(Output::Pipe(Reading::FirstLine))
+        .run();
+    until("the reader is gone", || {
+        // Its thread ends after the first line and closes the pipe.
+        (server.stdout.all().len() == 1).then_some(())
+    });
+    assert_serves(&server);
+    proc::assert_idle(server.pid, "output that nobody reads");
+    let ended = server.stop_unchecked();
+    assert_eq!(ended.stdout.len(), 1, "{ended:?}");
+}
+
+fn the_service_goes_on_when_the_disk_is_full(form: &Form) {
+    let own = proc::own_address();
+    let full = File::options().write(true).open("/dev/full");
+    let server = form
+        .start("--serve until-eof")
+        .on(own, 20_001)
+        .stdout(Output::File(full.expect("Linux has /dev/full")))
+        .run_unseen((own, 20_001).into(), || listens_at(own));
+    assert_serves(&server);
+    proc::assert_idle(server.pid, "a full disk");
+    server.stop_unchecked();
+}
+
+/// Without a word to the contrary, the kernel ends a program by SIGXFSZ that
+/// writes beyond `ulimit -f`.
+fn the_service_goes_on_at_a_limit_of_file_size(form: &Form) {
+    let own = proc::own_address();
+    let folder = Folder::new();
+    let path = |name: &str| folder.path.join(name);
+    let script = format!(
+        "cd '{}'; ulimit -f 1; exec \"$0\" \"$@\" >out 2>err --trace trace",
+        folder.path.display(),
+    );
+    let server = form
+        .start("--serve until-eof")
+        .on(own, 20_001)
+        .under_words(["sh", "-c", &script])
+        .run_unseen((own, 20_001).into(), || listens_at(own));
+    // Far more lines than the limit of 512 or 1024 bytes lets through.
+    for _ in 0..20 {
+        assert_serves(&server);
+    }
+    for name in ["out", "trace"] {
+        let length = std::fs::metadata(path(name)).expect("it exists").len();
+        assert!(length <= 1024, "{name} has {length} bytes");
+        assert!(length >= 512, "{name} has {length} bytes");
+    }
+    server.stop_unchecked();
+}
+
+fn it_runs_with_its_standard_streams_closed(form: &Form) {
+    for closed in ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"] {
+        let own = proc::own_address();
+        let server = form
+            .start("--serve until-eof")
+            .on(own, 20_001)
+            .under_words(["sh", "-c", &format!("exec \"$0\" \"$@\" {closed}")])
+            .run_unseen((own, 20_001).into(), || listens_at(own));
+        assert_serves(&server);
+        if closed.contains(">&- ") || closed.ends_with(">&-") {
+            server.stop_unchecked();
+        } else {
+            server.stop();
+        }
+    }
+}
+
+fn output_that_is_not_read_pauses_and_loses_nothing(form: &Form) {
+    const CLIENTS: usize = 6;
+    const MESSAGES: usize = 30;
+    let server = form
+        .start("--serve until-eof")
+        .room_for(CLIENTS)
+        .stdout(Output::Pipe(Reading::Held))
+        .run();
+    let done = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            let mut client = server.client();
+            let done = &done;
+            scope.spawn(move || {
+                // Each makes a line of 4096 bytes: far more than a pipe holds.
+                for _ in 0..MESSAGES {
+                    client.exchange(&[0x1b; 1024]);
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+                client.half_close();
+                client.expect_end();
+            });
+        }
+        // Until nothing moves any more, whether it pauses or goes on.
+        until("the pipe is full, or all are served", || {
+            let before = done.load(Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(200));
+            (done.load(Ordering::Relaxed) == before).then_some(())
+        });
+        proc::assert_idle(server.pid, "output that is not read");
+        server.stdout.resume();
+    });
+    let totals = server.stop().totals;
+    let all = (CLIENTS * MESSAGES * 1024) as u64;
+    assert_eq!((totals.received, totals.sent), (all, all));
+}

@@ -1,0 +1,483 @@
+//! `SIGINT` and `SIGTERM`: an orderly end, within the grace.
+
+use std::fs::File;
+use std::io::Write;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use nix::pty::openpty;
+use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGSTOP, SIGTERM};
+use nix::sys::signal::kill;
+
+use crate::case::{Case, Need, case};
+use crate::{Form, Kind};
+use probe::client::{Client, pattern};
+use probe::proc;
+use probe::server::Server;
+use probe::wait::until;
+
+pub const CASES: &[Case] = &[
+    case!(a_stop_without_clients_is_clean),
+    case!(clients_between_messages_are_closed_at_once).timed(),
+    case!(what_was_sent_before_a_stop_is_answered),
+    case!(a_slow_reader_within_the_grace_gets_everything),
+    case!(a_slow_reader_is_cut_after_the_grace).slow(),
+    case!(the_grace_is_5_seconds_by_default).timed().slow(),
+    case!(a_grace_of_0_cuts_at_once),
+    case!(a_client_that_goes_on_sending_is_cut_after_the_grace).slow(),
+    case!(a_stop_accepts_no_more),
+    case!(clients_in_the_queue_are_reset_at_a_stop),
+    case!(the_port_can_be_bound_again_at_once),
+    case!(a_client_that_sends_on_and_reads_slowly_loses_nothing),
+    case!(a_client_that_is_gone_holds_up_no_stop).slow(),
+    case!(replies_that_do_not_arrive_are_given_up_after_the_grace).slow(),
+    case!(a_stop_during_the_last_reading_resets_nobody),
+    case!(a_stop_before_the_last_reply_resets_nobody),
+    case!(a_second_signal_ends_it_with_130),
+    case!(one_signal_to_the_whole_group_is_one_stop),
+    case!(a_burst_of_signals_is_one_request),
+    case!(a_hang_up_is_a_stop_unless_it_was_ignored),
+    case!(ctrl_c_at_a_terminal_is_an_orderly_stop).needs(&[Need::Setsid]),
+];
+
+fn a_stop_without_clients_is_clean(form: &Form) {
+    for signal in [SIGINT, SIGTERM] {
+        let mut server = form.run("");
+        server.signal(signal);
+        let totals = server.transcript().totals;
+        assert_eq!((totals.clients, totals.received, totals.sent), (0, 0, 0));
+    }
+}
+
+fn clients_between_messages_are_closed_at_once(form: &Form) {
+    let attempt = |signal| -> Duration {
+        let mut server =
+            form.start("--serve until-eof --grace 15").room_for(6).run();
+        // Some have said nothing yet, some were answered. None closes.
+        let mut clients = server.accepted_many(5);
+        for client in &mut clients[2..] {
+            client.exchange(b"hola\n");
+        }
+        let taken = server.time_to_stop(signal);
+        for client in &mut clients {
+            client.expect_end();
+        }
+        let transcript = server.transcript();
+        for client in &clients {
+            let reason = transcript.reason(client.address);
+            assert_eq!(reason.as_deref(), Some("server stopping"));
+        }
+        taken
+    };
+    for signal in [SIGINT, SIGTERM] {
+        // A busy machine may take its time; not each of five times.
+        let quickest = (0..5).map(|_| attempt(signal)).min();
+        let quickest = quickest.expect("five times");
+        assert!(quickest < Duration::from_millis(500), "{quickest:?}");
+    }
+
+    // The same of those of which one message is expected.
+    let mut server = form.start("--serve once --grace 15").room_for(3).run();
+    let mut clients = server.accepted_many(3);
+    server.signal(SIGTERM);
+    for client in &mut clients {
+        client.expect_end();
+    }
+    let transcript = server.transcript();
+    for client in &clients {
+        let reason = transcript.reason(client.address);
+        assert_eq!(reason.as_deref(), Some("server stopping"));
+    }
+}
+
+fn what_was_sent_before_a_stop_is_answered(form: &Form) {
+    for _ in 0..3 {
+        let mut server =
+            form.start("--serve until-eof --grace 15").room_for(20).run();
+        let mut clients = server.accepted_many(20);
+        let message = pattern(20_000);
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send(&message[..(number + 1) * 1000]);
+        }
+        for client in &clients {
+            client.wait_until_arrived();
+        }
+        server.signal(SIGTERM);
+        for (number, client) in clients.iter_mut().enumerate() {
+            let reply = client.receive_all();
+            assert!(reply == message[..(number + 1) * 1000], "no. {number}");
+        }
+        let sum = (1..=20).sum::<u64>() * 1000;
+        assert_eq!(server.transcript().totals.sent, sum);
+
+        let mut server =
+            form.start("--serve once --grace 15").room_for(10).run();
+        let mut clients = server.accepted_many(10);
+        for client in &mut clients {
+            client.send(b"hola\n");
+        }
+        server.signal(SIGINT);
+        for client in &mut clients {
+            assert_eq!(client.receive_all(), b"hola\n");
+        }
+        drop(clients);
+        assert_eq!(server.transcript().totals.sent, 50);
+    }
+}
+
+/// A server that is stopping and has not ended, since one client's reply
+/// waits: the server, the client, and how much it has sent.
+fn stopping(
+    form: &Form,
+    options: &str,
+    mut begin: impl FnMut(&Server),
+) -> (Server, Client, usize) {
+    let options = format!("--serve until-eof {options}");
+    let server = form.start(&options).room_for(3).run();
+    let (slow, sent) = server.stalled();
+    let mut idle = server.accepted();
+    begin(&server);
+    // One between messages is closed at once: the stop has begun.
+    idle.expect_end();
+    assert!(server.is_running(), "the slow one was not waited for");
+    (server, slow, sent)
+}
+
+fn a_slow_reader_within_the_grace_gets_everything(form: &Form) {
+    let (mut server, mut slow, sent) =
+        stopping(form, "--grace 15", |server| server.signal(SIGTERM));
+    slow.expect(&pattern(sent));
+    slow.expect_end();
+    assert_eq!(server.transcript().totals.sent, sent as u64);
+}
+
+fn a_client_that_sends_on_and_reads_slowly_loses_nothing(form: &Form) {
+    let mut server = form.start("--serve until-eof --grace 15").run();
+    let (mut slow, sent) = server.stalled();
+    server.signal(SIGTERM);
+    wait_until_refused(&server);
+    // It reads piece by piece, and sends one more byte for each. Whatever the
+    // server does with those, it must not be a reset that comes too early.
+    let mut replies = Vec::new();
+    loop {
+        let _ = slow.try_send(b"x");
+        match slow.receive(512) {
+            Ok(bytes) if !bytes.is_empty() => replies.extend(bytes),
+            _ => break,
+        }
+    }
+    assert!(replies.starts_with(&pattern(sent)), "{}", replies.len());
+    assert_eq!(server.transcript().totals.sent, replies.len() as u64);
+}
+
+fn a_slow_reader_is_cut_after_the_grace(form: &Form) {
+    let server = form.start("--serve until-eof --grace 1").room_for(2).run();
+    let (mut slow, sent) = server.stalled();
+    let mut idle = server.accepted();
+    let taken = server.time_to_stop(SIGTERM);
+    assert!(taken > Duration::from_millis(900), "{taken:?}");
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    idle.expect_end();
+    assert!(slow.expect_any_end().len() < sent);
+    let mut server = server;
+    let transcript = server.transcript();
+    assert_eq!(transcript.totals.clients, 2);
+    let reason = transcript.reason(slow.address);
+    assert_eq!(reason.as_deref(), Some("server stopping"));
+}
+
+fn the_grace_is_5_seconds_by_default(form: &Form) {
+    // A busy machine may take its time; not each of three times.
+    let mut attempts = (0..3).map(|_| {
+        let mut server = form.run("--serve until-eof");
+        let (_slow, _) = server.stalled();
+        let taken = server.time_to_stop(SIGTERM);
+        server.transcript();
+        assert!(taken > Duration::from_millis(4800), "{taken:?}");
+        taken
+    });
+    let bound = Duration::from_millis(5900);
+    assert!(attempts.any(|taken| taken < bound), "too long");
+}
+
+fn a_grace_of_0_cuts_at_once(form: &Form) {
+    let mut server = form.run("--serve until-eof --grace 0");
+    let (_slow, _) = server.stalled();
+    let taken = server.time_to_stop(SIGTERM);
+    assert!(taken < Duration::from_secs(4), "{taken:?}");
+    server.transcript();
+}
+
+fn a_client_that_goes_on_sending_is_cut_after_the_grace(form: &Form) {
+    let mut server = form.run("--serve until-eof --grace 1");
+    let mut client = server.client();
+    client.send(&pattern(20_000));
+    server.signal(SIGTERM);
+    // What comes back is sent again, so that something is always on its way.
+    while let Ok(piece) = client.receive(65_536) {
+        if piece.is_empty() || client.try_send(&piece).is_err() {
+            break;
+        }
+    }
+    drop(client);
+    server.transcript();
+}
+
+/// Several workers stop one after the other; then nobody listens any more,
+/// although a client is waited for.
+fn wait_until_refused(server: &Server) {
+    until("connections are refused", || {
+        Client::try_connect(server.address).is_err().then_some(())
+    });
+}
+
+fn a_stop_accepts_no_more(form: &Form) {
+    let (mut server, mut slow, sent) =
+        stopping(form, "--grace 15", |server| server.signal(SIGINT));
+    wait_until_refused(&server);
+    assert!(server.is_running(), "the slow one was not waited for");
+    let accepted = server.count("  connected");
+    slow.expect(&pattern(sent));
+    slow.expect_end();
+    let totals = server.transcript().totals;
+    assert_eq!(totals.clients, accepted as u64);
+}
+
+fn clients_in_the_queue_are_reset_at_a_stop(form: &Form) {
+    let mut server = form.start("--serve until-eof").at_most(1).run();
+    let mut first = server.accepted();
+    let mut waiting: Vec<Client> = (0..5).map(|_| server.client()).collect();
+    waiting[0].send(b"hola\n");
+    server.signal(SIGTERM);
+    for client in &mut waiting {
+        client.expect_reset();
+    }
+    first.expect_end();
+    assert_eq!(server.transcript().totals.clients, 1);
+}
+
+fn the_port_can_be_bound_again_at_once(form: &Form) {
+    let own = proc::own_address();
+    for _ in 0..3 {
+        let mut server =
+            form.start("--serve once").on(own, 20_001).room_for(3).run();
+        // The server closes first, so its end keeps the connection in mind.
+        let mut guest = server.client();
+        guest.exchange(b"hola\n");
+        guest.expect_end();
+        let mut silent = server.accepted();
+        server.signal(SIGTERM);
+        silent.expect_end();
+        server.transcript();
+    }
+}
+
+/// A client that has got room for a part of its replies only: the rest is the
+/// kernel's by now, and the server has nothing left to say.
+fn slow_to_take(server: &Server) -> Client {
+    const ALL: usize = 12_000;
+    let mut slow = Client::connect_narrow(server.address);
+    slow.send(&pattern(ALL));
+    let middle = format!("  {}  sent ", slow.address);
+    until("all its replies are sent", || {
+        let lines = server.stdout.so_far();
+        let sent = lines.iter().filter_map(|line| {
+            let (_, rest) = line.split_once(&middle)?;
+            rest.split(' ').next()?.parse::<usize>().ok()
+        });
+        (sent.sum::<usize>() == ALL).then_some(())
+    });
+    slow
+}
+
+fn a_client_that_is_gone_holds_up_no_stop(form: &Form) {
+    // It may have said that it would send no more, or not.
+    for ended in [false, true] {
+        let start = form.start("--serve until-eof --grace 60");
+        let mut server = start.room_for(2).run();
+        let mut slow = slow_to_take(&server);
+        if ended {
+            slow.half_close();
+        }
+        server.signal(SIGTERM);
+        wait_until_refused(&server);
+        if !ended {
+            // Its replies have not arrived: it is waited for, in peace.
+            proc::assert_idle(server.pid, "replies that do not arrive");
+            assert!(server.is_running(), "it was not waited for");
+        }
+        slow.reset();
+        // Which would take a minute, were it waited for any longer.
+        server.transcript();
+    }
+}
+
+fn replies_that_do_not_arrive_are_given_up_after_the_grace(form: &Form) {
+    let start = form.start("--serve until-eof --grace 1");
+    let mut server = start.room_for(2).run();
+    let slow = slow_to_take(&server);
+    let taken = server.time_to_stop(SIGTERM);
+    assert!(taken > Duration::from_millis(900), "{taken:?}");
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    server.transcript();
+    drop(slow);
+}
+
+fn a_stop_during_the_last_reading_resets_nobody(form: &Form) {
+    let mut server = form.run("--serve once");
+    let mut client = server.client();
+    client.send(b"hola\n");
+    server.wait_for(&client, "sent 5 bytes");
+    server.signal(SIGTERM);
+    wait_until_refused(&server);
+    // What it sends now is dropped, but not answered with a reset.
+    for _ in 0..3 {
+        client.send(b"and more");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(client.receive_all(), b"hola\n");
+    drop(client);
+    assert_eq!(server.transcript().totals.received, 5);
+}
+
+fn a_stop_before_the_last_reply_resets_nobody(form: &Form) {
+    // Processor time, which takes the longer, the less of it there is.
+    let mut server = form.run("--serve once --grace 60 --cpu-work 500000");
+    let mut client = server.client();
+    client.send(b"hola\n");
+    server.wait_for(&client, r"received 5 bytes: hola\n");
+    server.signal(SIGTERM);
+    // What it sends now is dropped, but not answered with a reset.
+    for _ in 0..3 {
+        client.send(b"and more");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(client.receive_all(), b"hola\n");
+    drop(client);
+    assert_eq!(server.transcript().totals.received, 5);
+}
+
+/// A way to ask for a stop.
+type Ask = fn(&Server);
+
+fn a_second_signal_ends_it_with_130(form: &Form) {
+    let ways: [(Ask, Ask); 5] = [
+        (|server| server.signal(SIGINT), |server| server.signal(SIGINT)),
+        (|server| server.signal(SIGTERM), |server| server.signal(SIGTERM)),
+        (|server| server.signal(SIGTERM), |server| server.signal(SIGINT)),
+        // As Ctrl-C at a terminal does.
+        (|it| it.signal_group(SIGINT), |it| it.signal_group(SIGINT)),
+        (|it| it.signal_group(SIGINT), |server| server.signal(SIGTERM)),
+    ];
+    for (first, second) in ways {
+        let mut silent = None;
+        let (mut server, slow, _) = stopping(form, "--grace 60", |server| {
+            if form.kind == Kind::Processes {
+                // Not even a child that reacts to nothing is waited for.
+                let client = silent.insert(server.accepted());
+                let child = server.process_of(client);
+                kill(child, SIGSTOP).expect("the child can be signalled");
+            }
+            first(server);
+        });
+        server.wait_for_notice();
+        second(&server);
+        // Nothing is left then of what it created, as in every case.
+        let ended = server.ended();
+        assert_eq!(ended.status, 130, "{ended:?}");
+        let last = ended.stdout.last().map(String::as_str).unwrap_or_default();
+        let name = form.kind.program();
+        assert!(last.starts_with(&format!("{name} stopped: ")), "{ended:?}");
+        drop(slow);
+    }
+}
+
+/// What timeout(1), a terminal and a service manager send all at once.
+fn a_burst_of_signals_is_one_request(form: &Form) {
+    type Burst = fn(&Server);
+    let bursts: [Burst; 4] = [
+        |server| (0..5).for_each(|_| server.signal(SIGTERM)),
+        |server| (0..5).for_each(|_| server.signal(SIGINT)),
+        |server| {
+            server.signal(SIGTERM);
+            server.signal_group(SIGTERM);
+        },
+        |server| {
+            for signal in [SIGINT, SIGTERM, SIGHUP] {
+                server.signal_group(signal);
+                server.signal(signal);
+            }
+        },
+    ];
+    for burst in bursts {
+        let (mut server, mut slow, sent) = stopping(form, "--grace 15", burst);
+        slow.expect(&pattern(sent));
+        slow.expect_end();
+        assert_eq!(server.transcript().totals.sent, sent as u64);
+    }
+}
+
+fn a_hang_up_is_a_stop_unless_it_was_ignored(form: &Form) {
+    // The tests themselves may have been started by nohup(1).
+    let mut server = form.start("").under("env --default-signal=HUP").run();
+    server.signal(SIGHUP);
+    assert_eq!(server.transcript().totals.clients, 0);
+
+    // As nohup(1) starts it.
+    let mut server = form
+        .start("--serve once")
+        .under_words(["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""])
+        .run();
+    server.signal_group(SIGHUP);
+    let mut client = server.client();
+    client.exchange(b"hola\n");
+    client.expect_end();
+    drop(client);
+    server.signal(SIGTERM);
+    assert_eq!(server.transcript().totals.clients, 1);
+}
+
+fn one_signal_to_the_whole_group_is_one_stop(form: &Form) {
+    let (mut server, mut slow, sent) =
+        stopping(form, "--grace 15", |server| server.signal_group(SIGINT));
+    slow.expect(&pattern(sent));
+    slow.expect_end();
+    let transcript = server.transcript();
+    assert_eq!(transcript.totals.sent, sent as u64);
+
+    // Without a slow client the stop is no longer than a moment of the grace.
+    let server = form.start("--serve until-eof --grace 60").room_for(3).run();
+    let mut clients = server.accepted_many(3);
+    for client in &mut clients {
+        client.exchange(b"hello");
+    }
+    server.signal_group(SIGINT);
+    for client in &mut clients {
+        client.expect_end();
+    }
+    let mut server = server;
+    assert_eq!(server.transcript().totals.sent, 15);
+}
+
+fn ctrl_c_at_a_terminal_is_an_orderly_stop(form: &Form) {
+    let terminal = openpty(None, None).expect("a pseudo terminal");
+    let mut keyboard = File::from(terminal.master);
+    let mut server = form
+        .start("--serve until-eof --grace 15")
+        .room_for(2)
+        .at_terminal(Stdio::from(terminal.slave))
+        .run();
+    let mut silent = server.accepted();
+    let mut client = server.accepted();
+    client.exchange(b"hola\n");
+    keyboard.write_all(b"\x03").expect("a key can be pressed");
+    silent.expect_end();
+    client.expect_end();
+    let transcript = server.transcript();
+    assert_eq!(transcript.totals.clients, 2);
+    for client in [silent, client] {
+        let reason = transcript.reason(client.address);
+        assert_eq!(reason.as_deref(), Some("server stopping"));
+    }
+}

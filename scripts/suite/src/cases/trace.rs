@@ -1,0 +1,385 @@
+//! `--trace`: a file of Trace Event Format, read back by a parser of our own.
+
+use std::collections::HashMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
+
+use crate::case::{Case, case};
+use crate::{Form, Kind};
+use probe::client::Client;
+use probe::proc;
+use probe::server::Server;
+use probe::start::{Folder, Start};
+use probe::trace::{Kind as Sort, Trace};
+use probe::transcript::{Event, Transcript};
+use probe::wait::until;
+
+pub const CASES: &[Case] = &[
+    case!(the_trace_shows_the_stages_of_each_client_in_order),
+    case!(the_lanes_of_a_trace_are_the_real_ones),
+    case!(the_work_before_a_reply_is_a_stage_of_the_trace),
+    case!(a_reply_that_waits_is_shown_until_it_is_taken),
+    case!(the_reason_of_an_end_is_in_the_trace),
+    case!(a_second_run_goes_on_in_the_same_trace),
+    case!(lines_of_many_clients_in_a_trace_are_whole),
+    case!(a_trace_that_cannot_be_opened_prevents_the_start),
+    case!(a_trace_that_cannot_be_written_stops_nothing),
+    case!(the_trace_has_its_variable),
+];
+
+/// A place for a trace.
+struct File {
+    path: PathBuf,
+    _folder: Folder,
+}
+
+impl File {
+    fn new() -> Self {
+        let folder = Folder::new();
+        Self { path: folder.path.join("with a space.json"), _folder: folder }
+    }
+
+    fn read(&self) -> Trace {
+        Trace::parse(&self.text())
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(&self.path).expect("there is a trace")
+    }
+}
+
+/// A start that writes a trace there.
+fn traced(form: &Form, options: &str, path: &Path) -> Start {
+    form.start(options).option("--trace", path)
+}
+
+/// Ends a server, and checks its trace against what it printed.
+fn stop_and_check(
+    form: &Form,
+    server: Server,
+    file: &File,
+) -> (Trace, Transcript) {
+    let transcript = server.stop();
+    let trace = file.read();
+    check(form, &trace, &transcript);
+    (trace, transcript)
+}
+
+/// What must hold for every trace of one run.
+fn check(form: &Form, trace: &Trace, transcript: &Transcript) {
+    trace.check_lanes();
+    let mut clients: Vec<SocketAddr> =
+        transcript.events().filter_map(|(_, client, _)| client).collect();
+    clients.sort_unstable();
+    clients.dedup();
+    assert_eq!(trace.clients(), clients);
+    for client in clients {
+        let stages = trace.of(client);
+        let names: Vec<&str> =
+            stages.iter().map(|stage| stage.name.as_str()).collect();
+        let [first, middle @ .., last] = names.as_slice() else {
+            panic!("{client}: {names:?}")
+        };
+        assert_eq!((*first, *last), ("connected", "closed"), "{names:?}");
+        // One after the other, without a gap that nothing explains.
+        for (before, after) in stages.iter().zip(&stages[1..]) {
+            assert!(
+                before.end <= after.start + Trace::PRECISION,
+                "{client}: {before:?}, then {after:?}"
+            );
+        }
+        // Its messages, each received and answered; then it is waited for.
+        let mut rest = middle.iter().copied().peekable();
+        let mut messages = 0;
+        while rest.next_if_eq(&"waiting").is_some() {
+            if rest.next_if_eq(&"receiving").is_none() {
+                break;
+            }
+            rest.next_if_eq(&"working");
+            assert_eq!(rest.next(), Some("sending"), "{client}: {names:?}");
+            messages += 1;
+        }
+        let rest: Vec<&str> = rest.collect();
+        assert!(
+            rest.iter().all(|name| *name == "closing"),
+            "{client}: {names:?}"
+        );
+        let received = transcript
+            .of(client)
+            .iter()
+            .filter(|event| matches!(event, Event::Received(..)))
+            .count();
+        assert_eq!(messages, received, "{client}: {names:?}");
+        // Who served it is the same here and there.
+        let (worker, ..) = transcript
+            .events()
+            .find(|(_, whom, _)| *whom == Some(client))
+            .expect("it is one of those of the transcript");
+        let lane = stages[0].lane;
+        assert!(stages.iter().all(|stage| stage.lane == lane), "{stages:?}");
+        let called = trace.names_of(lane);
+        let program = form.kind.program();
+        assert!(called.contains(&("process_name", program)), "{called:?}");
+        assert!(called.contains(&("thread_name", worker)), "{called:?}");
+    }
+}
+
+/// The clock of the traces, in microseconds.
+fn now() -> f64 {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC);
+    let time = time.expect("Linux has this clock");
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let (seconds, rest) = (time.tv_sec() as f64, time.tv_nsec() as f64);
+    seconds * 1e6 + rest / 1e3
+}
+
+fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
+    let file = File::new();
+    let begin = now();
+    let server =
+        traced(form, "--serve until-eof", &file.path).room_for(3).run();
+    let mut clients = server.accepted_many(3);
+    for _ in 0..2 {
+        for client in &mut clients {
+            client.exchange(b"hola\n");
+        }
+    }
+    // One that has nothing to say.
+    drop(clients.pop());
+    for client in &mut clients {
+        client.half_close();
+        client.expect_end();
+    }
+    let (trace, _) = stop_and_check(form, server, &file);
+    let end = now();
+    for stage in trace.stages() {
+        assert!(begin <= stage.start && stage.end <= end, "{stage:?}");
+        let sort = match stage.name.as_str() {
+            "connected" | "closed" => Sort::Instant,
+            "receiving" | "sending" => Sort::Slice,
+            _ => Sort::Pair,
+        };
+        assert_eq!(stage.kind, sort, "{stage:?}");
+    }
+
+    // Served once, and quietly: the trace is the same.
+    let file = File::new();
+    let server = traced(form, "--serve once --quiet", &file.path).run();
+    let mut client = server.client();
+    client.exchange(b"hola\n");
+    client.half_close();
+    client.expect_end();
+    server.stop_unchecked();
+    let trace = file.read();
+    trace.check_lanes();
+    let stages = trace.of(client.address);
+    let names: Vec<&str> =
+        stages.iter().map(|stage| stage.name.as_str()).collect();
+    let end = names.len().min(4);
+    let expected = ["connected", "waiting", "receiving", "sending"];
+    assert_eq!(names[..end], expected, "{names:?}");
+    assert_eq!(names.last(), Some(&"closed"), "{names:?}");
+}
+
+fn the_lanes_of_a_trace_are_the_real_ones(form: &Form) {
+    let file = File::new();
+    let server =
+        traced(form, "--serve until-eof", &file.path).room_for(2).run();
+    let clients: Vec<Client> = server.accepted_many(2);
+    // While they live: who is who.
+    let lanes: HashMap<SocketAddr, (Pid, Pid)> = clients
+        .iter()
+        .map(|client| {
+            let worker = server.worker_of(client);
+            let lane = match form.kind {
+                Kind::Processes => {
+                    let pid = server.process_of(client);
+                    (pid, pid)
+                }
+                Kind::Loop if worker == "loop" => (server.pid, server.pid),
+                _ => {
+                    let task = proc::thread_named(server.pid, &worker);
+                    let task = task.unwrap_or_else(|| panic!("no {worker}"));
+                    (server.pid, task)
+                }
+            };
+            (client.address, lane)
+        })
+        .collect();
+    drop(clients);
+    let (trace, _) = stop_and_check(form, server, &file);
+    for (client, lane) in lanes {
+        for stage in trace.of(client) {
+            assert_eq!(stage.lane, lane, "{stage:?}");
+        }
+    }
+}
+
+fn the_work_before_a_reply_is_a_stage_of_the_trace(form: &Form) {
+    let file = File::new();
+    let options = "--serve until-eof --cpu-work 20000";
+    let server = traced(form, options, &file.path).room_for(2).run();
+    let mut clients = server.accepted_many(2);
+    for client in &mut clients {
+        client.send(b"hola\n");
+    }
+    for client in &mut clients {
+        client.expect(b"hola\n");
+    }
+    drop(clients);
+    let (trace, _) = stop_and_check(form, server, &file);
+    let work: Vec<_> =
+        trace.stages().filter(|stage| stage.name == "working").collect();
+    assert_eq!(work.len(), 2);
+    for stage in work {
+        assert_eq!(stage.kind, Sort::Slice, "{stage:?}");
+        assert!(stage.end - stage.start >= 20_000.0, "{stage:?}");
+    }
+}
+
+fn a_reply_that_waits_is_shown_until_it_is_taken(form: &Form) {
+    let file = File::new();
+    let server =
+        traced(form, "--serve until-eof", &file.path).room_for(2).run();
+    let (mut slow, sent) = server.stalled();
+    // Others are served meanwhile, in the same lane if there is but one.
+    let mut other = server.client();
+    let begin = now();
+    other.exchange(b"meanwhile\n");
+    let end = now();
+    slow.half_close();
+    assert_eq!(slow.receive_all().len(), sent);
+    drop(other);
+    let (trace, _) = stop_and_check(form, server, &file);
+    // The reply that filled all buffers was on its way all that time.
+    let stages = trace.of(slow.address);
+    let waited = stages
+        .iter()
+        .find(|s| s.name == "sending" && s.start < begin && s.end > end);
+    let waited = waited.unwrap_or_else(|| panic!("no wait: {stages:#?}"));
+    let sort = match form.kind {
+        Kind::Loop => Sort::Pair,
+        _ => Sort::Slice,
+    };
+    assert_eq!(waited.kind, sort, "{waited:?}");
+}
+
+fn the_reason_of_an_end_is_in_the_trace(form: &Form) {
+    let file = File::new();
+    let options = "--serve until-eof --idle-timeout 1";
+    let server = traced(form, options, &file.path).room_for(3).run();
+    let mut ordinary = server.accepted();
+    ordinary.half_close();
+    ordinary.expect_end();
+    let mut idle = server.accepted();
+    let reset = server.accepted();
+    let reset_address = reset.address;
+    reset.reset();
+    idle.expect_end();
+    let stopped = server.accepted();
+    let (trace, _) = stop_and_check(form, server, &file);
+    let reason = |client| {
+        let stages = trace.of(client);
+        stages.last().and_then(|stage| stage.reason.clone())
+    };
+    assert_eq!(reason(ordinary.address), None);
+    assert_eq!(reason(idle.address).as_deref(), Some("idle for 1 s"));
+    let why = reason(reset_address);
+    assert_eq!(why.as_deref(), Some("connection reset by peer"));
+    let why = reason(stopped.address);
+    assert_eq!(why.as_deref(), Some("server stopping"));
+}
+
+fn a_second_run_goes_on_in_the_same_trace(form: &Form) {
+    let file = File::new();
+    let mut before = String::new();
+    for run in 1..=2 {
+        let server = traced(form, "--serve once", &file.path).run();
+        let mut client = server.client();
+        client.exchange(b"hola\n");
+        client.half_close();
+        client.expect_end();
+        server.stop();
+        let text = file.text();
+        assert!(text.starts_with("[\n"), "{text}");
+        let more = text.strip_prefix(&before);
+        let more = more.unwrap_or_else(|| panic!("{before}\nbecame\n{text}"));
+        assert_eq!(more.contains("[\n"), run == 1, "{more}");
+        assert_eq!(Trace::parse(&text).clients().len(), run);
+        before = text;
+    }
+}
+
+fn lines_of_many_clients_in_a_trace_are_whole(form: &Form) {
+    const CLIENTS: usize = 8;
+    let file = File::new();
+    let server =
+        traced(form, "--serve until-eof", &file.path).room_for(CLIENTS).run();
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let mut client = server.client();
+                for _ in 0..20 {
+                    client.exchange(b"hola\n");
+                }
+                client.half_close();
+                client.expect_end();
+            });
+        }
+    });
+    let (trace, _) = stop_and_check(form, server, &file);
+    assert_eq!(trace.clients().len(), CLIENTS);
+}
+
+fn a_trace_that_cannot_be_opened_prevents_the_start(form: &Form) {
+    let file = File::new();
+    let folder = file.path.parent().expect("it is in a folder");
+    for path in [&folder.join("nowhere/trace"), folder] {
+        let shown = path.display().to_string();
+        let mut told = Vec::new();
+        for language in ["en", "es"] {
+            let options = format!("--language {language}");
+            let ended = traced(form, &options, path).end();
+            assert_eq!(ended.status, 1, "{ended:?}");
+            assert!(ended.stdout.is_empty(), "{ended:?}");
+            assert_eq!(ended.stderr.len(), 1, "one line: {ended:?}");
+            let line = ended.stderr[0].clone();
+            assert!(line.contains(&shown), "no {shown:?} in {line:?}");
+            told.push(line);
+        }
+        assert_ne!(told[0], told[1]);
+    }
+}
+
+fn a_trace_that_cannot_be_written_stops_nothing(form: &Form) {
+    let options = "--serve until-eof";
+    let server = traced(form, options, Path::new("/dev/full")).run();
+    for _ in 0..5 {
+        let mut client = server.client();
+        client.exchange(b"hola\n");
+        client.half_close();
+        client.expect_end();
+    }
+    proc::assert_idle(server.pid, "a full disk");
+    // Without a word about it, or a gap in what is printed.
+    assert_eq!(server.stop().totals.clients, 5);
+}
+
+fn the_trace_has_its_variable(form: &Form) {
+    let file = File::new();
+    let path = file.path.display().to_string();
+    let server = form.start("").env("ECHO_TRACE", &path).run();
+    let client = server.accepted();
+    // At once: who looks at the file meanwhile finds it there.
+    until("the trace has begun", || {
+        let all = Trace::parse(&file.text()).clients();
+        (all == [client.address]).then_some(())
+    });
+    drop(client);
+    stop_and_check(form, server, &file);
+}

@@ -1,0 +1,321 @@
+//! `--workers N`: threads, processes or loops that exist before the first
+//! client; and what becomes of one that dies.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal::SIGKILL;
+use nix::unistd::Pid;
+
+use crate::case::{Case, Need, blocks, case, has_workers, loops, pool_of};
+use crate::{Form, Kind};
+use probe::client::Client;
+use probe::proc;
+use probe::server::Server;
+use probe::strace::{ACCEPT, Strace, Target, Traced, WAIT};
+use probe::transcript::Line;
+use probe::wait::until;
+
+pub const CASES: &[Case] = &[
+    case!(no_workers_at_all_are_a_usage_error),
+    case!(the_workers_exist_before_the_first_client).only(has_workers),
+    case!(nobody_is_served_before_the_first_line)
+        .only(has_workers)
+        .needs(&[Need::Strace]),
+    case!(the_workers_serve_in_turn_and_no_others_come).only(has_workers),
+    case!(as_many_are_served_as_there_are_workers).only(pool),
+    case!(the_limit_holds_for_all_loops_together).only(loops),
+    case!(the_number_of_workers_has_its_variable).only(has_workers),
+    case!(workers_without_a_client_end_soon_after_a_killed_server)
+        .timed()
+        .only(|s| pool_of(s, Kind::Processes)),
+    case!(a_panic_is_told_and_harms_nobody_else)
+        .only(blocks)
+        .needs(&[Need::Strace]),
+    case!(a_mistake_in_the_program_ends_it)
+        .only(has_workers)
+        .needs(&[Need::Strace]),
+];
+
+fn pool(form: &Form) -> bool {
+    pool_of(form, Kind::Threads) || pool_of(form, Kind::Processes)
+}
+
+/// The ids of the workers of a server: of threads by their names, which each
+/// gives itself when it begins.
+fn workers(server: &Server, kind: Kind, number: usize) -> BTreeSet<Pid> {
+    until("each worker has begun", || {
+        let found = workers_so_far(server, kind, number);
+        (found.len() == number).then_some(found)
+    })
+}
+
+/// Those of them that there are.
+fn workers_so_far(server: &Server, kind: Kind, number: usize) -> BTreeSet<Pid> {
+    let name = match kind {
+        Kind::Processes => {
+            return proc::children(server.pid).into_iter().collect();
+        }
+        Kind::Threads => "thread",
+        Kind::Loop => "loop",
+    };
+    (1..=number)
+        .filter_map(|n| proc::thread_named(server.pid, &format!("{name} {n}")))
+        .collect()
+}
+
+fn no_workers_at_all_are_a_usage_error(form: &Form) {
+    // In whatever form this is run: here it says itself how many there are.
+    let plain = Form { workers: None, ..*form };
+    for wrong in ["--workers 0", "--workers -1", "--workers all", "--workers"] {
+        let ended = plain.start(wrong).no_port().end();
+        assert_eq!(ended.status, 2, "{wrong}: {ended:?}");
+        assert!(ended.stdout.is_empty(), "{wrong}: {ended:?}");
+        assert!(!ended.stderr.is_empty(), "{wrong}: no word about it");
+    }
+    let ended = plain.start("").env("ECHO_WORKERS", "0").end();
+    assert_eq!(ended.status, 2, "{ended:?}");
+}
+
+fn the_workers_exist_before_the_first_client(form: &Form) {
+    for number in [1, 5] {
+        let server = form.start("").workers(number).run();
+        // The first line has just come, and nobody else.
+        match form.kind {
+            Kind::Processes => assert_eq!(server.children().len(), number),
+            // And the one that waits for signals.
+            _ => assert_eq!(server.threads(), number + 1),
+        }
+        server.stop();
+    }
+}
+
+fn nobody_is_served_before_the_first_line(form: &Form) {
+    let own = proc::own_address();
+    // The first write of all is held for a while, that of the first line. By
+    // then the socket listens; what matters is who accepts meanwhile.
+    let hold = "inject=write:delay_enter=400ms:when=1";
+    let start = form.start("--serve until-eof").on(own, 20_001);
+    let traced = thread::scope(|scope| {
+        let eager = scope.spawn(|| {
+            let mut client = until("somebody listens", || {
+                Client::try_connect((own, 20_001).into()).ok()
+            });
+            client.exchange(b"hola\n");
+        });
+        let calls = format!("write,{ACCEPT}");
+        let traced = Traced::with(start, &calls, &["-e", hold]);
+        eager.join().expect("the client is served");
+        traced
+    });
+    let calls = traced.calls();
+    let lines: Vec<&str> = calls.lines().collect();
+    let place = |what: &dyn Fn(&str) -> bool| {
+        let found = lines.iter().position(|line| what(line));
+        found.unwrap_or_else(|| panic!("never: {calls}"))
+    };
+    let mut written = place(&|line| line.contains(" listening on "));
+    if lines[written].contains("unfinished") {
+        // Others have done something before the kernel was done with it.
+        let (pid, _) = lines[written].split_once(' ').unwrap_or_default();
+        written = place(&|line| {
+            line.starts_with(pid) && line.contains("write resumed")
+        });
+    }
+    let accepted = place(&|line| line.contains(" accept"));
+    assert!(written < accepted, "{calls}");
+    // Not the diagnostics: strace adds its own when calls are held.
+    traced.server.stop_unchecked();
+}
+
+fn the_workers_serve_in_turn_and_no_others_come(form: &Form) {
+    let server = form.start("--serve once").workers(2).run();
+    let before = workers(&server, form.kind, 2);
+    let threads = server.threads();
+    for _ in 0..12 {
+        let mut client = server.client();
+        client.exchange(b"hola\n");
+        client.expect_end();
+    }
+    assert_eq!(workers(&server, form.kind, 2), before);
+    assert_eq!(server.threads(), threads);
+    let transcript = server.stop();
+    // Each has served several, and each line says which one it was.
+    let by: BTreeSet<&str> = transcript.events().map(|(who, ..)| who).collect();
+    let names: BTreeSet<String> = match form.kind {
+        Kind::Threads => ["thread 1", "thread 2"].map(String::from).into(),
+        Kind::Loop => ["loop 1", "loop 2"].map(String::from).into(),
+        Kind::Processes => {
+            before.iter().map(|pid| format!("process {pid}")).collect()
+        }
+    };
+    assert!(by.iter().all(|who| names.contains(*who)), "{by:?}");
+    assert_eq!(transcript.totals.clients, 12);
+}
+
+fn as_many_are_served_as_there_are_workers(form: &Form) {
+    // Whether more or fewer are asked for.
+    for most in [1, 100] {
+        let options = format!("--serve until-eof --max-clients {most}");
+        let server = form.start(&options).workers(3).run();
+        let mut inside = server.accepted_many(3);
+        let mut fourth = server.client();
+        fourth.send(b"fourth");
+        fourth.expect_silence();
+        for client in &mut inside {
+            client.exchange(b"I am served\n");
+        }
+        assert_eq!(server.count("  connected"), 3);
+        drop(inside.pop());
+        fourth.expect(b"fourth");
+        drop((inside, fourth));
+        assert_eq!(server.stop().totals.clients, 4);
+    }
+}
+
+fn the_limit_holds_for_all_loops_together(form: &Form) {
+    // More loops than places; and more places than loops.
+    for (workers, most) in [(4, 2), (2, 5)] {
+        let options = format!("--serve until-eof --max-clients {most}");
+        let server = form.start(&options).workers(workers).run();
+        let mut inside = server.accepted_many(most);
+        let mut waiting: Vec<Client> =
+            (0..workers).map(|_| server.client()).collect();
+        for client in &mut waiting {
+            client.send(b"hola\n");
+            client.half_close();
+        }
+        // Whichever loop would have to take it.
+        for client in &waiting {
+            client.expect_silence();
+        }
+        for client in &mut inside {
+            client.exchange(b"I am served\n");
+        }
+        assert_eq!(server.count("  connected"), most);
+        drop(inside.pop());
+        for client in &mut waiting {
+            client.expect(b"hola\n");
+            client.expect_end();
+        }
+        drop(inside);
+        let totals = server.stop().totals;
+        assert_eq!(totals.clients, (most + workers) as u64);
+    }
+}
+
+fn the_number_of_workers_has_its_variable(form: &Form) {
+    let plain = Form { workers: None, ..*form };
+    let server = plain.start("").env("ECHO_WORKERS", "3").run();
+    assert_eq!(workers(&server, form.kind, 3).len(), 3);
+    server.stop();
+}
+
+fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
+    // A busy machine may take its time; not each of three times.
+    let mut attempts = (0..3).map(|_| {
+        let server = form.start("--serve until-eof").workers(6).run();
+        let mut client = server.client();
+        client.exchange(b"before\n");
+        let serving = server.process_of(&client);
+        let mut idle = proc::children(server.pid);
+        idle.retain(|&worker| worker != serving);
+        assert_eq!(idle.len(), 5);
+        server.signal(SIGKILL);
+        let begin = Instant::now();
+        until("the workers without a client have ended", || {
+            idle.iter().all(|&pid| proc::is_gone(pid)).then_some(())
+        });
+        let taken = begin.elapsed();
+        // The one that serves is in no hurry.
+        client.exchange(b"after\n");
+        client.half_close();
+        client.expect_end();
+        until("none is left", || {
+            proc::living(server.group()).is_empty().then_some(())
+        });
+        taken
+    });
+    let bound = Duration::from_secs(3);
+    assert!(attempts.any(|taken| taken < bound), "too long");
+}
+
+fn a_panic_is_told_and_harms_nobody_else(form: &Form) {
+    let server = form.start("--serve until-eof").room_for(2).run();
+    let mut other = server.accepted();
+    other.exchange(b"before\n");
+    let mut client = server.accepted();
+    client.exchange(b"hola\n");
+    let worker = server.worker_of(&client);
+    let task = match form.kind {
+        Kind::Processes => Some(server.process_of(&client)),
+        _ => proc::thread_named(server.pid, &worker),
+    };
+    let task = task.unwrap_or_else(|| panic!("{worker} is not to be found"));
+    // More bytes than there is room for: any program that believes this
+    // reads past its buffer, and Rust has it panic instead.
+    let fault = ["-e", "inject=recvfrom:retval=5000:when=1"].map(String::from);
+    let strace = Strace::attach(Target::Thread(task), &fault);
+    let strace = strace.unwrap_or_else(|text| panic!("{text}"));
+    // Attaching has interrupted its wait; these bytes bring the next call.
+    client.send(b"x");
+    client.expect_any_end();
+    let end = match form.kind {
+        Kind::Processes => "  died: exit status 101",
+        _ => "  closed: its thread panicked",
+    };
+    server.wait_count(end, 1);
+    let lines = server.stdout.so_far();
+    let own = |line: &&String| line.starts_with(&worker) && line.ends_with(end);
+    assert_eq!(lines.iter().filter(own).count(), 1, "{worker}: {lines:#?}");
+    strace.detach().unwrap_or_else(|text| panic!("{text}"));
+    other.exchange(b"after\n");
+    // As many as before are served at a time, those of a pool too.
+    let more = form.workers.unwrap_or(3).max(2) - 1;
+    let mut next = server.accepted_many(more);
+    for client in &mut next {
+        client.exchange(b"and the next\n");
+    }
+    drop((other, next));
+    let ended = server.stop_unchecked();
+    // All that was sent is counted; and of what it received at least that.
+    // (The lie was believed by whoever counted it.)
+    let last = ended.stdout.last().map(String::as_str).unwrap_or_default();
+    let Some(Line::Stopped(totals)) = Line::parse(form.kind, last) else {
+        panic!("{ended:?}")
+    };
+    assert_eq!(totals.clients, 2 + more as u64);
+    let others = 7 + 6 + 13 * more as u64;
+    // Of the one that died, what it could still tell.
+    assert!((others..=others + 5).contains(&totals.sent), "{totals:?}");
+    assert!(totals.received >= others, "{totals:?}");
+    // The message of the panic, and nothing about anybody else.
+    let panics = ended.stderr.iter().filter(|line| line.contains(" panicked "));
+    assert_eq!(panics.count(), 1, "{ended:?}");
+}
+
+/// Where one thread or process only waits while the others accept, its wait
+/// is beyond the matrix: nothing interrupts it before the stop.
+fn a_mistake_in_the_program_ends_it(form: &Form) {
+    // Not the first one: by it the runtime looks at the standard streams.
+    let start = form.start("--serve until-eof");
+    let traced = Traced::run(start, WAIT, "error=EFAULT:when=2+");
+    let server = &traced.server;
+    // Clients wake it, however far they come.
+    until("it has ended", || {
+        if let Ok(mut client) = Client::try_connect(server.address) {
+            let _ = client.try_send(b"hola\n");
+            let _ = client.receive(5);
+        }
+        (!server.is_running()).then_some(())
+    });
+    let status = server.wait_status();
+    // strace has the same standard error, and may have a word to say when
+    // what it traces ends.
+    let mut told = server.stderr.all();
+    told.retain(|line| !line.starts_with("strace: "));
+    assert_eq!(status, 1, "{told:?}");
+    // In however many workers it happens.
+    assert_eq!(told.len(), 1, "{told:?}");
+}

@@ -1,0 +1,77 @@
+//! The fault matrix: every system call on the path of service, every error
+//! that the outside can cause there, at its first, second and third call.
+//!
+//! `table` says what there is to try and what must come of it, `run` tries it
+//! on a real server, `census` sees to it that the table leaves nothing out,
+//! `report` writes the result down.
+
+mod balance;
+pub mod census;
+mod report;
+mod run;
+// One row of the table is one line.
+#[rustfmt::skip]
+mod table;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use libtest_mimic::Trial;
+use probe::Outcome;
+
+use crate::case::Need;
+use crate::{forms, runner};
+use table::{Case, MISTAKES, TABLE, cases, slice};
+
+/// A case and what it has come to.
+#[derive(Debug)]
+struct Result {
+    case: Case,
+    /// Whether the server has survived, and if not, what was seen.
+    outcome: Outcome,
+}
+
+/// What has been run so far.
+static RESULTS: Mutex<Vec<Result>> = Mutex::new(Vec::new());
+
+/// Every case of the matrix as a trial. Those of the daily slice are run
+/// always, the others with `--include-ignored`.
+#[must_use]
+pub fn trials() -> Vec<Trial> {
+    let all = || [cases(TABLE), cases(MISTAKES)].concat();
+    let name = |case: &Case| case.to_string();
+    let daily: BTreeSet<_> = slice(all()).iter().map(name).collect();
+    let chosen: Vec<_> = forms::chosen().collect();
+    let trials = all().into_iter().filter(|case| chosen.contains(&case.form));
+    let trials = trials.map(|case| {
+        let name = case.to_string();
+        let ignored = !daily.contains(&name);
+        let trial = runner::trial(name, &[Need::Strace], move || {
+            let outcome = run::run(&case);
+            let mut results =
+                RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
+            results.push(Result { case, outcome: outcome.clone() });
+            outcome
+        });
+        trial.with_ignored_flag(ignored)
+    });
+    trials.collect()
+}
+
+/// Writes `docs/faults.md`, if every case of the matrix has been run.
+///
+/// # Errors
+///
+/// Those of writing a file.
+pub fn publish() -> io::Result<()> {
+    let results = RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let all = cases(TABLE).len() + cases(MISTAKES).len();
+    if results.len() == all { report::write(&results) } else { Ok(()) }
+}
+
+/// The names of the rows.
+#[cfg(test)]
+pub(crate) fn rows() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().chain(MISTAKES).map(|row| row.name)
+}

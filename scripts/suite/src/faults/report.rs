@@ -1,0 +1,163 @@
+//! The page that shows the result: written by the run, checked by a test.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::process::Command;
+
+use crate::faults::Result;
+use crate::faults::census::EXEMPT;
+use crate::faults::table::{Case, MISTAKES, Row, TABLE, cases};
+use crate::forms::FORMS;
+use probe::strace;
+
+/// Where the page is.
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/faults.md");
+
+/// The lines of a table: one for each call of each form, with what survived.
+fn lines(
+    table: &'static [Row],
+    survived: impl Fn(&Case) -> bool,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut cases = cases(table).into_iter().peekable();
+    while let Some(first) = cases.next() {
+        let same = |case: &Case| {
+            (case.form, case.row.name) == (first.form, first.row.name)
+        };
+        let mut errnos = vec![first.errno];
+        let mut whens = vec![first.when];
+        let (mut all, mut well) = (1, u32::from(survived(&first)));
+        while let Some(case) = cases.next_if(same) {
+            if !errnos.contains(&case.errno) {
+                errnos.push(case.errno);
+            }
+            if !whens.contains(&case.when) {
+                whens.push(case.when);
+            }
+            all += 1;
+            well += u32::from(survived(&case));
+        }
+        let whens: Vec<_> = whens.iter().map(u32::to_string).collect();
+        lines.push(format!(
+            "| {} | {} | {} | {} | {all} | {well} |",
+            first.form.name,
+            first.row.name,
+            errnos.join(" "),
+            whens.join(" "),
+        ));
+    }
+    lines
+}
+
+/// The whole page.
+fn page(results: &[Result]) -> String {
+    let survived = |case: &Case| {
+        let name = case.to_string();
+        results.iter().any(|result| {
+            result.case.row.fatal == case.row.fatal
+                && result.case.to_string() == name
+                && result.outcome.is_ok()
+        })
+    };
+    let date = Command::new("date").arg("+%Y-%m-%d").output();
+    let date = date.map(|output| output.stdout).unwrap_or_default();
+    let date = String::from_utf8_lossy(&date);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease");
+    let kernel = kernel.unwrap_or_default();
+    let mut page = String::new();
+    let count = |fatal: bool| {
+        let group = results.iter().filter(|r| r.case.row.fatal == fatal);
+        let well = group.clone().filter(|result| result.outcome.is_ok());
+        (group.count(), well.count())
+    };
+    let ((all, well), (fatal, fatal_well)) = (count(false), count(true));
+    let _ = write!(
+        page,
+        "# What the servers survive\n\
+        \n\
+        Written by `cargo test -p suite --test faults -- \
+        --include-ignored`: do not edit. Last run: {}, Linux {}, strace {}.\n\
+        \n\
+        **{well} of {all}** injected faults survived; **{fatal_well} of \
+        {fatal}** mistakes ended the program as they should.\n\
+        \n\
+        In each case one system call of one thread fails, at the call whose \
+        number is given (counted from the moment when strace is attached: \
+        the server listens and has clients in service), with an error that \
+        its manual page says the outside can cause. Survived means: the \
+        clients in service noticed nothing, except the one whose own call \
+        failed where that cannot be hidden from it; a polite client who came \
+        afterwards was served exactly; every line of every client was \
+        printed; the totals were exact; no descriptor, thread, child or \
+        zombie was left over; no processor time was used once all was \
+        quiet; standard error had one line where one was due; the stop was \
+        orderly and quick.\n\
+        \n\
+        ## The forms\n\
+        \n\
+        | form | command |\n| --- | --- |\n",
+        date.trim(),
+        kernel.trim(),
+        strace::version().unwrap_or("none"),
+    );
+    for form in &FORMS {
+        let _ = writeln!(page, "| {} | `{}` |", form.name, form.command());
+    }
+    page += "\n## Faults from outside\n\n";
+    table(&mut page, &lines(TABLE, survived));
+    page += "\n## Mistakes in the program\n\n\
+        They end it, with status 1 and one line, and leave no child behind.\
+        \n\n";
+    table(&mut page, &lines(MISTAKES, survived));
+    page += "\n## Calls on the path of service that no case needs\n\n\
+        | call | why |\n| --- | --- |\n";
+    for (call, reason) in EXEMPT {
+        let _ = writeln!(page, "| {call} | {reason} |");
+    }
+    page
+}
+
+/// Appends lines, with their heads.
+fn table(page: &mut String, lines: &[String]) {
+    *page += "| form | call | errors | at call | cases | survived |\n\
+        | --- | --- | --- | --- | ---: | ---: |\n";
+    for line in lines {
+        let _ = writeln!(page, "{line}");
+    }
+}
+
+/// Writes the page.
+pub fn write(results: &[Result]) -> io::Result<()> {
+    fs::write(PAGE, page(results))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_shows_this_table_and_that_all_has_survived() {
+        let page = fs::read_to_string(PAGE).unwrap();
+        let shown: Vec<_> = page
+            .lines()
+            .filter(|line| line.matches(" | ").count() == 5)
+            .filter(|line| !line.starts_with("| form") && !line.contains("---"))
+            .collect();
+        let due: Vec<_> =
+            [lines(TABLE, |_| true), lines(MISTAKES, |_| true)].concat();
+        assert_eq!(shown, due, "run the whole matrix");
+        for (call, reason) in EXEMPT {
+            assert!(page.contains(&format!("| {call} | {reason} |")));
+        }
+    }
+
+    #[test]
+    fn every_case_has_a_name_of_its_own() {
+        let all = [cases(TABLE), cases(MISTAKES)].concat();
+        let mut names: Vec<_> = all.iter().map(ToString::to_string).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), all.len());
+    }
+}

@@ -1,0 +1,431 @@
+//! What there is to try, and what must come of it.
+
+use std::fmt;
+
+use crate::forms::{FORMS, Form};
+
+use Drive::{
+    Complain, Crowd, Flood, Kill, Leave, Once, SlowStop, Spell, Stop, Talk, Visit,
+};
+use Harm::{Nobody, One, Perhaps};
+use Pipe::{Output, Reports, Signal};
+use Whom::{Door, Main, Victim};
+
+
+/// Which thread or process of a server has its call fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// The one that will accept the next client.
+    Door,
+    /// The one that serves the victim.
+    Victim,
+    /// The first thread of the server.
+    Main,
+}
+
+/// What the clients do, again and again, until the call has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drive {
+    /// A client comes, talks and leaves; then the next.
+    Visit,
+    /// Clients come and stay.
+    Crowd,
+    /// The call fails not once but for a while, and a client comes meanwhile.
+    Spell,
+    /// The victim sends one message after the other.
+    Talk,
+    /// The victim says goodbye.
+    Leave,
+    /// The victim sends more and more, and reads only then.
+    Flood,
+    /// A victim is served by `--serve once`; then the next.
+    Once,
+    /// A client comes whom accept(2) fails first: the server complains.
+    Complain,
+    /// A worker is killed.
+    Kill,
+    /// The server is asked to stop.
+    Stop,
+    /// The same while a client is slow to take its replies.
+    SlowStop,
+}
+
+/// One of the pipes of a server, for calls that mean something else on
+/// another descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pipe {
+    /// Its standard output.
+    Output,
+    /// By which a signal wakes the server.
+    Signal,
+    /// By which the processes report to the server.
+    Reports,
+}
+
+/// What a fault may do to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harm {
+    /// Nobody notices anything.
+    Nobody,
+    /// Exactly one client is closed before its time.
+    One,
+    /// At most one is.
+    Perhaps,
+}
+
+/// What the server says about a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// Nothing on standard error.
+    None,
+    /// One line on standard error.
+    One,
+    /// One line on standard error, or nothing.
+    Perhaps,
+    /// Nothing on standard error, and one line of standard output is lost.
+    Lost,
+}
+
+/// Errors that must come to the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// Their names.
+    pub errnos: &'static [&'static str],
+    /// What becomes of the clients.
+    pub harm: Harm,
+    /// What is said.
+    pub words: Words,
+}
+
+/// A call in some forms.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name here, where the call alone does not say enough.
+    pub name: &'static str,
+    /// The system call.
+    pub call: &'static str,
+    /// The pipe that it must be about.
+    pub pipe: Option<Pipe>,
+    /// Whose call it is.
+    pub whom: Whom,
+    /// What makes it happen.
+    pub drive: Drive,
+    /// At which of the calls it fails.
+    pub whens: &'static [u32],
+    /// How.
+    pub faults: &'static [Fault],
+    /// Where.
+    pub forms: &'static [&'static str],
+    /// Whether the server is to end, with status 1 and one line: errors that
+    /// only a mistake in the program can cause.
+    pub fatal: bool,
+}
+
+/// One server, one call, one error, one time.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// The form of the server.
+    pub form: &'static Form,
+    /// The call.
+    pub row: &'static Row,
+    /// The error's name.
+    pub errno: &'static str,
+    /// What must come of it.
+    pub fault: &'static Fault,
+    /// At which of the calls.
+    pub when: u32,
+}
+
+/// `process::accept4/EMFILE/2`
+impl fmt::Display for Case {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        let (form, call) = (self.form.name, self.row.name);
+        write!(out, "{form}::{call}/{}/{}", self.errno, self.when)
+    }
+}
+
+impl Case {
+    /// Whether the victim is served by `--serve once`.
+    #[must_use]
+    pub fn once(&self) -> bool {
+        self.row.drive == Once
+    }
+}
+
+const fn fault(
+    harm: Harm,
+    words: Words,
+    errnos: &'static [&'static str],
+) -> Fault {
+    Fault { errnos, harm, words }
+}
+
+/// A row without a pipe, for faults from outside.
+const fn row(
+    name: &'static str,
+    call: &'static str,
+    whom: Whom,
+    drive: Drive,
+    whens: &'static [u32],
+    forms: &'static [&'static str],
+    faults: &'static [Fault],
+) -> Row {
+    Row { name, call, pipe: None, whom, drive, whens, faults, forms, fatal: false }
+}
+
+impl Row {
+    /// The same, of calls about this pipe.
+    const fn of(self, pipe: Pipe) -> Self {
+        Self { pipe: Some(pipe), ..self }
+    }
+}
+
+/// A row of errors that only a mistake in the program can cause.
+const fn mistake(
+    call: &'static str,
+    whom: Whom,
+    forms: &'static [&'static str],
+    faults: &'static [Fault],
+) -> Row {
+    let row = row(call, call, whom, Visit, &[1], forms, faults);
+    Row { fatal: true, ..row }
+}
+
+// Which forms.
+
+const THREADS: &[&str] = &["threads"];
+const CHILDREN: &[&str] = &["process"];
+const WORKERS: &[&str] = &["process-workers"];
+const EACH: &[&str] = &["threads", "process"];
+const POOL: &[&str] = &["threads-workers", "process-workers"];
+const PROCESS: &[&str] = &["process", "process-workers"];
+const SELECT: &[&str] = &["mux-select", "mux-select-workers"];
+const EPOLL: &[&str] = &["mux-epoll", "mux-epoll-workers"];
+const ONE_POLLS: &[&str] = &["threads", "process", "mux-poll"];
+const ONE_SELECTS: &[&str] = &["mux-select"];
+const POLL: &[&str] = &["threads", "process", "mux-poll", "mux-poll-workers"];
+const ALL: &[&str] = &[
+    "threads", "threads-workers", "process", "process-workers",
+    "mux-select", "mux-poll", "mux-epoll",
+    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
+];
+/// Those that complain where they accept; a worker process leaves it to the
+/// server, and its report is a row of its own.
+const TELLING: &[&str] = &[
+    "threads", "threads-workers", "process",
+    "mux-select", "mux-poll", "mux-epoll",
+    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
+];
+const BLOCKING: &[&str] =
+    &["threads", "threads-workers", "process", "process-workers"];
+const MUX: &[&str] = &[
+    "mux-select", "mux-poll", "mux-epoll",
+    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
+];
+/// Where one thread or process serves more than one client.
+const LASTING: &[&str] = &[
+    "threads-workers", "process-workers",
+    "mux-select", "mux-poll", "mux-epoll",
+    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
+];
+/// Where the first thread itself waits for the end of a stop.
+const MAIN: &[&str] = &[
+    "threads", "threads-workers", "process", "process-workers",
+    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
+];
+
+// Which errors, and what must come of them.
+
+/// A call that the server need not notice.
+const EINTR: &[Fault] = &[fault(Nobody, Words::None, &["EINTR"])];
+/// The same where the descriptor does not block.
+const AGAIN: &[Fault] = &[fault(Nobody, Words::None, &["EINTR", "EAGAIN"])];
+/// A wait that the kernel has no memory for.
+const WAIT: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR"]),
+    fault(Nobody, Words::One, &["ENOMEM"]),
+];
+/// poll(2) fails with EINVAL where the limit of open files was lowered.
+const WAIT_POLL: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR"]),
+    fault(Nobody, Words::One, &["ENOMEM", "EINVAL"]),
+];
+const SHORT: &[&str] = &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
+/// accept(2), with the network errors that it hands on, and those that some
+/// kernels return according to its manual page.
+const ACCEPT: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
+    fault(Nobody, Words::Perhaps, &[
+        "ECONNABORTED", "EPERM", "EPROTO", "ENETDOWN", "ENOPROTOOPT",
+        "EHOSTDOWN", "ENONET", "EHOSTUNREACH", "EOPNOTSUPP", "ENETUNREACH",
+        "ENOSR", "ESOCKTNOSUPPORT", "EPROTONOSUPPORT", "ETIMEDOUT",
+    ]),
+    fault(Nobody, Words::One, SHORT),
+];
+const SHORTAGE: &[Fault] = &[fault(Nobody, Words::One, SHORT)];
+const NO_ROOM: &[Fault] = &[fault(Nobody, Words::One, &["EAGAIN", "ENOMEM"])];
+const NO_MEMORY: &[Fault] = &[fault(Nobody, Words::One, &["ENOMEM"])];
+const NO_STACK: &[Fault] = &[fault(Nobody, Words::Perhaps, &["ENOMEM"])];
+/// A new thread. Where clone3(2) is missing, the C library tries clone(2).
+const CLONE3: &[Fault] = &[
+    fault(Nobody, Words::One, &["EAGAIN", "ENOMEM"]),
+    fault(Nobody, Words::None, &["ENOSYS"]),
+];
+/// recv(2), with what tcp(7) and ip(7) add.
+const RECV: &[&str] = &[
+    "ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENOMEM",
+    "ENOTCONN", "ETIMEDOUT",
+];
+/// In a blocking server EAGAIN is how the idle limit ends a call; in a loop
+/// it means that the socket was not ready after all.
+const RECEIVE_BLOCKING: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR"]),
+    fault(One, Words::None, &["EAGAIN"]),
+    fault(One, Words::None, RECV),
+];
+const RECEIVE: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
+    fault(One, Words::None, RECV),
+];
+const DRAIN: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
+    fault(Nobody, Words::None, RECV),
+];
+/// send(2), with what tcp(7) and ip(7) add.
+const SEND: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
+    fault(One, Words::None, &[
+        "EACCES", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENOBUFS",
+        "ENOMEM", "ENOTCONN", "EPERM", "EPIPE", "ETIMEDOUT",
+    ]),
+];
+const SHUTDOWN: &[Fault] = &[fault(Nobody, Words::None, &["ENOTCONN"])];
+/// No manual page names an error that the outside could cause here. Any call
+/// may find the kernel without memory, though.
+const SETSOCKOPT: &[Fault] = &[fault(Nobody, Words::None, &["ENOMEM"])];
+/// A client that cannot be watched is closed.
+const WATCH: &[Fault] = &[fault(Perhaps, Words::Perhaps, &["ENOMEM", "ENOSPC"])];
+const WATCH_REPLY: &[Fault] = &[fault(One, Words::None, &["ENOMEM"])];
+/// write(2) into whatever the user has made our output: a file, a pipe, a
+/// terminal, a socket.
+const UNWRITTEN: &[&str] =
+    &["EDQUOT", "EFBIG", "EIO", "ENOSPC", "EPERM", "EPIPE", "ECONNRESET"];
+const OUTPUT: &[Fault] = &[
+    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
+    fault(Nobody, Words::Lost, UNWRITTEN),
+];
+const ERRORS: &[Fault] = &[
+    fault(Nobody, Words::One, &["EINTR", "EAGAIN"]),
+    fault(Nobody, Words::None, UNWRITTEN),
+];
+
+// At which of the calls.
+
+const THRICE: &[u32] = &[1, 2, 3];
+const ONCE: &[u32] = &[1];
+/// Of a client that is served once, the first call receives its message, and
+/// the second drops what still comes before the close.
+const SECOND: &[u32] = &[2];
+const EVERY_SECOND: &[u32] = &[2, 4, 6];
+
+/// Every call on the path of service that can fail by no fault of ours.
+pub const TABLE: &[Row] = &[
+    row("accept4", "accept4", Door, Visit, THRICE, ALL, ACCEPT),
+    // Resources that stay away for a while: each spell is one line, and no
+    // reason to spin.
+    row("accept4-spell", "accept4", Door, Spell, ONCE, ALL, SHORTAGE),
+    row("clone3-spell", "clone3", Door, Spell, ONCE, THREADS, NO_ROOM),
+    row("clone-spell", "clone", Door, Spell, ONCE, CHILDREN, NO_ROOM),
+    row("poll-spell", "poll", Door, Spell, ONCE, ONE_POLLS, NO_MEMORY),
+    row("pselect6-spell", "pselect6", Door, Spell, ONCE, ONE_SELECTS, NO_MEMORY),
+    // Receiving, sending, and the lossless close. A thread or process that
+    // serves one client makes each call of the close once.
+    row("recvfrom", "recvfrom", Victim, Talk, THRICE, BLOCKING, RECEIVE_BLOCKING),
+    row("recvfrom", "recvfrom", Victim, Talk, THRICE, MUX, RECEIVE),
+    row("recvfrom-drain", "recvfrom", Victim, Once, SECOND, EACH, DRAIN),
+    row("recvfrom-drain", "recvfrom", Victim, Once, EVERY_SECOND, LASTING, DRAIN),
+    row("sendto", "sendto", Victim, Talk, THRICE, ALL, SEND),
+    row("shutdown", "shutdown", Victim, Once, ONCE, EACH, SHUTDOWN),
+    row("shutdown", "shutdown", Victim, Once, THRICE, LASTING, SHUTDOWN),
+    row("setsockopt", "setsockopt", Victim, Once, ONCE, EACH, SETSOCKOPT),
+    row("setsockopt", "setsockopt", Victim, Once, THRICE, POOL, SETSOCKOPT),
+    // Waiting.
+    row("poll", "poll", Door, Visit, THRICE, POLL, WAIT_POLL),
+    row("poll", "poll", Main, Visit, THRICE, WORKERS, WAIT_POLL),
+    row("poll-stop", "poll", Main, SlowStop, ONCE, MAIN, WAIT),
+    row("pselect6", "pselect6", Door, Visit, THRICE, SELECT, WAIT),
+    row("epoll_wait", "epoll_wait", Door, Visit, THRICE, EPOLL, EINTR),
+    row("epoll_ctl", "epoll_ctl", Door, Visit, THRICE, EPOLL, WATCH),
+    row("epoll_ctl-flood", "epoll_ctl", Victim, Flood, THRICE, EPOLL, WATCH_REPLY),
+    // Creating and reaping.
+    row("clone3", "clone3", Door, Visit, THRICE, THREADS, CLONE3),
+    row("mmap", "mmap", Door, Crowd, THRICE, THREADS, NO_ROOM),
+    row("mprotect", "mprotect", Door, Crowd, THRICE, THREADS, NO_STACK),
+    row("clone", "clone", Main, Visit, THRICE, CHILDREN, NO_ROOM),
+    row("clone", "clone", Main, Kill, THRICE, WORKERS, NO_ROOM),
+    row("wait4", "wait4", Main, Visit, THRICE, CHILDREN, EINTR),
+    row("wait4-worker", "wait4", Main, Kill, THRICE, WORKERS, EINTR),
+    // The pipes. Only children that end write to that of the signals; threads
+    // wake no server that has room.
+    row("write-output", "write", Victim, Talk, THRICE, ALL, OUTPUT).of(Output),
+    row("write-summary", "write", Main, Stop, ONCE, MAIN, OUTPUT).of(Output),
+    row("write-errors", "write", Door, Complain, ONCE, TELLING, ERRORS),
+    row("write-reports", "write", Victim, Leave, ONCE, CHILDREN, EINTR).of(Reports),
+    row("write-reports", "write", Door, Visit, THRICE, WORKERS, EINTR).of(Reports),
+    row("read-reports", "read", Main, Visit, THRICE, PROCESS, AGAIN).of(Reports),
+    row("read-signal", "read", Main, Visit, THRICE, CHILDREN, AGAIN).of(Signal),
+    row("read-signal-stop", "read", Main, SlowStop, ONCE, ALL, AGAIN).of(Signal),
+    row("write-signal", "write", Main, Stop, ONCE, ALL, AGAIN).of(Signal),
+];
+
+const fn wrong(errnos: &'static [&'static str]) -> Fault {
+    fault(Perhaps, Words::One, errnos)
+}
+
+/// Errors that only a mistake in the program can cause.
+pub const MISTAKES: &[Row] = &[
+    mistake("accept4", Door, ALL, &[wrong(&["EBADF", "EFAULT", "EINVAL", "ENOTSOCK"])]),
+    mistake("poll", Door, POLL, &[wrong(&["EFAULT"])]),
+    mistake("poll", Main, WORKERS, &[wrong(&["EFAULT"])]),
+    mistake("pselect6", Door, SELECT, &[wrong(&["EBADF", "EINVAL"])]),
+    mistake("epoll_wait", Door, EPOLL, &[wrong(&["EBADF", "EFAULT", "EINVAL"])]),
+    mistake("ioctl", Door, MUX, &[wrong(&["EBADF", "EFAULT", "EINVAL", "ENOTTY"])]),
+];
+
+/// All cases of a table, in its order, form by form.
+#[must_use]
+pub fn cases(table: &'static [Row]) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for form in &FORMS {
+        let rows = table.iter().filter(|row| row.forms.contains(&form.name));
+        for row in rows {
+            for fault in row.faults {
+                for errno in fault.errnos {
+                    for &when in row.whens {
+                        cases.push(Case { form, row, errno, fault, when });
+                    }
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// A slice of it for every day: of each call in each form one case, another
+/// error and another time in each.
+#[must_use]
+pub fn slice(cases: Vec<Case>) -> Vec<Case> {
+    let mut slice = Vec::new();
+    let mut cases = cases.into_iter().peekable();
+    while let Some(first) = cases.peek().copied() {
+        let same = |case: &Case| {
+            (case.form, case.row.name) == (first.form, first.row.name)
+        };
+        let mut group = Vec::new();
+        while let Some(case) = cases.next_if(same) {
+            group.push(case);
+        }
+        slice.push(group[7 * slice.len() % group.len()]);
+    }
+    slice
+}

@@ -1,0 +1,158 @@
+//! The ten forms of the three servers, and their programs.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use probe::Kind::{self, Loop, Processes, Threads};
+use probe::Outcome;
+use probe::server::Server;
+use probe::start::Start;
+
+/// One form of a server: the options that all its tests are run with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// The first part of the names of its tests.
+    pub name: &'static str,
+    /// The server.
+    pub kind: Kind,
+    /// What makes this form of it, separated by spaces; nothing for the
+    /// program as it is.
+    pub options: &'static str,
+    /// How many workers exist before the first client. Of threads and
+    /// processes this number, not `--max-clients`, is how many clients are
+    /// served at a time.
+    pub workers: Option<usize>,
+}
+
+/// All forms. The pools have three workers, so that all can be kept busy.
+pub const FORMS: [Form; 10] = [
+    form("threads", Threads, "", None),
+    form("threads-workers", Threads, "", Some(3)),
+    form("process", Processes, "", None),
+    form("process-workers", Processes, "", Some(3)),
+    form("mux-select", Loop, "--backend select", None),
+    form("mux-poll", Loop, "--backend poll", None),
+    form("mux-epoll", Loop, "--backend epoll", None),
+    form("mux-select-workers", Loop, "--backend select", Some(2)),
+    form("mux-poll-workers", Loop, "--backend poll", Some(2)),
+    form("mux-epoll-workers", Loop, "--backend epoll", Some(2)),
+];
+
+const fn form(
+    name: &'static str,
+    kind: Kind,
+    options: &'static str,
+    workers: Option<usize>,
+) -> Form {
+    Form { name, kind, options, workers }
+}
+
+/// The forms that are to be tested: all, or those that `SUITE_FORMS` names,
+/// separated by commas.
+pub fn chosen() -> impl Iterator<Item = &'static Form> {
+    let names = env::var("SUITE_FORMS").ok();
+    FORMS.iter().filter(move |form| {
+        let mut names = names.iter().flat_map(|names| names.split(','));
+        names.clone().next().is_none() || names.any(|name| name == form.name)
+    })
+}
+
+/// How a server has divided its work among threads or processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approach {
+    /// A thread or a process is created for each client.
+    Each,
+    /// Threads or processes wait for clients.
+    Pool,
+    /// One loop serves all.
+    Loop,
+    /// Several loops share all.
+    Loops,
+}
+
+impl Form {
+    /// How it divides its work.
+    #[must_use]
+    pub fn approach(&self) -> Approach {
+        match (self.kind, self.workers) {
+            (Loop, None) => Approach::Loop,
+            (Loop, Some(_)) => Approach::Loops,
+            (_, None) => Approach::Each,
+            (_, Some(_)) => Approach::Pool,
+        }
+    }
+
+    /// As one would type it.
+    #[must_use]
+    pub fn command(&self) -> String {
+        let workers = self.workers.map(|n| format!("--workers {n}"));
+        let words = [self.kind.program(), self.options];
+        let words = words.into_iter().map(str::to_owned).chain(workers);
+        words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Prepares a start with these options, separated by spaces, on a free
+    /// port.
+    #[must_use]
+    pub fn start(&self, options: &str) -> Start {
+        let program = program(self.kind.program());
+        let start = Start::new(&program, self.kind, self.workers);
+        start.options(self.options).options(options)
+    }
+
+    /// Starts a server with these options and waits until it listens.
+    #[must_use]
+    pub fn run(&self, options: &str) -> Server {
+        self.start(options).run()
+    }
+}
+
+/// Starts a server in this form, with more options, on a free port.
+///
+/// # Errors
+///
+/// When it does not say that it listens.
+pub fn start(form: &Form, options: &str) -> Outcome<Server> {
+    form.start(options).try_run()
+}
+
+/// A server's program. It is where the tests' own programs are, since it was
+/// built like them.
+fn program(name: &str) -> PathBuf {
+    directory().join(name)
+}
+
+/// Where cargo puts programs: `target/debug`, of a test in
+/// `target/debug/deps`.
+fn directory() -> PathBuf {
+    let here = env::current_exe().expect("a program knows where it is");
+    here.ancestors().nth(2).expect("a test is in deps").to_owned()
+}
+
+/// Builds the servers like this program was built: cargo hands the programs
+/// of a package to the tests of that package only.
+///
+/// # Panics
+///
+/// When they cannot be built.
+pub fn build() {
+    let target = directory();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args(["build", "--quiet"])
+        .args(["-p", "threads-server"])
+        .args(["-p", "process-server"])
+        .args(["-p", "mux-server"])
+        .arg("--manifest-path")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .stdin(Stdio::null());
+    if let Some(parent) = target.parent() {
+        cargo.arg("--target-dir").arg(parent);
+    }
+    if target.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let status = cargo.status().expect("cargo can be started");
+    assert!(status.success(), "the servers do not build");
+}

@@ -1,0 +1,323 @@
+//! Too little of something: descriptors, threads, processes, memory. Two hundred
+//! clients who all come at once are all served in the end.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::{self, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use probe::Kind;
+use probe::transcript::Totals;
+
+use crate::case::{Case, Need, case, creates_for_each};
+use crate::client::Client;
+use crate::forms::{Approach, Form, start};
+use crate::harness::{MOMENT, Outcome, demand, proc, until};
+use crate::hostile::be_polite;
+use probe::server::Server;
+use probe::strace::{Strace, Target};
+
+/// How many clients come.
+const CLIENTS: usize = 200;
+
+/// How many more descriptors, threads or processes there are than the server
+/// has anyway.
+const SPARE: usize = 16;
+
+/// What a server may use of the processor for all of them, in a debug build.
+const PROCESSOR_TIME: Duration = Duration::from_secs(2);
+
+/// After so long without a shortage the next one is another spell.
+const SPELL_ENDS: Duration = Duration::from_secs(2);
+
+/// What there is too little of: descriptors run out everywhere, threads and
+/// processes where they are created while clients come, and memory where each
+/// of these takes a stack of megabytes.
+pub const CASES: &[Case] = &[
+    case!(two_hundred_clients_are_served_with_too_few_descriptors -> Outcome)
+        .slow(),
+    case!(two_hundred_clients_are_served_with_too_few_tasks -> Outcome)
+        .only(creates_for_each)
+        .needs(&[Need::TaskLimit])
+        .slow(),
+    case!(a_worker_is_replaced_once_there_is_room_for_it -> Outcome)
+        .only(|form| form.name == "process-workers")
+        .needs(&[Need::ControlGroup])
+        .slow(),
+    case!(two_hundred_clients_are_served_with_no_room_for_stacks -> Outcome)
+        .only(|form| form.name == "threads")
+        .needs(&[Need::Prlimit])
+        .slow(),
+    case!(a_new_thread_that_finds_no_memory_serves_its_client -> Outcome)
+        .only(|form| form.name == "threads")
+        .needs(&[Need::Strace]),
+];
+
+/// Too few descriptors.
+fn two_hundred_clients_are_served_with_too_few_descriptors(
+    form: &Form,
+) -> Outcome {
+    // How many it needs for itself shows one that has enough.
+    let server = start(form, "")?;
+    proc::settled(server.pid)?;
+    let tree = proc::tree(server.pid).into_iter();
+    let own = tree.map(|pid| proc::descriptors(pid).len()).max();
+    drop(server);
+    let limit = own.unwrap_or(0) + SPARE;
+    let server = form
+        .start("--serve until-eof")
+        .under(&format!("prlimit --nofile={limit}"))
+        .try_run()?;
+    // A process for each client, and a worker, holds one client's descriptor:
+    // these never run out.
+    let runs_out =
+        form.approach() != Approach::Pool && form.kind != Kind::Processes;
+    siege(&server, if runs_out { 2 } else { 0 })
+}
+
+/// Too few threads or processes.
+fn two_hundred_clients_are_served_with_too_few_tasks(form: &Form) -> Outcome {
+    let server = start(form, "--serve until-eof")?;
+    proc::settled(server.pid)?;
+    let Some(group) = Group::new(server.pid) else {
+        let call =
+            if form.kind == Kind::Processes { "clone" } else { "clone3" };
+        let inject = format!("--inject={call}:error=EAGAIN:when=3..20");
+        let trace = format!("--trace={call}");
+        let target = Target::Thread(server.pid);
+        let strace = Strace::attach(target, &[inject, trace])?;
+        siege(&server, 1)?;
+        return strace.detach().map(drop);
+    };
+    group.limit(group.current()? + SPARE)?;
+    siege(&server, 2)
+}
+
+/// Too little memory for stacks.
+fn two_hundred_clients_are_served_with_no_room_for_stacks(
+    form: &Form,
+) -> Outcome {
+    let server = start(form, "--serve until-eof")?;
+    proc::settled(server.pid)?;
+    let size = proc::address_space(server.pid)
+        .ok_or("its address space is not to be had")?;
+    // A stack of the standard library's, and its guard page. What is left
+    // over is too little for one more, and enough for everything else.
+    let stack = (2 << 20) + 4096;
+    server.limit("as", size + SPARE as u64 * stack + (1 << 20));
+    siege(&server, 2)
+}
+
+/// The C library wants some memory of its own in each new thread, and can do
+/// without; the standard library must not want any.
+fn a_new_thread_that_finds_no_memory_serves_its_client(form: &Form) -> Outcome {
+    for call in ["mmap", "mprotect", "sigaltstack"] {
+        let server = start(form, "--serve until-eof")?;
+        // The first such call of the main thread, and of each that begins
+        // from now on.
+        let inject = format!("--inject={call}:error=ENOMEM:when=1");
+        let target = Target::Processes(&[server.pid]);
+        let options = [inject, format!("--trace={call}")];
+        let strace = Strace::attach(target, &options)?;
+        let bytes = 20 * b"hola\n".len() as u64;
+        for _ in 0..20 {
+            be_polite(server.port(), b"hola\n")?;
+        }
+        server.signal(Signal::SIGTERM);
+        server.ends_with(0)?;
+        strace.detach()?;
+        let totals = server.summary()?;
+        let counted = (totals.clients, totals.received, totals.sent);
+        demand(counted == (20, bytes, bytes), || format!("{totals:?}"))?;
+        // The stack that could not be had was told once.
+        let errors = server.stderr.try_all()?;
+        demand(errors.len() <= 1, || format!("{call}: {errors:?}"))?;
+    }
+    Ok(())
+}
+
+/// Two hundred clients at once, so many times; in each spell something runs
+/// out, or nothing does where there are none.
+fn siege(server: &Server, spells: usize) -> Outcome {
+    let baseline = proc::settled(server.pid)?;
+    let mut inside = Client::connect(server.port())?;
+    inside.talk(b"before\n")?;
+    let mut clients = Vec::new();
+    for spell in 1..=spells.max(1) {
+        let mut crowd = Vec::new();
+        for _ in 0..CLIENTS {
+            let mut client = Client::connect(server.port())?;
+            client.send(b"me too\n")?;
+            crowd.push(client);
+        }
+        if spells > 0 {
+            server.stderr.try_wait("something to run out", |lines| {
+                (lines.len() >= spell).then_some(())
+            })?;
+        }
+        // The rest waits in the queue, and the server for better times. Those
+        // in service do not notice.
+        proc::settled(server.pid)?;
+        proc::at_rest(server.pid, MOMENT)?;
+        inside.talk(b"meanwhile\n")?;
+        // They are served in the order in which they came: each who leaves
+        // makes room for one other.
+        for client in &mut crowd {
+            client.receive(b"me too\n")?;
+            client.leave()?;
+            demand(client.hit.is_none(), || {
+                format!("{} was dropped: {:?}", client.address, client.hit)
+            })?;
+        }
+        clients.append(&mut crowd);
+        if spell < spells {
+            // Shortages that follow closely may be one spell.
+            thread::sleep(SPELL_ENDS);
+        }
+    }
+    inside.leave()?;
+    demand(inside.hit.is_none(), || format!("{:?}", inside.hit))?;
+    clients.push(inside);
+    afterwards(server, &baseline, &clients, spells)
+}
+
+/// Everything is as it was before, everybody was counted, and the trouble was
+/// reported once.
+fn afterwards(
+    server: &Server,
+    baseline: &[String],
+    clients: &[Client],
+    lines: usize,
+) -> Outcome {
+    let mut holdings = Vec::new();
+    until(|| {
+        holdings = proc::holdings(server.pid);
+        (holdings == baseline).then_some(())
+    })
+    .ok_or_else(|| format!("it held {baseline:#?} and holds {holdings:#?}"))?;
+    proc::at_rest(server.pid, MOMENT)?;
+    let used = proc::processor_time(server.pid);
+    let bound = PROCESSOR_TIME * u32::try_from(lines.max(1)).unwrap_or(1);
+    demand(used <= bound, || {
+        format!("it has used {used:?} of processor time")
+    })?;
+    server.signal(Signal::SIGTERM);
+    server.ends_with(0)?;
+    let errors = server.stderr.try_all()?;
+    demand(errors.len() == lines, || {
+        format!("{lines} diagnostics are due, came: {errors:#?}")
+    })?;
+    let bytes = clients.iter().map(|client| client.sent).sum();
+    let due =
+        Totals { clients: clients.len() as u64, received: bytes, sent: bytes };
+    let came = server.summary()?;
+    demand(came == due, || format!("due: {due:?}, came: {came:?}"))
+}
+
+/// A worker dies while no process can be created in its place: the others go
+/// on, and it is replaced as soon as that is possible.
+fn a_worker_is_replaced_once_there_is_room_for_it(form: &Form) -> Outcome {
+    let server = start(form, "--serve until-eof")?;
+    let baseline = proc::settled(server.pid)?;
+    let group = Group::new(server.pid).ok_or("no control group")?;
+    group.limit(1)?;
+    let doomed = proc::children(server.pid)[0];
+    kill(doomed, Signal::SIGKILL)
+        .map_err(|errno| format!("kill {doomed}: {errno}"))?;
+    server
+        .stderr
+        .find("a word of a worker that cannot be replaced", |_| Some(()))?;
+    proc::at_rest(server.pid, MOMENT)?;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = Client::connect(server.port())?;
+        client.talk(b"hola\n")?;
+        client.leave()?;
+        clients.push(client);
+    }
+    group.limit(100)?;
+    until(|| (proc::children(server.pid).len() == 3).then_some(()))
+        .ok_or("the worker is not replaced")?;
+    afterwards(&server, &baseline, &clients, 1)
+}
+
+/// Whether control groups can be made here: one is, for a program that does
+/// nothing.
+pub(crate) fn has_control_groups() -> bool {
+    let idle = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn();
+    let Ok(mut idle) = idle else { return false };
+    let pid = i32::try_from(idle.id()).expect("a process id fits");
+    let has = Group::new(Pid::from_raw(pid)).is_some();
+    idle.kill().ok();
+    idle.wait().ok();
+    has
+}
+
+/// A control group with nobody in it but one server.
+struct Group {
+    directory: PathBuf,
+    /// Where the server came from.
+    parent: PathBuf,
+}
+
+impl Group {
+    /// A group for a server and its children, if one may be made here.
+    fn new(pid: Pid) -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        // The hierarchy of its own of version 1, or that of version 2.
+        for parent in ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"] {
+            let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+            let name = format!("echo-suite-{}-{number}", process::id());
+            let group = Self {
+                directory: PathBuf::from(parent).join(name),
+                parent: PathBuf::from(parent),
+            };
+            if fs::create_dir(&group.directory).is_ok()
+                && group.directory.join("pids.max").exists()
+                && group.enter(pid).is_ok()
+            {
+                return Some(group);
+            }
+        }
+        None
+    }
+
+    /// Moves a server here, with its children.
+    fn enter(&self, pid: Pid) -> io::Result<()> {
+        let path = self.directory.join("cgroup.procs");
+        let mut tree = proc::tree(pid).into_iter();
+        tree.try_for_each(|pid| fs::write(&path, pid.to_string()))
+    }
+
+    /// How many threads and processes are in it.
+    fn current(&self) -> Outcome<usize> {
+        let text = fs::read_to_string(self.directory.join("pids.current"));
+        let number = text.ok().and_then(|text| text.trim().parse().ok());
+        number.ok_or_else(|| "pids.current cannot be read".to_owned())
+    }
+
+    /// Allows so many.
+    fn limit(&self, most: usize) -> Outcome {
+        fs::write(self.directory.join("pids.max"), most.to_string())
+            .map_err(|error| format!("pids.max: {error}"))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // A failed case may have left its server here: it goes where it came
+        // from, for only an empty group can be removed.
+        let here = self.directory.join("cgroup.procs");
+        let home = self.parent.join("cgroup.procs");
+        let pids = fs::read_to_string(here).unwrap_or_default();
+        for pid in pids.lines() {
+            fs::write(&home, pid).ok();
+        }
+        fs::remove_dir(&self.directory).ok();
+    }
+}

@@ -1,0 +1,310 @@
+//! Signals and the ends of children, at the moments where they might hurt.
+//!
+//! Such a moment lasts microseconds. Here strace(1) makes it last: it holds a
+//! process at the door of one system call, before or behind it, and what is
+//! to happen in between happens in between. The case then looks whether the
+//! process was still held; if not, it tries again and holds it longer.
+//!
+//! Only process-server needs this. In threads-server one `Mutex` guards all
+//! that the threads share (`clients.rs`), so any two changes happen one after
+//! the other, in either order; no thread waits for anything, or takes another
+//! lock, while it holds it, so none can wait for ever; and the lines are
+//! written by single system calls. What is decided outside the lock, whether
+//! the house is full, only the main thread decides, and only it fills the
+//! house. That leaves no order to force, and nothing that a model checker of
+//! threads could find which a reader of that one page could not. Processes
+//! share no memory, but signals reach them between any two instructions.
+
+mod cases;
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::libc;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+pub use cases::CASES;
+
+use crate::client::Client;
+use crate::forms::Form;
+use crate::harness::{Outcome, demand, until};
+use probe::proc::{self, is_gone, state};
+use probe::server::Server;
+use probe::strace::{Strace, Target};
+
+/// How long a process is held at a call: first short, then longer where the
+/// machine was too busy for what should have happened meanwhile.
+const HOLDS: [Duration; 4] = [
+    Duration::from_millis(150),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+];
+
+/// Starts a server that serves until the end of its clients.
+///
+/// # Errors
+///
+/// When it does not say that it listens.
+pub fn start(form: &Form, options: &str) -> Outcome<Server> {
+    start_by(form, &[], options)
+}
+
+/// Starts it by way of another program, which becomes the server: it runs
+/// with these words, and the server's own come behind them.
+///
+/// # Errors
+///
+/// When it does not say that it listens.
+pub fn start_by(form: &Form, words: &[&str], options: &str) -> Outcome<Server> {
+    form.start("--serve until-eof")
+        .options(options)
+        .under_words(words)
+        .try_run()
+}
+
+/// Sends a signal to one process.
+///
+/// # Errors
+///
+/// When there is no such process.
+pub fn signal(pid: Pid, signal: Signal) -> Outcome {
+    kill(pid, signal).map_err(|errno| format!("{signal} to {pid}: {errno}"))
+}
+
+/// Sends a real-time signal, for which the libraries have no name.
+///
+/// # Errors
+///
+/// When there is no such process.
+pub fn real_time_signal(pid: Pid) -> Outcome {
+    // Those from 34 to 64 are left to programs, signal(7).
+    let status = Command::new("sh")
+        .args(["-c", "kill -37 \"$0\"", &pid.to_string()])
+        .status()
+        .map_err(|error| format!("sh: {error}"))?;
+    demand(status.success(), || format!("kill -37 {pid}: {status}"))
+}
+
+/// A client in service, and the process that serves it.
+///
+/// # Errors
+///
+/// When it gets no echo.
+pub fn client(server: &Server) -> Outcome<(Client, Pid)> {
+    let mut client = Client::connect(server.port())?;
+    exchange(&mut client, b"hello")?;
+    let address = format!("  {}  connected", client.address);
+    let pid = server.stdout.find("who serves the client", |line| {
+        let who = line.strip_suffix(&address)?.strip_prefix("process ")?;
+        who.trim_end().parse().ok()
+    })?;
+    Ok((client, Pid::from_raw(pid)))
+}
+
+/// Sends a message, whose echo must come.
+///
+/// # Errors
+///
+/// When it does not.
+pub fn exchange(client: &mut Client, message: &[u8]) -> Outcome {
+    client.talk(message)?;
+    match &client.hit {
+        None => Ok(()),
+        Some(error) => Err(format!("{}: {error}", client.address)),
+    }
+}
+
+/// Ends its side, and reads the server's end of file, which must come.
+///
+/// # Errors
+///
+/// When it does not.
+pub fn leave(client: &mut Client) -> Outcome {
+    client.leave()?;
+    match &client.hit {
+        None => Ok(()),
+        Some(error) => Err(format!("{}: {error}", client.address)),
+    }
+}
+
+/// Waits for this; fails with this text otherwise.
+///
+/// # Errors
+///
+/// The text.
+pub fn soon(what: &str, mut done: impl FnMut() -> bool) -> Outcome {
+    until(|| done().then_some(())).ok_or_else(|| format!("never: {what}"))
+}
+
+/// Waits until a server has no children any more, not even zombies.
+///
+/// # Errors
+///
+/// When it keeps some.
+pub fn childless(server: &Server) -> Outcome {
+    soon("all children are reaped", || proc::children(server.pid).is_empty())
+}
+
+/// Asks a server to stop, which must be orderly and exact.
+///
+/// # Errors
+///
+/// When it is not.
+pub fn stop(server: &Server, clients: u64, bytes: u64) -> Outcome {
+    server.signal(Signal::SIGTERM);
+    stopped(server, clients, bytes)
+}
+
+/// Waits for the end of a server that was asked to stop.
+///
+/// # Errors
+///
+/// When it is not orderly, or not exact.
+pub fn stopped(server: &Server, clients: u64, bytes: u64) -> Outcome {
+    let children = proc::children(server.pid);
+    server.ends_with(0)?;
+    let summary = server.summary()?;
+    let counted = (summary.clients, summary.received, summary.sent);
+    demand(counted == (clients, bytes, bytes), || {
+        format!("{summary:?}, not {clients} clients and {bytes} bytes")
+    })?;
+    soon("its children have ended", || {
+        children.iter().all(|&child| is_gone(child))
+    })
+}
+
+/// Where a process is held.
+#[derive(Clone, Copy, Debug)]
+pub enum Side {
+    /// Before the kernel does what was asked for.
+    Before,
+    /// When it is done, and the process does not know it yet.
+    Behind,
+}
+
+/// Whether a process is held at this system call now.
+#[must_use]
+pub fn held(pid: Pid, call: Call) -> bool {
+    let path = format!("/proc/{pid}/syscall");
+    let at = fs::read_to_string(path).unwrap_or_default();
+    let number = at.split(' ').next().and_then(|word| word.parse().ok());
+    state(pid) == Some('t') && number == Some(call.number)
+}
+
+/// Waits for a moment that may have passed already; says whether it has come.
+pub fn catch(mut now: impl FnMut() -> bool) -> bool {
+    until(|| now().then_some(())).is_some()
+}
+
+/// A system call at which a process can be held.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    name: &'static str,
+    number: i64,
+}
+
+/// What takes a client.
+pub const ACCEPT: Call = Call { name: "accept4", number: libc::SYS_accept4 };
+
+/// What waits.
+#[cfg(target_arch = "x86_64")]
+pub const POLL: Call = Call { name: "poll", number: libc::SYS_poll };
+
+/// What waits, where poll(2) is made of it.
+#[cfg(not(target_arch = "x86_64"))]
+pub const POLL: Call = Call { name: "ppoll", number: libc::SYS_ppoll };
+
+/// What fork(2) is made of.
+pub const CLONE: Call = Call { name: "clone", number: libc::SYS_clone };
+
+/// The first thing that a child of ours does.
+pub const CLOSE: Call = Call { name: "close", number: libc::SYS_close };
+
+/// What reaps a child.
+pub const WAIT: Call = Call { name: "wait4", number: libc::SYS_wait4 };
+
+/// By which a worker asks to be told of the server's death.
+pub const PRCTL: Call = Call { name: "prctl", number: libc::SYS_prctl };
+
+/// Makes this process, or all of these and those that they create, stay for
+/// so long at each such call, or at the first of each process.
+///
+/// # Errors
+///
+/// When strace cannot be attached.
+pub fn hold(
+    target: Target,
+    call: Call,
+    side: Side,
+    time: Duration,
+    first_only: bool,
+) -> Outcome<Strace> {
+    let side = match side {
+        Side::Before => "delay_enter",
+        Side::Behind => "delay_exit",
+    };
+    let when = if first_only { ":when=1" } else { "" };
+    let (name, time) = (call.name, time.as_micros());
+    let options = [
+        "-e".to_owned(),
+        format!("trace={name}"),
+        "-e".to_owned(),
+        format!("inject={name}:{side}={time}{when}"),
+    ];
+    Strace::attach(target, &options)
+}
+
+/// Whether what a case wanted to force has happened in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forced {
+    /// It has, and all was well.
+    Yes,
+    /// The process was not held long enough.
+    TooLate,
+}
+
+impl From<bool> for Forced {
+    fn from(in_time: bool) -> Self {
+        if in_time { Self::Yes } else { Self::TooLate }
+    }
+}
+
+/// Tries a case with longer and longer holds until its order was forced.
+///
+/// # Errors
+///
+/// What the case fails with; or that it could not be forced.
+pub fn force(mut case: impl FnMut(Duration) -> Outcome<Forced>) -> Outcome {
+    for time in HOLDS {
+        if case(time)? == Forced::Yes {
+            return Ok(());
+        }
+    }
+    Err("the machine is too busy to force this order".to_owned())
+}
+
+/// Kills the server, whose children are orphans from then on; returns them.
+///
+/// # Errors
+///
+/// When it does not die.
+pub fn orphans_of(server: &Server) -> Outcome<Vec<Pid>> {
+    let orphans = proc::children(server.pid);
+    server.signal(Signal::SIGKILL);
+    server.ends_with(128 + 9)?;
+    Ok(orphans)
+}
+
+/// Waits until all of these have ended.
+///
+/// # Errors
+///
+/// When they do not end.
+pub fn orphans_end(orphans: &[Pid]) -> Outcome {
+    soon("the orphans have ended", || {
+        orphans.iter().all(|&orphan| is_gone(orphan))
+    })
+}

@@ -1,0 +1,604 @@
+//! Signals and the ends of children, at the moments where they might hurt:
+//! see `orders` for how such a moment is made to last.
+
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use probe::proc::{self, is_gone, sockets, state};
+use probe::server::Server;
+use probe::strace::Target;
+use probe::{Outcome, demand};
+
+use super::{
+    ACCEPT, CLONE, CLOSE, Call, POLL, PRCTL, Side, WAIT, catch, childless,
+    client, exchange, force, held, hold, leave, orphans_end, orphans_of,
+    real_time_signal, signal, soon, start, start_by, stop, stopped,
+};
+use crate::case::{Case, Need, case, has_workers, processes};
+use crate::client::Client;
+use crate::forms::{Approach, Form};
+use crate::harness::MOMENT;
+use crate::hostile::{be_polite, stalled};
+
+/// What is tried at such moments.
+pub const CASES: &[Case] = &[
+    case!(a_child_that_ends_between_the_check_and_the_wait_is_reaped -> Outcome).only(each).needs(&[Need::Strace]).slow(),
+    case!(a_full_house_notices_who_leaves_between_the_check_and_the_wait -> Outcome).only(each).needs(&[Need::Strace]).slow(),
+    case!(two_hundred_children_that_end_at_once_are_all_reaped -> Outcome).only(each),
+    case!(children_that_end_at_once_in_many_ways_are_all_reaped -> Outcome).only(each),
+    case!(a_hundred_children_that_end_in_the_middle_of_a_stop_are_counted -> Outcome).only(each),
+    case!(a_stop_while_a_fork_is_in_progress_reaches_the_child -> Outcome).only(each).needs(&[Need::Strace]).slow(),
+    case!(a_stop_while_a_worker_is_being_replaced_reaches_it -> Outcome).only(pool).needs(&[Need::Strace]).slow(),
+    case!(a_stop_between_accept_and_the_first_line_still_answers -> Outcome).only(pools).needs(&[Need::Strace]).slow(),
+    case!(a_signal_between_the_fork_and_the_first_line_is_not_lost -> Outcome).only(each).needs(&[Need::Strace]).slow(),
+    case!(a_stray_signal_to_the_server_changes_nothing -> Outcome).only(processes),
+    case!(a_worker_that_got_the_signal_of_a_cut_harms_nobody_else -> Outcome).only(pool),
+    case!(a_child_that_is_stopped_cannot_hold_up_a_stop -> Outcome).only(processes),
+    case!(a_third_signal_leaves_no_child_behind -> Outcome).only(each).needs(&[Need::Strace]).slow(),
+    case!(a_child_that_is_not_its_own_is_reaped_and_changes_nothing -> Outcome).only(processes),
+    case!(blocked_signals_that_it_inherits_block_nothing -> Outcome).only(processes),
+    case!(a_worker_killed_while_idle_is_replaced -> Outcome).only(pool),
+    case!(a_worker_killed_while_it_serves_takes_nobody_else_along -> Outcome).only(pool),
+    case!(a_child_holds_the_socket_of_its_client_and_no_other -> Outcome).only(each),
+    case!(a_worker_holds_the_door_and_the_socket_of_its_client -> Outcome).only(pool),
+    case!(a_newborn_worker_whose_server_is_killed_ends -> Outcome).only(pool).needs(&[Need::Strace]).slow(),
+];
+
+fn each(form: &Form) -> bool {
+    processes(form) && !has_workers(form)
+}
+
+fn pool(form: &Form) -> bool {
+    processes(form) && has_workers(form)
+}
+
+fn pools(form: &Form) -> bool {
+    form.approach() == Approach::Pool
+}
+
+// What happens between a check and a wait.
+
+/// A child ends while the server is held at this call, on its way from the
+/// check for ended children to the wait for the next event.
+fn end_while_held(form: &Form, call: Call, side: Side, full: bool) -> Outcome {
+    force(|time| {
+        let most = if full { 2 } else { 9 };
+        let server = start(form, &format!("--max-clients {most}"))?;
+        let pid = server.pid;
+        let (mut first, child) = client(&server)?;
+        let strace = hold(Target::Thread(pid), call, side, time, false)?;
+        let (mut second, _) = client(&server)?;
+        let caught = catch(|| held(pid, call));
+        leave(&mut first)?;
+        soon("the child is a zombie", || is_gone(child))?;
+        let in_time = caught && held(pid, call) && state(child) == Some('Z');
+        soon("it is reaped", || state(child).is_none())?;
+        strace.detach()?;
+        // It is noticed that there is room: a third one is served.
+        let (mut third, _) = client(&server)?;
+        leave(&mut second)?;
+        leave(&mut third)?;
+        childless(&server)?;
+        stop(&server, 3, 15)?;
+        Ok(in_time.into())
+    })
+}
+
+fn a_child_that_ends_between_the_check_and_the_wait_is_reaped(
+    form: &Form,
+) -> Outcome {
+    // The check is over, and the signal comes before the wait.
+    end_while_held(form, ACCEPT, Side::Before, false)?;
+    end_while_held(form, ACCEPT, Side::Behind, false)?;
+    // The wait has been called, and the kernel has not begun.
+    end_while_held(form, POLL, Side::Before, false)
+}
+
+fn a_full_house_notices_who_leaves_between_the_check_and_the_wait(
+    form: &Form,
+) -> Outcome {
+    end_while_held(form, POLL, Side::Before, true)
+}
+
+// Many at once.
+
+/// So many clients in service, each with its process.
+fn crowd(server: &Server, number: usize) -> Outcome<Vec<(Client, Pid)>> {
+    (0..number).map(|_| client(server)).collect()
+}
+
+fn two_hundred_children_that_end_at_once_are_all_reaped(
+    form: &Form,
+) -> Outcome {
+    let server = start(form, "")?;
+    let mut crowd = crowd(&server, 200)?;
+    server.signal(Signal::SIGSTOP);
+    soon("the server is stopped", || state(server.pid) == Some('T'))?;
+    for (client, _) in &mut crowd {
+        leave(client)?;
+    }
+    // 200 signals of one kind are one signal: it is all that the server gets.
+    soon("all are zombies", || {
+        crowd.iter().all(|&(_, child)| state(child) == Some('Z'))
+    })?;
+    server.signal(Signal::SIGCONT);
+    childless(&server)?;
+    be_polite(server.port(), b"12345")?;
+    stop(&server, 201, 201 * 5)
+}
+
+fn children_that_end_at_once_in_many_ways_are_all_reaped(
+    form: &Form,
+) -> Outcome {
+    const EACH: usize = 12;
+    let server = start(form, "")?;
+    let mut crowd = crowd(&server, 4 * EACH)?;
+    server.signal(Signal::SIGSTOP);
+    soon("the server is stopped", || state(server.pid) == Some('T'))?;
+    for (number, (client, child)) in crowd.iter_mut().enumerate() {
+        match number % 4 {
+            0 => leave(client)?,
+            1 => signal(*child, Signal::SIGKILL)?,
+            2 => real_time_signal(*child)?,
+            _ => signal(*child, Signal::SIGTERM)?,
+        }
+    }
+    soon("all are zombies", || {
+        crowd.iter().all(|&(_, child)| state(child) == Some('Z'))
+    })?;
+    server.signal(Signal::SIGCONT);
+    childless(&server)?;
+    // Half of them could not report: those bytes are not counted.
+    stop(&server, 4 * EACH as u64, 2 * EACH as u64 * 5)?;
+    let lines = server.stdout.try_all()?;
+    let died = lines.iter().filter(|line| line.contains("  died: "));
+    demand(died.count() == 2 * EACH, || "not all deaths are told".into())
+}
+
+fn a_hundred_children_that_end_in_the_middle_of_a_stop_are_counted(
+    form: &Form,
+) -> Outcome {
+    let server = start(form, "")?;
+    let mut crowd = crowd(&server, 100)?;
+    server.signal(Signal::SIGSTOP);
+    for (client, _) in &mut crowd[..50] {
+        leave(client)?;
+    }
+    // Both signals are there when it goes on, in whatever order.
+    server.signal(Signal::SIGTERM);
+    server.signal(Signal::SIGCONT);
+    for (client, _) in &mut crowd[50..] {
+        client.expect_end()?;
+    }
+    stopped(&server, 100, 500)
+}
+
+// A fork in progress.
+
+/// How a stop can be asked for.
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    Terminate,
+    CtrlC,
+}
+
+impl Ask {
+    fn send(self, server: &Server) -> Outcome {
+        match self {
+            Self::Terminate => signal(server.pid, Signal::SIGTERM),
+            Self::CtrlC => {
+                server.signal_group(Signal::SIGINT);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn stop_while_forking(form: &Form, side: Side, ask: Ask) -> Outcome {
+    force(|time| {
+        let server = start(form, "")?;
+        let (pid, port) = (server.pid, server.port());
+        let strace = hold(Target::Thread(pid), CLONE, side, time, false)?;
+        let in_time = thread::scope(|scope| {
+            // What it has sent by then is answered.
+            let talk = scope.spawn(move || {
+                let mut client = Client::connect(port)?;
+                exchange(&mut client, b"hello")?;
+                client.expect_end()
+            });
+            let caught = catch(|| held(pid, CLONE));
+            // Its message must have arrived before the stop.
+            thread::sleep(time / 4);
+            ask.send(&server)?;
+            let in_time = caught && held(pid, CLONE);
+            talk.join().unwrap_or(Err("the client panicked".into()))?;
+            Outcome::Ok(in_time)
+        })?;
+        stopped(&server, 1, 5)?;
+        strace.detach()?;
+        Ok(in_time.into())
+    })
+}
+
+fn a_stop_while_a_fork_is_in_progress_reaches_the_child(
+    form: &Form,
+) -> Outcome {
+    stop_while_forking(form, Side::Before, Ask::Terminate)?;
+    stop_while_forking(form, Side::Behind, Ask::Terminate)?;
+    stop_while_forking(form, Side::Before, Ask::CtrlC)?;
+    stop_while_forking(form, Side::Behind, Ask::CtrlC)
+}
+
+fn a_stop_while_a_worker_is_being_replaced_reaches_it(form: &Form) -> Outcome {
+    for side in [Side::Before, Side::Behind] {
+        force(|time| {
+            let server = start(form, "")?;
+            let pid = server.pid;
+            be_polite(server.port(), b"hello")?;
+            let strace = hold(Target::Thread(pid), CLONE, side, time, false)?;
+            signal(proc::children(pid)[0], Signal::SIGKILL)?;
+            let caught = catch(|| held(pid, CLONE));
+            server.signal(Signal::SIGTERM);
+            let in_time = caught && held(pid, CLONE);
+            stopped(&server, 1, 5)?;
+            strace.detach()?;
+            Ok(in_time.into())
+        })?;
+    }
+    Ok(())
+}
+
+fn a_stop_between_accept_and_the_first_line_still_answers(
+    form: &Form,
+) -> Outcome {
+    force(|time| {
+        let server = start(form, "")?;
+        let (pid, port) = (server.pid, server.port());
+        // Those who accept: processes, or threads.
+        let mut workers = proc::children(pid);
+        workers.extend(proc::threads(pid));
+        let processes = proc::tree(pid);
+        let target = Target::Processes(&processes);
+        let strace = hold(target, ACCEPT, Side::Behind, time, false)?;
+        let in_time = thread::scope(|scope| {
+            let talk = scope.spawn(move || {
+                let mut client = Client::connect(port)?;
+                exchange(&mut client, b"hello")?;
+                client.expect_end()
+            });
+            let one = || workers.iter().any(|&one| held(one, ACCEPT));
+            let caught = catch(one);
+            thread::sleep(time / 4);
+            server.signal(Signal::SIGTERM);
+            let in_time = caught && one();
+            talk.join().unwrap_or(Err("the client panicked".into()))?;
+            Outcome::Ok(in_time)
+        })?;
+        stopped(&server, 1, 5)?;
+        strace.detach()?;
+        Ok(in_time.into())
+    })
+}
+
+// A child that has hardly begun.
+
+/// A signal comes when the child exists and has not done anything yet.
+fn signal_a_newborn(
+    form: &Form,
+    send: impl Fn(&Server, Pid) -> Outcome,
+    goes_on: bool,
+) -> Outcome {
+    force(|time| {
+        let server = start(form, "")?;
+        let (pid, port) = (server.pid, server.port());
+        let target = Target::Processes(&[pid]);
+        let strace = hold(target, CLOSE, Side::Before, time, true)?;
+        let in_time = thread::scope(|scope| {
+            let talk = scope.spawn(move || {
+                let mut client = Client::connect(port)?;
+                exchange(&mut client, b"hello")?;
+                client.expect_end()
+            });
+            let newborn = || proc::children(pid).first().copied();
+            let caught =
+                catch(|| newborn().is_some_and(|child| held(child, CLOSE)));
+            let child = newborn().ok_or("the child is gone")?;
+            thread::sleep(time / 4);
+            send(&server, child)?;
+            let in_time = caught && held(child, CLOSE);
+            talk.join().unwrap_or(Err("the client panicked".into()))?;
+            Outcome::Ok(in_time)
+        })?;
+        if goes_on {
+            childless(&server)?;
+            strace.detach()?;
+            be_polite(server.port(), b"hello")?;
+            stop(&server, 2, 10)?;
+        } else {
+            stopped(&server, 1, 5)?;
+            strace.detach()?;
+        }
+        Ok(in_time.into())
+    })
+}
+
+fn a_signal_between_the_fork_and_the_first_line_is_not_lost(
+    form: &Form,
+) -> Outcome {
+    // To the child alone: the server goes on.
+    signal_a_newborn(form, |_, child| signal(child, Signal::SIGTERM), true)?;
+    // To the server, which hands it on; and to both.
+    signal_a_newborn(
+        form,
+        |server, _| signal(server.pid, Signal::SIGTERM),
+        false,
+    )?;
+    signal_a_newborn(
+        form,
+        |server, _| {
+            server.signal_group(Signal::SIGINT);
+            Ok(())
+        },
+        false,
+    )
+}
+
+// One child alone.
+
+/// Signals that mean nothing to whom they are sent.
+fn a_stray_signal_to_the_server_changes_nothing(form: &Form) -> Outcome {
+    let server = start(form, "")?;
+    let (mut one, child) = client(&server)?;
+    for stray in [
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+        Signal::SIGCHLD,
+        Signal::SIGCONT,
+        Signal::SIGWINCH,
+        Signal::SIGPIPE,
+        Signal::SIGURG,
+    ] {
+        for _ in 0..20 {
+            signal(server.pid, stray)?;
+        }
+        exchange(&mut one, b"as ever")?;
+        be_polite(server.port(), b"12345")?;
+    }
+    for stray in [Signal::SIGCHLD, Signal::SIGCONT, Signal::SIGPIPE] {
+        signal(child, stray)?;
+        exchange(&mut one, b"as ever")?;
+    }
+    leave(&mut one)?;
+    stop(&server, 8, 5 + 10 * 7 + 7 * 5)
+}
+
+fn a_worker_that_got_the_signal_of_a_cut_harms_nobody_else(
+    form: &Form,
+) -> Outcome {
+    let server = start(form, "")?;
+    for worker in proc::children(server.pid) {
+        signal(worker, Signal::SIGUSR1)?;
+    }
+    for _ in 0..12 {
+        be_polite(server.port(), b"12345")?;
+    }
+    stop(&server, 12, 60)
+}
+
+// Ctrl-C, and again.
+
+fn a_child_that_is_stopped_cannot_hold_up_a_stop(form: &Form) -> Outcome {
+    let server = start(form, "--grace 0")?;
+    let (_client, child) = client(&server)?;
+    signal(child, Signal::SIGSTOP)?;
+    soon("it is stopped", || state(child) == Some('T'))?;
+    server.signal(Signal::SIGTERM);
+    server.ends_with(0)?;
+    demand(is_gone(child), || "it has left the child behind".into())?;
+    Ok(())
+}
+
+fn a_third_signal_leaves_no_child_behind(form: &Form) -> Outcome {
+    force(|time| {
+        let server = start(form, "--grace 60")?;
+        let pid = server.pid;
+        // Each of them would wait for its client for a minute.
+        let crowd: Vec<_> = thread::scope(|scope| {
+            let stall = || scope.spawn(|| stalled(server.port()));
+            let all: Vec<_> = (0..5).map(|_| stall()).collect();
+            all.into_iter().map(thread::ScopedJoinHandle::join).collect()
+        });
+        let children = proc::children(pid);
+        server.signal(Signal::SIGTERM);
+        server.wait_for_notice();
+        // It is held where it reaps the first of those that it kills.
+        let strace =
+            hold(Target::Thread(pid), WAIT, Side::Before, time, false)?;
+        server.signal(Signal::SIGTERM);
+        let caught = catch(|| held(pid, WAIT));
+        // Within 0.2 s the signal would be the same request.
+        thread::sleep(Duration::from_millis(250));
+        server.signal(Signal::SIGTERM);
+        let in_time = caught && held(pid, WAIT);
+        server.ends_with(130)?;
+        strace.detach()?;
+        let killed = || children.iter().all(|&child| is_gone(child));
+        soon("all children are killed", killed)?;
+        drop(crowd);
+        Ok(in_time.into())
+    })
+}
+
+// What a server inherits.
+
+fn a_child_that_is_not_its_own_is_reaped_and_changes_nothing(
+    form: &Form,
+) -> Outcome {
+    // Status 1 is what a worker ends with that met a mistake.
+    let shell = "(sleep 0.2; exit 1) & (sleep 0.2; kill -9 $$) & exec \"$@\"";
+    let shell = shell.replace("kill -9 $$", "exit 101");
+    let server = start_by(form, &["sh", "-c", &shell, "sh"], "")?;
+    let own = form.workers.unwrap_or(0);
+    soon("the others are reaped", || proc::children(server.pid).len() == own)?;
+    be_polite(server.port(), b"12345")?;
+    stop(&server, 1, 5)?;
+    Ok(())
+}
+
+fn blocked_signals_that_it_inherits_block_nothing(form: &Form) -> Outcome {
+    let block = "--block-signal=CHLD,TERM,USR1,USR2";
+    let server = start_by(form, &["env", block], "")?;
+    for _ in 0..4 {
+        be_polite(server.port(), b"12345")?;
+    }
+    if form.workers.is_none() {
+        childless(&server)?;
+    }
+    stop(&server, 4, 20)?;
+    Ok(())
+}
+
+// Workers that are killed.
+
+fn a_worker_killed_while_idle_is_replaced(form: &Form) -> Outcome {
+    let server = start(form, "")?;
+    for _ in 0..5 {
+        // What they have served stays in the totals.
+        for _ in 0..4 {
+            be_polite(server.port(), b"12345")?;
+        }
+        // The last thing that a worker does for a client is to report it.
+        proc::settled(server.pid)?;
+        let before = proc::children(server.pid);
+        // All at once: none is left to take a client meanwhile.
+        for &worker in &before {
+            signal(worker, Signal::SIGKILL)?;
+        }
+        for worker in &before {
+            let died = format!("process {worker} ");
+            server.stdout.find("its death", |line| {
+                let own = line.starts_with(&died);
+                (own && line.ends_with("  died: SIGKILL")).then_some(())
+            })?;
+        }
+        soon("there are new ones", || {
+            let now = proc::children(server.pid);
+            now.len() == before.len()
+                && now.iter().all(|worker| !before.contains(worker))
+        })?;
+        be_polite(server.port(), b"12345")?;
+    }
+    proc::at_rest(server.pid, MOMENT)?;
+    stop(&server, 25, 125)
+}
+
+fn a_worker_killed_while_it_serves_takes_nobody_else_along(
+    form: &Form,
+) -> Outcome {
+    let server = start(form, "")?;
+    // Each worker has served somebody, and that stays counted.
+    for _ in 0..9 {
+        be_polite(server.port(), b"12345")?;
+    }
+    let (mut first, child) = client(&server)?;
+    let (mut second, _) = client(&server)?;
+    signal(child, Signal::SIGKILL)?;
+    first.expect_end()?;
+    exchange(&mut second, b"still")?;
+    leave(&mut second)?;
+    soon("it is replaced", || {
+        let now = proc::children(server.pid);
+        now.len() == 3 && !now.contains(&child)
+    })?;
+    be_polite(server.port(), b"12345")?;
+    stop(&server, 12, 9 * 5 + 10 + 5)
+}
+
+// What a child inherits.
+
+fn a_child_holds_the_socket_of_its_client_and_no_other(form: &Form) -> Outcome {
+    let server = start(form, "")?;
+    // Nobody is there yet: this is the listening socket.
+    let door = sockets(server.pid);
+    demand(door.len() == 1, || format!("at the start: {door:?}"))?;
+    let mut crowd = crowd(&server, 12)?;
+    let mut seen = door.clone();
+    for (client, child) in &crowd {
+        // It has one, through which it has answered: that of its client. And
+        // nobody else has that one.
+        let held = sockets(*child);
+        demand(held.len() == 1 && !seen.contains(&held[0]), || {
+            format!("{} is served with {held:?}", client.address)
+        })?;
+        seen.extend(held);
+    }
+    // The server itself has kept none of them.
+    let held = sockets(server.pid);
+    demand(held == door, || format!("the server holds {held:?}"))?;
+    for (client, _) in &mut crowd {
+        leave(client)?;
+    }
+    stop(&server, 12, 60)
+}
+
+fn a_worker_holds_the_door_and_the_socket_of_its_client(
+    form: &Form,
+) -> Outcome {
+    let server = start(form, "")?;
+    let door = sockets(server.pid);
+    demand(door.len() == 1, || format!("at the start: {door:?}"))?;
+    let mut crowd = crowd(&server, 3)?;
+    let mut seen = door.clone();
+    for (client, child) in &crowd {
+        let mut held = sockets(*child);
+        let number = held.len();
+        held.retain(|one| *one != door[0]);
+        demand(
+            number == 2 && held.len() == 1 && !seen.contains(&held[0]),
+            || format!("{} is served with {held:?}", client.address),
+        )?;
+        seen.extend(held);
+    }
+    for (client, _) in &mut crowd[1..] {
+        leave(client)?;
+    }
+    // One that is replaced while others serve inherits nothing of theirs.
+    let idle = crowd[1].1;
+    soon("it is idle", || sockets(idle) == door)?;
+    signal(idle, Signal::SIGKILL)?;
+    soon("it is replaced, by one with the door alone", || {
+        let now = proc::children(server.pid);
+        now.len() == 3
+            && !now.contains(&idle)
+            && now.iter().filter(|&&pid| sockets(pid) == door).count() == 2
+    })?;
+    leave(&mut crowd[0].0)?;
+    stop(&server, 3, 15)
+}
+
+// Without a parent.
+
+fn a_newborn_worker_whose_server_is_killed_ends(form: &Form) -> Outcome {
+    force(|time| {
+        let server = start(form, "")?;
+        let pid = server.pid;
+        let before = proc::children(pid);
+        let target = Target::Processes(&[pid]);
+        let strace = hold(target, PRCTL, Side::Before, time, false)?;
+        signal(before[0], Signal::SIGKILL)?;
+        let newborn = || {
+            let mut now = proc::children(pid).into_iter();
+            now.rfind(|child| !before.contains(child))
+        };
+        let caught =
+            catch(|| newborn().is_some_and(|child| held(child, PRCTL)));
+        let child = newborn().ok_or("the worker is gone")?;
+        let orphans = orphans_of(&server)?;
+        let in_time = caught && held(child, PRCTL);
+        orphans_end(&orphans)?;
+        strace.detach()?;
+        Ok(in_time.into())
+    })
+}

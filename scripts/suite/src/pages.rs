@@ -1,0 +1,164 @@
+//! The pages that promise something name tests that exist, and every case
+//! has a promise; and `unsafe` stands where it is needed, and nowhere else.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use probe::{Outcome, demand};
+
+use crate::{every_case, faults};
+
+/// The top of the repository.
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The text of a page.
+fn page(path: &str) -> Outcome<String> {
+    let text = fs::read_to_string(top().join(path));
+    text.map_err(|error| format!("{path}: {error}"))
+}
+
+/// Adds the names of all unit tests below a directory: functions with the
+/// attribute `#[test]` above them, perhaps among others.
+fn unit_tests(directory: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            unit_tests(&path, names);
+            continue;
+        }
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let mut is_test = false;
+        for line in text.lines().map(str::trim_start) {
+            if let Some(rest) = line.strip_prefix("fn ").filter(|_| is_test) {
+                names.extend(rest.split('(').next().map(str::to_owned));
+            }
+            let above = line.starts_with('#') || line.starts_with("//");
+            is_test = line == "#[test]" || (is_test && above);
+        }
+    }
+}
+
+/// All names of tests that a page may refer to.
+fn tests() -> BTreeSet<String> {
+    let mut names: BTreeSet<_> =
+        every_case().map(|case| case.name.to_owned()).collect();
+    for source in [
+        "common/src",
+        "threads-server/src",
+        "process-server/src",
+        "mux-server/src",
+        "scripts/suite/src",
+    ] {
+        unit_tests(&top().join(source), &mut names);
+    }
+    names.extend(faults::rows().map(|row| format!("row:{row}")));
+    names
+}
+
+/// What stands in backquotes and reads like the name of a test, or of a row of
+/// the matrix.
+fn named(text: &str) -> BTreeSet<&str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let is_name = |text: &&str| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        text.starts_with("row:")
+            || text.matches('_').count() >= 2
+                && text.chars().all(|c| plain(c) || c == '_')
+    };
+    quoted.filter(is_name).collect()
+}
+
+/// Fails unless a page names tests that exist, and one for each promise.
+fn check(path: &str, promises: &[&str]) -> Outcome {
+    let all = tests();
+    let text = page(path)?;
+    let mut missing = named(&text);
+    missing.retain(|name| !all.contains(*name));
+    demand(missing.is_empty(), || format!("no such tests: {missing:?}"))?;
+    demand(promises.len() > 9, || format!("only {promises:?}"))?;
+    let mut bare = promises.iter().filter(|text| named(text).is_empty());
+    let bare = bare.next();
+    demand(bare.is_none(), || format!("promised, not held: {bare:?}"))
+}
+
+#[test]
+fn every_test_that_the_security_page_names_exists() -> Outcome {
+    let text = page("SECURITY.md")?;
+    let rows = text.lines().filter(|line| line.starts_with("| "));
+    let promises = rows.filter(|line| !line.contains("| Held by"));
+    check("SECURITY.md", &promises.collect::<Vec<_>>())
+}
+
+#[test]
+fn every_promise_names_a_test_that_exists() -> Outcome {
+    let text = page("docs/promises.md")?;
+    check("docs/promises.md", &text.split("\n- ").skip(1).collect::<Vec<_>>())
+}
+
+#[test]
+fn every_case_has_a_promise_and_a_name_of_its_own() -> Outcome {
+    let pages = page("docs/promises.md")? + &page("SECURITY.md")?;
+    let mut names: Vec<_> = every_case().map(|case| case.name).collect();
+    let promised = named(&pages);
+    let idle: Vec<_> =
+        names.iter().filter(|name| !promised.contains(*name)).collect();
+    demand(idle.is_empty(), || format!("without a promise: {idle:#?}"))?;
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    demand(names.len() == all, || "two cases have one name".to_owned())
+}
+
+#[test]
+fn a_unit_test_is_found_by_its_attribute() {
+    let names = tests();
+    assert!(names.contains("every_end_has_its_reason"));
+    assert!(!names.contains("every_end"));
+    assert!(!names.contains("unit_tests"));
+}
+
+#[test]
+fn unsafe_code_stands_only_where_it_is_needed() -> Outcome {
+    // The handlers, the fork, the end of a forked process, and a question
+    // that the kernel answers through ioctl(2) alone.
+    const PLACES: [&str; 7] = [
+        "common/src/closing.rs",
+        "common/src/crash.rs",
+        "common/src/shutdown.rs",
+        "process-server/src/children.rs",
+        "process-server/src/main.rs",
+        "process-server/src/signals.rs",
+        "process-server/src/workers.rs",
+    ];
+    for directory in
+        ["common", "threads-server", "process-server", "mux-server"]
+    {
+        let directory = top().join(directory).join("src");
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            // The tests of a file stand at its end, and serve nobody.
+            let served = text.lines();
+            let served = served.take_while(|line| *line != "#[cfg(test)]");
+            let lines: Vec<_> = served.collect();
+            for (number, line) in lines.iter().enumerate() {
+                if !line.contains("unsafe {") && !line.contains("unsafe fn") {
+                    continue;
+                }
+                let known = PLACES.iter().any(|place| path.ends_with(place));
+                let before = &lines[number.saturating_sub(8)..number];
+                let argued = before.iter().any(|line| {
+                    let line = line.trim_start();
+                    line.starts_with("// SAFETY: ") || line == "/// # Safety"
+                });
+                demand(known && argued, || {
+                    format!("{}: {line}", path.display())
+                })?;
+            }
+        }
+    }
+    Ok(())
+}

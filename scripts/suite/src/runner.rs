@@ -1,0 +1,115 @@
+//! One way to run all tests: each becomes a trial with a name, and is ignored
+//! with its reason where the machine lacks something that it needs.
+//!
+//! Environment variables, for those who run the suite often:
+//!
+//! - `SUITE_SKIP=never`: what the machine lacks is a failure.
+//! - `SUITE_FORMS=mux-poll,mux-epoll`: only these forms.
+//! - `SUITE_FAIL_FAST=yes`: nothing begins after the first failure.
+//! - `SUITE_TIMES=1`: the slowest ten trials are printed at the end.
+
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use probe::Outcome;
+
+use crate::case::{Case, Need};
+use crate::forms;
+
+/// How long each trial has taken.
+static TIMES: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
+
+/// Whether a trial has failed, and no other is to begin.
+static OVER: AtomicBool = AtomicBool::new(false);
+
+/// A trial with this name, for a machine that has all that it needs. The body
+/// returns an error or panics when something is not as it should be.
+pub fn trial(
+    name: impl Into<String>,
+    needs: &'static [Need],
+    body: impl FnOnce() -> Outcome + Send + 'static,
+) -> Trial {
+    let name = name.into();
+    let own_name = name.clone();
+    Trial::ignorable_test(name, move || {
+        let begin = Instant::now();
+        let result =
+            catch_unwind(AssertUnwindSafe(|| unless_over(needs, body)));
+        if !matches!(result, Ok(Ok(_))) {
+            let enough = env::var_os("SUITE_FAIL_FAST").is_some();
+            OVER.store(enough, Ordering::Relaxed);
+        }
+        let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
+        times.push((begin.elapsed(), own_name));
+        drop(times);
+        result.unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
+/// Runs a body, unless a trial has failed already and that is enough, or
+/// something is missing here.
+fn unless_over(
+    needs: &[Need],
+    body: impl FnOnce() -> Outcome,
+) -> Result<Completion, Failed> {
+    if OVER.load(Ordering::Relaxed) {
+        return Ok(Completion::ignored_with("another trial has failed"));
+    }
+    let missing = needs.iter().find_map(|need| need.is_met().err());
+    if let Some(missing) = missing {
+        let reason = format!("SKIPPED, not tested here: {missing}");
+        if env::var("SUITE_SKIP").is_ok_and(|value| value == "never") {
+            return Err(reason.into());
+        }
+        return Ok(Completion::ignored_with(reason));
+    }
+    body()?;
+    Ok(Completion::Completed)
+}
+
+/// Cases as trials of each form that they concern, the slow ones first.
+#[must_use]
+pub fn trials(cases: &[Case]) -> Vec<Trial> {
+    let (mut slow, quick): (Vec<_>, Vec<_>) = forms::chosen()
+        .flat_map(|form| cases.iter().map(move |case| (form, case)))
+        .filter(|(form, case)| case.concerns(form))
+        .partition(|(_, case)| case.is_slow());
+    slow.extend(quick);
+    slow.into_iter().map(|(form, case)| case.trial(form)).collect()
+}
+
+/// Runs trials, so many at a time: the `main` of a test file. Understands the
+/// arguments that `cargo test` hands on. The first ones begin first, so the
+/// slow ones should stand there.
+#[must_use]
+pub fn run(trials: Vec<Trial>, at_a_time: usize) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(at_a_time);
+    raise_descriptor_limit();
+    if !arguments.list {
+        forms::build();
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if env::var_os("SUITE_TIMES").is_some() {
+        let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
+        times.sort_unstable();
+        for (time, name) in times.iter().rev().take(10) {
+            println!("{:6.1} s  {name}", time.as_secs_f64());
+        }
+    }
+    conclusion.exit_code()
+}
+
+/// Tests with a thousand clients need as many descriptors in this process.
+fn raise_descriptor_limit() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // Where it cannot be raised, those tests say so themselves.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(8192), hard);
+    }
+}

@@ -1,0 +1,316 @@
+//! Very many connections through each form of the servers: what a server
+//! holds must not grow with the number of those it has served.
+//!
+//! The connections come in rounds. After each the server is left alone until
+//! all its threads sleep, and what it holds then is written down: the memory
+//! of all its processes (PSS: a page that several of them share counts once),
+//! descriptors, threads, children. Threads, children and descriptors must be
+//! what they were before the first connection, each time. Memory may differ by
+//! a little, since an allocator keeps what it hopes to use again: the median
+//! of the last quarter of the rounds must be at most 5 % and 256 KiB above
+//! that of the second quarter. The first quarter may warm up.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd as _;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt,
+    socket, sockopt,
+};
+use nix::sys::time::TimeVal;
+use nix::unistd::Pid;
+
+use crate::case::{Case, case};
+use crate::forms::{FORMS, Form, start};
+use crate::harness::{LIMIT, Outcome, demand, proc};
+use crate::hostile::be_polite;
+
+/// What is run for every change.
+pub const CASES: &[Case] =
+    &[case!(what_a_server_holds_does_not_grow_with_its_clients -> Outcome)];
+
+/// How much is done.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    /// Connections through each form.
+    connections: u64,
+    /// In so many rounds.
+    rounds: u64,
+}
+
+/// What is written down for the readers.
+const FULL: Plan = Plan { connections: 100_000, rounds: 40 };
+
+/// What is quick enough for every change.
+const QUICK: Plan = Plan { connections: 2_000, rounds: 20 };
+
+/// How many clients come at a time.
+const LANES: u64 = 4;
+
+/// So many addresses are used in turn. A connection that its client closes
+/// first keeps its port for a minute, and an address has only 28 000.
+const ADDRESSES: u64 = 64;
+
+/// What one form has come to.
+#[derive(Clone, Debug)]
+struct Figures {
+    /// How the server was started.
+    command: String,
+    connections: u64,
+    time: Duration,
+    /// What all its processes hold at rest, before the first connection.
+    descriptors: usize,
+    threads: usize,
+    children: usize,
+    /// The memory after each round, in bytes.
+    memory: Vec<u64>,
+}
+
+impl Figures {
+    /// The median of the memory in one quarter of the rounds, from 0 to 3.
+    fn quarter(&self, number: usize) -> u64 {
+        let length = self.memory.len() / 4;
+        let mut part = self.memory[number * length..][..length].to_vec();
+        part.sort_unstable();
+        part[length / 2]
+    }
+
+    /// Fails if the memory grows.
+    fn judge(&self) -> Outcome {
+        let (second, last) = (self.quarter(1), self.quarter(3));
+        demand(last <= second + second / 20 + (256 << 10), || {
+            format!(
+                "{}: its memory grows, from {} to {} KiB: {:?}",
+                self.command,
+                second / 1024,
+                last / 1024,
+                self.memory
+            )
+        })
+    }
+
+    /// Its row of the table.
+    fn row(&self) -> String {
+        let kibibytes = |bytes: u64| bytes.div_ceil(1024);
+        let most = self.memory.iter().max().copied().unwrap_or(0);
+        format!(
+            "| `{}` | {} | {:.1} | {} | {} | {} | {} | {} | {} |",
+            self.command,
+            self.connections,
+            self.time.as_secs_f64(),
+            kibibytes(self.quarter(1)),
+            kibibytes(self.quarter(3)),
+            kibibytes(most),
+            self.descriptors,
+            self.threads,
+            self.children
+        )
+    }
+}
+
+/// Sends so many connections through one form.
+///
+/// # Errors
+///
+/// When a client is not served exactly, or the server holds more afterwards.
+fn soak(form: &Form, plan: Plan) -> Outcome<Figures> {
+    let server = start(form, "--quiet")?;
+    let pid = server.pid;
+    let before = proc::settled(pid)?;
+    let tree = proc::tree(pid);
+    let total = |of: &dyn Fn(Pid) -> usize| tree.iter().map(|p| of(*p)).sum();
+    let mut figures = Figures {
+        command: form.command(),
+        connections: plan.connections,
+        time: Duration::ZERO,
+        descriptors: total(&|pid| proc::descriptors(pid).len()),
+        threads: total(&|pid| proc::threads(pid).len()),
+        children: tree.len() - 1,
+        memory: Vec::new(),
+    };
+    let each = plan.connections / plan.rounds / LANES;
+    for round in 0..plan.rounds {
+        let begin = Instant::now();
+        let first = round * LANES * each;
+        run_lanes(server.port(), first, each)?;
+        figures.time += begin.elapsed();
+        proc::balanced(pid, &before)?;
+        figures.memory.push(proc::memory(pid));
+    }
+    be_polite(server.port(), b"the last one")?;
+    server.signal(Signal::SIGTERM);
+    server.ends_with(0)?;
+    let summary = server.summary()?;
+    let all = plan.rounds * LANES * each;
+    let bytes = (0..all).map(length).sum::<u64>() + 12;
+    let printed = (summary.clients, summary.received, summary.sent);
+    demand(printed == (all + 1, bytes, bytes), || {
+        format!("{summary:?}, not {} clients, {bytes} bytes", all + 1)
+    })?;
+    figures.judge()?;
+    Ok(figures)
+}
+
+/// One round: several lanes of clients, in each one after the other.
+fn run_lanes(port: u16, first: u64, each: u64) -> Outcome {
+    thread::scope(|scope| {
+        let lanes: Vec<_> = (0..LANES)
+            .map(|lane| {
+                let first = first + lane * each;
+                scope.spawn(move || {
+                    (first..first + each).try_for_each(|number| {
+                        exchange(port, number).map_err(|error| {
+                            format!("connection {number}: {error}")
+                        })
+                    })
+                })
+            })
+            .collect();
+        lanes.into_iter().try_for_each(|lane| {
+            lane.join().unwrap_or(Err("a lane panicked".into()))
+        })
+    })
+}
+
+/// How long the message of this connection is.
+fn length(number: u64) -> u64 {
+    1 + number % 1024
+}
+
+/// One connection with one exchange. Every other client says at once that it
+/// has nothing more to say, the others when they have their reply.
+fn exchange(port: u16, number: u64) -> io::Result<()> {
+    let mut stream = connect_from(number % ADDRESSES, port)?;
+    let first = number.to_le_bytes();
+    let length = usize::try_from(length(number)).map_err(io::Error::other)?;
+    let message: Vec<u8> = first.into_iter().cycle().take(length).collect();
+    stream.write_all(&message)?;
+    let mut echo = vec![0; length];
+    if number.is_multiple_of(2) {
+        stream.shutdown(Shutdown::Write)?;
+        stream.read_exact(&mut echo)?;
+    } else {
+        stream.read_exact(&mut echo)?;
+        stream.shutdown(Shutdown::Write)?;
+    }
+    let more = stream.read(&mut [0])?;
+    if echo != message || more > 0 {
+        return Err(io::Error::other("another reply than its echo"));
+    }
+    Ok(())
+}
+
+/// Connects from one of the addresses that belong to this machine alone.
+fn connect_from(address: u64, port: u16) -> io::Result<TcpStream> {
+    let last = u8::try_from(2 + address).map_err(io::Error::other)?;
+    let stream = socket(
+        AddressFamily::Inet,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    let limit = i64::try_from(LIMIT.as_secs()).map_err(io::Error::other)?;
+    let limit = TimeVal::new(limit, 0);
+    setsockopt(&stream, sockopt::ReceiveTimeout, &limit)?;
+    setsockopt(&stream, sockopt::SendTimeout, &limit)?;
+    // The port is chosen with the connection, so that those of connections
+    // that are over can be had again.
+    setsockopt(&stream, sockopt::IpBindAddressNoPort, &true)?;
+    bind(stream.as_raw_fd(), &SockaddrIn::new(127, 0, 0, last, 0))?;
+    connect(stream.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port))?;
+    Ok(stream.into())
+}
+
+fn what_a_server_holds_does_not_grow_with_its_clients(form: &Form) -> Outcome {
+    soak(form, QUICK).map(drop)
+}
+
+/// Soaks all forms as planned for the readers, one after the other, and
+/// writes the page.
+///
+/// # Errors
+///
+/// The first that fails; then the page stays as it is.
+pub fn publish() -> Outcome {
+    let mut all = Vec::new();
+    for form in &FORMS {
+        let figures = soak(form, FULL)
+            .map_err(|text| format!("{}: {text}", form.name))?;
+        println!("{}", figures.row());
+        all.push(figures);
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/soak.md");
+    let written = fs::write(path, page(&all));
+    written.map_err(|error| format!("docs/soak.md: {error}"))
+}
+
+/// The page with its table.
+fn page(all: &[Figures]) -> String {
+    let mut page = String::from(HEAD);
+    for figures in all {
+        page += &figures.row();
+        page.push('\n');
+    }
+    let fact = |what: &str, value: Option<String>| {
+        let value = value.unwrap_or_else(|| "unknown".to_owned());
+        format!("- {what}: {value}\n")
+    };
+    page.push('\n');
+    page += &fact("date", date());
+    page += &fact("kernel", read("/proc/sys/kernel/osrelease", "", ""));
+    let model = read("/proc/cpuinfo", "model name", ":");
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    page += &fact("processor", model.map(|name| format!("{cores} × {name}")));
+    page += &fact("memory", read("/proc/meminfo", "MemTotal:", " "));
+    let _ = write!(page, "{TAIL}");
+    page
+}
+
+const HEAD: &str = "# The soak
+
+Very many connections through each form of the servers, one exchange each, by
+clients that come four at a time: what a server holds must not grow with the
+number of clients that it has served. This page is written by the run itself:
+
+    cargo test --release -p suite --test soak -- --ignored
+
+Memory is what all processes of a server hold together at rest (PSS), after
+each of 40 rounds: its median in the second quarter of the rounds, in the last
+quarter, and the most ever seen. The last quarter may be at most 5 % and
+256 KiB above the second, or the run fails. Descriptors, threads and child
+processes are those of all processes of the server, the same after every round
+as before the first client, or the run fails. Every client gets exactly its
+echo, and the last line of each server counts exactly its clients and bytes.
+
+| server | connections | seconds | KiB, second quarter | KiB, last quarter \
+| KiB, most | descriptors | threads | children |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|
+";
+
+const TAIL: &str = "
+The seconds are no measurement of speed: the clients share the processors with
+the server, and check every byte.
+";
+
+/// Today.
+fn date() -> Option<String> {
+    let output = Command::new("date").args(["-u", "+%F"]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.trim_end().to_owned())
+}
+
+/// What a file says behind this key and separator, in its first such line.
+fn read(path: &str, key: &str, separator: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    let value = line.trim_start().trim_start_matches(separator);
+    Some(value.trim().to_owned())
+}

@@ -1,0 +1,12 @@
+//! What the servers promise, tested on each form of them.
+
+use std::process::ExitCode;
+
+use suite::{cases, runner};
+
+fn main() -> ExitCode {
+    let cases = cases::all().filter(|case| !case.is_timed());
+    // Most of a trial's time is spent waiting, so more run than there are
+    // processors.
+    runner::run(runner::trials(&cases.collect::<Vec<_>>()), 8)
+}

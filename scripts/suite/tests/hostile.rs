@@ -1,0 +1,9 @@
+//! Clients that mean harm, against each form of the servers.
+
+use std::process::ExitCode;
+
+use suite::{hostile, runner};
+
+fn main() -> ExitCode {
+    runner::run(runner::trials(hostile::CASES), 6)
+}

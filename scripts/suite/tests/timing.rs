@@ -1,0 +1,11 @@
+//! What fails when a server takes too long: few at a time, so that the other
+//! tests do not make it late.
+
+use std::process::ExitCode;
+
+use suite::{Case, every_case, runner};
+
+fn main() -> ExitCode {
+    let cases: Vec<_> = every_case().filter(Case::is_timed).collect();
+    runner::run(runner::trials(&cases), 3)
+}
