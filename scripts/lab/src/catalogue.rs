@@ -1,7 +1,7 @@
 //! The programs that can be measured: our three servers in their forms, and
 //! what others write in the same models.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -616,4 +616,49 @@ fn pkg_config_version(library: &str) -> Option<String> {
         let version = String::from_utf8_lossy(&output.stdout);
         format!("{library} {}", version.trim())
     })
+}
+
+/// What the programs that took part were built from and with.
+pub(crate) fn versions(used: &BTreeSet<Program>) -> BTreeMap<String, String> {
+    let mut versions = BTreeMap::from([(
+        "lab".to_owned(),
+        env!("CARGO_PKG_VERSION").to_owned(),
+    )]);
+    let mut add = |name: &str, version: Option<String>| {
+        if let Some(version) = version {
+            versions.insert(name.to_owned(), version);
+        }
+    };
+    add("rustc", version_of("rustc", "--version"));
+    add("cc", version_of("cc", "--version"));
+    add("source", source_version());
+    for name in ["mio", "tokio"] {
+        add(name, locked_version(name));
+    }
+    for program in used {
+        let version = Catalogue::version(*program);
+        add(program.title(), version);
+    }
+    versions
+}
+
+/// The version of a crate that this workspace is built with.
+fn locked_version(name: &str) -> Option<String> {
+    let file = program::workspace().join("Cargo.lock");
+    let text = fs::read_to_string(file).ok()?;
+    let entry = format!("name = \"{name}\"\nversion = \"");
+    let (_, rest) = text.split_once(&entry)?;
+    let (version, _) = rest.split_once('"')?;
+    Some(format!("{name} {version}"))
+}
+
+/// The commit that was measured, if this is a checkout.
+fn source_version() -> Option<String> {
+    let output = Command::new("git")
+        .current_dir(program::workspace())
+        .args(["describe", "--always", "--dirty", "--abbrev=12"])
+        .output()
+        .ok()?;
+    let version = String::from_utf8_lossy(&output.stdout);
+    output.status.success().then(|| version.trim().to_owned())
 }

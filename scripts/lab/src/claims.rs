@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::Experiment;
+use crate::language::Language;
 use crate::stats::{Summary, pairwise_ratios};
 
 mod rules;
@@ -46,37 +46,86 @@ impl Text {
     }
 }
 
-/// What pages and pictures are written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// English.
-    English,
-    /// Spanish.
-    Spanish,
+/// Something that is measured, for one claim or several.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Experiment {
+    /// The servers' own source, counted.
+    Source,
+    /// What this system has to wait for many descriptors with.
+    Mechanisms,
+    /// Counts from a worker to the total.
+    Passing,
+    /// Threads that count without care, and with.
+    Races,
+    /// Two locks in two orders.
+    Deadlocks,
+    /// Creation and end.
+    Creation,
+    /// One exchange for each connection, with and without a pool.
+    Pools,
+    /// Idle connections held open.
+    Memory,
+    /// Clients that wait before they send.
+    Waiting,
+    /// A fatal signal to one worker.
+    Crash,
+    /// Messages that cost processor time, of one client and of several.
+    Compute,
+    /// Light clients beside one that computes.
+    Fairness,
+    /// Many connections that all talk.
+    Efficiency,
+    /// One active connection beside idle ones.
+    Scaling,
 }
 
-impl Language {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::English, Self::Spanish];
-
-    /// A file's name in this language: `T1.svg`, `T1.es.svg`.
-    #[must_use]
-    pub fn file(self, stem: &str, extension: &str) -> String {
-        match self {
-            Self::English => format!("{stem}.{extension}"),
-            Self::Spanish => format!("{stem}.es.{extension}"),
-        }
-    }
-
-    /// One of two words.
-    #[must_use]
-    pub fn pick<'text>(self, en: &'text str, es: &'text str) -> &'text str {
-        match self {
-            Self::English => en,
-            Self::Spanish => es,
-        }
-    }
+impl Experiment {
+    /// All of them, in the order in which they are done: what is soon over
+    /// comes first.
+    pub const ALL: [Self; 14] = [
+        Self::Source,
+        Self::Mechanisms,
+        Self::Passing,
+        Self::Races,
+        Self::Deadlocks,
+        Self::Creation,
+        Self::Pools,
+        Self::Memory,
+        Self::Waiting,
+        Self::Crash,
+        Self::Compute,
+        Self::Fairness,
+        Self::Efficiency,
+        Self::Scaling,
+    ];
 }
+
+/// The mechanisms that are asked for, as the samples name them.
+pub const MECHANISMS: [&str; 5] =
+    ["select", "poll", "epoll", "kqueue", "io_uring"];
+
+/// Which systems have which of [`MECHANISMS`], by their manuals. Windows has
+/// `select` and `WSAPoll` for sockets only, and completion ports (IOCP) for
+/// the rest; `io_uring` may be forbidden by the administrator.
+pub const SYSTEMS: [(&str, [bool; 5]); 5] = [
+    ("Linux", [true, true, true, false, true]),
+    ("macOS", [true, true, false, true, false]),
+    ("FreeBSD, OpenBSD, NetBSD", [true, true, false, true, false]),
+    ("illumos", [true, true, true, false, false]),
+    ("Windows", [true, true, false, false, false]),
+];
 
 /// Whose claim it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

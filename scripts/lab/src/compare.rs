@@ -7,10 +7,10 @@ use std::time::{Instant, SystemTime};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Catalogue, Linkage, Program};
+use crate::catalogue::{self, Catalogue, Linkage, Program};
 use crate::load::Live;
-use crate::machine::{Machine, version_of};
-use crate::measure::{Effort, Floor, Metric, Prepared, Sample, Work};
+use crate::machine::Machine;
+use crate::measure::{Effort, Floor, Metric, Observer, Prepared, Sample, Work};
 use crate::rows::{self, Against, Evidence, Finding, Row};
 use crate::stats::Summary;
 use Program as P;
@@ -179,14 +179,6 @@ fn beside(effort: &Effort) -> Vec<(Program, Work)> {
     cells
 }
 
-/// What goes on, for whoever shows it.
-pub trait Observer {
-    /// The next thing is begun; `spent` of the estimated seconds are done.
-    fn begins(&mut self, what: &str, spent: f64);
-    /// Something that the reader should know at once.
-    fn says(&mut self, line: &str);
-}
-
 /// All that a comparison found: what the JSON file holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -291,7 +283,7 @@ pub fn run(
         seconds: run.began.elapsed().as_secs_f64(),
         complete: !run.stops(),
         machine,
-        versions: versions(&used),
+        versions: catalogue::versions(&used),
         linkage: catalogue.linkage(),
         effort: agenda.effort,
         conditions: conditions(),
@@ -449,50 +441,6 @@ impl Run<'_> {
         }
         self.missing.insert((program, work), why);
     }
-}
-
-pub(crate) fn versions(used: &BTreeSet<Program>) -> BTreeMap<String, String> {
-    let mut versions = BTreeMap::from([(
-        "lab".to_owned(),
-        env!("CARGO_PKG_VERSION").to_owned(),
-    )]);
-    let mut add = |name: &str, version: Option<String>| {
-        if let Some(version) = version {
-            versions.insert(name.to_owned(), version);
-        }
-    };
-    add("rustc", version_of("rustc", "--version"));
-    add("cc", version_of("cc", "--version"));
-    add("source", source_version());
-    for name in ["mio", "tokio"] {
-        add(name, locked_version(name));
-    }
-    for program in used {
-        let version = Catalogue::version(*program);
-        add(program.title(), version);
-    }
-    versions
-}
-
-/// The version of a crate that this workspace is built with.
-fn locked_version(name: &str) -> Option<String> {
-    let file = crate::program::workspace().join("Cargo.lock");
-    let text = std::fs::read_to_string(file).ok()?;
-    let entry = format!("name = \"{name}\"\nversion = \"");
-    let (_, rest) = text.split_once(&entry)?;
-    let (version, _) = rest.split_once('"')?;
-    Some(format!("{name} {version}"))
-}
-
-/// The commit that was measured, if this is a checkout.
-fn source_version() -> Option<String> {
-    let output = std::process::Command::new("git")
-        .current_dir(crate::program::workspace())
-        .args(["describe", "--always", "--dirty", "--abbrev=12"])
-        .output()
-        .ok()?;
-    let version = String::from_utf8_lossy(&output.stdout);
-    output.status.success().then(|| version.trim().to_owned())
 }
 
 fn conditions() -> Vec<String> {

@@ -9,14 +9,15 @@ use std::time::{Instant, SystemTime};
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Catalogue, Linkage, Program};
+use crate::catalogue::{self, Catalogue, Linkage, Program};
 use crate::claims::{
-    Approach, Claim, Evidence, Kind, Language, Samples, Text, Verdict,
+    Approach, Claim, Evidence, Experiment, Kind, Samples, Text, Verdict,
 };
-use crate::compare::{self, Observer};
 use crate::growth;
+use crate::language::Language;
 use crate::load::Live;
 use crate::machine::Machine;
+use crate::measure::Observer;
 
 mod inside;
 mod mechanisms;
@@ -28,7 +29,6 @@ mod source;
 pub use inside::{
     Locked, Order, UNSYNCHRONISED, count_into_memory, count_into_pipe, locks,
 };
-pub use mechanisms::{MECHANISMS, SYSTEMS};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,71 +88,7 @@ impl Effort {
     };
 }
 
-/// Something that is measured, for one claim or several.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Experiment {
-    /// The servers' own source, counted.
-    Source,
-    /// What this system has to wait for many descriptors with.
-    Mechanisms,
-    /// Counts from a worker to the total.
-    Passing,
-    /// Threads that count without care, and with.
-    Races,
-    /// Two locks in two orders.
-    Deadlocks,
-    /// Creation and end.
-    Creation,
-    /// One exchange for each connection, with and without a pool.
-    Pools,
-    /// Idle connections held open.
-    Memory,
-    /// Clients that wait before they send.
-    Waiting,
-    /// A fatal signal to one worker.
-    Crash,
-    /// Messages that cost processor time, of one client and of several.
-    Compute,
-    /// Light clients beside one that computes.
-    Fairness,
-    /// Many connections that all talk.
-    Efficiency,
-    /// One active connection beside idle ones.
-    Scaling,
-}
-
 impl Experiment {
-    /// All of them, in the order in which they are done: what is soon over
-    /// comes first.
-    pub const ALL: [Self; 14] = [
-        Self::Source,
-        Self::Mechanisms,
-        Self::Passing,
-        Self::Races,
-        Self::Deadlocks,
-        Self::Creation,
-        Self::Pools,
-        Self::Memory,
-        Self::Waiting,
-        Self::Crash,
-        Self::Compute,
-        Self::Fairness,
-        Self::Efficiency,
-        Self::Scaling,
-    ];
-
     /// Steps that it is done in, and seconds that each takes, about.
     #[must_use]
     pub fn steps(self, effort: &Effort) -> (f64, f64) {
@@ -423,7 +359,7 @@ pub fn run(
         seconds: clock.elapsed().as_secs_f64(),
         complete: !bench.stops(),
         machine,
-        versions: compare::versions(&bench.used),
+        versions: catalogue::versions(&bench.used),
         linkage: catalogue.linkage(),
         effort: *effort,
         conditions: conditions(),

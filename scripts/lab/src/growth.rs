@@ -10,11 +10,10 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Catalogue, Program, Serve};
-use crate::compare::Observer;
 use crate::load::idle::Idle;
 use crate::load::{self, Limit, Live, Plan, Shape};
 use crate::machine::{Machine, Pinned};
-use crate::measure::Floor;
+use crate::measure::{Floor, Observer};
 use crate::plot::{self, Chart, Curve, Point};
 use crate::procfs;
 use crate::stats::Summary;

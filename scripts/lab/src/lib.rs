@@ -21,6 +21,7 @@ pub mod claims;
 pub mod compare;
 pub mod evaluate;
 pub mod growth;
+pub mod language;
 pub mod load;
 pub mod machine;
 pub mod measure;

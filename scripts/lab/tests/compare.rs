@@ -9,10 +9,10 @@ use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
 
 use lab::catalogue::{Catalogue, Program, Serve};
-use lab::compare::{self, Agenda, Observer, Report};
+use lab::compare::{self, Agenda, Report};
 use lab::growth;
 use lab::load::Live;
-use lab::measure::{Effort, Metric, Work};
+use lab::measure::{Effort, Metric, Observer, Work};
 use lab::program::Unavailable;
 use lab::rows::{Against, Bound, Row, Verdict};
 

@@ -11,8 +11,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lab::claims::{Language, Verdict};
+use lab::claims::Verdict;
 use lab::evaluate::{Effort, Evaluation};
+use lab::language::Language;
 use lab::program;
 use lab::timeline::trace::Trace;
 use lab::timeline::{Model, Strip, check_nesting};

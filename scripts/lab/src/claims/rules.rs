@@ -734,7 +734,7 @@ pub(super) fn loop_is_not_portable(evidence: &Evidence<'_>) -> Judged {
     let samples = evidence.samples;
     let mut here = Vec::new();
     let mut missing = Vec::new();
-    for name in crate::evaluate::MECHANISMS {
+    for name in super::MECHANISMS {
         let value = samples.get(&format!("mechanisms/{name}/here"))?[0];
         if value > 0.0 { &mut here } else { &mut missing }.push(name);
     }

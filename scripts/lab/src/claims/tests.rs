@@ -428,7 +428,7 @@ fn light_clients_wait_for_a_heavy_one() {
 fn mechanisms_are_here_or_not() {
     let mechanisms = |here: [f64; 5]| {
         let mut all = Vec::new();
-        for (name, here) in crate::evaluate::MECHANISMS.iter().zip(here) {
+        for (name, here) in MECHANISMS.iter().zip(here) {
             all.push((format!("mechanisms/{name}/here"), [here]));
         }
         for name in ["select", "poll", "epoll"] {

@@ -2,8 +2,7 @@
 
 use super::rules::{self, FAR_LESS, GROWS, HARDER, MORE, SLOWER};
 use super::rules::{DISTURBED, SPEED_UP, TOGETHER, WAITS};
-use super::{Approach, Claim, Kind, Text};
-use crate::evaluate::Experiment as E;
+use super::{Approach, Claim, Experiment as E, Kind, Text};
 
 /// All eighteen, as the course states them: for and against each approach.
 #[must_use]

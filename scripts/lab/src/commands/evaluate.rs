@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 use lab::catalogue::Catalogue;
-use lab::claims::{self, Language};
+use lab::claims;
 use lab::evaluate::{self, Effort, Evaluation, page, pictures};
+use lab::language::Language;
 use lab::{machine, program, table};
 use nix::sys::resource::{Resource, setrlimit};
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use lab::catalogue::Catalogue;
-use lab::claims::Language;
+use lab::language::Language;
 use lab::program;
 use lab::timeline::trace::Trace;
 use lab::timeline::{Strip, check_nesting, draw, script};
@@ -25,20 +25,11 @@ pub struct Arguments {
     out: Option<PathBuf>,
     /// The language of the picture
     #[arg(long, default_value = "en")]
-    language: LanguageArgument,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum LanguageArgument {
-    En,
-    Es,
+    language: Language,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let language = match arguments.language {
-        LanguageArgument::En => Language::English,
-        LanguageArgument::Es => Language::Spanish,
-    };
+    let language = arguments.language;
     let directory = program::output_directory()?;
     let files = if arguments.files.is_empty() {
         out!("building the servers");

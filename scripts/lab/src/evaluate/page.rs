@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{Evaluation, Finding, MECHANISMS, SYSTEMS};
-use crate::claims::{Language, Text};
+use super::{Evaluation, Finding};
+use crate::claims::{MECHANISMS, SYSTEMS, Text};
+use crate::language::Language;
 
 /// Writes the page. Pictures are named as files beside it.
 #[must_use]

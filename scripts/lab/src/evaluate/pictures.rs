@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 
 use super::{Evaluation, Finding};
 use crate::bars::{self, Bar, Chart, Group};
-use crate::claims::{Language, Samples};
+use crate::claims::Samples;
+use crate::language::Language;
 use crate::plot::{self, Curve, Point};
 use crate::stats::Summary;
 use crate::text;

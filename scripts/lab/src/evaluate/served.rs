@@ -13,14 +13,13 @@ use anyhow::{Context, Result, anyhow, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Bench, Experiment, Stopped};
+use super::{Bench, Stopped};
 use crate::catalogue::{Catalogue, Program, Serve};
-use crate::claims::{Samples, Text};
-use crate::compare::Observer;
+use crate::claims::{Experiment, Samples, Text};
 use crate::growth;
 use crate::load::{self, Ending, Limit, Plan, Shape, Target, Witness};
 use crate::machine::processors;
-use crate::measure::{self, Account, Metric};
+use crate::measure::{self, Account, Metric, Observer};
 use crate::procfs;
 use crate::program::{Announces, Server, Unavailable};
 use Program as P;

@@ -3,7 +3,7 @@
 //! colour-blind the picture says the same.
 
 use super::{Bar, Client, Lane, Model, Stage, Strip};
-use crate::claims::Language;
+use crate::language::Language;
 use crate::svg::{
     Anchor, Area, GRID, INK, PAPER, Picture, Style, number, width_of,
 };

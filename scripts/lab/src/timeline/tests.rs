@@ -2,7 +2,7 @@
 
 use super::draw::draw;
 use super::*;
-use crate::claims::Language;
+use crate::language::Language;
 use Stage::{Receiving, Sending, Waiting, Working};
 
 /// A trace of a server: its name, then for each client its lane, when it is

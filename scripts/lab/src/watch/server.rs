@@ -19,7 +19,7 @@ use super::kernel::{Held, Sampler};
 use super::line::Worker;
 use super::model::{Key, Model, Row};
 use super::options::Options;
-use super::words::Language;
+use crate::language::Language;
 
 /// How often the kernel is asked.
 const SAMPLE: Duration = Duration::from_millis(100);
