@@ -36,3 +36,4 @@ pub mod table;
 pub mod text;
 pub mod timeline;
 pub mod watch;
+pub mod words;

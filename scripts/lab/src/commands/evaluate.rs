@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Fewer and shorter samples: at most a minute and a half
     #[arg(long)]
     quick: bool,
-    /// Where evaluation.json, the pages and the pictures go
+    /// Where evaluation.json, claims.json, the pages and the pictures go
     #[arg(long, value_name = "DIRECTORY")]
     out: Option<PathBuf>,
     /// Measures nothing: judges, draws and writes again what this file holds
@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         None => measure(arguments)?,
     };
     write(&evaluation, &directory)?;
-    print(&evaluation);
+    print(&evaluation)?;
     out!("all of it: {}", program::shown(&directory));
     Ok(if evaluation.complete {
         ExitCode::SUCCESS
@@ -58,7 +58,7 @@ fn read(file: &Path) -> Result<Evaluation> {
         .with_context(|| format!("reading {}", file.display()))?;
     let mut evaluation: Evaluation = serde_json::from_str(&text)
         .with_context(|| format!("{} is not ours", file.display()))?;
-    evaluation.claims = evaluation.judged_anew();
+    evaluation.verdicts = evaluation.judged_anew();
     Ok(evaluation)
 }
 
@@ -91,15 +91,18 @@ fn write(evaluation: &Evaluation, directory: &Path) -> Result<()> {
     };
     let json = serde_json::to_string_pretty(evaluation)?;
     save("evaluation.json", json + "\n")?;
+    let sentences = page::sentences(evaluation)?;
+    let json = serde_json::to_string_pretty(&sentences)?;
+    save("claims.json", json + "\n")?;
     for language in Language::ALL {
         let name = language.file("evaluation", "md");
-        save(&name, page::write(evaluation, language))?;
+        save(&name, page::write(evaluation, language)?)?;
     }
     pictures::draw(evaluation, directory)?;
     Ok(())
 }
 
-fn print(evaluation: &Evaluation) {
+fn print(evaluation: &Evaluation) -> Result<()> {
     let machine = &evaluation.machine;
     out!(
         "{}, {} processors, {}, Linux {}; {:.0} s{}\n",
@@ -114,19 +117,14 @@ fn print(evaluation: &Evaluation) {
             "; stopped early: what is missing was not finished"
         }
     );
-    let rows: Vec<Vec<String>> = evaluation
-        .claims
-        .iter()
-        .map(|finding| {
-            vec![
-                finding.id.clone(),
-                finding.claim.en.clone(),
-                finding.verdict.to_string(),
-                finding.spread.clone(),
-                finding.figure.en.clone(),
-            ]
+    let rows: Vec<Vec<String>> = page::tell(evaluation, Language::English)?
+        .into_iter()
+        .map(|it| {
+            let claim = format!("{}.", it.claim);
+            vec![it.id.to_owned(), claim, it.said, it.spread, it.figure]
         })
         .collect();
     let heading = ["", "<claim", "<verdict", "spread", "<figure"];
     out!("{}", table::layout(&heading, &rows).trim_end());
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Evaluation, Finding};
+use super::{Evaluation, Finding, page};
 use crate::bars::{self, Bar, Chart, Group};
 use crate::claims::Samples;
 use crate::language::Language;
@@ -13,11 +13,12 @@ use crate::plot::{self, Curve, Point};
 use crate::stats::Summary;
 use crate::text;
 
-/// Whether a picture serves a claim. Of the others a sentence or a table
-/// says it all.
+/// Whether a picture shows what was found out. Of some claims a sentence or a
+/// table says it all.
 #[must_use]
-pub fn has_one(id: &str) -> bool {
-    !matches!(id, "T6" | "M6")
+pub fn shows(finding: &Finding) -> bool {
+    finding.judgement.unmeasured.is_none()
+        && !matches!(finding.claim.id, "T6" | "M6")
 }
 
 /// Draws the pictures of an evaluation, in both languages, and returns their
@@ -25,19 +26,21 @@ pub fn has_one(id: &str) -> bool {
 ///
 /// # Errors
 ///
-/// When a file cannot be written.
+/// When a file cannot be written, or the words lack a figure.
 pub fn draw(evaluation: &Evaluation, directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for finding in &evaluation.claims {
-        if finding.picture.is_none() {
-            continue;
-        }
-        for language in Language::ALL {
-            let file = directory.join(language.file(&finding.id, "svg"));
-            if finding.id == "M3" {
-                plot::draw(&curves(finding, evaluation, language), &file)?;
+    for language in Language::ALL {
+        for told in page::tell(evaluation, language)? {
+            let Some(name) = &told.picture else { continue };
+            let title = format!("{}  {}.", told.id, told.claim);
+            let subtitle = subtitle(evaluation, language);
+            let drawer = Drawer { samples: &evaluation.samples, language };
+            let file = directory.join(name);
+            if told.id == "M3" {
+                plot::draw(&drawer.curves(title, subtitle), &file)?;
             } else {
-                let chart = chart(finding, evaluation, language);
+                let groups = drawer.groups(told.id);
+                let chart = Chart { title, subtitle, groups };
                 fs::write(&file, bars::draw(&chart))
                     .with_context(|| format!("writing {}", file.display()))?;
             }
@@ -65,6 +68,12 @@ fn subtitle(evaluation: &Evaluation, language: Language) -> String {
 struct Drawer<'run> {
     samples: &'run Samples,
     language: Language,
+}
+
+/// Threads and processes only, of which the claim is.
+fn without_the_loop(mut group: Group) -> Group {
+    group.bars.retain(|bar| bar.colour != bars::LOOP);
+    group
 }
 
 /// How a figure is written.
@@ -144,45 +153,19 @@ fn times(value: f64) -> String {
     format!("{value:.2}")
 }
 
-fn chart(
-    finding: &Finding,
-    evaluation: &Evaluation,
-    language: Language,
-) -> Chart {
-    let drawer = Drawer { samples: &finding.samples, language };
-    Chart {
-        title: format!("{}  {}", finding.id, finding.claim.of(language)),
-        subtitle: subtitle(evaluation, language),
-        groups: drawer.groups(&finding.id),
-    }
-}
-
 impl Drawer<'_> {
     fn groups(&self, id: &str) -> Vec<Group> {
         match id {
-            "T1" | "M2" => vec![self.approaches(
-                (
-                    "memory for each open connection (PSS)",
-                    "memoria por conexión abierta (PSS)",
-                ),
-                |whose| format!("memory/{whose}/user_kib"),
-                kib,
-            )],
-            "P4" => vec![
-                self.approaches(
-                    (
-                        "memory for each open connection (PSS)",
-                        "memoria por conexión abierta (PSS)",
-                    ),
-                    |whose| format!("memory/{whose}/user_kib"),
-                    kib,
-                ),
-                self.approaches(
+            "M2" => vec![self.memory()],
+            "T1" => vec![without_the_loop(self.memory())],
+            "P4" => {
+                let tables = self.approaches(
                     ("its page tables", "sus tablas de páginas"),
                     |whose| format!("memory/{whose}/page_tables_kib"),
                     kib,
-                ),
-            ],
+                );
+                [self.memory(), tables].map(without_the_loop).to_vec()
+            }
             "T2" | "P5" => vec![self.passing()],
             "T3" => vec![self.waiting()],
             "T4" => vec![self.races()],
@@ -201,6 +184,17 @@ impl Drawer<'_> {
             "M5" => self.fairness(),
             _ => Vec::new(),
         }
+    }
+
+    fn memory(&self) -> Group {
+        self.approaches(
+            (
+                "memory for each open connection (PSS)",
+                "memoria por conexión abierta (PSS)",
+            ),
+            |whose| format!("memory/{whose}/user_kib"),
+            kib,
+        )
     }
 
     fn passing(&self) -> Group {
@@ -432,42 +426,34 @@ impl Drawer<'_> {
             ),
         ]
     }
-}
 
-/// M3: round trips over the number of idle connections.
-fn curves(
-    finding: &Finding,
-    evaluation: &Evaluation,
-    language: Language,
-) -> plot::Chart {
-    let whole: Format = |x| text::plain(x.round());
-    plot::Chart {
-        title: format!("{}  {}", finding.id, finding.claim.of(language)),
-        subtitle: subtitle(evaluation, language),
-        x_label: language
-            .pick(
-                "idle connections beside the active one",
-                "conexiones inactivas junto a la activa",
-            )
-            .to_owned(),
-        y_label: language
-            .pick("round trip, 64 bytes", "ida y vuelta, 64 bytes")
-            .to_owned(),
-        x_format: whole,
-        y_format: text::round_nanoseconds,
-        curves: [
+    /// M3: round trips over the number of idle connections.
+    fn curves(&self, title: String, subtitle: String) -> plot::Chart {
+        let whole: Format = |x| text::plain(x.round());
+        let curves = [
             ("select", "select", "select"),
             ("poll", "poll", "poll"),
             ("epoll", "epoll", "epoll"),
             ("threads", "threads", "hilos"),
             ("processes", "processes", "procesos"),
         ]
-        .map(|(whose, en, es)| {
-            curve(&finding.samples, whose, language.pick(en, es))
-        })
-        .into_iter()
-        .filter(|curve| !curve.points.is_empty())
-        .collect(),
+        .map(|(whose, en, es)| curve(self.samples, whose, &self.pick(en, es)));
+        plot::Chart {
+            title,
+            subtitle,
+            x_label: self.pick(
+                "idle connections beside the active one",
+                "conexiones inactivas junto a la activa",
+            ),
+            y_label: self
+                .pick("round trip, 64 bytes", "ida y vuelta, 64 bytes"),
+            x_format: whole,
+            y_format: text::round_nanoseconds,
+            curves: curves
+                .into_iter()
+                .filter(|curve| !curve.points.is_empty())
+                .collect(),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 
 use super::{Bench, Stopped};
 use crate::catalogue::{Catalogue, Program, Serve};
-use crate::claims::{Experiment, Samples, Text};
+use crate::claims::{Experiment, Samples};
 use crate::growth;
 use crate::load::{self, Ending, Limit, Plan, Shape, Target, Witness};
 use crate::machine::processors;
@@ -45,11 +45,6 @@ pub(super) fn name(program: Program) -> &'static str {
         P::PythonMultiprocessing => "python_multiprocessing",
         other => other.title(),
     }
-}
-
-/// Says that something had to be left out.
-pub(super) fn left_out(why: &str) -> Text {
-    Text::new(format!("left out: {why}"), format!("omitida: {why}"))
 }
 
 impl Bench<'_> {
@@ -323,7 +318,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             }
             Err(why) => {
                 bench.says(&format!("left out: {program}: {why}"));
-                let why = left_out(&why.to_string());
+                let why = why.to_string();
                 bench.missing.insert(Experiment::Compute, why);
             }
         }
