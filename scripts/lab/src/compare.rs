@@ -59,7 +59,7 @@ impl Agenda {
         // others need for the same; a quick run has no time for them.
         let sized = rows.iter().any(|row| matches!(row.work, Work::Sized(_)));
         if sized && effort != Effort::QUICK {
-            for program in P::ALL {
+            for program in P::all() {
                 cells.extend(rows::SIZES.map(|it| (program, Work::Sized(it))));
             }
         }
@@ -124,7 +124,7 @@ fn rounds(effort: &Effort, work: Work) -> u32 {
 /// What no row needs, but what shows where the servers stand.
 fn beside(effort: &Effort) -> Vec<(Program, Work)> {
     let mut cells = Vec::new();
-    for program in P::ALL {
+    for program in P::all() {
         for clients in [8, 64] {
             cells.push((program, Work::Exchange(clients)));
         }
@@ -133,33 +133,33 @@ fn beside(effort: &Effort) -> Vec<(Program, Work)> {
         // them, and a thousand interpreters say nothing more.
         let large = !matches!(
             program,
-            P::ThreadsPool
-                | P::ProcessPool
-                | P::CPrethread
-                | P::CPrefork
-                | P::MuxSelect
-                | P::CSelect
-                | P::PythonForking
-                | P::CPthreadPlain
-                | P::Ncat
+            P::THREADS_POOL
+                | P::PROCESS_POOL
+                | P::C_PRETHREAD
+                | P::C_PREFORK
+                | P::MUX_SELECT
+                | P::C_SELECT
+                | P::PYTHON_FORKING
+                | P::C_PTHREAD_PLAIN
+                | P::NCAT
         );
         if large {
             cells.push((program, Work::Echo(1000)));
         }
     }
     let models = [
-        P::Threads,
-        P::Process,
-        P::MuxSelect,
-        P::MuxPoll,
-        P::MuxEpoll,
-        P::CPthread,
-        P::CFork,
-        P::CSelect,
-        P::CPoll,
-        P::CEpoll,
-        P::Mio,
-        P::TokioOne,
+        P::THREADS,
+        P::PROCESS,
+        P::MUX_SELECT,
+        P::MUX_POLL,
+        P::MUX_EPOLL,
+        P::C_PTHREAD,
+        P::C_FORK,
+        P::C_SELECT,
+        P::C_POLL,
+        P::C_EPOLL,
+        P::MIO,
+        P::TOKIO_ONE,
     ];
     for program in models {
         cells.push((program, Work::Exchange(1)));
@@ -167,15 +167,15 @@ fn beside(effort: &Effort) -> Vec<(Program, Work)> {
         cells.push((program, Work::Stream(effort.stream_mib)));
         cells.push((program, Work::BesideIdle(10)));
         cells.push((program, Work::BesideIdle(100)));
-        if !matches!(program, P::MuxSelect | P::CSelect) {
+        if !matches!(program, P::MUX_SELECT | P::C_SELECT) {
             cells.push((program, Work::Memory(1000)));
         }
     }
-    for program in [P::TokioMany, P::Libuv, P::Node, P::Go] {
+    for program in [P::TOKIO_MANY, P::LIBUV, P::NODE, P::GO] {
         cells.push((program, Work::Memory(1000)));
         cells.push((program, Work::Echo(1)));
     }
-    cells.push((P::PythonThreading, Work::Memory(1000)));
+    cells.push((P::PYTHON_THREADING, Work::Memory(1000)));
     cells
 }
 
@@ -513,8 +513,8 @@ mod tests {
         assert_eq!(
             agenda.groups,
             [vec![
-                (P::MuxEpoll, Work::BesideIdle(10)),
-                (P::MuxEpoll, Work::BesideIdle(10_000)),
+                (P::MUX_EPOLL, Work::BesideIdle(10)),
+                (P::MUX_EPOLL, Work::BesideIdle(10_000)),
             ]]
         );
         let narrow = Agenda::new(rows::all(), Effort::QUICK, false);

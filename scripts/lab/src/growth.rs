@@ -58,8 +58,8 @@ impl Effort {
     pub fn steps(&self, program: Program) -> Vec<usize> {
         let most = match program {
             // Its descriptors end at 1 023, and it needs some of them.
-            P::MuxSelect => 1000,
-            P::MuxPoll | P::MuxEpoll => self.connections,
+            P::MUX_SELECT => 1000,
+            P::MUX_POLL | P::MUX_EPOLL => self.connections,
             _ => self.workers,
         };
         [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000]
@@ -100,7 +100,7 @@ fn floor_estimate(mib: u64) -> f64 {
 
 /// Whose curves are drawn.
 const CLIMBERS: [Program; 5] =
-    [P::MuxSelect, P::MuxPoll, P::MuxEpoll, P::Threads, P::Process];
+    [P::MUX_SELECT, P::MUX_POLL, P::MUX_EPOLL, P::THREADS, P::PROCESS];
 
 /// What creates something, beside a parent of some size.
 const CREATORS: [Floor; 3] = [Floor::Fork, Floor::Thread, Floor::StdThread];
@@ -475,11 +475,11 @@ fn mebibytes(value: f64) -> String {
 /// A program's name at the end of a curve.
 fn short(program: Program) -> &'static str {
     match program {
-        P::Threads => "threads",
-        P::Process => "processes",
-        P::MuxSelect => "select",
-        P::MuxPoll => "poll",
-        P::MuxEpoll => "epoll",
+        P::THREADS => "threads",
+        P::PROCESS => "processes",
+        P::MUX_SELECT => "select",
+        P::MUX_POLL => "poll",
+        P::MUX_EPOLL => "epoll",
         other => other.title(),
     }
 }
@@ -547,8 +547,8 @@ mod tests {
     fn select_ends_where_its_descriptors_end() {
         let last =
             |program| Effort::FULL.steps(program).last().copied().unwrap();
-        assert_eq!(last(P::MuxSelect), 1000);
-        assert_eq!(last(P::MuxEpoll), 10_000);
-        assert_eq!(last(P::Process), 3000);
+        assert_eq!(last(P::MUX_SELECT), 1000);
+        assert_eq!(last(P::MUX_EPOLL), 10_000);
+        assert_eq!(last(P::PROCESS), 3000);
     }
 }

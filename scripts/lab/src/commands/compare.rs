@@ -267,7 +267,7 @@ fn print_works(report: &Report) {
         heading.extend(columns.iter().map(|(name, _)| (*name).to_owned()));
         heading.push("<errors".to_owned());
         let mut rows = Vec::new();
-        for program in Program::ALL {
+        for program in Program::all() {
             let mut row = vec![program.title().to_owned()];
             let mut any = false;
             for (_, metric) in &columns {
@@ -309,7 +309,7 @@ fn print_sizes(report: &Report) {
         report.figures(program, Work::Sized(size), Metric::MedianNs)
     };
     let mut rows = Vec::new();
-    for program in Program::ALL {
+    for program in Program::all() {
         let figures = SIZES.map(|size| at(program, size));
         if figures.iter().all(Option::is_none) {
             continue;

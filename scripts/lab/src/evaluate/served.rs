@@ -34,15 +34,15 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// What the samples call a program.
 pub(super) fn name(program: Program) -> &'static str {
     match program {
-        P::Threads => "threads",
-        P::ThreadsPool => "threads_pool",
-        P::Process => "processes",
-        P::ProcessPool => "processes_pool",
-        P::MuxSelect => "select",
-        P::MuxPoll => "poll",
-        P::MuxEpoll => "epoll",
-        P::PythonThreading => "python_threading",
-        P::PythonMultiprocessing => "python_multiprocessing",
+        P::THREADS => "threads",
+        P::THREADS_POOL => "threads_pool",
+        P::PROCESS => "processes",
+        P::PROCESS_POOL => "processes_pool",
+        P::MUX_SELECT => "select",
+        P::MUX_POLL => "poll",
+        P::MUX_EPOLL => "epoll",
+        P::PYTHON_THREADING => "python_threading",
+        P::PYTHON_MULTIPROCESSING => "python_multiprocessing",
         other => other.title(),
     }
 }
@@ -116,7 +116,7 @@ pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     let count = bench.effort.connections;
     for round in 0..bench.effort.rounds {
-        for program in [P::Threads, P::Process, P::MuxPoll] {
+        for program in [P::THREADS, P::PROCESS, P::MUX_POLL] {
             let what = format!(
                 "memory of {count} connections, round {}: {program}",
                 round + 1
@@ -125,7 +125,7 @@ pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
             bench.used.insert(program);
             let values = measure::memory(bench.catalogue, program, count)?;
             let whose = match program {
-                P::MuxPoll => "mux",
+                P::MUX_POLL => "mux",
                 other => name(other),
             };
             for (metric, unit) in [
@@ -163,7 +163,7 @@ pub(crate) fn one_after_the_other(catalogue: &Catalogue) -> Result<Command> {
 pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     let clients = bench.effort.waiting;
-    let programs = [P::Threads, P::Process, P::MuxPoll];
+    let programs = [P::THREADS, P::PROCESS, P::MUX_POLL];
     for round in 0..bench.effort.serial_rounds {
         bench.begins(&format!(
             "{clients} clients that wait, round {}",
@@ -175,14 +175,14 @@ pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
                 .map_err(failed(program))?;
             let took = wait_and_send(bench, server, clients)?;
             let whose = match program {
-                P::MuxPoll => "mux",
+                P::MUX_POLL => "mux",
                 other => name(other),
             };
             samples.push(format!("waiting/{whose}/wall_ms"), took);
         }
         let command = one_after_the_other(bench.catalogue)?;
         let server = Server::start(command, Announces::FirstLine)
-            .map_err(failed(P::Threads))?;
+            .map_err(failed(P::THREADS))?;
         let took = wait_and_send(bench, server, clients)?;
         samples.push("waiting/one_after_the_other/wall_ms", took);
     }
@@ -233,7 +233,7 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
     const CLIENTS: usize = 50;
     let mut samples = Samples::default();
     for round in 0..bench.effort.rounds {
-        for program in [P::Threads, P::Process, P::MuxPoll] {
+        for program in [P::THREADS, P::PROCESS, P::MUX_POLL] {
             bench.begins(&format!(
                 "a fatal signal, round {}: {program}",
                 round + 1
@@ -257,7 +257,7 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
             #[allow(clippy::cast_precision_loss, reason = "fifty clients")]
             let share = answered as f64 / (CLIENTS - 1) as f64;
             let whose = match program {
-                P::MuxPoll => "mux",
+                P::MUX_POLL => "mux",
                 other => name(other),
             };
             let name = format!("crash/{whose}/others_served_share");
@@ -272,8 +272,8 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
 /// loop.
 fn worker(server: &Server, program: Program) -> Result<Pid> {
     let all = match program {
-        P::Process => procfs::tree(server.pid()),
-        P::Threads => procfs::tasks(server.pid()),
+        P::PROCESS => procfs::tree(server.pid()),
+        P::THREADS => procfs::tasks(server.pid()),
         _ => return Ok(server.pid()),
     };
     all.into_iter().find(|pid| *pid != server.pid()).context("no worker")
@@ -305,11 +305,11 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
     let options = ["--cpu-work", work.as_str()];
     let mut servers = Vec::new();
     for program in [
-        P::Threads,
-        P::Process,
-        P::MuxPoll,
-        P::PythonThreading,
-        P::PythonMultiprocessing,
+        P::THREADS,
+        P::PROCESS,
+        P::MUX_POLL,
+        P::PYTHON_THREADING,
+        P::PYTHON_MULTIPROCESSING,
     ] {
         match bench.start(program, Serve::UntilEof, clients, &options) {
             Ok(server) => servers.push((program, server)),
@@ -340,9 +340,9 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             };
             let one = send(1)?.as_secs_f64();
             let many = send(clients)?.as_secs_f64();
-            let whose = match program {
-                P::MuxPoll => "mux",
-                other => name(*other),
+            let whose = match *program {
+                P::MUX_POLL => "mux",
+                other => name(other),
             };
             #[allow(clippy::cast_precision_loss, reason = "a few clients")]
             let speed_up = one * clients as f64 / many;
@@ -394,7 +394,7 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
     let time = bench.effort.seconds + bench.effort.warm_up_seconds;
     let time = Duration::from_secs_f64(time);
     for round in 0..bench.effort.rounds {
-        for program in [P::Threads, P::Process, P::MuxPoll] {
+        for program in [P::THREADS, P::PROCESS, P::MUX_POLL] {
             bench.begins(&format!(
                 "light clients beside a heavy one, round {}: {program}",
                 round + 1
@@ -420,7 +420,7 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
                 beside
             })?;
             let whose = match program {
-                P::MuxPoll => "mux",
+                P::MUX_POLL => "mux",
                 other => name(other),
             };
             samples.push(format!("fairness/{whose}/alone_ns"), alone);
@@ -456,7 +456,7 @@ pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
     const CLIENTS: usize = 8;
     let mut samples = Samples::default();
     let programs =
-        [P::Threads, P::ThreadsPool, P::Process, P::ProcessPool, P::MuxPoll];
+        [P::THREADS, P::THREADS_POOL, P::PROCESS, P::PROCESS_POOL, P::MUX_POLL];
     let mut servers = Vec::new();
     for program in programs {
         let server = bench
@@ -487,7 +487,7 @@ pub(super) fn efficiency(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     let clients = bench.effort.connections;
     let mut servers = Vec::new();
-    for program in [P::Threads, P::Process, P::MuxPoll, P::MuxEpoll] {
+    for program in [P::THREADS, P::PROCESS, P::MUX_POLL, P::MUX_EPOLL] {
         let server = bench
             .start(program, Serve::UntilEof, clients, &[])
             .map_err(failed(program))?;
