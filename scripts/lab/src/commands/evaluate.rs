@@ -1,6 +1,5 @@
 //! `lab evaluate`: the claims of the course, tested on this machine.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,8 +12,8 @@ use lab::language::Language;
 use lab::{machine, program, table};
 use nix::sys::resource::{Resource, setrlimit};
 
-use super::out;
 use super::progress::{Interrupted, Progress};
+use super::{directory, out, read_json, status, write_json};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -33,33 +32,19 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let directory = match &arguments.out {
-        Some(directory) => directory.clone(),
-        None => program::output_directory()?.join("evaluation"),
-    };
-    fs::create_dir_all(&directory)
-        .with_context(|| format!("creating {}", directory.display()))?;
+    let directory = directory(arguments.out.as_deref(), "evaluation")?;
     let evaluation = match &arguments.draw {
-        Some(file) => read(file)?,
+        Some(file) => {
+            let mut evaluation: Evaluation = read_json(file)?;
+            evaluation.verdicts = evaluation.judged_anew();
+            evaluation
+        }
         None => measure(arguments)?,
     };
     write(&evaluation, &directory)?;
     print(&evaluation)?;
     out!("all of it: {}", program::shown(&directory));
-    Ok(if evaluation.complete {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(130)
-    })
-}
-
-fn read(file: &Path) -> Result<Evaluation> {
-    let text = fs::read_to_string(file)
-        .with_context(|| format!("reading {}", file.display()))?;
-    let mut evaluation: Evaluation = serde_json::from_str(&text)
-        .with_context(|| format!("{} is not ours", file.display()))?;
-    evaluation.verdicts = evaluation.judged_anew();
-    Ok(evaluation)
+    Ok(status(evaluation.complete))
 }
 
 fn measure(arguments: &Arguments) -> Result<Evaluation> {
@@ -84,19 +69,12 @@ fn measure(arguments: &Arguments) -> Result<Evaluation> {
 }
 
 fn write(evaluation: &Evaluation, directory: &Path) -> Result<()> {
-    let save = |name: &str, text: String| {
-        let file = directory.join(name);
-        fs::write(&file, text)
-            .with_context(|| format!("writing {}", file.display()))
-    };
-    let json = serde_json::to_string_pretty(evaluation)?;
-    save("evaluation.json", json + "\n")?;
+    write_json(&directory.join("evaluation.json"), evaluation)?;
     let sentences = page::sentences(evaluation)?;
-    let json = serde_json::to_string_pretty(&sentences)?;
-    save("claims.json", json + "\n")?;
+    write_json(&directory.join("claims.json"), &sentences)?;
     for language in Language::ALL {
-        let name = language.file("evaluation", "md");
-        save(&name, page::write(evaluation, language)?)?;
+        let file = directory.join(language.file("evaluation", "md"));
+        super::write(&file, &page::write(evaluation, language)?)?;
     }
     pictures::draw(evaluation, directory)?;
     Ok(())

@@ -1,6 +1,5 @@
 //! `lab timeline`: what each server does with the same clients, as a picture.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,7 +11,7 @@ use lab::program;
 use lab::timeline::trace::Trace;
 use lab::timeline::{Strip, check_nesting, draw, script};
 
-use super::out;
+use super::{out, write};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -52,16 +51,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(out) => out.clone(),
         None => directory.join(language.file("timeline", "svg")),
     };
-    fs::write(&out, draw::draw(&strips, language))
-        .with_context(|| format!("writing {}", out.display()))?;
+    write(&out, &draw::draw(&strips, language))?;
     out!("drawn: {}", program::shown(&out));
     Ok(ExitCode::SUCCESS)
 }
 
 /// A strip for each server of a file.
 fn strips_of(file: &Path) -> Result<Vec<Strip>> {
-    let text = fs::read_to_string(file)
-        .with_context(|| format!("reading {}", file.display()))?;
+    let text = super::read(file)?;
     let read = || -> Result<Vec<Strip>> {
         let trace = Trace::parse(&text)?;
         check_nesting(&trace)?;

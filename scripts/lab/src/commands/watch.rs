@@ -1,12 +1,11 @@
 //! `lab watch`: a server of ours, live on the projector.
 
 use std::env;
-use std::fs;
 use std::io::{IsTerminal, stdin, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use lab::language::Language;
 use lab::program;
@@ -17,7 +16,7 @@ use lab::watch::view::Look;
 use lab::watch::words;
 use ratatui::layout::Rect;
 
-use super::out;
+use super::{out, write};
 
 /// The screen of a picture: columns and rows.
 const PICTURE: (u16, u16) = (100, 24);
@@ -103,15 +102,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     })
 }
 
-fn draw(app: &mut App, file: &PathBuf) -> Result<()> {
+fn draw(app: &mut App, file: &Path) -> Result<()> {
     let (columns, rows) = PICTURE;
     let buffer = app.one_round(Rect::new(0, 0, columns, rows))?;
     let title = app.language().pick(
         "lab watch: who waits for whom, live",
         "lab watch: quién espera a quién, en vivo",
     );
-    fs::write(file, picture::svg(&buffer, title))
-        .with_context(|| format!("writing {}", file.display()))?;
+    write(file, &picture::svg(&buffer, title))?;
     out!("{}", file.display());
     Ok(())
 }
