@@ -47,7 +47,37 @@ pub(super) fn name(program: Program) -> &'static str {
     }
 }
 
+/// What the samples call an approach, of which a program stands for it.
+fn approach(program: Program) -> &'static str {
+    match program {
+        P::MUX_POLL => "mux",
+        other => name(other),
+    }
+}
+
 impl Bench<'_> {
+    /// The next step, which is the turn of a program in a round.
+    fn begins_round(
+        &mut self,
+        what: &str,
+        round: u32,
+        program: Program,
+    ) -> Result<()> {
+        self.begins(&format!("{what}, round {}: {program}", round + 1))
+    }
+
+    /// Starts a server of ours, which has to be there.
+    fn ours(
+        &mut self,
+        program: Program,
+        serve: Serve,
+        clients: usize,
+        options: &[&str],
+    ) -> Result<Server> {
+        let server = self.start(program, serve, clients, options);
+        server.map_err(failed(program))
+    }
+
     /// Starts a server for so many clients, with more options.
     fn start(
         &mut self,
@@ -117,17 +147,11 @@ pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
     let count = bench.effort.connections;
     for round in 0..bench.effort.rounds {
         for program in [P::THREADS, P::PROCESS, P::MUX_POLL] {
-            let what = format!(
-                "memory of {count} connections, round {}: {program}",
-                round + 1
-            );
-            bench.begins(&what)?;
+            let what = format!("memory of {count} connections");
+            bench.begins_round(&what, round, program)?;
             bench.used.insert(program);
             let values = measure::memory(bench.catalogue, program, count)?;
-            let whose = match program {
-                P::MUX_POLL => "mux",
-                other => name(other),
-            };
+            let whose = approach(program);
             for (metric, unit) in [
                 (Metric::UserKib, "user_kib"),
                 (Metric::PageTablesKib, "page_tables_kib"),
@@ -170,14 +194,9 @@ pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
             round + 1
         ))?;
         for program in programs {
-            let server = bench
-                .start(program, Serve::UntilEof, clients, &[])
-                .map_err(failed(program))?;
+            let server = bench.ours(program, Serve::UntilEof, clients, &[])?;
             let took = wait_and_send(bench, server, clients)?;
-            let whose = match program {
-                P::MUX_POLL => "mux",
-                other => name(other),
-            };
+            let whose = approach(program);
             samples.push(format!("waiting/{whose}/wall_ms"), took);
         }
         let command = one_after_the_other(bench.catalogue)?;
@@ -234,13 +253,8 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     for round in 0..bench.effort.rounds {
         for program in [P::THREADS, P::PROCESS, P::MUX_POLL] {
-            bench.begins(&format!(
-                "a fatal signal, round {}: {program}",
-                round + 1
-            ))?;
-            let server = bench
-                .start(program, Serve::UntilEof, CLIENTS, &[])
-                .map_err(failed(program))?;
+            bench.begins_round("a fatal signal", round, program)?;
+            let server = bench.ours(program, Serve::UntilEof, CLIENTS, &[])?;
             let mut streams = Vec::new();
             for _ in 0..CLIENTS {
                 let mut stream = connect(server.target())?;
@@ -256,10 +270,7 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
                 .count();
             #[allow(clippy::cast_precision_loss, reason = "fifty clients")]
             let share = answered as f64 / (CLIENTS - 1) as f64;
-            let whose = match program {
-                P::MUX_POLL => "mux",
-                other => name(other),
-            };
+            let whose = approach(program);
             let name = format!("crash/{whose}/others_served_share");
             samples.push(name, share.min(1.0));
         }
@@ -326,10 +337,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
     for round in 0..bench.effort.rounds {
         let before = Busy::read(&servers)?;
         for (program, server) in &servers {
-            bench.begins(&format!(
-                "work for the processor, round {}: {program}",
-                round + 1
-            ))?;
+            bench.begins_round("work for the processor", round, *program)?;
             let send = |count: usize| {
                 together(count, |begin| {
                     let stream = connect(server.target());
@@ -340,10 +348,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             };
             let one = send(1)?.as_secs_f64();
             let many = send(clients)?.as_secs_f64();
-            let whose = match *program {
-                P::MUX_POLL => "mux",
-                other => name(other),
-            };
+            let whose = approach(*program);
             #[allow(clippy::cast_precision_loss, reason = "a few clients")]
             let speed_up = one * clients as f64 / many;
             samples.push(format!("compute/{whose}/speed_up_times"), speed_up);
@@ -395,14 +400,13 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
     let time = Duration::from_secs_f64(time);
     for round in 0..bench.effort.rounds {
         for program in [P::THREADS, P::PROCESS, P::MUX_POLL] {
-            bench.begins(&format!(
-                "light clients beside a heavy one, round {}: {program}",
-                round + 1
-            ))?;
+            bench.begins_round(
+                "light clients beside a heavy one",
+                round,
+                program,
+            )?;
             let options = ["--cpu-work", work.as_str()];
-            let server = bench
-                .start(program, Serve::UntilEof, 8, &options)
-                .map_err(failed(program))?;
+            let server = bench.ours(program, Serve::UntilEof, 8, &options)?;
             let target = server.target();
             let alone = come_and_go(target, time / 2)?;
             let over = AtomicBool::new(false);
@@ -419,10 +423,7 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
                 heavy.join().map_err(|_| anyhow!("a client panicked"))??;
                 beside
             })?;
-            let whose = match program {
-                P::MUX_POLL => "mux",
-                other => name(other),
-            };
+            let whose = approach(program);
             samples.push(format!("fairness/{whose}/alone_ns"), alone);
             samples.push(format!("fairness/{whose}/beside_heavy_ns"), beside);
         }
@@ -459,17 +460,12 @@ pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
         [P::THREADS, P::THREADS_POOL, P::PROCESS, P::PROCESS_POOL, P::MUX_POLL];
     let mut servers = Vec::new();
     for program in programs {
-        let server = bench
-            .start(program, Serve::Once, CLIENTS, &[])
-            .map_err(failed(program))?;
+        let server = bench.ours(program, Serve::Once, CLIENTS, &[])?;
         servers.push((program, server));
     }
     for round in 0..bench.effort.rounds {
         for (program, server) in &servers {
-            bench.begins(&format!(
-                "one exchange each, round {}: {program}",
-                round + 1
-            ))?;
+            bench.begins_round("one exchange each", round, *program)?;
             let shape = Shape::Exchange(Ending::Server);
             let figures = load_on(bench, server, shape, CLIENTS)?;
             let name = name(*program);
@@ -486,19 +482,15 @@ pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
 pub(super) fn efficiency(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     let clients = bench.effort.connections;
+    let what = format!("{clients} clients that talk");
     let mut servers = Vec::new();
     for program in [P::THREADS, P::PROCESS, P::MUX_POLL, P::MUX_EPOLL] {
-        let server = bench
-            .start(program, Serve::UntilEof, clients, &[])
-            .map_err(failed(program))?;
+        let server = bench.ours(program, Serve::UntilEof, clients, &[])?;
         servers.push((program, server));
     }
     for round in 0..bench.effort.rounds {
         for (program, server) in &servers {
-            bench.begins(&format!(
-                "{clients} clients that talk, round {}: {program}",
-                round + 1
-            ))?;
+            bench.begins_round(&what, round, *program)?;
             let figures = load_on(bench, server, Shape::Echo, clients)?;
             let name = name(*program);
             let cpu = figures.cpu_ns.context("no processor time")?;
