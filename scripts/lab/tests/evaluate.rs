@@ -38,9 +38,9 @@ fn read(file: &Path) -> Evaluation {
 }
 
 /// Writes the pages and the pictures of a file of results again.
-fn draw(file: &Path, out: &Path) {
+fn draw(command: &str, file: &Path, out: &Path) {
     let status = Command::new(LAB)
-        .args(["evaluate", "--draw"])
+        .args([command, "--draw"])
         .arg(file)
         .arg("--out")
         .arg(out)
@@ -145,7 +145,7 @@ fn a_quick_evaluation_is_complete() {
 
     // The same can be drawn again from what was written.
     let again = directory("evaluate-again");
-    draw(&out.join("evaluation.json"), &again);
+    draw("evaluate", &out.join("evaluation.json"), &again);
     for name in ["evaluation.json", "evaluation.es.md", "T1.svg", "M3.es.svg"] {
         let (one, other) = (out.join(name), again.join(name));
         assert_eq!(fs::read(one).unwrap(), fs::read(other).unwrap(), "{name}");
@@ -271,28 +271,33 @@ fn two_runs_on_the_same_machine_agree() {
 }
 
 /// The pages, the pictures and what the book reads are what the words and the
-/// rules of today make of the run that is committed.
+/// rules of today make of the runs that are committed.
 #[test]
 fn what_is_committed_is_what_is_written_today() {
     let directory = program::workspace().join("docs/evaluation");
-    let out = self::directory("evaluate-committed");
-    draw(&directory.join("evaluation.json"), &out);
-    let mut pictures = 0;
-    for entry in fs::read_dir(&out).unwrap() {
-        let written = entry.unwrap().path();
-        let name = written.file_name().unwrap();
-        let committed = directory.join(name);
-        assert!(
-            fs::read(&written).unwrap() == fs::read(&committed).unwrap(),
-            "{} is not what `lab evaluate --draw` writes",
-            committed.display()
-        );
-        if name.to_string_lossy().ends_with(".svg") {
-            check_picture(&committed);
-            pictures += 1;
+    for (command, files) in [("evaluate", 36), ("growth", 6)] {
+        let out = self::directory(&format!("{command}-committed"));
+        let results = match command {
+            "evaluate" => "evaluation.json",
+            _ => "growth.json",
+        };
+        draw(command, &directory.join(results), &out);
+        let mut same = 0;
+        for entry in fs::read_dir(&out).unwrap() {
+            let written = entry.unwrap().path();
+            let committed = directory.join(written.file_name().unwrap());
+            assert!(
+                fs::read(&written).unwrap() == fs::read(&committed).unwrap(),
+                "{} is not what `lab {command} --draw` writes",
+                committed.display()
+            );
+            if committed.extension().is_some_and(|it| it == "svg") {
+                check_picture(&committed);
+            }
+            same += 1;
         }
+        assert_eq!(same, files, "{command}");
     }
-    assert_eq!(pictures, 32);
 }
 
 /// Where there is one processor and no Python the pages say so of each claim
@@ -308,7 +313,7 @@ fn what_could_not_be_measured_is_said_on_the_pages() {
     evaluation.missing.insert(Experiment::Memory, why.clone());
     let file = out.join("unmeasured.json");
     fs::write(&file, serde_json::to_string(&evaluation).unwrap()).unwrap();
-    draw(&file, &out);
+    draw("evaluate", &file, &out);
     let evaluation = read(&out.join("evaluation.json"));
     for id in ["T1", "T5", "P1", "P3", "P4", "M2"] {
         assert_eq!(evaluation.verdicts[id], Verdict::NotMeasured, "{id}");
