@@ -7,6 +7,7 @@ use crate::language::Language;
 use crate::svg::{
     Anchor, Area, GRID, INK, PAPER, Picture, Style, number, width_of,
 };
+use crate::table::wrapped;
 
 const WIDTH: f64 = 1040.0;
 const MARGIN: f64 = 24.0;
@@ -535,26 +536,4 @@ fn draw_legend(picture: &mut Picture, y: f64, language: Language) {
         picture.text(x + 33.0, y, words, Style::quiet(12.5));
         x += 33.0 + width_of(words, 12.5) + 18.0;
     }
-}
-
-/// Breaks words into lines of so many letters.
-fn wrapped(words: &str, letters: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in words.split_whitespace() {
-        let line = lines.last_mut();
-        match line {
-            Some(line)
-                if line.is_empty()
-                    || line.chars().count() + word.chars().count()
-                        < letters =>
-            {
-                if !line.is_empty() {
-                    line.push(' ');
-                }
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
