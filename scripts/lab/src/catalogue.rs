@@ -66,36 +66,47 @@ static ENTRIES: LazyLock<Entries> = LazyLock::new(|| {
     toml::from_str(file).expect("the peers are TOML, which a test reads")
 });
 
-/// Those that rows and experiments name.
-#[allow(missing_docs, reason = "`peers.toml` says what each is")]
-impl Program {
-    pub const THREADS: Self = Self("threads");
-    pub const THREADS_POOL: Self = Self("threads-pool");
-    pub const PROCESS: Self = Self("process");
-    pub const PROCESS_POOL: Self = Self("process-pool");
-    pub const MUX_SELECT: Self = Self("mux-select");
-    pub const MUX_POLL: Self = Self("mux-poll");
-    pub const MUX_EPOLL: Self = Self("mux-epoll");
-    pub const C_PTHREAD: Self = Self("c-pthread");
-    pub const C_PTHREAD_PLAIN: Self = Self("c-pthread-plain");
-    pub const C_PRETHREAD: Self = Self("c-prethread");
-    pub const C_FORK: Self = Self("c-fork");
-    pub const C_PREFORK: Self = Self("c-prefork");
-    pub const C_SELECT: Self = Self("c-select");
-    pub const C_POLL: Self = Self("c-poll");
-    pub const C_EPOLL: Self = Self("c-epoll");
-    pub const MIO: Self = Self("mio");
-    pub const TOKIO_ONE: Self = Self("tokio-one");
-    pub const TOKIO_MANY: Self = Self("tokio-many");
-    pub const PYTHON_THREADING: Self = Self("python-threading");
-    pub const PYTHON_FORKING: Self = Self("python-forking");
-    pub const PYTHON_MULTIPROCESSING: Self = Self("python-multiprocessing");
-    pub const LIBUV: Self = Self("libuv");
-    pub const NODE: Self = Self("node");
-    pub const GO: Self = Self("go");
-    pub const NCAT: Self = Self("ncat");
-    pub const SOCAT: Self = Self("socat");
-    pub const XINETD: Self = Self("xinetd");
+/// Names those that rows and experiments speak of.
+macro_rules! named {
+    ($($name:ident = $key:literal,)*) => {
+        #[allow(missing_docs, reason = "`peers.toml` says what each is")]
+        impl Program {
+            $(pub const $name: Self = Self($key);)*
+        }
+
+        #[cfg(test)]
+        const NAMED: &[Program] = &[$(Program::$name),*];
+    };
+}
+
+named! {
+    THREADS = "threads",
+    THREADS_POOL = "threads-pool",
+    PROCESS = "process",
+    PROCESS_POOL = "process-pool",
+    MUX_SELECT = "mux-select",
+    MUX_POLL = "mux-poll",
+    MUX_EPOLL = "mux-epoll",
+    C_PTHREAD = "c-pthread",
+    C_PTHREAD_PLAIN = "c-pthread-plain",
+    C_PRETHREAD = "c-prethread",
+    C_FORK = "c-fork",
+    C_PREFORK = "c-prefork",
+    C_SELECT = "c-select",
+    C_POLL = "c-poll",
+    C_EPOLL = "c-epoll",
+    MIO = "mio",
+    TOKIO_ONE = "tokio-one",
+    TOKIO_MANY = "tokio-many",
+    PYTHON_THREADING = "python-threading",
+    PYTHON_FORKING = "python-forking",
+    PYTHON_MULTIPROCESSING = "python-multiprocessing",
+    LIBUV = "libuv",
+    NODE = "node",
+    GO = "go",
+    NCAT = "ncat",
+    SOCAT = "socat",
+    XINETD = "xinetd",
 }
 
 impl Program {
@@ -547,35 +558,7 @@ mod tests {
                 program
             );
         }
-        for named in [
-            Program::THREADS,
-            Program::THREADS_POOL,
-            Program::PROCESS,
-            Program::PROCESS_POOL,
-            Program::MUX_SELECT,
-            Program::MUX_POLL,
-            Program::MUX_EPOLL,
-            Program::C_PTHREAD,
-            Program::C_PTHREAD_PLAIN,
-            Program::C_PRETHREAD,
-            Program::C_FORK,
-            Program::C_PREFORK,
-            Program::C_SELECT,
-            Program::C_POLL,
-            Program::C_EPOLL,
-            Program::MIO,
-            Program::TOKIO_ONE,
-            Program::TOKIO_MANY,
-            Program::PYTHON_THREADING,
-            Program::PYTHON_FORKING,
-            Program::PYTHON_MULTIPROCESSING,
-            Program::LIBUV,
-            Program::NODE,
-            Program::GO,
-            Program::NCAT,
-            Program::SOCAT,
-            Program::XINETD,
-        ] {
+        for named in NAMED {
             assert!(!named.title().is_empty());
         }
         assert!(serde_json::from_str::<Program>("\"no-such\"").is_err());
