@@ -4,6 +4,7 @@ use minijinja::value::Serde;
 use minijinja::{Value, context};
 
 use super::Experiment as E;
+use super::Series::{AtLeast, Least, Of, Sum};
 use super::{Claim, Evidence, Judgement, Lacking, MECHANISMS, Ratio, Rule};
 use super::{Samples, Series, Steps, Unmeasured, Verdict};
 use crate::stats::{Summary, pairwise_ratios};
@@ -38,226 +39,144 @@ const fn over(of: Series, to: Series) -> Ratio {
     Ratio { of, to: Some(to) }
 }
 
-const THREAD: Series = Series::Of("memory/threads/user_kib");
-const PROCESS: Series = Series::Of("memory/processes/user_kib");
+const fn speed_up(of: Series, to: Series) -> Rule {
+    Rule::SpeedUp(over(of, to))
+}
+
+const fn claim(
+    id: &'static str,
+    needs: &'static [E],
+    rule: Rule,
+    medians: &'static [(&'static str, Series)],
+) -> Claim {
+    Claim { id, needs, rule, medians }
+}
+
+const THREAD: Series = Of("memory/threads/user_kib");
+const PROCESS: Series = Of("memory/processes/user_kib");
+const SMALLER: Series =
+    Least(&["memory/threads/user_kib", "memory/processes/user_kib"]);
 /// What is less than nothing is less than can be measured: 16 bytes.
-const ENTRY: Series = Series::AtLeast(1.0 / 64.0, "memory/mux/user_kib");
-const THREAD_WITH_TABLES: Series =
-    Series::Sum(&["memory/threads/user_kib", "memory/threads/page_tables_kib"]);
-const PROCESS_WITH_TABLES: Series = Series::Sum(&[
-    "memory/processes/user_kib",
-    "memory/processes/page_tables_kib",
+const ENTRY: Series = AtLeast(1.0 / 64.0, "memory/mux/user_kib");
+const THREAD_ALL: Series =
+    Sum(&["memory/threads/user_kib", "memory/threads/page_tables_kib"]);
+const PROCESS_ALL: Series =
+    Sum(&["memory/processes/user_kib", "memory/processes/page_tables_kib"]);
+const ATOMIC: Series = Of("passing/threads/atomic_ns");
+const CHANNEL: Series = Of("passing/threads/channel_ns");
+const PIPE: Series = Of("passing/processes/pipe_ns");
+const SHARED: Series = Of("passing/processes/shared_memory_ns");
+const ALL_AT_ONCE: Series = Of("waiting/threads/wall_ms");
+const SERIAL: Series = Of("waiting/one_after_the_other/wall_ms");
+const THREADS: Series = Of("compute/threads/speed_up_times");
+const PROCESSES: Series = Of("compute/processes/speed_up_times");
+const PY_THREADS: Series = Of("compute/python_threading/speed_up_times");
+const PY_PROCESSES: Series =
+    Of("compute/python_multiprocessing/speed_up_times");
+const FORK: Series = Of("creation/process_ns");
+const SPAWN: Series = Of("creation/thread_ns");
+const ONE_THREAD: Series = Of("efficiency/threads/cpu_each_ns");
+const ONE_PROCESS: Series = Of("efficiency/processes/cpu_each_ns");
+const CHEAPER: Series = Least(&[
+    "efficiency/threads/cpu_each_ns",
+    "efficiency/processes/cpu_each_ns",
 ]);
-const ATOMIC: Series = Series::Of("passing/threads/atomic_ns");
-const CHANNEL: Series = Series::Of("passing/threads/channel_ns");
-const PIPE: Series = Series::Of("passing/processes/pipe_ns");
-const SHARED: Series = Series::Of("passing/processes/shared_memory_ns");
-const TOGETHER_MS: Series = Series::Of("waiting/threads/wall_ms");
-const SERIAL_MS: Series = Series::Of("waiting/one_after_the_other/wall_ms");
-const RUST_THREADS: Series = Series::Of("compute/threads/speed_up_times");
-const RUST_PROCESSES: Series = Series::Of("compute/processes/speed_up_times");
-const PYTHON_THREADS: Series =
-    Series::Of("compute/python_threading/speed_up_times");
-const PYTHON_PROCESSES: Series =
-    Series::Of("compute/python_multiprocessing/speed_up_times");
-const FORK: Series = Series::Of("creation/process_ns");
-const SPAWN: Series = Series::Of("creation/thread_ns");
-const IN_LOOP: Series = Series::Of("fairness/mux/beside_heavy_ns");
-const BEST_LOOP: Series = Series::Least(&[
-    "efficiency/poll/cpu_each_ns",
-    "efficiency/epoll/cpu_each_ns",
+const BEST_LOOP: Series =
+    Least(&["efficiency/poll/cpu_each_ns", "efficiency/epoll/cpu_each_ns"]);
+const IN_LOOP: Series = Of("fairness/mux/beside_heavy_ns");
+const FAIRER: Series = Least(&[
+    "fairness/threads/beside_heavy_ns",
+    "fairness/processes/beside_heavy_ns",
 ]);
 
-/// All eighteen, as the course states them: for and against each approach.
-pub const CLAIMS: [Claim; 18] = {
-    use Series::{Least, Of};
-    [
-        Claim {
-            id: "T1",
-            needs: &[E::Memory],
-            rule: times(PROCESS, THREAD, MORE),
-            medians: &[("thread", THREAD), ("process", PROCESS)],
-        },
-        Claim {
-            id: "T2",
-            needs: &[E::Passing],
-            rule: times(PIPE, CHANNEL, SLOWER),
-            medians: &[
-                ("atomic", ATOMIC),
-                ("mutex", Of("passing/threads/mutex_ns")),
-                ("channel", CHANNEL),
-                ("pipe", PIPE),
-            ],
-        },
-        Claim {
-            id: "T3",
-            needs: &[E::Waiting],
-            rule: times(SERIAL_MS, TOGETHER_MS, TOGETHER),
-            medians: &[("threads", TOGETHER_MS), ("serial", SERIAL_MS)],
-        },
-        Claim {
-            id: "T4",
-            needs: &[E::Races],
-            rule: Rule::Own(threads_race, None),
-            medians: &[("lost", Of("races/read_then_write/lost_share"))],
-        },
-        Claim {
-            id: "T5",
-            needs: &[E::Compute],
-            rule: Rule::SpeedUp(over(RUST_THREADS, PYTHON_THREADS)),
-            medians: &[("rust", RUST_THREADS), ("python", PYTHON_THREADS)],
-        },
-        Claim {
-            id: "T6",
-            needs: &[E::Deadlocks],
-            rule: Rule::Own(threads_deadlock, None),
-            medians: &[
-                ("after", Of("locks/opposite_orders/turns_count")),
-                ("on", Of("locks/one_order/turns_count")),
-            ],
-        },
-        Claim {
-            id: "P1",
-            needs: &[E::Compute],
-            rule: Rule::SpeedUp(Ratio { of: RUST_PROCESSES, to: None }),
-            medians: &[
-                ("processes", RUST_PROCESSES),
-                ("threads", RUST_THREADS),
-                ("mux", Of("compute/mux/speed_up_times")),
-            ],
-        },
-        Claim {
-            id: "P2",
-            needs: &[E::Crash],
-            rule: Rule::Own(processes_are_stable, None),
-            medians: &[
-                ("processes", Of("crash/processes/others_served_share")),
-                ("threads", Of("crash/threads/others_served_share")),
-                ("mux", Of("crash/mux/others_served_share")),
-            ],
-        },
-        Claim {
-            id: "P3",
-            needs: &[E::Compute],
-            rule: Rule::SpeedUp(over(PYTHON_PROCESSES, PYTHON_THREADS)),
-            medians: &[
-                ("multiprocessing", PYTHON_PROCESSES),
-                ("threading", PYTHON_THREADS),
-                ("rust", RUST_PROCESSES),
-            ],
-        },
-        Claim {
-            id: "P4",
-            needs: &[E::Memory],
-            rule: times(PROCESS_WITH_TABLES, THREAD_WITH_TABLES, MORE),
-            medians: &[
-                ("thread", THREAD_WITH_TABLES),
-                ("process", PROCESS_WITH_TABLES),
-                ("kernel_thread", Of("memory/threads/kernel_kib")),
-                ("kernel_process", Of("memory/processes/kernel_kib")),
-            ],
-        },
-        Claim {
-            id: "P5",
-            needs: &[E::Passing],
-            rule: Rule::Both(over(PIPE, CHANNEL), over(SHARED, ATOMIC), SLOWER),
-            medians: &[
-                ("pipe", PIPE),
-                ("channel", CHANNEL),
-                ("memory", SHARED),
-                ("atomic", ATOMIC),
-            ],
-        },
-        Claim {
-            id: "P6",
-            needs: &[E::Creation, E::Pools],
-            rule: times(FORK, SPAWN, SLOWER),
-            medians: &[
-                ("process", FORK),
-                ("thread", SPAWN),
-                ("entry", Of("creation/table_entry_ns")),
-                ("each", Of("pools/processes/cpu_each_ns")),
-                ("pool", Of("pools/processes_pool/cpu_each_ns")),
-            ],
-        },
-        Claim {
-            id: "M1",
-            needs: &[E::Efficiency],
-            rule: times(
-                Least(&[
-                    "efficiency/threads/cpu_each_ns",
-                    "efficiency/processes/cpu_each_ns",
-                ]),
-                BEST_LOOP,
-                MORE,
-            ),
-            medians: &[
-                ("mux", BEST_LOOP),
-                ("threads", Of("efficiency/threads/cpu_each_ns")),
-                ("processes", Of("efficiency/processes/cpu_each_ns")),
-                ("loop_switches", Of("efficiency/poll/switches_each_count")),
-                (
-                    "thread_switches",
-                    Of("efficiency/threads/switches_each_count"),
-                ),
-            ],
-        },
-        Claim {
-            id: "M2",
-            needs: &[E::Memory],
-            // A ratio to almost nothing is spread wide and yet clear.
-            rule: times(
-                Least(&[
-                    "memory/threads/user_kib",
-                    "memory/processes/user_kib",
-                ]),
-                ENTRY,
-                FAR_LESS,
-            ),
-            medians: &[
-                ("entry", ENTRY),
-                ("thread", THREAD),
-                ("process", PROCESS),
-            ],
-        },
-        Claim {
-            id: "M3",
-            needs: &[E::Scaling],
-            rule: Rule::Own(loop_scales, Some(GROWS)),
-            medians: &[],
-        },
-        Claim {
-            id: "M4",
-            needs: &[E::Source],
-            rule: Rule::Own(loop_is_hard, Some(HARDER)),
-            medians: &[],
-        },
-        Claim {
-            id: "M5",
-            needs: &[E::Fairness],
-            rule: times(
-                IN_LOOP,
-                Least(&[
-                    "fairness/threads/beside_heavy_ns",
-                    "fairness/processes/beside_heavy_ns",
-                ]),
-                WAITS,
-            ),
-            medians: &[
-                ("mux", IN_LOOP),
-                ("alone", Of("fairness/mux/alone_ns")),
-                ("threads", Of("fairness/threads/beside_heavy_ns")),
-                ("processes", Of("fairness/processes/beside_heavy_ns")),
-            ],
-        },
-        Claim {
-            id: "M6",
-            needs: &[E::Mechanisms],
-            rule: Rule::Own(loop_is_not_portable, None),
-            medians: &[],
-        },
-    ]
-};
+/// All eighteen, as the course states them: three for each approach, and then
+/// three against it.
+#[rustfmt::skip]
+pub const CLAIMS: [Claim; 18] = [
+    claim("T1", &[E::Memory], times(PROCESS, THREAD, MORE), &[
+        ("thread", THREAD),
+        ("process", PROCESS),
+    ]),
+    claim("T2", &[E::Passing], times(PIPE, CHANNEL, SLOWER), &[
+        ("atomic", ATOMIC),
+        ("mutex", Of("passing/threads/mutex_ns")),
+        ("channel", CHANNEL),
+        ("pipe", PIPE),
+    ]),
+    claim("T3", &[E::Waiting], times(SERIAL, ALL_AT_ONCE, TOGETHER), &[
+        ("threads", ALL_AT_ONCE),
+        ("serial", SERIAL),
+    ]),
+    claim("T4", &[E::Races], Rule::Own(threads_race, None), &[
+        ("lost", Of("races/read_then_write/lost_share")),
+    ]),
+    claim("T5", &[E::Compute], speed_up(THREADS, PY_THREADS), &[
+        ("rust", THREADS),
+        ("python", PY_THREADS),
+    ]),
+    claim("T6", &[E::Deadlocks], Rule::Own(threads_deadlock, None), &[
+        ("after", Of("locks/opposite_orders/turns_count")),
+        ("on", Of("locks/one_order/turns_count")),
+    ]),
+    claim("P1", &[E::Compute],
+        Rule::SpeedUp(Ratio { of: PROCESSES, to: None }), &[
+        ("processes", PROCESSES),
+        ("threads", THREADS),
+        ("mux", Of("compute/mux/speed_up_times")),
+    ]),
+    claim("P2", &[E::Crash], Rule::Own(processes_are_stable, None), &[
+        ("processes", Of("crash/processes/others_served_share")),
+        ("threads", Of("crash/threads/others_served_share")),
+        ("mux", Of("crash/mux/others_served_share")),
+    ]),
+    claim("P3", &[E::Compute], speed_up(PY_PROCESSES, PY_THREADS), &[
+        ("multiprocessing", PY_PROCESSES),
+        ("threading", PY_THREADS),
+        ("rust", PROCESSES),
+    ]),
+    claim("P4", &[E::Memory], times(PROCESS_ALL, THREAD_ALL, MORE), &[
+        ("thread", THREAD_ALL),
+        ("process", PROCESS_ALL),
+        ("kernel_thread", Of("memory/threads/kernel_kib")),
+        ("kernel_process", Of("memory/processes/kernel_kib")),
+    ]),
+    claim("P5", &[E::Passing],
+        Rule::Both(over(PIPE, CHANNEL), over(SHARED, ATOMIC), SLOWER), &[
+        ("pipe", PIPE),
+        ("channel", CHANNEL),
+        ("memory", SHARED),
+        ("atomic", ATOMIC),
+    ]),
+    claim("P6", &[E::Creation, E::Pools], times(FORK, SPAWN, SLOWER), &[
+        ("process", FORK),
+        ("thread", SPAWN),
+        ("entry", Of("creation/table_entry_ns")),
+        ("each", Of("pools/processes/cpu_each_ns")),
+        ("pool", Of("pools/processes_pool/cpu_each_ns")),
+    ]),
+    claim("M1", &[E::Efficiency], times(CHEAPER, BEST_LOOP, MORE), &[
+        ("mux", BEST_LOOP),
+        ("threads", ONE_THREAD),
+        ("processes", ONE_PROCESS),
+        ("loop_switches", Of("efficiency/poll/switches_each_count")),
+        ("thread_switches", Of("efficiency/threads/switches_each_count")),
+    ]),
+    // A ratio to almost nothing is spread wide and yet clear.
+    claim("M2", &[E::Memory], times(SMALLER, ENTRY, FAR_LESS), &[
+        ("entry", ENTRY),
+        ("thread", THREAD),
+        ("process", PROCESS),
+    ]),
+    claim("M3", &[E::Scaling], Rule::Own(loop_scales, Some(GROWS)), &[]),
+    claim("M4", &[E::Source], Rule::Own(loop_is_hard, Some(HARDER)), &[]),
+    claim("M5", &[E::Fairness], times(IN_LOOP, FAIRER, WAITS), &[
+        ("mux", IN_LOOP),
+        ("alone", Of("fairness/mux/alone_ns")),
+        ("threads", Of("fairness/threads/beside_heavy_ns")),
+        ("processes", Of("fairness/processes/beside_heavy_ns")),
+    ]),
+    claim("M6", &[E::Mechanisms], Rule::Own(loop_is_not_portable, None), &[]),
+];
 
 impl Rule {
     /// The limits that it judges by, where these are times.
