@@ -76,6 +76,13 @@ impl Words {
         Self { templates }
     }
 
+    /// A string into which nothing is filled; its name where there is none,
+    /// which a test would see in the picture.
+    #[must_use]
+    pub fn word(&self, name: &str) -> String {
+        self.say(name, ()).unwrap_or_else(|_| name.to_owned())
+    }
+
     /// One of the strings, `T1.claim` or `verdict.holds`, with its figures
     /// filled in.
     ///

@@ -83,6 +83,9 @@ fn check_picture(file: &Path) {
                 let (x, y) = (attribute(node, "x"), attribute(node, "y"));
                 let words = node.text().unwrap_or_default().trim();
                 assert!(!words.is_empty() && x < width && y < height);
+                // Where a word is missing its name would stand.
+                assert!(!words.starts_with("timeline."), "{words}");
+                assert!(!words.starts_with("approach."), "{words}");
                 texts += 1;
             }
             _ => {}

@@ -248,5 +248,7 @@ fn the_picture_names_everybody_in_both_languages() {
             assert!(svg.contains(word), "{word}");
         }
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
+        // Where a word is missing its name would stand.
+        assert!(!svg.contains("timeline.") && !svg.contains("approach."));
     }
 }
