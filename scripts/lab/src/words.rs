@@ -1,6 +1,6 @@
-//! What the lab says of the claims, in both languages. The words stand in
-//! `scripts/lab/words`, one file a language, as templates of minijinja; what
-//! they are filled with is data.
+//! What the lab says on pages and in pictures, in both languages. The words
+//! stand in `scripts/lab/words`, one file a language, as templates of
+//! minijinja; what they are filled with is data.
 
 use std::sync::LazyLock;
 
