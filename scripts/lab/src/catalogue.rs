@@ -1,14 +1,17 @@
 //! The programs that can be measured: our three servers in their forms, and
 //! what others write in the same models.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::machine::version_of;
 use crate::program::{self, Announces, Server, Unavailable};
@@ -25,161 +28,167 @@ pub enum Serve {
 }
 
 impl Serve {
-    /// The option that says it, for our servers and our peers.
     fn words(self) -> &'static str {
         match self {
             Self::Once => "once",
             Self::UntilEof => "until-eof",
         }
     }
-
-    fn peer_option(self) -> String {
-        format!("--{}", self.words())
-    }
 }
 
-/// A program of the catalogue, by what it is called in reports.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "`title` says what each is")]
-pub enum Program {
-    Threads,
-    ThreadsPool,
-    Process,
-    ProcessPool,
-    MuxSelect,
-    MuxPoll,
-    MuxEpoll,
-    CPthread,
-    CPthreadPlain,
-    CPrethread,
-    CFork,
-    CPrefork,
-    CSelect,
-    CPoll,
-    CEpoll,
-    Mio,
-    TokioOne,
-    TokioMany,
-    PythonThreading,
-    PythonForking,
-    PythonMultiprocessing,
-    Libuv,
-    Node,
-    Go,
-    Socat,
-    Ncat,
-    Xinetd,
+/// A program of `peers/peers.toml`, by what it is called there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Program(&'static str);
+
+/// What `peers/peers.toml` says of a program; see there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    key: String,
+    title: String,
+    package: Option<String>,
+    build: Option<String>,
+    needs: Option<String>,
+    #[serde(default)]
+    run: String,
+    config: Option<String>,
+    version: Option<String>,
 }
 
-/// Workers of every pool that is compared.
-const WORKERS: &str = "64";
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entries {
+    program: Vec<Entry>,
+}
+
+static ENTRIES: LazyLock<Entries> = LazyLock::new(|| {
+    let file = include_str!("../peers/peers.toml");
+    toml::from_str(file).expect("the peers are TOML, which a test reads")
+});
+
+/// Names those that rows and experiments speak of.
+macro_rules! named {
+    ($($name:ident = $key:literal,)*) => {
+        #[allow(missing_docs, reason = "`peers.toml` says what each is")]
+        impl Program {
+            $(pub const $name: Self = Self($key);)*
+        }
+
+        #[cfg(test)]
+        const NAMED: &[Program] = &[$(Program::$name),*];
+    };
+}
+
+named! {
+    THREADS = "threads",
+    THREADS_POOL = "threads-pool",
+    PROCESS = "process",
+    PROCESS_POOL = "process-pool",
+    MUX_SELECT = "mux-select",
+    MUX_POLL = "mux-poll",
+    MUX_EPOLL = "mux-epoll",
+    C_PTHREAD = "c-pthread",
+    C_PTHREAD_PLAIN = "c-pthread-plain",
+    C_PRETHREAD = "c-prethread",
+    C_FORK = "c-fork",
+    C_PREFORK = "c-prefork",
+    C_SELECT = "c-select",
+    C_POLL = "c-poll",
+    C_EPOLL = "c-epoll",
+    MIO = "mio",
+    TOKIO_ONE = "tokio-one",
+    TOKIO_MANY = "tokio-many",
+    PYTHON_THREADING = "python-threading",
+    PYTHON_FORKING = "python-forking",
+    PYTHON_MULTIPROCESSING = "python-multiprocessing",
+    LIBUV = "libuv",
+    NODE = "node",
+    GO = "go",
+    NCAT = "ncat",
+    SOCAT = "socat",
+    XINETD = "xinetd",
+}
 
 impl Program {
-    /// All of them.
-    pub const ALL: [Self; 27] = [
-        Self::Threads,
-        Self::ThreadsPool,
-        Self::Process,
-        Self::ProcessPool,
-        Self::MuxSelect,
-        Self::MuxPoll,
-        Self::MuxEpoll,
-        Self::CPthread,
-        Self::CPthreadPlain,
-        Self::CPrethread,
-        Self::CFork,
-        Self::CPrefork,
-        Self::CSelect,
-        Self::CPoll,
-        Self::CEpoll,
-        Self::Mio,
-        Self::TokioOne,
-        Self::TokioMany,
-        Self::PythonThreading,
-        Self::PythonForking,
-        Self::PythonMultiprocessing,
-        Self::Libuv,
-        Self::Node,
-        Self::Go,
-        Self::Socat,
-        Self::Ncat,
-        Self::Xinetd,
-    ];
+    /// All of them, in the order of the tables.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ENTRIES.program.iter().map(|entry| Self(&entry.key))
+    }
+
+    fn position(self) -> usize {
+        let mut keys = ENTRIES.program.iter();
+        let position = keys.position(|entry| entry.key == self.0);
+        position.expect("a test looks for each of them")
+    }
+
+    fn entry(self) -> &'static Entry {
+        &ENTRIES.program[self.position()]
+    }
 
     /// What it is called in tables.
     #[must_use]
     pub fn title(self) -> &'static str {
-        match self {
-            Self::Threads => "threads-server",
-            Self::ThreadsPool => "threads-server --workers 64",
-            Self::Process => "process-server",
-            Self::ProcessPool => "process-server --workers 64",
-            Self::MuxSelect => "mux-server --backend select",
-            Self::MuxPoll => "mux-server --backend poll",
-            Self::MuxEpoll => "mux-server --backend epoll",
-            Self::CPthread => "C pthread each, lossless close",
-            Self::CPthreadPlain => "C pthread each, plain close",
-            Self::CPrethread => "C 64 pre-created pthreads, lossless",
-            Self::CFork => "C fork each, lossless, reaped by handler",
-            Self::CPrefork => "C 64 pre-forked, lossless",
-            Self::CSelect => "C select, lossless",
-            Self::CPoll => "C poll, lossless",
-            Self::CEpoll => "C epoll, lossless",
-            Self::Mio => "mio, lossless",
-            Self::TokioOne => "tokio, one thread, lossless",
-            Self::TokioMany => "tokio, many threads, lossless",
-            Self::PythonThreading => "Python ThreadingTCPServer",
-            Self::PythonForking => "Python ForkingTCPServer",
-            Self::PythonMultiprocessing => "Python multiprocessing",
-            Self::Libuv => "libuv",
-            Self::Node => "Node",
-            Self::Go => "Go",
-            Self::Socat => "socat, fork",
-            Self::Ncat => "ncat, fork and cat",
-            Self::Xinetd => "xinetd, its own echo",
-        }
+        &self.entry().title
     }
 
     /// Whether it is one of ours: a missing peer is left out, a missing
     /// server of ours is a gap.
     #[must_use]
     pub fn is_ours(self) -> bool {
-        self.package().is_some()
-    }
-
-    fn package(self) -> Option<&'static str> {
-        match self {
-            Self::Threads | Self::ThreadsPool => Some("threads-server"),
-            Self::Process | Self::ProcessPool => Some("process-server"),
-            Self::MuxSelect | Self::MuxPoll | Self::MuxEpoll => {
-                Some("mux-server")
-            }
-            _ => None,
-        }
+        self.entry().package.is_some()
     }
 
     /// Whether it closes by itself after one exchange, when asked to. With
     /// the others the client ends first.
     #[must_use]
     pub fn can_serve_once(self) -> bool {
-        !matches!(self, Self::Socat | Self::Ncat | Self::Xinetd)
+        self.is_ours() || self.entry().run.contains("{serve}")
+    }
+
+    /// A program's version, where it has one that says something.
+    #[must_use]
+    pub fn version(self) -> Option<String> {
+        version_of(self.entry().version.as_deref()?)
     }
 }
 
-impl std::fmt::Display for Program {
-    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl PartialOrd for Program {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// In the order of the tables.
+impl Ord for Program {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.position().cmp(&other.position())
+    }
+}
+
+impl Serialize for Program {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Program {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(from)?;
+        let found = Self::all().find(|program| program.0 == key);
+        found.ok_or_else(|| {
+            D::Error::custom(format!("there is no program {key}"))
+        })
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(self.0)
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.pad(self.title())
     }
 }
@@ -282,7 +291,8 @@ impl Catalogue {
     ///
     /// When it cannot be compiled.
     pub fn floors(&self) -> Result<PathBuf> {
-        self.compiled("floors", Linkage::Dynamic)
+        let build = "cc -O2 -pthread -o {out} {peers}/floors.c";
+        self.built("floors", build, None)
             .map_err(|why| anyhow::anyhow!("floors: {why}"))
     }
 
@@ -318,109 +328,49 @@ impl Catalogue {
         serve: Serve,
         clients: usize,
     ) -> Result<(Command, Announces), Unavailable> {
-        let mut announces = Announces::FirstLine;
-        let once = serve.peer_option();
-        let peer = |source: &str, options: &[&str]| {
-            let file = self.compiled(source, Linkage::Dynamic)?;
-            Ok(command_with(file, options))
-        };
-        let script = |name: &str| {
-            program::workspace().join("scripts/lab/peers").join(name)
-        };
-        let command = match program {
-            Program::Threads
-            | Program::ThreadsPool
-            | Program::Process
-            | Program::ProcessPool
-            | Program::MuxSelect
-            | Program::MuxPoll
-            | Program::MuxEpoll => self.ours(program, serve, clients)?,
-            Program::CPthread => peer("pthread", &[&once, "--lossless"])?,
-            Program::CPthreadPlain => peer("pthread", &[&once, "--plain"])?,
-            Program::CPrethread => {
-                let options = [&once, "--lossless", "--workers", WORKERS];
-                peer("prethread", &options)?
-            }
-            Program::CFork => {
-                let file = self.compiled("fork", self.linkage)?;
-                let options = [&once, "--lossless", "--reap", "handler"];
-                command_with(file, &options)
-            }
-            Program::CPrefork => {
-                let file = self.compiled("prefork", self.linkage)?;
-                let options = [&once, "--lossless", "--workers", WORKERS];
-                command_with(file, &options)
-            }
-            Program::CSelect => peer("select", &[&once, "--lossless"])?,
-            Program::CPoll => peer("poll", &[&once, "--lossless"])?,
-            Program::CEpoll => peer("epoll", &[&once, "--lossless"])?,
-            Program::Libuv => peer("libuv", &[&once])?,
-            Program::Mio => command_with(&self.lab, &["peer", "mio", &once]),
-            Program::TokioOne => {
-                command_with(&self.lab, &["peer", "tokio-one", &once])
-            }
-            Program::TokioMany => {
-                command_with(&self.lab, &["peer", "tokio-many", &once])
-            }
-            Program::PythonThreading
-            | Program::PythonForking
-            | Program::PythonMultiprocessing => {
-                let model = match program {
-                    Program::PythonThreading => "threading",
-                    Program::PythonForking => "forking",
-                    _ => "multiprocessing",
-                };
-                let mut command = installed("python3")?;
-                command.arg(script("server.py")).args([model, &once]);
-                command
-            }
-            Program::Node => {
-                let mut command = installed("node")?;
-                command.arg(script("node.js")).arg(&once);
-                command
-            }
-            Program::Go => {
-                let file = self.compiled_go()?;
-                command_with(file, &[&once])
-            }
-            Program::Socat | Program::Ncat | Program::Xinetd => {
-                let port = program::free_port()
-                    .map_err(|error| Unavailable::Failed(error.to_string()))?;
-                announces = Announces::Nothing(port);
-                self.tool(program, port)?
-            }
-        };
-        Ok((command, announces))
-    }
-
-    /// A program's version, where it has one that says something.
-    #[must_use]
-    pub fn version(program: Program) -> Option<String> {
-        match program {
-            Program::PythonThreading
-            | Program::PythonForking
-            | Program::PythonMultiprocessing => {
-                version_of("python3", "--version")
-            }
-            Program::Node => version_of("node", "--version"),
-            Program::Go => version_of("go", "version"),
-            Program::Socat => version_of("socat", "-V")
-                .map(|_| version_line("socat", "-V", "socat version")),
-            Program::Ncat => version_of("ncat", "--version"),
-            Program::Xinetd => version_of("xinetd", "-version"),
-            Program::Libuv => version_of("pkg-config", "--version")
-                .and_then(|_| pkg_config_version("libuv")),
-            _ => None,
+        let entry = program.entry();
+        if let Some(package) = &entry.package {
+            let command = self.ours(package, &entry.run, serve, clients)?;
+            return Ok((command, Announces::FirstLine));
         }
+        let built = match &entry.build {
+            Some(build) => {
+                self.built(&entry.key, build, entry.needs.as_deref())?
+            }
+            None => self.peers.join(&entry.key),
+        };
+        let config = built.with_extension("conf");
+        let text = entry.config.as_deref().unwrap_or_default();
+        let is_told = [text, &entry.run].iter().any(|it| it.contains("{port}"));
+        let (port, announces) = if is_told {
+            let port = program::free_port().map_err(failed)?;
+            (port.to_string(), Announces::Nothing(port))
+        } else {
+            (String::new(), Announces::FirstLine)
+        };
+        let serve = format!("--{}", serve.words());
+        let names = [
+            ("{lab}", self.lab.display().to_string()),
+            ("{out}", built.display().to_string()),
+            ("{peers}", sources().display().to_string()),
+            ("{config}", config.display().to_string()),
+            ("{serve}", serve),
+            ("{port}", port),
+            ("{user}", user()),
+        ];
+        if !text.is_empty() {
+            fs::write(&config, filled(text, &names)).map_err(failed)?;
+        }
+        Ok((command_of(&entry.run, &names)?, announces))
     }
 
     fn ours(
         &self,
-        program: Program,
+        package: &str,
+        options: &str,
         serve: Serve,
         clients: usize,
     ) -> Result<Command, Unavailable> {
-        let package = program.package().unwrap_or_default();
         let file = self.servers.get(package).ok_or_else(|| {
             Unavailable::NotInstalled(format!("{package} is not built"))
         })?;
@@ -429,129 +379,80 @@ impl Catalogue {
             .args(["--port", "0", "--quiet", "--serve", serve.words()])
             .args(["--idle-timeout", "0"])
             // Room for those that close while the next ones arrive.
-            .args(["--max-clients", &(clients + 64).to_string()]);
-        match program {
-            Program::ThreadsPool | Program::ProcessPool => {
-                command.args(["--workers", WORKERS]);
-            }
-            Program::MuxSelect => {
-                command.args(["--backend", "select"]);
-            }
-            Program::MuxPoll => {
-                command.args(["--backend", "poll"]);
-            }
-            Program::MuxEpoll => {
-                command.args(["--backend", "epoll"]);
-            }
-            _ => {}
-        }
+            .args(["--max-clients", &(clients + 64).to_string()])
+            .args(options.split_whitespace());
         Ok(command)
     }
 
-    /// Tools that echo until the client's end of file.
-    fn tool(
+    /// Builds a peer, unless that has been done since a source last changed.
+    fn built(
         &self,
-        program: Program,
-        port: u16,
-    ) -> Result<Command, Unavailable> {
-        match program {
-            Program::Socat => {
-                let mut command = installed("socat")?;
-                let address = format!(
-                    "TCP4-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr,\
-                     backlog=1024"
-                );
-                command.args([address.as_str(), "PIPE"]);
-                Ok(command)
-            }
-            Program::Ncat => {
-                let mut command = installed("ncat")?;
-                command
-                    .args(["-4", "--listen", "--keep-open"])
-                    .args(["--max-conns", "4096", "--exec", "/bin/cat"])
-                    .args(["127.0.0.1", &port.to_string()]);
-                Ok(command)
-            }
-            _ => {
-                let mut command = installed("xinetd")?;
-                let file = self.peers.join("xinetd.conf");
-                let text = format!(
-                    "service echo\n{{\n type = INTERNAL UNLISTED\n \
-                     id = echo-stream\n socket_type = stream\n \
-                     protocol = tcp\n wait = no\n user = {}\n \
-                     bind = 127.0.0.1\n port = {port}\n \
-                     instances = UNLIMITED\n per_source = UNLIMITED\n \
-                     cps = 1000000 1\n}}\n",
-                    nix::unistd::User::from_uid(nix::unistd::Uid::current())
-                        .ok()
-                        .flatten()
-                        .map_or_else(|| "root".to_owned(), |user| user.name),
-                );
-                fs::write(&file, text).map_err(|error| {
-                    Unavailable::Failed(format!(
-                        "{}: {error}",
-                        program::shown(&file)
-                    ))
-                })?;
-                command.arg("-dontfork").arg("-f").arg(file);
-                let own_pid_file = self.peers.join("xinetd.pid");
-                command.arg("-pidfile").arg(own_pid_file);
-                Ok(command)
-            }
-        }
-    }
-
-    /// Compiles a C peer, unless that has been done since it last changed.
-    ///
-    /// # Errors
-    ///
-    /// When there is no C compiler, or not what the peer needs.
-    pub fn compiled(
-        &self,
-        source: &str,
-        linkage: Linkage,
+        key: &str,
+        build: &str,
+        needs: Option<&str>,
     ) -> Result<PathBuf, Unavailable> {
-        let directory = program::workspace().join("scripts/lab/peers");
-        let from = directory.join(format!("{source}.c"));
-        let header = directory.join("peer.h");
-        let suffix = match linkage {
-            Linkage::Dynamic => "",
-            Linkage::Static => "-static",
+        let suffix = match self.linkage {
+            Linkage::Static if build.contains("{static}") => "-static",
+            _ => "",
         };
-        let to = self.peers.join(format!("{source}{suffix}"));
-        if is_newer(&to, &[&from, &header]) {
+        let to = self.peers.join(format!("{key}{suffix}"));
+        if is_newer_than_the_sources(&to) {
             return Ok(to);
         }
         // Another process may be doing the same: the last one wins.
         let new =
-            self.peers.join(format!("{source}{suffix}-{}", std::process::id()));
-        let mut command = Command::new("cc");
-        command.args(["-O2", "-pthread", "-o"]).arg(&new).arg(&from);
-        if linkage == Linkage::Static {
-            command.arg("-static");
-        }
-        if source == "libuv" {
-            command.arg("-luv");
-        }
-        run_compiler(command, source)?;
-        fs::rename(&new, &to)
-            .map_err(|error| Unavailable::Failed(error.to_string()))?;
-        Ok(to)
-    }
-
-    fn compiled_go(&self) -> Result<PathBuf, Unavailable> {
-        let from = program::workspace().join("scripts/lab/peers/go.go");
-        let to = self.peers.join("go");
-        if !is_newer(&to, &[&from]) {
-            let mut command = installed("go")?;
-            command.args(["build", "-o"]).arg(&to).arg(&from);
-            run_compiler(command, "go")?;
-        }
+            self.peers.join(format!("{key}{suffix}-{}", std::process::id()));
+        let names = [
+            ("{out}", new.display().to_string()),
+            ("{peers}", sources().display().to_string()),
+            ("{static}", suffix.to_owned()),
+        ];
+        run_compiler(command_of(build, &names)?, key, needs)?;
+        fs::rename(&new, &to).map_err(failed)?;
         Ok(to)
     }
 }
 
-fn run_compiler(mut command: Command, what: &str) -> Result<(), Unavailable> {
+/// Where the sources of the peers are.
+fn sources() -> PathBuf {
+    program::workspace().join("scripts/lab/peers")
+}
+
+fn failed(error: impl fmt::Display) -> Unavailable {
+    Unavailable::Failed(error.to_string())
+}
+
+/// Who runs the lab.
+fn user() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::current());
+    let user = user.ok().flatten();
+    user.map_or_else(|| "root".to_owned(), |user| user.name)
+}
+
+/// A text with names replaced by what they stand for.
+fn filled(text: &str, names: &[(&str, String)]) -> String {
+    names
+        .iter()
+        .fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+}
+
+/// The command of a line. A word of which nothing is left is none.
+fn command_of(
+    line: &str,
+    names: &[(&str, String)],
+) -> Result<Command, Unavailable> {
+    let words = line.split_whitespace().map(|word| filled(word, names));
+    let mut words = words.filter(|word| !word.is_empty());
+    let mut command = installed(&words.next().unwrap_or_default())?;
+    command.args(words);
+    Ok(command)
+}
+
+fn run_compiler(
+    mut command: Command,
+    what: &str,
+    needs: Option<&str>,
+) -> Result<(), Unavailable> {
     let compiler = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| {
         Unavailable::NotInstalled(format!("{compiler}: {error}"))
@@ -565,55 +466,113 @@ fn run_compiler(mut command: Command, what: &str) -> Result<(), Unavailable> {
         .find(|line| line.contains("error"))
         .unwrap_or("no reason given");
     let message = line.rsplit("error: ").next().unwrap_or(line);
-    if what == "libuv" {
-        return Err(Unavailable::NotInstalled(format!("libuv: {message}")));
-    }
-    Err(Unavailable::Failed(format!("{what}: {message}")))
+    Err(match needs {
+        Some(needs) => Unavailable::NotInstalled(format!("{needs}: {message}")),
+        None => Unavailable::Failed(format!("{what}: {message}")),
+    })
 }
 
-fn is_newer(file: &Path, than: &[&Path]) -> bool {
+fn is_newer_than_the_sources(file: &Path) -> bool {
     let changed = |path: &Path| fs::metadata(path)?.modified();
     let Ok(file) = changed(file) else {
         return false;
     };
-    than.iter().all(|path| changed(path).is_ok_and(|source| source < file))
+    let sources = fs::read_dir(sources()).into_iter().flatten().flatten();
+    let mut sources = sources.map(|entry| entry.path());
+    sources.all(|path| changed(&path).is_ok_and(|source| source < file))
 }
 
-fn command_with(file: impl AsRef<OsStr>, options: &[&str]) -> Command {
-    let mut command = Command::new(file);
-    command.args(options);
-    command
-}
-
-/// A program of the search path.
+/// A program of the search path, or a file.
 fn installed(name: &str) -> Result<Command, Unavailable> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])
+        // What is absolute replaces the directory.
         .map(|directory| directory.join(name))
         .find(|file| file.is_file())
         .map(Command::new)
         .ok_or_else(|| Unavailable::NotInstalled(name.to_owned()))
 }
 
-fn version_line(program: &str, option: &str, holds: &str) -> String {
-    let output = Command::new(program).arg(option).output();
-    let text = output.map(|output| output.stdout).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    text.lines()
-        .find(|line| line.contains(holds))
-        .unwrap_or(program)
-        .trim()
-        .to_owned()
+/// What the programs that took part were built from and with.
+pub(crate) fn versions(used: &BTreeSet<Program>) -> BTreeMap<String, String> {
+    let mut versions = BTreeMap::from([(
+        "lab".to_owned(),
+        env!("CARGO_PKG_VERSION").to_owned(),
+    )]);
+    let mut add = |name: &str, version: Option<String>| {
+        if let Some(version) = version {
+            versions.insert(name.to_owned(), version);
+        }
+    };
+    add("rustc", version_of("rustc --version"));
+    add("cc", version_of("cc --version"));
+    add("source", source_version());
+    for name in ["mio", "tokio"] {
+        add(name, locked_version(name));
+    }
+    for program in used {
+        add(program.title(), program.version());
+    }
+    versions
 }
 
-fn pkg_config_version(library: &str) -> Option<String> {
-    let output = Command::new("pkg-config")
-        .args(["--modversion", library])
+/// The version of a crate that this workspace is built with.
+fn locked_version(name: &str) -> Option<String> {
+    let file = program::workspace().join("Cargo.lock");
+    let text = fs::read_to_string(file).ok()?;
+    let entry = format!("name = \"{name}\"\nversion = \"");
+    let (_, rest) = text.split_once(&entry)?;
+    let (version, _) = rest.split_once('"')?;
+    Some(format!("{name} {version}"))
+}
+
+/// The commit that was measured, if this is a checkout.
+fn source_version() -> Option<String> {
+    let output = Command::new("git")
+        .current_dir(program::workspace())
+        .args(["describe", "--always", "--dirty", "--abbrev=12"])
         .output()
         .ok()?;
-    output.status.success().then(|| {
-        let version = String::from_utf8_lossy(&output.stdout);
-        format!("{library} {}", version.trim())
-    })
+    let version = String::from_utf8_lossy(&output.stdout);
+    output.status.success().then(|| version.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_that_is_named_is_there() {
+        let all: BTreeSet<Program> = Program::all().collect();
+        assert_eq!(all.len(), Program::all().count(), "two have one key");
+        for program in all {
+            let entry = program.entry();
+            assert!(!entry.title.is_empty() && entry.title.len() < 50);
+            // Ours have a package, the others something to run.
+            assert!(entry.package.is_some() || !entry.run.is_empty());
+            let json = serde_json::to_string(&program).unwrap();
+            assert_eq!(json, format!("\"{}\"", entry.key));
+            assert_eq!(
+                serde_json::from_str::<Program>(&json).unwrap(),
+                program
+            );
+        }
+        for named in NAMED {
+            assert!(!named.title().is_empty());
+        }
+        assert!(serde_json::from_str::<Program>("\"no-such\"").is_err());
+    }
+
+    #[test]
+    fn the_words_of_a_command_are_filled_in() {
+        let names =
+            [("{out}", "/bin/true".to_owned()), ("{static}", String::new())];
+        let command = command_of("{out} {static} -o {out}.c", &names).unwrap();
+        assert_eq!(command.get_program(), "/bin/true");
+        let words: Vec<_> = command.get_args().collect();
+        assert_eq!(words, ["-o", "/bin/true.c"]);
+        let missing = command_of("no-such-program-here", &names);
+        assert!(matches!(missing, Err(Unavailable::NotInstalled(_))));
+    }
 }

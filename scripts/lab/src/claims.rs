@@ -1,82 +1,105 @@
-//! The eighteen claims that the course makes: what each says, how it is
-//! tested, and the rule by which its samples become a verdict.
+//! The eighteen claims that the course makes: whose each is, what it needs,
+//! and the rule by which its samples become a verdict.
 //!
 //! A rule is a pure function over samples: the same samples give the same
 //! verdict anywhere, and made-up ones test it. Its limits stand in [`Steps`],
-//! from which its words are made too, so that neither can say something else.
+//! and the words of [`crate::words`] are filled with them, so that neither can
+//! say something else.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use minijinja::Value;
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::Experiment;
 use crate::stats::{Summary, pairwise_ratios};
 
 mod rules;
 #[cfg(test)]
 mod tests;
-mod wording;
 
-pub use wording::all;
+pub use rules::{CLAIMS, DISTURBED};
 
-/// The same words in both languages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Text {
-    /// In English.
-    pub en: String,
-    /// In Spanish.
-    pub es: String,
+/// Something that is measured, for one claim or several.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Experiment {
+    /// The servers' own source, counted.
+    Source,
+    /// What this system has to wait for many descriptors with.
+    Mechanisms,
+    /// Counts from a worker to the total.
+    Passing,
+    /// Threads that count without care, and with.
+    Races,
+    /// Two locks in two orders.
+    Deadlocks,
+    /// Creation and end.
+    Creation,
+    /// One exchange for each connection, with and without a pool.
+    Pools,
+    /// Idle connections held open.
+    Memory,
+    /// Clients that wait before they send.
+    Waiting,
+    /// A fatal signal to one worker.
+    Crash,
+    /// Messages that cost processor time, of one client and of several.
+    Compute,
+    /// Light clients beside one that computes.
+    Fairness,
+    /// Many connections that all talk.
+    Efficiency,
+    /// One active connection beside idle ones.
+    Scaling,
 }
 
-impl Text {
-    /// A pair of words.
-    #[must_use]
-    pub fn new(en: impl Into<String>, es: impl Into<String>) -> Self {
-        Self { en: en.into(), es: es.into() }
-    }
-
-    /// In one of the languages.
-    #[must_use]
-    pub fn of(&self, language: Language) -> &str {
-        match language {
-            Language::English => &self.en,
-            Language::Spanish => &self.es,
-        }
-    }
+impl Experiment {
+    /// All of them, in the order in which they are done: what is soon over
+    /// comes first.
+    pub const ALL: [Self; 14] = [
+        Self::Source,
+        Self::Mechanisms,
+        Self::Passing,
+        Self::Races,
+        Self::Deadlocks,
+        Self::Creation,
+        Self::Pools,
+        Self::Memory,
+        Self::Waiting,
+        Self::Crash,
+        Self::Compute,
+        Self::Fairness,
+        Self::Efficiency,
+        Self::Scaling,
+    ];
 }
 
-/// What pages and pictures are written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// English.
-    English,
-    /// Spanish.
-    Spanish,
-}
+/// The mechanisms that are asked for, as the samples name them.
+pub const MECHANISMS: [&str; 5] =
+    ["select", "poll", "epoll", "kqueue", "io_uring"];
 
-impl Language {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::English, Self::Spanish];
-
-    /// A file's name in this language: `T1.svg`, `T1.es.svg`.
-    #[must_use]
-    pub fn file(self, stem: &str, extension: &str) -> String {
-        match self {
-            Self::English => format!("{stem}.{extension}"),
-            Self::Spanish => format!("{stem}.es.{extension}"),
-        }
-    }
-
-    /// One of two words.
-    #[must_use]
-    pub fn pick<'text>(self, en: &'text str, es: &'text str) -> &'text str {
-        match self {
-            Self::English => en,
-            Self::Spanish => es,
-        }
-    }
-}
+/// Which systems have which of [`MECHANISMS`], by their manuals. Windows has
+/// `select` and `WSAPoll` for sockets only, and completion ports (IOCP) for
+/// the rest; `io_uring` may be forbidden by the administrator.
+pub const SYSTEMS: [(&str, [bool; 5]); 5] = [
+    ("Linux", [true, true, true, false, true]),
+    ("macOS", [true, true, false, true, false]),
+    ("FreeBSD, OpenBSD, NetBSD", [true, true, false, true, false]),
+    ("illumos", [true, true, true, false, false]),
+    ("Windows", [true, true, false, false, false]),
+];
 
 /// Whose claim it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,18 +113,6 @@ pub enum Approach {
     Mux,
 }
 
-impl Approach {
-    /// In words.
-    #[must_use]
-    pub fn title(self) -> Text {
-        match self {
-            Self::Threads => Text::new("Threads", "Hilos"),
-            Self::Processes => Text::new("Processes", "Procesos"),
-            Self::Mux => Text::new("Multiplexing", "Multiplexación"),
-        }
-    }
-}
-
 /// Whether it speaks for or against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -112,17 +123,6 @@ pub enum Kind {
     Disadvantage,
 }
 
-impl Kind {
-    /// In words.
-    #[must_use]
-    pub fn title(self) -> Text {
-        match self {
-            Self::Advantage => Text::new("advantage", "ventaja"),
-            Self::Disadvantage => Text::new("disadvantage", "desventaja"),
-        }
-    }
-}
-
 /// What became of a claim on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
@@ -130,36 +130,20 @@ pub enum Verdict {
     #[serde(rename = "holds")]
     Holds,
     /// It is so, but not all of it, or less than the claim suggests.
-    #[serde(rename = "holds in part")]
+    #[serde(rename = "holds-in-part")]
     InPart,
     /// It is not so here.
-    #[serde(rename = "does not hold here")]
+    #[serde(rename = "does-not-hold-here")]
     DoesNotHold,
     /// The samples contradict one another.
-    #[serde(rename = "too noisy to tell")]
+    #[serde(rename = "too-noisy-to-tell")]
     TooNoisy,
     /// Something that the experiment needs is not on this machine.
-    #[serde(rename = "not measured")]
+    #[serde(rename = "not-measured")]
     NotMeasured,
 }
 
 impl Verdict {
-    /// In words.
-    #[must_use]
-    pub fn title(self) -> Text {
-        match self {
-            Self::Holds => Text::new("holds", "se cumple"),
-            Self::InPart => Text::new("holds in part", "se cumple en parte"),
-            Self::DoesNotHold => {
-                Text::new("does not hold here", "no se cumple aquí")
-            }
-            Self::TooNoisy => {
-                Text::new("too noisy to tell", "demasiado ruido para decidir")
-            }
-            Self::NotMeasured => Text::new("not measured", "no medida"),
-        }
-    }
-
     /// Of a claim that says two things.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -172,12 +156,6 @@ impl Verdict {
         } else {
             Self::InPart
         }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.pad(&self.title().en)
     }
 }
 
@@ -214,27 +192,6 @@ impl Steps {
         let low = self.of(summary.first_quartile);
         let high = self.of(summary.third_quartile);
         if low == high { low } else { Verdict::TooNoisy }
-    }
-
-    /// The rule in words, about something that is so many times something
-    /// else.
-    #[must_use]
-    pub fn words(self, ratio: &str, razon: &str) -> Text {
-        let Self { none, clear } = self;
-        Text::new(
-            format!(
-                "{ratio}, round by round: the claim holds from {clear} \
-                 times on, does not hold up to {none} times, and holds in \
-                 part between them. When the middle half of the rounds \
-                 reaches across a limit, it is too noisy to tell."
-            ),
-            format!(
-                "{razon}, ronda por ronda: la afirmación se cumple desde \
-                 {clear} veces, no se cumple hasta {none} veces y se cumple \
-                 en parte entre ambas. Si la mitad central de las rondas \
-                 cruza un límite, hay demasiado ruido para decidir."
-            ),
-        )
     }
 }
 
@@ -275,37 +232,45 @@ impl Samples {
         Summary::of(self.get(name)?).ok_or_else(|| Lacking(name.to_owned()))
     }
 
-    /// The ratios of one to another, round by round.
+    /// A series of figures, round by round.
     ///
     /// # Errors
     ///
-    /// When one of them is not there.
-    pub fn ratios(
-        &self,
-        above: &str,
-        below: &str,
-    ) -> Result<Vec<f64>, Lacking> {
-        Ok(pairwise_ratios(self.get(above)?, self.get(below)?))
-    }
-
-    /// The smallest of several in each round.
-    ///
-    /// # Errors
-    ///
-    /// When one of them is not there.
-    pub fn least(&self, names: &[&str]) -> Result<Vec<f64>, Lacking> {
-        let mut least: Vec<f64> = Vec::new();
-        for name in names {
-            let values = self.get(name)?;
-            if least.is_empty() {
-                least = values.to_vec();
+    /// When samples of it are not there.
+    pub fn series(&self, series: Series) -> Result<Vec<f64>, Lacking> {
+        let together = |names: &[&str], of: fn(f64, f64) -> f64| {
+            let (first, others) =
+                names.split_first().ok_or_else(|| Lacking(String::new()))?;
+            let mut values = self.get(first)?.to_vec();
+            for name in others {
+                let other = self.get(name)?;
+                let pairs = values.iter().zip(other);
+                values = pairs.map(|(a, b)| of(*a, *b)).collect();
             }
-            least.truncate(values.len());
-            for (least, value) in least.iter_mut().zip(values) {
-                *least = least.min(*value);
+            Ok(values)
+        };
+        match series {
+            Series::Of(name) => Ok(self.get(name)?.to_vec()),
+            Series::Least(names) => together(names, f64::min),
+            Series::Sum(names) => together(names, |a, b| a + b),
+            Series::AtLeast(least, name) => {
+                let values = self.get(name)?.iter();
+                Ok(values.map(|value| value.max(least)).collect())
             }
         }
-        Ok(least)
+    }
+
+    /// The ratios of one series to another, round by round.
+    ///
+    /// # Errors
+    ///
+    /// When samples of one are not there.
+    pub fn ratios(&self, ratio: Ratio) -> Result<Vec<f64>, Lacking> {
+        let above = self.series(ratio.of)?;
+        let Some(to) = ratio.to else {
+            return Ok(above);
+        };
+        Ok(pairwise_ratios(&above, &self.series(to)?))
     }
 
     /// Adds all of another's.
@@ -313,19 +278,6 @@ impl Samples {
         for (name, values) in other.0 {
             self.0.entry(name).or_default().extend(values);
         }
-    }
-
-    /// Those whose names begin with one of these words.
-    #[must_use]
-    pub fn beginning_with(&self, words: &[&str]) -> Self {
-        let of_these =
-            |name: &String| words.iter().any(|word| name.starts_with(word));
-        let chosen = self.0.iter().filter(|(name, _)| of_these(name));
-        Self(
-            chosen
-                .map(|(name, values)| (name.clone(), values.clone()))
-                .collect(),
-        )
     }
 }
 
@@ -337,7 +289,51 @@ pub struct Evidence<'run> {
     /// Processors that could be used: no speed-up is greater.
     pub processors: usize,
     /// Why an experiment could not be done, by its name.
-    pub missing: &'run BTreeMap<Experiment, Text>,
+    pub missing: &'run BTreeMap<Experiment, String>,
+}
+
+/// Figures of the rounds, made of samples.
+#[derive(Clone, Copy, Debug)]
+pub enum Series {
+    /// Samples as they are.
+    Of(&'static str),
+    /// The smallest of several in each round.
+    Least(&'static [&'static str]),
+    /// Several together in each round.
+    Sum(&'static [&'static str]),
+    /// Samples, of which none counts for less than this.
+    AtLeast(f64, &'static str),
+}
+
+/// One series over another; over nothing where it is a ratio itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Ratio {
+    /// What is compared.
+    pub of: Series,
+    /// With what.
+    pub to: Option<Series>,
+}
+
+/// How the samples of a claim become its verdict.
+#[derive(Clone, Copy)]
+pub enum Rule {
+    /// A ratio has to reach these steps.
+    Times(Ratio, Steps),
+    /// Each of two ratios has to.
+    Both(Ratio, Ratio, Steps),
+    /// A ratio of speed-ups has to, on processors that nothing else needs.
+    SpeedUp(Ratio),
+    /// A function judges, by these steps if by any.
+    Own(fn(&Evidence<'_>) -> Result<Judgement, Lacking>, Option<Steps>),
+}
+
+/// Why there is no verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unmeasured {
+    /// A speed-up needs two processors.
+    OneProcessor,
+    /// An experiment could not be done, for this reason.
+    LeftOut(String),
 }
 
 /// What a rule says.
@@ -345,33 +341,44 @@ pub struct Evidence<'run> {
 pub struct Judgement {
     /// What became of the claim.
     pub verdict: Verdict,
-    /// The figures that say why.
-    pub figure: Text,
+    /// The figures that say why, by the names that the words have for them.
+    pub figures: BTreeMap<&'static str, Value>,
     /// How far the samples are from one another.
     pub spread: String,
+    /// Why nothing was measured, where it was not.
+    pub unmeasured: Option<Unmeasured>,
 }
 
-/// A claim, its experiment and its rule.
-#[derive(Clone)]
+impl Judgement {
+    fn new(
+        verdict: Verdict,
+        spread: String,
+        figures: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Self {
+        let figures = figures.into_iter().collect();
+        Self { verdict, figures, spread, unmeasured: None }
+    }
+
+    fn not_measured(why: Unmeasured) -> Self {
+        let unmeasured = Some(why);
+        let nothing = Self::new(Verdict::NotMeasured, String::new(), []);
+        Self { unmeasured, ..nothing }
+    }
+}
+
+/// A claim, its experiments and its rule. Its words stand under its name in
+/// [`crate::words`].
+#[derive(Clone, Copy)]
 pub struct Claim {
     /// `T1` to `M6`.
     pub id: &'static str,
-    /// Whose.
-    pub approach: Approach,
-    /// For or against.
-    pub kind: Kind,
-    /// What it says.
-    pub claim: Text,
-    /// How it is tested: what varies, what is kept equal.
-    pub experiment: Text,
-    /// The rule in words.
-    pub rule: Text,
     /// The experiments that it needs.
     pub needs: &'static [Experiment],
-    /// The beginnings of the names of its samples.
-    pub samples: &'static [&'static str],
     /// The rule.
-    pub judge: fn(&Evidence<'_>) -> Result<Judgement, Lacking>,
+    pub rule: Rule,
+    /// The series whose medians the words name, beside what the rule itself
+    /// computes.
+    pub medians: &'static [(&'static str, Series)],
 }
 
 impl fmt::Debug for Claim {
@@ -381,6 +388,25 @@ impl fmt::Debug for Claim {
 }
 
 impl Claim {
+    /// Whose it is: the letter of its name says so.
+    #[must_use]
+    pub fn approach(&self) -> Approach {
+        match self.id.as_bytes()[0] {
+            b'T' => Approach::Threads,
+            b'P' => Approach::Processes,
+            _ => Approach::Mux,
+        }
+    }
+
+    /// The course has three claims for each approach, then three against it.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.id.as_bytes()[1] {
+            ..=b'3' => Kind::Advantage,
+            _ => Kind::Disadvantage,
+        }
+    }
+
     /// The command that tests it alone.
     #[must_use]
     pub fn command(&self) -> String {
@@ -390,16 +416,12 @@ impl Claim {
     /// The verdict on it, or `None` while its experiments are not done.
     #[must_use]
     pub fn judge(&self, evidence: &Evidence<'_>) -> Option<Judgement> {
-        if let Ok(judgement) = (self.judge)(evidence) {
+        if let Ok(judgement) = rules::judge(self, evidence) {
             return Some(judgement);
         }
         let why =
             self.needs.iter().find_map(|need| evidence.missing.get(need))?;
-        Some(Judgement {
-            verdict: Verdict::NotMeasured,
-            figure: why.clone(),
-            spread: String::new(),
-        })
+        Some(Judgement::not_measured(Unmeasured::LeftOut(why.clone())))
     }
 }
 
@@ -409,16 +431,15 @@ impl Claim {
 ///
 /// When there is no claim of a name.
 pub fn select(names: &[String]) -> anyhow::Result<Vec<Claim>> {
-    let all = all();
+    let is = |claim: &Claim, name: &str| claim.id.eq_ignore_ascii_case(name);
     for name in names {
         anyhow::ensure!(
-            all.iter().any(|claim| claim.id.eq_ignore_ascii_case(name)),
+            CLAIMS.iter().any(|claim| is(claim, name)),
             "there is no claim {name}; there are T1 to T6, P1 to P6, M1 to M6"
         );
     }
     let selected = |claim: &Claim| {
-        names.is_empty()
-            || names.iter().any(|name| claim.id.eq_ignore_ascii_case(name))
+        names.is_empty() || names.iter().any(|name| is(claim, name))
     };
-    Ok(all.into_iter().filter(selected).collect())
+    Ok(CLAIMS.into_iter().filter(selected).collect())
 }

@@ -7,10 +7,10 @@ use std::time::{Instant, SystemTime};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Catalogue, Linkage, Program};
+use crate::catalogue::{self, Catalogue, Linkage, Program};
 use crate::load::Live;
-use crate::machine::{Machine, version_of};
-use crate::measure::{Effort, Floor, Metric, Prepared, Sample, Work};
+use crate::machine::Machine;
+use crate::measure::{Effort, Floor, Metric, Observer, Prepared, Sample, Work};
 use crate::rows::{self, Against, Evidence, Finding, Row};
 use crate::stats::Summary;
 use Program as P;
@@ -59,7 +59,7 @@ impl Agenda {
         // others need for the same; a quick run has no time for them.
         let sized = rows.iter().any(|row| matches!(row.work, Work::Sized(_)));
         if sized && effort != Effort::QUICK {
-            for program in P::ALL {
+            for program in P::all() {
                 cells.extend(rows::SIZES.map(|it| (program, Work::Sized(it))));
             }
         }
@@ -124,7 +124,7 @@ fn rounds(effort: &Effort, work: Work) -> u32 {
 /// What no row needs, but what shows where the servers stand.
 fn beside(effort: &Effort) -> Vec<(Program, Work)> {
     let mut cells = Vec::new();
-    for program in P::ALL {
+    for program in P::all() {
         for clients in [8, 64] {
             cells.push((program, Work::Exchange(clients)));
         }
@@ -133,33 +133,33 @@ fn beside(effort: &Effort) -> Vec<(Program, Work)> {
         // them, and a thousand interpreters say nothing more.
         let large = !matches!(
             program,
-            P::ThreadsPool
-                | P::ProcessPool
-                | P::CPrethread
-                | P::CPrefork
-                | P::MuxSelect
-                | P::CSelect
-                | P::PythonForking
-                | P::CPthreadPlain
-                | P::Ncat
+            P::THREADS_POOL
+                | P::PROCESS_POOL
+                | P::C_PRETHREAD
+                | P::C_PREFORK
+                | P::MUX_SELECT
+                | P::C_SELECT
+                | P::PYTHON_FORKING
+                | P::C_PTHREAD_PLAIN
+                | P::NCAT
         );
         if large {
             cells.push((program, Work::Echo(1000)));
         }
     }
     let models = [
-        P::Threads,
-        P::Process,
-        P::MuxSelect,
-        P::MuxPoll,
-        P::MuxEpoll,
-        P::CPthread,
-        P::CFork,
-        P::CSelect,
-        P::CPoll,
-        P::CEpoll,
-        P::Mio,
-        P::TokioOne,
+        P::THREADS,
+        P::PROCESS,
+        P::MUX_SELECT,
+        P::MUX_POLL,
+        P::MUX_EPOLL,
+        P::C_PTHREAD,
+        P::C_FORK,
+        P::C_SELECT,
+        P::C_POLL,
+        P::C_EPOLL,
+        P::MIO,
+        P::TOKIO_ONE,
     ];
     for program in models {
         cells.push((program, Work::Exchange(1)));
@@ -167,24 +167,16 @@ fn beside(effort: &Effort) -> Vec<(Program, Work)> {
         cells.push((program, Work::Stream(effort.stream_mib)));
         cells.push((program, Work::BesideIdle(10)));
         cells.push((program, Work::BesideIdle(100)));
-        if !matches!(program, P::MuxSelect | P::CSelect) {
+        if !matches!(program, P::MUX_SELECT | P::C_SELECT) {
             cells.push((program, Work::Memory(1000)));
         }
     }
-    for program in [P::TokioMany, P::Libuv, P::Node, P::Go] {
+    for program in [P::TOKIO_MANY, P::LIBUV, P::NODE, P::GO] {
         cells.push((program, Work::Memory(1000)));
         cells.push((program, Work::Echo(1)));
     }
-    cells.push((P::PythonThreading, Work::Memory(1000)));
+    cells.push((P::PYTHON_THREADING, Work::Memory(1000)));
     cells
-}
-
-/// What goes on, for whoever shows it.
-pub trait Observer {
-    /// The next thing is begun; `spent` of the estimated seconds are done.
-    fn begins(&mut self, what: &str, spent: f64);
-    /// Something that the reader should know at once.
-    fn says(&mut self, line: &str);
 }
 
 /// All that a comparison found: what the JSON file holds.
@@ -291,7 +283,7 @@ pub fn run(
         seconds: run.began.elapsed().as_secs_f64(),
         complete: !run.stops(),
         machine,
-        versions: versions(&used),
+        versions: catalogue::versions(&used),
         linkage: catalogue.linkage(),
         effort: agenda.effort,
         conditions: conditions(),
@@ -451,50 +443,6 @@ impl Run<'_> {
     }
 }
 
-pub(crate) fn versions(used: &BTreeSet<Program>) -> BTreeMap<String, String> {
-    let mut versions = BTreeMap::from([(
-        "lab".to_owned(),
-        env!("CARGO_PKG_VERSION").to_owned(),
-    )]);
-    let mut add = |name: &str, version: Option<String>| {
-        if let Some(version) = version {
-            versions.insert(name.to_owned(), version);
-        }
-    };
-    add("rustc", version_of("rustc", "--version"));
-    add("cc", version_of("cc", "--version"));
-    add("source", source_version());
-    for name in ["mio", "tokio"] {
-        add(name, locked_version(name));
-    }
-    for program in used {
-        let version = Catalogue::version(*program);
-        add(program.title(), version);
-    }
-    versions
-}
-
-/// The version of a crate that this workspace is built with.
-fn locked_version(name: &str) -> Option<String> {
-    let file = crate::program::workspace().join("Cargo.lock");
-    let text = std::fs::read_to_string(file).ok()?;
-    let entry = format!("name = \"{name}\"\nversion = \"");
-    let (_, rest) = text.split_once(&entry)?;
-    let (version, _) = rest.split_once('"')?;
-    Some(format!("{name} {version}"))
-}
-
-/// The commit that was measured, if this is a checkout.
-fn source_version() -> Option<String> {
-    let output = std::process::Command::new("git")
-        .current_dir(crate::program::workspace())
-        .args(["describe", "--always", "--dirty", "--abbrev=12"])
-        .output()
-        .ok()?;
-    let version = String::from_utf8_lossy(&output.stdout);
-    output.status.success().then(|| version.trim().to_owned())
-}
-
 fn conditions() -> Vec<String> {
     [
         "Server and client run on this machine and share its processors.",
@@ -565,8 +513,8 @@ mod tests {
         assert_eq!(
             agenda.groups,
             [vec![
-                (P::MuxEpoll, Work::BesideIdle(10)),
-                (P::MuxEpoll, Work::BesideIdle(10_000)),
+                (P::MUX_EPOLL, Work::BesideIdle(10)),
+                (P::MUX_EPOLL, Work::BesideIdle(10_000)),
             ]]
         );
         let narrow = Agenda::new(rows::all(), Effort::QUICK, false);

@@ -9,14 +9,14 @@ use std::time::{Instant, SystemTime};
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Catalogue, Linkage, Program};
+use crate::catalogue::{self, Catalogue, Linkage, Program};
 use crate::claims::{
-    Approach, Claim, Evidence, Kind, Language, Samples, Text, Verdict,
+    CLAIMS, Claim, Evidence, Experiment, Judgement, Samples, Verdict,
 };
-use crate::compare::{self, Observer};
 use crate::growth;
 use crate::load::Live;
 use crate::machine::Machine;
+use crate::measure::Observer;
 
 mod inside;
 mod mechanisms;
@@ -28,7 +28,6 @@ mod source;
 pub use inside::{
     Locked, Order, UNSYNCHRONISED, count_into_memory, count_into_pipe, locks,
 };
-pub use mechanisms::{MECHANISMS, SYSTEMS};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,71 +87,7 @@ impl Effort {
     };
 }
 
-/// Something that is measured, for one claim or several.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Experiment {
-    /// The servers' own source, counted.
-    Source,
-    /// What this system has to wait for many descriptors with.
-    Mechanisms,
-    /// Counts from a worker to the total.
-    Passing,
-    /// Threads that count without care, and with.
-    Races,
-    /// Two locks in two orders.
-    Deadlocks,
-    /// Creation and end.
-    Creation,
-    /// One exchange for each connection, with and without a pool.
-    Pools,
-    /// Idle connections held open.
-    Memory,
-    /// Clients that wait before they send.
-    Waiting,
-    /// A fatal signal to one worker.
-    Crash,
-    /// Messages that cost processor time, of one client and of several.
-    Compute,
-    /// Light clients beside one that computes.
-    Fairness,
-    /// Many connections that all talk.
-    Efficiency,
-    /// One active connection beside idle ones.
-    Scaling,
-}
-
 impl Experiment {
-    /// All of them, in the order in which they are done: what is soon over
-    /// comes first.
-    pub const ALL: [Self; 14] = [
-        Self::Source,
-        Self::Mechanisms,
-        Self::Passing,
-        Self::Races,
-        Self::Deadlocks,
-        Self::Creation,
-        Self::Pools,
-        Self::Memory,
-        Self::Waiting,
-        Self::Crash,
-        Self::Compute,
-        Self::Fairness,
-        Self::Efficiency,
-        Self::Scaling,
-    ];
-
     /// Steps that it is done in, and seconds that each takes, about.
     #[must_use]
     pub fn steps(self, effort: &Effort) -> (f64, f64) {
@@ -223,7 +158,7 @@ struct Bench<'run> {
     /// Estimated seconds of a step of the present experiment.
     step: f64,
     /// What cannot be measured here, and why.
-    missing: BTreeMap<Experiment, Text>,
+    missing: BTreeMap<Experiment, String>,
     /// Programs that took part.
     used: BTreeSet<Program>,
 }
@@ -260,37 +195,18 @@ impl Bench<'_> {
     }
 }
 
-/// What was found out about one claim: an entry of `evaluation.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What was found out about one claim.
+#[derive(Clone, Debug)]
 pub struct Finding {
-    /// `T1` to `M6`.
-    pub id: String,
-    /// Whose claim it is.
-    pub approach: Approach,
-    /// For or against.
-    pub kind: Kind,
-    /// What it says.
-    pub claim: Text,
-    /// How it was tested.
-    pub experiment: Text,
-    /// The rule by which the samples became the verdict.
-    pub rule: Text,
-    /// What became of it.
-    pub verdict: Verdict,
-    /// The figures that say why.
-    pub figure: Text,
-    /// How far the samples are from one another.
-    pub spread: String,
-    /// The command that tests it alone.
-    pub command: String,
-    /// The pictures that show it, English and Spanish, if one does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub picture: Option<Text>,
-    /// Every sample, in the order of the rounds; the unit ends the name.
-    pub samples: Samples,
+    /// The claim.
+    pub claim: Claim,
+    /// What its rule says.
+    pub judgement: Judgement,
 }
 
-/// A whole evaluation: what `evaluation.json` holds.
+/// A whole evaluation: what `evaluation.json` holds. There are figures and
+/// codes in it and no words, so that these may change without a new
+/// measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The form of this file.
@@ -309,46 +225,44 @@ pub struct Evaluation {
     pub linkage: Linkage,
     /// How much was measured.
     pub effort: Effort,
-    /// What was taken care of, in words.
-    pub conditions: Vec<Text>,
     /// What could not be measured, and why.
-    pub missing: BTreeMap<Experiment, Text>,
+    pub missing: BTreeMap<Experiment, String>,
     /// How long each experiment took, seconds.
     pub took: BTreeMap<Experiment, f64>,
-    /// The claims.
-    pub claims: Vec<Finding>,
+    /// What became of each claim that was tested.
+    pub verdicts: BTreeMap<String, Verdict>,
+    /// Every sample, in the order of the rounds; the unit ends the name.
+    pub samples: Samples,
 }
 
 impl Evaluation {
     /// The form that this version writes.
-    pub const FORM: u32 = 1;
+    pub const FORM: u32 = 2;
 
-    /// The verdict on each claim.
+    /// What today's rules make of these samples, for each claim tested.
     #[must_use]
-    pub fn verdicts(&self) -> BTreeMap<&str, Verdict> {
-        self.claims.iter().map(|it| (it.id.as_str(), it.verdict)).collect()
-    }
-}
-
-impl Evaluation {
-    /// What today's rules and words make of these samples.
-    #[must_use]
-    pub fn judged_anew(&self) -> Vec<Finding> {
-        let mut samples = Samples::default();
-        for finding in &self.claims {
-            // Several claims may hold the same samples.
-            samples.0.extend(finding.samples.0.clone());
-        }
+    pub fn findings(&self) -> Vec<Finding> {
         let evidence = Evidence {
-            samples: &samples,
+            samples: &self.samples,
             processors: self.machine.processors,
             missing: &self.missing,
         };
-        let has =
-            |claim: &Claim| self.claims.iter().any(|it| it.id == claim.id);
-        let claims = crate::claims::all();
-        let found = claims.iter().filter(|claim| has(claim));
+        let tested = |claim: &Claim| self.verdicts.contains_key(claim.id);
+        let found = CLAIMS.into_iter().filter(tested);
         found.filter_map(|claim| finding(claim, &evidence)).collect()
+    }
+
+    /// The verdicts of today's rules.
+    #[must_use]
+    pub fn judged_anew(&self) -> BTreeMap<String, Verdict> {
+        let findings = self.findings();
+        findings.iter().map(Finding::verdict).collect()
+    }
+}
+
+impl Finding {
+    fn verdict(&self) -> (String, Verdict) {
+        (self.claim.id.to_owned(), self.judgement.verdict)
     }
 }
 
@@ -406,7 +320,7 @@ pub fn run(
             Err(error) => {
                 let why = format!("{error:#}");
                 bench.says(&format!("left out: {experiment:?}: {why}"));
-                bench.missing.insert(experiment, served::left_out(&why));
+                bench.missing.insert(experiment, why);
             }
         }
     }
@@ -415,83 +329,25 @@ pub fn run(
         processors: machine.processors,
         missing: &bench.missing,
     };
-    let found = |claim: &Claim| finding(claim, &evidence);
-    let claims: Vec<Finding> = claims.iter().filter_map(found).collect();
+    let found = claims.iter().filter_map(|it| finding(*it, &evidence));
+    let verdicts = found.map(|finding| finding.verdict()).collect();
     Evaluation {
         form: Evaluation::FORM,
         began: began.to_string(),
         seconds: clock.elapsed().as_secs_f64(),
         complete: !bench.stops(),
         machine,
-        versions: compare::versions(&bench.used),
+        versions: catalogue::versions(&bench.used),
         linkage: catalogue.linkage(),
         effort: *effort,
-        conditions: conditions(),
         missing: bench.missing,
         took,
-        claims,
+        verdicts,
+        samples,
     }
 }
 
-fn finding(claim: &Claim, evidence: &Evidence<'_>) -> Option<Finding> {
+fn finding(claim: Claim, evidence: &Evidence<'_>) -> Option<Finding> {
     let judgement = claim.judge(evidence)?;
-    let picture = (judgement.verdict != Verdict::NotMeasured
-        && pictures::has_one(claim.id))
-    .then(|| {
-        let file = |language: Language| language.file(claim.id, "svg");
-        Text::new(file(Language::English), file(Language::Spanish))
-    });
-    Some(Finding {
-        id: claim.id.to_owned(),
-        approach: claim.approach,
-        kind: claim.kind,
-        claim: claim.claim.clone(),
-        experiment: claim.experiment.clone(),
-        rule: claim.rule.clone(),
-        verdict: judgement.verdict,
-        figure: judgement.figure,
-        spread: judgement.spread,
-        command: claim.command(),
-        picture,
-        samples: evidence.samples.beginning_with(claim.samples),
-    })
-}
-
-fn conditions() -> Vec<Text> {
-    [
-        (
-            "Server and client run on one machine and share its processors.",
-            "Servidor y cliente se ejecutan en la misma máquina y comparten \
-             sus procesadores.",
-        ),
-        (
-            "Samples of one round are neighbours in time; ratios are those \
-             of neighbours, and their median counts.",
-            "Las muestras de una ronda son vecinas en el tiempo; las razones \
-             son entre vecinas y cuenta su mediana.",
-        ),
-        (
-            "The spread is half the distance of the quartiles as a share of \
-             the median, or how many of the rounds agree.",
-            "La dispersión es la mitad de la distancia entre cuartiles como \
-             parte de la mediana, o cuántas rondas coinciden.",
-        ),
-        (
-            "Our servers are built in release mode and print their first and \
-             last line only (--quiet).",
-            "Nuestros servidores se compilan en modo release e imprimen solo \
-             su primera y su última línea (--quiet).",
-        ),
-        (
-            "Memory is the proportional set size (PSS) of all processes of a \
-             server; processor time and context switches are those that the \
-             kernel counts in /proc, over all of them too.",
-            "La memoria es el tamaño proporcional (PSS) de todos los \
-             procesos de un servidor; el tiempo de procesador y los cambios \
-             de contexto son los que el núcleo cuenta en /proc, también de \
-             todos ellos.",
-        ),
-    ]
-    .map(|(en, es)| Text::new(en, es))
-    .to_vec()
+    Some(Finding { claim, judgement })
 }

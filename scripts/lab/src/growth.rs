@@ -10,15 +10,16 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Catalogue, Program, Serve};
-use crate::compare::Observer;
+use crate::language::Language;
 use crate::load::idle::Idle;
 use crate::load::{self, Limit, Live, Plan, Shape};
 use crate::machine::{Machine, Pinned};
-use crate::measure::Floor;
+use crate::measure::{Floor, Observer};
 use crate::plot::{self, Chart, Curve, Point};
 use crate::procfs;
 use crate::stats::Summary;
 use crate::text;
+use crate::words::Words;
 use Program as P;
 
 /// How far and how long.
@@ -59,8 +60,8 @@ impl Effort {
     pub fn steps(&self, program: Program) -> Vec<usize> {
         let most = match program {
             // Its descriptors end at 1 023, and it needs some of them.
-            P::MuxSelect => 1000,
-            P::MuxPoll | P::MuxEpoll => self.connections,
+            P::MUX_SELECT => 1000,
+            P::MUX_POLL | P::MUX_EPOLL => self.connections,
             _ => self.workers,
         };
         [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000]
@@ -101,7 +102,7 @@ fn floor_estimate(mib: u64) -> f64 {
 
 /// Whose curves are drawn.
 const CLIMBERS: [Program; 5] =
-    [P::MuxSelect, P::MuxPoll, P::MuxEpoll, P::Threads, P::Process];
+    [P::MUX_SELECT, P::MUX_POLL, P::MUX_EPOLL, P::THREADS, P::PROCESS];
 
 /// What creates something, beside a parent of some size.
 const CREATORS: [Floor; 3] = [Floor::Fork, Floor::Thread, Floor::StdThread];
@@ -313,37 +314,64 @@ impl Growth {
     /// One curve for each program, over the number of idle connections.
     fn curves(
         &self,
-        programs: &[Program],
+        words: &Words,
         figure: impl Fn(&Step) -> f64,
-    ) -> Vec<Curve> {
-        programs
-            .iter()
-            .map(|program| {
-                let steps = self.steps.iter();
-                let own = steps.filter(|step| step.program == *program);
-                let pairs = own.map(|step| (step.idle as u64, figure(step)));
-                curve(short(*program), pairs)
-            })
-            .filter(|curve| !curve.points.is_empty())
-            .collect()
+    ) -> Result<Vec<Curve>> {
+        let mut curves = Vec::new();
+        for program in CLIMBERS {
+            let steps = self.steps.iter();
+            let own = steps.filter(|step| step.program == program);
+            let pairs = own.map(|step| (step.idle as u64, figure(step)));
+            curves.push(curve(label(words, name(program))?, pairs));
+        }
+        Ok(curves)
     }
 
-    fn creation_curves(&self) -> Vec<Curve> {
-        CREATORS
-            .into_iter()
-            .map(|floor| {
-                let all = self.creations.iter();
-                let own = all.filter(|it| it.floor == floor);
-                let pairs = own.map(|it| (it.parent_mib, it.each_ns));
-                let label = match floor {
-                    Floor::Fork => "fork and wait",
-                    Floor::Thread => "pthread, create and join",
-                    _ => "std::thread, spawn and join",
-                };
-                curve(label, pairs)
+    fn creation_curves(&self, words: &Words) -> Result<Vec<Curve>> {
+        let mut curves = Vec::new();
+        for floor in CREATORS {
+            let all = self.creations.iter();
+            let own = all.filter(|it| it.floor == floor);
+            let pairs = own.map(|it| (it.parent_mib, it.each_ns));
+            let name = match floor {
+                Floor::Fork => "fork",
+                Floor::Thread => "pthread",
+                _ => "std_thread",
+            };
+            curves.push(curve(label(words, name)?, pairs));
+        }
+        Ok(curves)
+    }
+
+    /// The pictures in one language, with the stems of their files.
+    fn charts(&self, language: Language) -> Result<[(&'static str, Chart); 3]> {
+        let words = Words::of(language);
+        let subtitle = words.say("growth.subtitle", self)?;
+        let chart = |what: &str, curves: Vec<Curve>| -> Result<Chart> {
+            let say = |name| words.say(&format!("growth.{what}_{name}"), ());
+            let has_points = |curve: &Curve| !curve.points.is_empty();
+            Ok(Chart {
+                title: say("title")?,
+                subtitle: subtitle.clone(),
+                x_label: say("x")?,
+                y_label: say("y")?,
+                x_format: |x| text::plain(x.round()),
+                y_format: text::round_nanoseconds,
+                curves: curves.into_iter().filter(has_points).collect(),
             })
-            .filter(|curve| !curve.points.is_empty())
-            .collect()
+        };
+        let exchange =
+            chart("exchange", self.curves(words, |step| step.round_trip_ns)?)?;
+        #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
+        let held =
+            |step: &Step| (step.pss_kib + step.page_tables_kib) as f64 / 1024.0;
+        let memory = chart("memory", self.curves(words, held)?)?;
+        let creation = chart("creation", self.creation_curves(words)?)?;
+        Ok([
+            ("growth-exchange", exchange),
+            ("growth-memory", Chart { y_format: mebibytes, ..memory }),
+            ("growth-creation", Chart { x_format: mebibytes, ..creation }),
+        ])
     }
 
     /// Draws the pictures and returns their files.
@@ -352,141 +380,43 @@ impl Growth {
     ///
     /// When a file cannot be written, or nothing was measured.
     pub fn draw(&self, directory: &Path) -> Result<Vec<PathBuf>> {
-        let machine = &self.machine;
-        let subtitle = format!(
-            "{}, {} processors, Linux {}. Medians of {} rounds; thin bars: \
-             all samples.",
-            machine.cpu, machine.processors, machine.kernel, self.effort.rounds
-        );
-        let connections: fn(f64) -> String = |x| text::plain(x.round());
-        let exchange = Chart {
-            title: "What open connections cost the one that is used".into(),
-            subtitle: subtitle.clone(),
-            x_label: "idle connections beside the active one".into(),
-            y_label: "round trip, 64 bytes".into(),
-            x_format: connections,
-            y_format: text::round_nanoseconds,
-            curves: self.curves(&CLIMBERS, |step| step.round_trip_ns),
-        };
-        let memory = Chart {
-            title: "What open connections cost in memory".into(),
-            subtitle: subtitle.clone(),
-            x_label: "open connections".into(),
-            y_label: "PSS and page tables, all processes".into(),
-            x_format: connections,
-            y_format: mebibytes,
-            #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
-            curves: self.curves(&CLIMBERS, |step| {
-                (step.pss_kib + step.page_tables_kib) as f64 / 1024.0
-            }),
-        };
-        let creation = Chart {
-            title: "What the parent's size costs a new process or thread"
-                .into(),
-            subtitle,
-            x_label: "memory that the parent has touched".into(),
-            y_label: "creation and end, each".into(),
-            x_format: mebibytes,
-            y_format: text::round_nanoseconds,
-            curves: self.creation_curves(),
-        };
         let mut files = Vec::new();
-        for (name, chart) in [
-            ("growth-exchange.svg", exchange),
-            ("growth-memory.svg", memory),
-            ("growth-creation.svg", creation),
-        ] {
-            if chart.curves.is_empty() {
-                continue;
+        for language in Language::ALL {
+            for (name, chart) in self.charts(language)? {
+                if !chart.curves.is_empty() {
+                    let file = directory.join(language.file(name, "svg"));
+                    plot::draw(&chart, &file)?;
+                    files.push(file);
+                }
             }
-            let file = directory.join(name);
-            plot::draw(&chart, &file)?;
-            let spanish = file.with_extension("es.svg");
-            plot::draw(&in_spanish(chart), &spanish)?;
-            files.extend([file, spanish]);
         }
         Ok(files)
     }
 }
 
-/// The words of the pictures, and how Spanish says them.
-const SPANISH: &[(&str, &str)] = &[
-    (
-        "What open connections cost the one that is used",
-        "Lo que cuestan las conexiones abiertas a la que se usa",
-    ),
-    (
-        "idle connections beside the active one",
-        "conexiones inactivas junto a la activa",
-    ),
-    ("round trip, 64 bytes", "ida y vuelta, 64 bytes"),
-    (
-        "What open connections cost in memory",
-        "Lo que cuestan en memoria las conexiones abiertas",
-    ),
-    ("open connections", "conexiones abiertas"),
-    (
-        "PSS and page tables, all processes",
-        "PSS y tablas de páginas, todos los procesos",
-    ),
-    (
-        "What the parent's size costs a new process or thread",
-        "Lo que cuesta el tamaño del padre a un proceso o hilo nuevo",
-    ),
-    ("memory that the parent has touched", "memoria que el padre ha usado"),
-    ("creation and end, each", "creación y fin, cada uno"),
-    ("threads", "hilos"),
-    ("processes", "procesos"),
-    ("fork and wait", "fork y wait"),
-    ("pthread, create and join", "pthread, create y join"),
-    ("std::thread, spawn and join", "std::thread, spawn y join"),
-];
-
-/// The same picture in Spanish; a name of a program stays what it is.
-fn in_spanish(mut chart: Chart) -> Chart {
-    let translate = |text: &mut String| {
-        let found = SPANISH.iter().find(|(english, _)| english == text);
-        if let Some((_, spanish)) = found {
-            *text = (*spanish).to_owned();
-        }
-    };
-    translate(&mut chart.title);
-    translate(&mut chart.x_label);
-    translate(&mut chart.y_label);
-    for curve in &mut chart.curves {
-        translate(&mut curve.label);
-    }
-    for (english, spanish) in [
-        (" processors, ", " procesadores, "),
-        ("Medians of ", "Medianas de "),
-        (
-            " rounds; thin bars: all samples.",
-            " rondas; barras finas: todas las muestras.",
-        ),
-    ] {
-        chart.subtitle = chart.subtitle.replace(english, spanish);
-    }
-    chart
+/// What stands at the end of a curve.
+fn label(words: &Words, name: &str) -> Result<String> {
+    words.say(&format!("bar.{name}"), ())
 }
 
 fn mebibytes(value: f64) -> String {
     format!("{} MiB", text::plain(value))
 }
 
-/// A program's name at the end of a curve.
-fn short(program: Program) -> &'static str {
+/// What the words call a program at the end of its curve.
+fn name(program: Program) -> &'static str {
     match program {
-        P::Threads => "threads",
-        P::Process => "processes",
-        P::MuxSelect => "select",
-        P::MuxPoll => "poll",
-        P::MuxEpoll => "epoll",
+        P::THREADS => "threads",
+        P::PROCESS => "processes",
+        P::MUX_SELECT => "select",
+        P::MUX_POLL => "poll",
+        P::MUX_EPOLL => "epoll",
         other => other.title(),
     }
 }
 
 /// A curve through the medians of samples that were taken at the same place.
-fn curve(label: &str, pairs: impl Iterator<Item = (u64, f64)>) -> Curve {
+fn curve(label: String, pairs: impl Iterator<Item = (u64, f64)>) -> Curve {
     let mut places: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
     for (x, y) in pairs {
         places.entry(x).or_default().push(y);
@@ -501,10 +431,7 @@ fn curve(label: &str, pairs: impl Iterator<Item = (u64, f64)>) -> Curve {
             high: summary.max,
         })
     };
-    Curve {
-        label: label.to_owned(),
-        points: places.into_iter().filter_map(point).collect(),
-    }
+    Curve { label, points: places.into_iter().filter_map(point).collect() }
 }
 
 #[cfg(test)]
@@ -512,32 +439,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_is_in_spanish_but_for_names() {
-        let chart = in_spanish(Chart {
-            title: "What open connections cost in memory".into(),
-            subtitle: "X, 2 processors, Linux 6. Medians of 5 rounds; thin \
-                       bars: all samples."
-                .into(),
-            x_label: "open connections".into(),
-            y_label: "creation and end, each".into(),
-            x_format: mebibytes,
-            y_format: mebibytes,
-            curves: vec![curve("threads", [(1, 1.0)].into_iter())],
-        });
-        assert!(chart.title.contains("en memoria"), "{}", chart.title);
-        assert_eq!(
-            chart.subtitle,
-            "X, 2 procesadores, Linux 6. Medianas de 5 rondas; barras finas: \
-             todas las muestras."
-        );
-        assert_eq!(chart.x_label, "conexiones abiertas");
-        assert_eq!(chart.curves[0].label, "hilos");
-    }
-
-    #[test]
     fn a_curve_goes_through_the_medians() {
         let pairs = [(10, 3.0), (1, 1.0), (10, 5.0), (10, 4.0)];
-        let curve = curve("x", pairs.into_iter());
+        let curve = curve("x".to_owned(), pairs.into_iter());
         let places: Vec<(f64, f64)> =
             curve.points.iter().map(|point| (point.x, point.y)).collect();
         assert_eq!(places, [(1.0, 1.0), (10.0, 4.0)]);
@@ -548,8 +452,8 @@ mod tests {
     fn select_ends_where_its_descriptors_end() {
         let last =
             |program| Effort::FULL.steps(program).last().copied().unwrap();
-        assert_eq!(last(P::MuxSelect), 1000);
-        assert_eq!(last(P::MuxEpoll), 10_000);
-        assert_eq!(last(P::Process), 3000);
+        assert_eq!(last(P::MUX_SELECT), 1000);
+        assert_eq!(last(P::MUX_EPOLL), 10_000);
+        assert_eq!(last(P::PROCESS), 3000);
     }
 }

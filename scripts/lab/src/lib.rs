@@ -10,10 +10,11 @@
 //! where; [`stats`] makes figures of samples. [`growth`] measures curves
 //! instead, and [`plot`] draws them. [`claims`] holds what the course claims of
 //! each approach, with the rules of the verdicts; [`evaluate`] does the
-//! experiments and writes them down, with [`bars`]; [`timeline`] draws who
-//! waits for whom, with [`svg`]; [`watch`] shows it live. What is written in C or Python to be
-//! compared with stands in `scripts/lab/peers`, what is written in Rust in
-//! [`peer`].
+//! experiments and writes them down, with [`bars`]; [`words`] says it, in both
+//! languages of [`language`]. [`timeline`] draws who waits for whom, with
+//! [`svg`]; [`watch`] shows it live. What is written in C or Python to be
+//! compared with stands in `scripts/lab/peers`, and there `peers.toml` says how
+//! each is built and run; what is written in Rust stands in [`peer`].
 
 pub mod bars;
 pub mod catalogue;
@@ -21,6 +22,7 @@ pub mod claims;
 pub mod compare;
 pub mod evaluate;
 pub mod growth;
+pub mod language;
 pub mod load;
 pub mod machine;
 pub mod measure;
@@ -35,3 +37,4 @@ pub mod table;
 pub mod text;
 pub mod timeline;
 pub mod watch;
+pub mod words;

@@ -187,15 +187,18 @@ fn for_each_thread(
     Ok(())
 }
 
-/// The first line that a program prints when asked for its version, or
-/// `None` when it is not installed.
+/// What a command prints of a version: its first line with a digit, or `None`
+/// when the program is not installed.
 #[must_use]
-pub fn version_of(program: &str, option: &str) -> Option<String> {
-    let output = Command::new(program).arg(option).output().ok()?;
+pub fn version_of(command: &str) -> Option<String> {
+    let mut words = command.split_whitespace();
+    let output = Command::new(words.next()?).args(words).output().ok()?;
     let text =
         if output.stdout.is_empty() { output.stderr } else { output.stdout };
     let text = String::from_utf8_lossy(&text);
-    let line = text.lines().find(|line| !line.trim().is_empty())?;
+    let line = text
+        .lines()
+        .find(|line| line.contains(|it: char| it.is_ascii_digit()))?;
     Some(line.trim().to_owned())
 }
 
@@ -226,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_has_no_version() {
-        assert_eq!(version_of("no-such-program-here", "--version"), None);
-        assert!(version_of("sh", "-c").is_some());
+        assert_eq!(version_of("no-such-program-here --version"), None);
+        assert!(version_of("sh -c").is_some());
     }
 }

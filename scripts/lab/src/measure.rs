@@ -22,6 +22,14 @@ use crate::procfs::{self, CpuTime, KernelMemory, Memory};
 use crate::program::{Server, Unavailable};
 use crate::text;
 
+/// What goes on, for whoever shows it.
+pub trait Observer {
+    /// The next thing is begun; `spent` of the estimated seconds are done.
+    fn begins(&mut self, what: &str, spent: f64);
+    /// Something that the reader should know at once.
+    fn says(&mut self, line: &str);
+}
+
 /// Something that a server is asked to do, the same for each.
 #[derive(
     Clone,

@@ -84,37 +84,18 @@ enum Marker {
 }
 
 const LOOKS: [Look; MOST_CURVES] = [
-    Look {
-        colour: RGBColor(0x00, 0x72, 0xb2), // blue
-        dashes: None,
-        marker: Marker::Disc,
-    },
-    Look {
-        colour: RGBColor(0xd5, 0x5e, 0x00), // vermilion
-        dashes: Some((12, 5)),
-        marker: Marker::Square,
-    },
-    Look {
-        colour: RGBColor(0x56, 0xb4, 0xe9), // sky blue
-        dashes: Some((4, 4)),
-        marker: Marker::Triangle,
-    },
-    Look {
-        colour: RGBColor(0x00, 0x00, 0x00),
-        dashes: None,
-        marker: Marker::Ring,
-    },
-    Look {
-        colour: RGBColor(0xcc, 0x79, 0xa7), // purple
-        dashes: Some((20, 6)),
-        marker: Marker::Diamond,
-    },
-    Look {
-        colour: RGBColor(0x00, 0x9e, 0x73), // green
-        dashes: Some((2, 5)),
-        marker: Marker::Cross,
-    },
+    look(0x00_72_b2, None, Marker::Disc), // blue
+    look(0xd5_5e_00, Some((12, 5)), Marker::Square), // vermilion
+    look(0x56_b4_e9, Some((4, 4)), Marker::Triangle), // sky blue
+    look(0x00_00_00, None, Marker::Ring),
+    look(0xcc_79_a7, Some((20, 6)), Marker::Diamond), // purple
+    look(0x00_9e_73, Some((2, 5)), Marker::Cross),    // green
 ];
+
+const fn look(rgb: u32, dashes: Option<(u32, u32)>, marker: Marker) -> Look {
+    let [_, red, green, blue] = rgb.to_be_bytes();
+    Look { colour: RGBColor(red, green, blue), dashes, marker }
+}
 
 type Area<'file> = DrawingArea<SVGBackend<'file>, Shift>;
 

@@ -7,10 +7,12 @@ use std::collections::VecDeque;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use nix::time::{clock_getcpuclockid, clock_gettime};
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::Pid;
+use procfs::process::{Process, Task};
+use procfs::{Current, CurrentSI, KernelStats, Meminfo, ticks_per_second};
 use serde::{Deserialize, Serialize};
 
 /// The process `root` and all that descend from it and still exist.
@@ -20,15 +22,11 @@ pub fn tree(root: Pid) -> Vec<Pid> {
     let mut waiting = VecDeque::from([root]);
     while let Some(pid) = waiting.pop_front() {
         found.push(pid);
-        for task in tasks(pid) {
-            let path = format!("/proc/{pid}/task/{task}/children");
-            let children = fs::read_to_string(path).unwrap_or_default();
-            waiting.extend(
-                children
-                    .split_whitespace()
-                    .filter_map(|child| child.parse().ok())
-                    .map(Pid::from_raw),
-            );
+        for task in threads(pid) {
+            let children = task.children().unwrap_or_default();
+            let children =
+                children.into_iter().filter_map(|it| it.try_into().ok());
+            waiting.extend(children.map(Pid::from_raw));
         }
     }
     found
@@ -37,21 +35,19 @@ pub fn tree(root: Pid) -> Vec<Pid> {
 /// Whether a process or thread exists and has not ended yet, reaped or not.
 #[must_use]
 pub fn is_running(pid: Pid) -> bool {
-    let state = status_field(pid, "State:");
-    state.is_some_and(|state| !matches!(state.as_str(), "Z" | "X"))
+    let stat = Process::new(pid.as_raw()).and_then(|it| it.stat());
+    stat.is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
 /// The threads of one process.
 #[must_use]
 pub fn tasks(pid: Pid) -> Vec<Pid> {
-    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .map(Pid::from_raw)
-        .collect()
+    threads(pid).map(|task| Pid::from_raw(task.tid)).collect()
+}
+
+fn threads(pid: Pid) -> impl Iterator<Item = Task> {
+    let tasks = Process::new(pid.as_raw()).and_then(|it| it.tasks());
+    tasks.into_iter().flatten().flatten()
 }
 
 /// Processor time that a server has used since it started.
@@ -101,41 +97,23 @@ pub fn own_cpu_time(pid: Pid) -> Result<Duration> {
 /// The time of the children that a process has waited for: `cutime` and
 /// `cstime` of `proc_pid_stat(5)`.
 fn reaped_cpu_time(pid: Pid) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name, in parentheses, may hold spaces: fields count from its end.
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    ensure!(fields.len() > 14, "unexpected form of /proc/{pid}/stat");
-    let ticks: u32 = fields[13].parse::<u32>()? + fields[14].parse::<u32>()?;
-    let per_second = sysconf(SysconfVar::CLK_TCK)?.unwrap_or(100);
-    let per_second = u32::try_from(per_second)?;
-    Ok(Duration::from_secs(1) * ticks / per_second)
+    let stat = Process::new(pid.as_raw())?.stat()?;
+    Ok(ticks(u64::try_from(stat.cutime + stat.cstime)?))
+}
+
+/// The time of so many ticks of the kernel's accounts.
+fn ticks(count: u64) -> Duration {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    let second = u32::try_from(ticks_per_second()).unwrap_or(100);
+    Duration::from_secs(1) * count / second
 }
 
 /// Whether a process ignores `SIGCHLD`, so that its children leave no
 /// account behind.
 fn reaps_unseen(pid: Pid) -> bool {
-    let Some(ignored) = status_field(pid, "SigIgn:") else {
-        return false;
-    };
-    let mask = u64::from_str_radix(&ignored, 16).unwrap_or(0);
-    mask & (1 << (Signal::SIGCHLD as u64 - 1)) != 0
-}
-
-/// One field of `/proc/PID/status`, its first word.
-fn status_field(pid: Pid, name: &str) -> Option<String> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    field(&status, name)
-}
-
-fn field(text: &str, name: &str) -> Option<String> {
-    let line = text.lines().find(|line| line.starts_with(name))?;
-    let value = line[name.len()..].split_whitespace().next()?;
-    Some(value.to_owned())
-}
-
-fn kibibytes(text: &str, name: &str) -> u64 {
-    field(text, name).and_then(|value| value.parse().ok()).unwrap_or(0)
+    let status = Process::new(pid.as_raw()).and_then(|it| it.status());
+    let ignores = |mask| mask & (1 << (Signal::SIGCHLD as u64 - 1)) != 0;
+    status.is_ok_and(|status| ignores(status.sigign))
 }
 
 /// What a server holds in memory.
@@ -163,19 +141,26 @@ pub struct Memory {
 pub fn memory(root: Pid) -> Result<Memory> {
     let mut memory = Memory::default();
     for pid in tree(root) {
-        let path = format!("/proc/{pid}/smaps_rollup");
-        let rollup = match fs::read_to_string(&path) {
-            Ok(rollup) => rollup,
+        let process = Process::new(pid.as_raw());
+        let pss = process.and_then(|process| {
+            let maps = process.smaps_rollup()?.memory_map_rollup;
+            let map = maps.0.first().map(|it| &it.extension.map);
+            let pss = map.and_then(|map| map.get("Pss")).copied();
+            Ok((process, pss.unwrap_or(0)))
+        });
+        let (process, pss) = match pss {
+            Ok(read) => read,
             Err(error) if pid == root => {
-                return Err(error).with_context(|| format!("reading {path}"));
+                return Err(error)
+                    .with_context(|| format!("reading the memory of {pid}"));
             }
             Err(_) => continue, // ended meanwhile
         };
-        memory.pss_kib += kibibytes(&rollup, "Pss:");
-        let status = fs::read_to_string(format!("/proc/{pid}/status"))
-            .unwrap_or_default();
-        memory.page_tables_kib += kibibytes(&status, "VmPTE:");
-        memory.threads += kibibytes(&status, "Threads:");
+        memory.pss_kib += pss / 1024;
+        if let Ok(status) = process.status() {
+            memory.page_tables_kib += status.vmpte.unwrap_or(0);
+            memory.threads += status.threads;
+        }
         memory.processes += 1;
     }
     Ok(memory)
@@ -202,12 +187,11 @@ impl KernelMemory {
     ///
     /// When it cannot be read.
     pub fn read() -> Result<Self> {
-        let text = fs::read_to_string("/proc/meminfo")
-            .context("reading /proc/meminfo")?;
+        let all = Meminfo::current().context("reading /proc/meminfo")?;
         Ok(Self {
-            stacks_kib: kibibytes(&text, "KernelStack:"),
-            page_tables_kib: kibibytes(&text, "PageTables:"),
-            slab_kib: kibibytes(&text, "Slab:"),
+            stacks_kib: all.kernel_stack.unwrap_or(0) / 1024,
+            page_tables_kib: all.page_tables.unwrap_or(0) / 1024,
+            slab_kib: all.slab / 1024,
         })
     }
 
@@ -234,12 +218,13 @@ pub struct ContextSwitches {
 pub fn context_switches(root: Pid) -> ContextSwitches {
     let mut switches = ContextSwitches::default();
     for pid in tree(root) {
-        for task in tasks(pid) {
-            let path = format!("/proc/{pid}/task/{task}/status");
-            let status = fs::read_to_string(path).unwrap_or_default();
-            let count = |name| kibibytes(&status, name);
-            switches.voluntary += count("voluntary_ctxt_switches:");
-            switches.involuntary += count("nonvoluntary_ctxt_switches:");
+        for status in threads(pid).filter_map(|task| task.status().ok()) {
+            let [by_itself, made] = [
+                status.voluntary_ctxt_switches,
+                status.nonvoluntary_ctxt_switches,
+            ];
+            switches.voluntary += by_itself.unwrap_or(0);
+            switches.involuntary += made.unwrap_or(0);
         }
     }
     switches
@@ -249,22 +234,10 @@ pub fn context_switches(root: Pid) -> ContextSwitches {
 /// anything, interrupts and what a hypervisor took away included.
 #[must_use]
 pub fn machine_busy() -> Option<Duration> {
-    let text = fs::read_to_string("/proc/stat").ok()?;
-    let line = text.lines().find(|line| line.starts_with("cpu "))?;
-    let ticks: Vec<u64> = line
-        .split_whitespace()
-        .skip(1)
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    // user nice system idle iowait irq softirq steal: all but the idle ones.
-    let busy: u64 = [0, 1, 2, 5, 6, 7]
-        .into_iter()
-        .filter_map(|index| ticks.get(index))
-        .sum();
-    let per_second = sysconf(SysconfVar::CLK_TCK).ok()?.unwrap_or(100);
-    let per_second = u32::try_from(per_second).ok()?;
-    let ticks = u32::try_from(busy).unwrap_or(u32::MAX);
-    Some(Duration::from_secs(1) * ticks / per_second)
+    let all = KernelStats::current().ok()?.total;
+    let interrupts = [all.irq, all.softirq, all.steal].into_iter().flatten();
+    let busy = all.user + all.nice + all.system + interrupts.sum::<u64>();
+    Some(ticks(busy))
 }
 
 /// How many sockets of the machine wait in `TIME_WAIT`.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -146,20 +146,10 @@ impl Server {
         announces: Announces,
     ) -> Result<Self, Unavailable> {
         let program = command.get_program().to_string_lossy().into_owned();
-        command
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        // SAFETY: prctl(2) is a plain system call and allocates nothing, so
-        // that it may run between fork and exec.
-        #[allow(unsafe_code)]
-        unsafe {
-            command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?));
-        }
-        let mut child = command.spawn().map_err(|error| {
+        let child = spawn(&mut command, Signal::SIGKILL);
+        let mut child = child.map_err(|error| {
             let why = format!("{program}: {error}");
-            if error.kind() == std::io::ErrorKind::NotFound {
+            if error.kind() == io::ErrorKind::NotFound {
                 Unavailable::NotInstalled(why)
             } else {
                 Unavailable::Failed(why)
@@ -179,7 +169,7 @@ impl Server {
             // Nobody may be there to hear it: a server that gave up.
             let _ = tell.send(first);
             // What else is printed is read, so that nothing ever waits.
-            std::io::copy(&mut lines, &mut std::io::sink()).ok()
+            io::copy(&mut lines, &mut io::sink()).ok()
         });
 
         let address = match announces {
@@ -233,13 +223,36 @@ impl Drop for Server {
     }
 }
 
-fn pid_of(child: &Child) -> Pid {
+/// Starts a program that is read from, in a process group of its own. When
+/// the thread that has started it ends, the kernel sends it this signal.
+///
+/// # Errors
+///
+/// When it cannot be started.
+pub fn spawn(command: &mut Command, orphaned: Signal) -> io::Result<Child> {
+    command
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // SAFETY: prctl(2) is a plain system call and allocates nothing, so that
+    // it may run between fork and exec.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(move || Ok(set_pdeathsig(orphaned)?));
+    }
+    command.spawn()
+}
+
+/// The process of a child.
+#[must_use]
+pub fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
 }
 
 /// Ends a server and everything in its process group; the exit status if it
 /// ended by itself.
-fn end(child: &mut Child) -> Option<i32> {
+pub fn end(child: &mut Child) -> Option<i32> {
     let pid = pid_of(child);
     // It may have ended already: then there is nobody to tell.
     let _ = kill(pid, Signal::SIGTERM);

@@ -68,11 +68,11 @@ impl Bound {
     }
 }
 
-const MUX: [Program; 3] = [P::MuxSelect, P::MuxPoll, P::MuxEpoll];
+const MUX: [Program; 3] = [P::MUX_SELECT, P::MUX_POLL, P::MUX_EPOLL];
 /// select ends at 1 024 descriptors: not with 1 000 clients and room for
 /// those that come and go.
-const MUX_LARGE: [Program; 2] = [P::MuxPoll, P::MuxEpoll];
-const LOOPS: [Program; 4] = [P::CEpoll, P::CPoll, P::Mio, P::TokioOne];
+const MUX_LARGE: [Program; 2] = [P::MUX_POLL, P::MUX_EPOLL];
+const LOOPS: [Program; 4] = [P::C_EPOLL, P::C_POLL, P::MIO, P::TOKIO_ONE];
 
 /// A stall that a user notices and that the kernel's retries cause: 1 s, less
 /// what the clock may be off.
@@ -124,41 +124,41 @@ impl Row {
 }
 
 fn threads() -> Vec<Row> {
-    let each = [P::Threads];
+    let each = [P::THREADS];
     let exchange = |name, clients, against| {
         Row::new(name, &each, Work::Exchange(clients), &[against])
     };
     let name = "threads-exchange";
     let mut rows = vec![
-        exchange(name, 8, P::CPthread).at_least(1.25),
-        exchange(name, 64, P::CPthread).at_least(1.1),
-        exchange("threads-plain", 8, P::CPthreadPlain).at_least(0.9),
-        exchange("threads-plain", 64, P::CPthreadPlain).at_least(0.8),
-        exchange("threads-python", 8, P::PythonThreading).at_least(3.0),
-        exchange("threads-python", 64, P::PythonThreading).at_least(3.0),
+        exchange(name, 8, P::C_PTHREAD).at_least(1.25),
+        exchange(name, 64, P::C_PTHREAD).at_least(1.1),
+        exchange("threads-plain", 8, P::C_PTHREAD_PLAIN).at_least(0.9),
+        exchange("threads-plain", 64, P::C_PTHREAD_PLAIN).at_least(0.8),
+        exchange("threads-python", 8, P::PYTHON_THREADING).at_least(3.0),
+        exchange("threads-python", 64, P::PYTHON_THREADING).at_least(3.0),
     ];
     for connections in [64, 1000] {
         let work = Work::Echo(connections);
-        rows.push(Row::new("threads-echo", &each, work, &[P::CPthread]));
+        rows.push(Row::new("threads-echo", &each, work, &[P::C_PTHREAD]));
     }
     for clients in [8, 64] {
-        let (pool, work) = ([P::ThreadsPool], Work::Exchange(clients));
-        rows.push(Row::new("threads-pool", &pool, work, &[P::CPrethread]));
+        let (pool, work) = ([P::THREADS_POOL], Work::Exchange(clients));
+        rows.push(Row::new("threads-pool", &pool, work, &[P::C_PRETHREAD]));
     }
     rows
 }
 
 fn process() -> Vec<Row> {
-    let each = [P::Process];
+    let each = [P::PROCESS];
     let exchange = |name, clients, against| {
         Row::new(name, &each, Work::Exchange(clients), &[against])
     };
     let mut rows = Vec::new();
     for (name, against, bound) in [
-        ("process-exchange", P::CFork, 1.1),
-        ("process-python", P::PythonForking, 6.0),
-        ("process-tools", P::Xinetd, 2.0),
-        ("process-tools", P::Socat, 2.0),
+        ("process-exchange", P::C_FORK, 1.1),
+        ("process-python", P::PYTHON_FORKING, 6.0),
+        ("process-tools", P::XINETD, 2.0),
+        ("process-tools", P::SOCAT, 2.0),
     ] {
         for clients in [8, 64] {
             rows.push(exchange(name, clients, against).at_least(bound));
@@ -166,11 +166,11 @@ fn process() -> Vec<Row> {
     }
     for connections in [64, 1000] {
         let work = Work::Echo(connections);
-        rows.push(Row::new("process-echo", &each, work, &[P::CFork]));
+        rows.push(Row::new("process-echo", &each, work, &[P::C_FORK]));
     }
     for clients in [8, 64] {
-        let (pool, work) = ([P::ProcessPool], Work::Exchange(clients));
-        rows.push(Row::new("process-pool", &pool, work, &[P::CPrefork]));
+        let (pool, work) = ([P::PROCESS_POOL], Work::Exchange(clients));
+        rows.push(Row::new("process-pool", &pool, work, &[P::C_PREFORK]));
     }
     rows
 }
@@ -185,33 +185,33 @@ fn mux() -> Vec<Row> {
     };
     let idle = Row {
         against: Against::Itself(Work::BesideIdle(10)),
-        ..Row::new("mux-idle", &[P::MuxEpoll], Work::BesideIdle(10_000), &[])
+        ..Row::new("mux-idle", &[P::MUX_EPOLL], Work::BesideIdle(10_000), &[])
     };
     vec![
         cpu("mux-cpu-echo", &MUX, Work::Echo(64), &LOOPS),
         cpu("mux-cpu-echo", &MUX_LARGE, Work::Echo(1000), &LOOPS),
-        cpu("mux-cpu-exchange", &MUX, Work::Exchange(8), &[P::CPoll]),
-        cpu("mux-cpu-exchange", &MUX, Work::Exchange(64), &[P::CPoll]),
-        rate(P::Libuv).at_least(1.5),
-        rate(P::TokioOne).at_least(1.05),
+        cpu("mux-cpu-exchange", &MUX, Work::Exchange(8), &[P::C_POLL]),
+        cpu("mux-cpu-exchange", &MUX, Work::Exchange(64), &[P::C_POLL]),
+        rate(P::LIBUV).at_least(1.5),
+        rate(P::TOKIO_ONE).at_least(1.05),
         idle.of(Metric::MedianNs).at_most(1.1),
     ]
 }
 
 fn every_server() -> Vec<Row> {
     let pinned =
-        [P::Threads, P::Process, P::MuxPoll, P::MuxEpoll].map(|program| {
+        [P::THREADS, P::PROCESS, P::MUX_POLL, P::MUX_EPOLL].map(|program| {
             let work = Work::Echo(1);
-            Row::new("pinned", &[program], work, &[P::CPthread]).at_least(0.95)
+            Row::new("pinned", &[program], work, &[P::C_PTHREAD]).at_least(0.95)
         });
     let burst = [
-        P::Threads,
-        P::ThreadsPool,
-        P::Process,
-        P::ProcessPool,
-        P::MuxSelect,
-        P::MuxPoll,
-        P::MuxEpoll,
+        P::THREADS,
+        P::THREADS_POOL,
+        P::PROCESS,
+        P::PROCESS_POOL,
+        P::MUX_SELECT,
+        P::MUX_POLL,
+        P::MUX_EPOLL,
     ]
     .map(|program| Row {
         against: Against::Nothing,
@@ -229,14 +229,15 @@ fn memory() -> Vec<Row> {
             .at_most(bound)
     };
     vec![
-        row(&[P::Threads], P::CPthread, 0.8),
-        row(&[P::Process], P::CFork, 0.75),
-        row(&MUX_LARGE, P::TokioOne, 0.1),
+        row(&[P::THREADS], P::C_PTHREAD, 0.8),
+        row(&[P::PROCESS], P::C_FORK, 0.75),
+        row(&MUX_LARGE, P::TOKIO_ONE, 0.1),
     ]
 }
 
 fn message_size() -> Vec<Row> {
-    let ours = [P::Threads, P::Process, P::MuxSelect, P::MuxPoll, P::MuxEpoll];
+    let ours =
+        [P::THREADS, P::PROCESS, P::MUX_SELECT, P::MUX_POLL, P::MUX_EPOLL];
     let row = |program, size| Row {
         against: Against::Nothing,
         ..Row::new("message-size", &[program], Work::Sized(size), &[])
@@ -541,7 +542,7 @@ mod tests {
 
     fn judge(samples: &[Sample], row: &Row) -> Finding {
         let missing =
-            BTreeMap::from([((P::Xinetd, WORK), "not installed".to_owned())]);
+            BTreeMap::from([((P::XINETD, WORK), "not installed".to_owned())]);
         let evidence = Evidence { samples, missing: &missing };
         evidence.judge(row)
     }
@@ -549,23 +550,23 @@ mod tests {
     #[test]
     fn the_best_is_compared_with_the_best_pair_by_pair() {
         let samples = [
-            sample(P::MuxPoll, 0, 100.0),
-            sample(P::MuxEpoll, 0, 130.0),
-            sample(P::CPoll, 0, 100.0),
-            sample(P::Mio, 0, 90.0),
+            sample(P::MUX_POLL, 0, 100.0),
+            sample(P::MUX_EPOLL, 0, 130.0),
+            sample(P::C_POLL, 0, 100.0),
+            sample(P::MIO, 0, 90.0),
             // The machine is half as fast in this round.
-            sample(P::MuxPoll, 1, 50.0),
-            sample(P::MuxEpoll, 1, 65.0),
-            sample(P::CPoll, 1, 50.0),
-            sample(P::Mio, 1, 45.0),
+            sample(P::MUX_POLL, 1, 50.0),
+            sample(P::MUX_EPOLL, 1, 65.0),
+            sample(P::C_POLL, 1, 50.0),
+            sample(P::MIO, 1, 45.0),
         ];
-        let against = Against::Best(vec![P::Mio, P::CPoll]);
-        let subject = [P::MuxPoll, P::MuxEpoll];
+        let against = Against::Best(vec![P::MIO, P::C_POLL]);
+        let subject = [P::MUX_POLL, P::MUX_EPOLL];
         let row = row(&subject, against, Bound::AtLeast(1.3));
         let finding = judge(&samples, &row);
         assert_eq!(finding.verdict, Verdict::Pass);
-        assert_eq!(finding.subject, Some(P::MuxEpoll));
-        assert_eq!(finding.reference, Some(P::CPoll));
+        assert_eq!(finding.subject, Some(P::MUX_EPOLL));
+        assert_eq!(finding.reference, Some(P::C_POLL));
         let ratio = finding.ratio.unwrap();
         assert!((ratio.min - 1.3).abs() < 1e-9);
         assert!((ratio.max - 1.3).abs() < 1e-9);
@@ -578,13 +579,13 @@ mod tests {
             .zip(0..)
             .flat_map(|(ratio, round)| {
                 [
-                    sample(P::Threads, round, ratio),
-                    sample(P::CPthread, round, 1.0),
+                    sample(P::THREADS, round, ratio),
+                    sample(P::C_PTHREAD, round, 1.0),
                 ]
             })
             .collect();
-        let against = Against::Best(vec![P::CPthread]);
-        let row = row(&[P::Threads], against, Bound::AtLeast(1.0));
+        let against = Against::Best(vec![P::C_PTHREAD]);
+        let row = row(&[P::THREADS], against, Bound::AtLeast(1.0));
         let finding = judge(&samples, &row);
         assert_eq!(finding.verdict, Verdict::Pass);
         assert_eq!(finding.remark, "within the spread");
@@ -592,9 +593,9 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_left_out_with_its_reason() {
-        let samples = [sample(P::Process, 0, 1.0)];
-        let against = Against::Best(vec![P::Xinetd]);
-        let row = row(&[P::Process], against, Bound::AtLeast(2.0));
+        let samples = [sample(P::PROCESS, 0, 1.0)];
+        let against = Against::Best(vec![P::XINETD]);
+        let row = row(&[P::PROCESS], against, Bound::AtLeast(2.0));
         let finding = judge(&samples, &row);
         assert_eq!(finding.verdict, Verdict::LeftOut);
         assert!(finding.remark.contains("not installed"), "{finding:?}");
@@ -602,11 +603,11 @@ mod tests {
 
     #[test]
     fn lost_replies_fail_whatever_the_rate() {
-        let mut bad = sample(P::Threads, 0, 100.0);
+        let mut bad = sample(P::THREADS, 0, 100.0);
         bad.errors.insert("connection reset".into(), 3);
-        let samples = [bad, sample(P::CPthread, 0, 1.0)];
-        let against = Against::Best(vec![P::CPthread]);
-        let row = row(&[P::Threads], against, Bound::AtLeast(1.0));
+        let samples = [bad, sample(P::C_PTHREAD, 0, 1.0)];
+        let against = Against::Best(vec![P::C_PTHREAD]);
+        let row = row(&[P::THREADS], against, Bound::AtLeast(1.0));
         let finding = judge(&samples, &row);
         assert_eq!(finding.verdict, Verdict::Fail);
         assert!(finding.remark.contains("3 × connection reset"));
@@ -614,10 +615,10 @@ mod tests {
 
     #[test]
     fn an_absolute_bound_holds_for_every_sample() {
-        let samples = [sample(P::Threads, 0, 1.0), sample(P::Threads, 1, 3.0)];
+        let samples = [sample(P::THREADS, 0, 1.0), sample(P::THREADS, 1, 3.0)];
         let judged = |bound| {
             let bound = Bound::AtMost(bound);
-            judge(&samples, &row(&[P::Threads], Against::Nothing, bound))
+            judge(&samples, &row(&[P::THREADS], Against::Nothing, bound))
         };
         assert_eq!(judged(3.0).verdict, Verdict::Pass);
         assert_eq!(judged(2.9).verdict, Verdict::Fail);
@@ -628,8 +629,8 @@ mod tests {
         let rates = |ratios: [f64; 3], others: f64| {
             let both = |(ratio, round)| {
                 [
-                    sample(P::Threads, round, ratio),
-                    sample(P::CPthread, round, 1.0),
+                    sample(P::THREADS, round, ratio),
+                    sample(P::C_PTHREAD, round, 1.0),
                 ]
             };
             let mut samples: Vec<Sample> =
@@ -637,8 +638,8 @@ mod tests {
             for sample in &mut samples {
                 sample.values.insert(Metric::OthersShare, others);
             }
-            let against = Against::Best(vec![P::CPthread]);
-            let row = row(&[P::Threads], against, Bound::AtLeast(1.0));
+            let against = Against::Best(vec![P::C_PTHREAD]);
+            let row = row(&[P::THREADS], against, Bound::AtLeast(1.0));
             judge(&samples, &row)
         };
         // The samples say both, and something else was running.

@@ -126,8 +126,9 @@ fn words(cell: &str) -> Vec<String> {
     words
 }
 
-/// A cell in lines that fit.
-fn wrapped(cell: &str, width: usize) -> Vec<String> {
+/// A text in lines that fit, broken between words.
+#[must_use]
+pub fn wrapped(cell: &str, width: usize) -> Vec<String> {
     if length(cell) <= width {
         return vec![cell.to_owned()];
     }

@@ -4,15 +4,18 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use lab::catalogue::{Catalogue, Program, Serve};
-use lab::compare::{self, Agenda, Observer, Report};
+use lab::compare::{self, Agenda, Report};
 use lab::growth;
 use lab::load::Live;
-use lab::measure::{Effort, Metric, Work};
+use lab::measure::{Effort, Metric, Observer, Work};
 use lab::program::Unavailable;
 use lab::rows::{Against, Bound, Row, Verdict};
 
@@ -52,7 +55,7 @@ fn catalogue() -> Catalogue {
 fn row(work: Work, metric: Metric, against: Against) -> Row {
     Row {
         name: "test".into(),
-        subject: vec![Program::Mio],
+        subject: vec![Program::MIO],
         work,
         metric,
         against,
@@ -62,7 +65,7 @@ fn row(work: Work, metric: Metric, against: Against) -> Row {
 
 /// Every kind of work, mio beside tokio, and one program that is missing.
 fn agenda() -> Agenda {
-    let tokio = || Against::Best(vec![Program::TokioOne]);
+    let tokio = || Against::Best(vec![Program::TOKIO_ONE]);
     let rows = vec![
         row(Work::Exchange(1), Metric::Rate, tokio()),
         row(Work::Exchange(4), Metric::CpuNs, tokio()),
@@ -81,7 +84,7 @@ fn agenda() -> Agenda {
             ..row(Work::Memory(20), Metric::UserKib, Against::Nothing)
         },
         row(Work::Stream(1), Metric::MibPerSecond, tokio()),
-        row(Work::Echo(4), Metric::Rate, Against::Best(vec![Program::Threads])),
+        row(Work::Echo(4), Metric::Rate, Against::Best(vec![Program::THREADS])),
     ];
     Agenda { floors: false, ..Agenda::new(rows, TINY, false) }
 }
@@ -105,11 +108,11 @@ fn a_comparison_is_complete_and_survives_its_json() {
     assert_eq!(verdict(8), Verdict::LeftOut);
     assert!(report.findings[8].remark.contains("threads-server"));
     assert!(notes.lines.iter().any(|line| line.contains("left out")));
-    assert!(!report.programs.contains_key(&Program::Threads));
+    assert!(!report.programs.contains_key(&Program::THREADS));
 
     // Each program and work has a sample of each round, with its figures.
     for (program, work) in agenda.groups.iter().flatten() {
-        if *program == Program::Threads {
+        if *program == Program::THREADS {
             continue;
         }
         let samples: Vec<_> = report
@@ -173,7 +176,7 @@ fn a_run_that_is_stopped_says_so() {
 fn a_server_that_is_not_built_is_not_invented() {
     let catalogue = catalogue();
     let missing =
-        catalogue.start(Program::MuxEpoll, Serve::Once, 8).unwrap_err();
+        catalogue.start(Program::MUX_EPOLL, Serve::Once, 8).unwrap_err();
     assert!(matches!(missing, Unavailable::NotInstalled(_)));
     let effort = growth::Effort {
         rounds: 1,
@@ -187,6 +190,40 @@ fn a_server_that_is_not_built_is_not_invented() {
     let growth = growth::run(&catalogue, &effort, &live, &mut notes).unwrap();
     assert_eq!(growth.steps, []);
     assert_eq!(growth.missing.len(), 5);
+}
+
+/// What `peers.toml` says of each peer holds on this machine: it serves a
+/// client, or something that it needs is not installed.
+#[test]
+fn every_peer_that_is_installed_serves() {
+    let catalogue = catalogue();
+    let mut serving = 0;
+    for program in Program::all().filter(|it| !it.is_ours()) {
+        for serve in [Serve::Once, Serve::UntilEof] {
+            if serve == Serve::Once && !program.can_serve_once() {
+                continue;
+            }
+            let server = match catalogue.start(program, serve, 8) {
+                Ok(server) => server,
+                Err(Unavailable::NotInstalled(_)) => continue,
+                Err(why) => panic!("{program}: {why}"),
+            };
+            let address = server.target().address();
+            let mut client = TcpStream::connect(address).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            client.write_all(b"hello").unwrap();
+            let mut reply = [0; 5];
+            client.read_exact(&mut reply).unwrap();
+            assert_eq!(&reply, b"hello", "{program}");
+            client.shutdown(Shutdown::Write).unwrap();
+            let mut rest = Vec::new();
+            client.read_to_end(&mut rest).unwrap();
+            assert!(rest.is_empty(), "{program}: {rest:?}");
+            serving += 1;
+        }
+    }
+    // Those that are part of the lab itself are always there.
+    assert!(serving >= 6, "{serving}");
 }
 
 fn lab(arguments: &[&str]) -> (Output, String) {

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -11,8 +10,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lab::claims::{Language, Verdict};
-use lab::evaluate::{Effort, Evaluation};
+use lab::claims::{Experiment, Verdict};
+use lab::evaluate::{Effort, Evaluation, page};
+use lab::language::Language;
 use lab::program;
 use lab::timeline::trace::Trace;
 use lab::timeline::{Model, Strip, check_nesting};
@@ -35,6 +35,19 @@ fn read(file: &Path) -> Evaluation {
     let text = fs::read_to_string(file)
         .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     serde_json::from_str(&text).unwrap()
+}
+
+/// Writes the pages and the pictures of a file of results again.
+fn draw(command: &str, file: &Path, out: &Path) {
+    let status = Command::new(LAB)
+        .args([command, "--draw"])
+        .arg(file)
+        .arg("--out")
+        .arg(out)
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
 }
 
 fn attribute(node: roxmltree::Node<'_, '_>, name: &str) -> f64 {
@@ -70,6 +83,9 @@ fn check_picture(file: &Path) {
                 let (x, y) = (attribute(node, "x"), attribute(node, "y"));
                 let words = node.text().unwrap_or_default().trim();
                 assert!(!words.is_empty() && x < width && y < height);
+                // Where a word is missing its name would stand.
+                assert!(!words.starts_with("timeline."), "{words}");
+                assert!(!words.starts_with("approach."), "{words}");
                 texts += 1;
             }
             _ => {}
@@ -96,53 +112,43 @@ fn a_quick_evaluation_is_complete() {
     for program in ["rustc", "lab"] {
         assert!(evaluation.versions.contains_key(program), "{program}");
     }
-    let ids: BTreeSet<&str> =
-        evaluation.claims.iter().map(|it| it.id.as_str()).collect();
-    assert_eq!(ids.len(), 18);
-    for finding in &evaluation.claims {
-        let id = &finding.id;
-        // With one processor there is no speed-up to be measured.
-        let measured = finding.verdict != Verdict::NotMeasured
-            || evaluation.machine.processors < 2;
-        assert!(measured, "{id}: {}", finding.figure.en);
-        assert!(!finding.figure.es.is_empty(), "{id}");
-        assert!(!finding.samples.0.is_empty(), "{id} has no samples");
-        for (name, values) in &finding.samples.0 {
-            assert!(!values.is_empty(), "{id}: {name}");
-            assert!(values.iter().all(|it| it.is_finite()), "{id}: {name}");
-        }
-        // The table has its line.
-        assert!(table.lines().any(|line| line.starts_with(id.as_str())));
-        for language in Language::ALL {
-            let page = out.join(language.file("evaluation", "md"));
-            let page = fs::read_to_string(page).unwrap();
+    assert_eq!(evaluation.verdicts.len(), 18);
+    for (name, values) in &evaluation.samples.0 {
+        assert!(!values.is_empty(), "{name}");
+        assert!(values.iter().all(|it| it.is_finite()), "{name}");
+    }
+    for language in Language::ALL {
+        let page = out.join(language.file("evaluation", "md"));
+        let page = fs::read_to_string(page).unwrap();
+        let claims = page::tell(&evaluation, language).unwrap();
+        assert_eq!(claims.len(), 18);
+        for told in claims {
+            let id = told.id;
+            // With one processor there is no speed-up to be measured.
+            let measured = told.verdict != Verdict::NotMeasured
+                || evaluation.machine.processors < 2;
+            assert!(measured, "{id}: {}", told.figure);
+            assert!(!told.figure.is_empty(), "{id}");
+            // The table has its line.
+            assert!(table.lines().any(|line| line.starts_with(id)));
             assert!(page.contains(&format!("### {id}: ")));
-            assert!(page.contains(&finding.command));
-            assert!(page.contains(finding.figure.of(language)));
-            if let Some(picture) = &finding.picture {
-                let picture = picture.of(language);
+            assert!(page.contains(&told.command));
+            assert!(page.contains(&told.figure));
+            if let Some(picture) = &told.picture {
                 assert!(page.contains(&format!("]({picture})")));
                 check_picture(&out.join(picture));
             }
         }
     }
     // What needs no quiet machine has to be found anywhere.
-    let verdict = |id: &str| evaluation.verdicts()[id];
+    let verdict = |id: &str| evaluation.verdicts[id];
     assert_eq!(verdict("P2"), Verdict::Holds);
     assert_eq!(verdict("T6"), Verdict::Holds);
     assert_eq!(verdict("T1"), Verdict::Holds);
 
     // The same can be drawn again from what was written.
     let again = directory("evaluate-again");
-    let status = Command::new(LAB)
-        .args(["evaluate", "--draw"])
-        .arg(out.join("evaluation.json"))
-        .arg("--out")
-        .arg(&again)
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success());
+    draw("evaluate", &out.join("evaluation.json"), &again);
     for name in ["evaluation.json", "evaluation.es.md", "T1.svg", "M3.es.svg"] {
         let (one, other) = (out.join(name), again.join(name));
         assert_eq!(fs::read(one).unwrap(), fs::read(other).unwrap(), "{name}");
@@ -179,8 +185,7 @@ fn an_interrupted_evaluation_leaves_what_is_finished() {
     assert_eq!(status.code(), Some(130));
     let evaluation = read(&out.join("evaluation.json"));
     assert!(!evaluation.complete);
-    let ids: Vec<&str> =
-        evaluation.claims.iter().map(|it| it.id.as_str()).collect();
+    let ids: Vec<&String> = evaluation.verdicts.keys().collect();
     assert_eq!(ids, ["M4"]);
 }
 
@@ -254,22 +259,78 @@ fn two_runs_on_the_same_machine_agree() {
     for evaluation in [&first, &second] {
         assert!(evaluation.complete);
         assert_eq!(evaluation.effort, Effort::FULL);
-        assert_eq!(evaluation.claims.len(), 18);
-        for finding in &evaluation.claims {
+        assert_eq!(evaluation.verdicts.len(), 18);
+        for (id, verdict) in &evaluation.verdicts {
             let decided = matches!(
-                finding.verdict,
+                verdict,
                 Verdict::Holds | Verdict::InPart | Verdict::DoesNotHold
             );
-            assert!(decided, "{}: {}", finding.id, finding.verdict);
+            assert!(decided, "{id}: {verdict:?}");
         }
         // The rules of today say what the rules of that day said.
-        assert_eq!(evaluation.judged_anew(), evaluation.claims);
+        assert_eq!(evaluation.judged_anew(), evaluation.verdicts);
     }
-    assert_eq!(first.verdicts(), second.verdicts());
-    for finding in &first.claims {
-        if let Some(picture) = &finding.picture {
-            check_picture(&directory.join(&picture.en));
-            check_picture(&directory.join(&picture.es));
+    assert_eq!(first.verdicts, second.verdicts);
+}
+
+/// The pages, the pictures and what the book reads are what the words and the
+/// rules of today make of the runs that are committed.
+#[test]
+fn what_is_committed_is_what_is_written_today() {
+    let directory = program::workspace().join("docs/evaluation");
+    for (command, files) in [("evaluate", 36), ("growth", 6)] {
+        let out = self::directory(&format!("{command}-committed"));
+        let results = match command {
+            "evaluate" => "evaluation.json",
+            _ => "growth.json",
+        };
+        draw(command, &directory.join(results), &out);
+        let mut same = 0;
+        for entry in fs::read_dir(&out).unwrap() {
+            let written = entry.unwrap().path();
+            let committed = directory.join(written.file_name().unwrap());
+            assert!(
+                fs::read(&written).unwrap() == fs::read(&committed).unwrap(),
+                "{} is not what `lab {command} --draw` writes",
+                committed.display()
+            );
+            if committed.extension().is_some_and(|it| it == "svg") {
+                check_picture(&committed);
+            }
+            same += 1;
         }
+        assert_eq!(same, files, "{command}");
+    }
+}
+
+/// Where there is one processor and no Python the pages say so of each claim
+/// that needs them, and show no picture of it.
+#[test]
+fn what_could_not_be_measured_is_said_on_the_pages() {
+    let file = program::workspace().join("docs/evaluation/evaluation.json");
+    let out = directory("evaluate-unmeasured");
+    let mut evaluation = read(&file);
+    evaluation.machine.processors = 1;
+    evaluation.samples.0.retain(|name, _| !name.starts_with("memory/"));
+    let why = "not installed: cc".to_owned();
+    evaluation.missing.insert(Experiment::Memory, why.clone());
+    let file = out.join("unmeasured.json");
+    fs::write(&file, serde_json::to_string(&evaluation).unwrap()).unwrap();
+    draw("evaluate", &file, &out);
+    let evaluation = read(&out.join("evaluation.json"));
+    for id in ["T1", "T5", "P1", "P3", "P4", "M2"] {
+        assert_eq!(evaluation.verdicts[id], Verdict::NotMeasured, "{id}");
+        assert!(!out.join(format!("{id}.svg")).exists(), "{id}");
+    }
+    assert_eq!(evaluation.verdicts["T2"], Verdict::Holds);
+    for (name, said, one) in [
+        ("evaluation.md", "**Not measured**", "nothing can be faster"),
+        ("evaluation.es.md", "**No medida**", "nada puede ganar"),
+    ] {
+        let page = fs::read_to_string(out.join(name)).unwrap();
+        assert_eq!(page.matches(said).count(), 6, "{name}");
+        assert_eq!(page.matches(&why).count(), 3, "{name}");
+        assert_eq!(page.matches(one).count(), 3, "{name}");
+        assert!(!page.contains("()") && !page.contains("T1.svg"), "{name}");
     }
 }

@@ -28,7 +28,7 @@ const PO: &str = "docs/po/es.po";
 const TERMS: &str = "docs/po/terms.md";
 const CSS: &str = "target/book/theme/annotated.css";
 const READER: &str = "target/book/theme/reader.js";
-const EVALUATION: &str = "docs/evaluation/evaluation.json";
+const EVALUATION: &str = "docs/evaluation/claims.json";
 
 /// A check that finds faults.
 #[derive(Clone, Copy, PartialEq)]
@@ -359,10 +359,9 @@ const FAULTS: &[Fault] = &[
     },
 ];
 
-const CLAIM: &str = r#"{ "complete": true, "claims": [{
-    "id": "T1", "approach": "threads", "verdict": "surely",
-    "claim": { "en": "a", "es": "a" }, "figure": { "en": "1", "es": "1" },
-    "spread": "0", "command": "true"
+const CLAIM: &str = r#"{ "complete": true, "es": [], "en": [{
+    "id": "T1", "approach": "threads", "claim": "a", "verdict": "surely",
+    "said": "surely", "figure": "1", "spread": "0"
 }] }
 "#;
 

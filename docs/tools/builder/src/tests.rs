@@ -142,6 +142,10 @@ fn verdicts_come_from_the_lab() {
     assert!(one.contains("holds-in-part\">holds in part</span>: "), "{one}");
     assert!(one.contains("12 KiB") && !one.contains("<table>"), "{one}");
     assert!(spanish("{{#claim T1}}").contains("se cumple en parte"));
+    // What was not measured has no spread, and is said all the same.
+    let none = spanish("{{#claim P1}}");
+    assert!(none.contains("not-measured\">no medida</span>: un "), "{none}");
+    assert!(none.contains("&lt;procesador&gt;</p>"), "{none}");
     assert!(wrong("{{#claim T9}}").contains("no claim T9"));
     assert!(wrong("{{#verdicts mux}}").contains("no claim for mux"));
 }

@@ -1,28 +1,37 @@
 //! The claims and what the lab has found out about each, from its result
 //! file.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
 use crate::annotated::escape;
 use crate::words::{Language, Word};
 
-/// Where the lab puts its results.
-const FILE: &str = "docs/evaluation/evaluation.json";
+/// Where the lab puts its results in words.
+const FILE: &str = "docs/evaluation/claims.json";
 
 /// How to have them.
 const COMMAND: &str = "cargo run --profile lab -p lab -- evaluate";
 
-/// All claims, tested.
+/// The verdicts that there are: the theme has a class for each.
+const VERDICTS: [&str; 5] = [
+    "holds",
+    "holds-in-part",
+    "does-not-hold-here",
+    "too-noisy-to-tell",
+    "not-measured",
+];
+
+/// All claims, tested, in both languages.
 #[derive(Debug, Deserialize)]
 pub struct Evaluation {
     /// False when the lab was stopped early.
     complete: bool,
-    claims: Vec<Claim>,
+    en: Vec<Claim>,
+    es: Vec<Claim>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -30,26 +39,13 @@ struct Claim {
     id: String,
     approach: String,
     #[serde(rename = "claim")]
-    words: Text,
+    words: String,
     verdict: String,
-    figure: Text,
+    /// The verdict in words.
+    said: String,
+    figure: String,
+    /// Empty where nothing was measured.
     spread: String,
-}
-
-/// A sentence in both languages.
-#[derive(Debug, Deserialize)]
-struct Text {
-    en: String,
-    es: String,
-}
-
-impl Text {
-    fn of(&self, language: Language) -> &str {
-        match language {
-            Language::English => &self.en,
-            Language::Spanish => &self.es,
-        }
-    }
 }
 
 impl Evaluation {
@@ -64,25 +60,37 @@ impl Evaluation {
         })?;
         let evaluation: Self = serde_json::from_str(&text).context(FILE)?;
         ensure!(evaluation.complete, "{FILE} is not complete: {COMMAND}");
+        for claim in evaluation.en.iter().chain(&evaluation.es) {
+            ensure!(
+                VERDICTS.contains(&claim.verdict.as_str()),
+                "{FILE}: claim {} has no verdict: {}",
+                claim.id,
+                claim.verdict
+            );
+        }
         Ok(evaluation)
+    }
+
+    fn claims(&self, language: Language) -> &[Claim] {
+        match language {
+            Language::English => &self.en,
+            Language::Spanish => &self.es,
+        }
     }
 
     /// The claims of an approach, or all, as a table.
     ///
     /// # Errors
     ///
-    /// Where there are none, or a verdict is unknown.
+    /// Where there are none.
     pub fn table(&self, approach: &str, language: Language) -> Result<String> {
         let claims: Vec<&Claim> = self
-            .claims
+            .claims(language)
             .iter()
             .filter(|claim| approach == "all" || claim.approach == approach)
             .collect();
         ensure!(!claims.is_empty(), "{FILE} has no claim for {approach}");
-        let mut rows = String::new();
-        for claim in claims {
-            rows += &claim.row(language)?;
-        }
+        let rows: String = claims.iter().map(|claim| claim.row()).collect();
         let heads = [Word::Claim, Word::Verdict, Word::Figure, Word::Spread];
         let heads = heads.map(|word| {
             format!("<th scope=\"col\">{}</th>", language.word(word))
@@ -100,18 +108,17 @@ impl Evaluation {
     ///
     /// # Errors
     ///
-    /// Where there is no such claim, or its verdict is unknown.
+    /// Where there is no such claim.
     pub fn claim(&self, id: &str, language: Language) -> Result<String> {
-        let claim = self.claims.iter().find(|claim| claim.id == id);
-        let claim =
-            claim.with_context(|| format!("{FILE} has no claim {id}"))?;
-        let (said, verdict) = claim.verdict(language)?;
+        let mut claims = self.claims(language).iter();
+        let claim = claims
+            .find(|claim| claim.id == id)
+            .with_context(|| format!("{FILE} has no claim {id}"))?;
         Ok(format!(
-            "<p class=\"claim\"><b>{}</b> <span class=\"verdict \
-             {verdict}\">{said}</span>: {} ({})</p>",
+            "<p class=\"claim\"><b>{}</b> {}: {}</p>",
             escape(id),
-            escape(claim.figure.of(language)),
-            escape(&claim.spread)
+            claim.verdict(),
+            escape(&claim.figures())
         ))
     }
 
@@ -129,14 +136,9 @@ impl Evaluation {
         ] {
             let text = fs::read_to_string(root.join(name)).context(name)?;
             let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            for claim in &evaluation.claims {
-                let (said, _) = claim.verdict(language)?;
-                let wanted = format!(
-                    "**{} {said}:** {} ({}).",
-                    claim.id,
-                    claim.figure.of(language),
-                    claim.spread
-                );
+            for claim in evaluation.claims(language) {
+                let (id, said) = (&claim.id, &claim.said);
+                let wanted = format!("**{id} {said}:** {}.", claim.figures());
                 if !words.contains(&wanted) {
                     wrong.push(format!("{name} does not say: {wanted}"));
                 }
@@ -148,27 +150,28 @@ impl Evaluation {
 }
 
 impl Claim {
-    /// The verdict in this language, and the class of its colour.
-    fn verdict(&self, language: Language) -> Result<(&'static str, String)> {
-        let Some(verdict) = language.verdict(&self.verdict) else {
-            bail!("{FILE}: claim {} has no verdict: {}", self.id, self.verdict);
-        };
-        Ok((verdict, self.verdict.replace(' ', "-")))
+    /// The verdict in the colour of its class.
+    fn verdict(&self) -> String {
+        let said = escape(&self.said);
+        format!("<span class=\"verdict {}\">{said}</span>", self.verdict)
     }
 
-    fn row(&self, language: Language) -> Result<String> {
-        let (verdict, class) = self.verdict(language)?;
-        let mut row = String::new();
-        let _ = writeln!(
-            row,
-            "<tr><td><b>{}</b> {}</td>\
-             <td><span class=\"verdict {class}\">{verdict}</span></td>\
-             <td>{}</td><td>{}</td></tr>",
+    /// The figures that say why, with their spread where they have one.
+    fn figures(&self) -> String {
+        if self.spread.is_empty() {
+            return self.figure.clone();
+        }
+        format!("{} ({})", self.figure, self.spread)
+    }
+
+    fn row(&self) -> String {
+        format!(
+            "<tr><td><b>{}</b> {}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
             escape(&self.id),
-            escape(self.words.of(language)),
-            escape(self.figure.of(language)),
+            escape(&self.words),
+            self.verdict(),
+            escape(&self.figure),
             escape(&self.spread)
-        );
-        Ok(row)
+        )
     }
 }

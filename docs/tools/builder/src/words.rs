@@ -1,5 +1,5 @@
-//! The words that no chapter contains: the summaries of folded notes, the
-//! verdicts, and mdBook's own buttons.
+//! The words that no chapter contains: the summaries of folded notes, and
+//! mdBook's own buttons. What the lab has found out it says itself.
 
 /// A language of the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,25 +98,6 @@ impl Language {
             Self::English => english,
             Self::Spanish => spanish,
         }
-    }
-
-    /// A verdict of the lab, if it is one.
-    #[must_use]
-    pub fn verdict(self, english: &str) -> Option<&'static str> {
-        let (english, spanish) = match english {
-            "holds" => ("holds", "se cumple"),
-            "holds in part" => ("holds in part", "se cumple en parte"),
-            "does not hold here" => ("does not hold here", "aquí no se cumple"),
-            "too noisy to tell" => {
-                ("too noisy to tell", "demasiado ruido para decirlo")
-            }
-            "not measured" => ("not measured", "no medida"),
-            _ => return None,
-        };
-        Some(match self {
-            Self::English => english,
-            Self::Spanish => spanish,
-        })
     }
 }
 

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::evaluate::Finding;
+use crate::evaluate::page::Told;
+use crate::language::Language;
 
 fn samples(all: &[(&str, &[f64])]) -> Samples {
     let pairs = all.iter();
@@ -26,32 +29,48 @@ fn judgement_on(
 fn verdict(id: &str, all: &[(&str, &[f64])]) -> Verdict {
     let judgement = judgement_on(id, &samples(all), 2);
     let judgement = judgement.expect("the samples are all there");
-    assert!(!judgement.figure.en.is_empty() && !judgement.spread.is_empty());
-    assert!(!judgement.figure.es.is_empty());
-    judgement.verdict
+    let verdict = judgement.verdict;
+    for told in told(id, judgement) {
+        assert!(!told.figure.is_empty() && !told.spread.is_empty());
+        assert!(told.figure.contains(char::is_alphabetic), "{}", told.figure);
+    }
+    verdict
+}
+
+/// A judgement in words, in both languages.
+fn told(id: &str, judgement: Judgement) -> [Told; 2] {
+    let claim = select(&[id.to_owned()]).unwrap()[0];
+    let finding = Finding { claim, judgement };
+    Language::ALL.map(|language| Told::new(&finding, language).unwrap())
 }
 
 use Verdict::{DoesNotHold, Holds, InPart, NotMeasured, TooNoisy};
 
 #[test]
 fn there_are_eighteen_six_of_each_approach() {
-    let all = all();
-    let ids: BTreeSet<&str> = all.iter().map(|claim| claim.id).collect();
+    let ids: BTreeSet<&str> = CLAIMS.iter().map(|claim| claim.id).collect();
     assert_eq!(ids.len(), 18);
     for approach in [Approach::Threads, Approach::Processes, Approach::Mux] {
         for kind in [Kind::Advantage, Kind::Disadvantage] {
             let of_it =
-                |it: &&Claim| it.approach == approach && it.kind == kind;
-            assert_eq!(all.iter().filter(of_it).count(), 3);
+                |it: &&Claim| it.approach() == approach && it.kind() == kind;
+            assert_eq!(CLAIMS.iter().filter(of_it).count(), 3);
         }
     }
-    for claim in &all {
-        for text in [&claim.claim, &claim.experiment, &claim.rule] {
-            assert!(text.en.ends_with('.') && text.es.ends_with('.'));
-            assert!(!text.en.contains("  ") && !text.es.contains("  "));
-            assert_ne!(text.en, text.es);
+    for claim in CLAIMS {
+        let nothing = Judgement::not_measured(Unmeasured::OneProcessor);
+        let [english, spanish] = told(claim.id, nothing);
+        for (en, es) in [
+            (english.claim + ".", spanish.claim + "."),
+            (english.experiment, spanish.experiment),
+            (english.rule, spanish.rule),
+        ] {
+            assert!(en.ends_with('.') && es.ends_with('.'));
+            assert!(!en.ends_with("..") && !es.ends_with(".."));
+            assert!(!en.contains("  ") && !es.contains("  "));
+            assert_ne!(en, es);
         }
-        assert!(!claim.needs.is_empty() && !claim.samples.is_empty());
+        assert!(!claim.needs.is_empty());
         assert!(claim.command().ends_with(claim.id));
     }
 }
@@ -75,8 +94,23 @@ fn steps_ask_the_middle_half_of_the_rounds() {
     assert_eq!(steps.judge(&wild), Holds);
     assert_eq!(steps.judge(&[2.0, 2.0, 1.0, 1.0]), TooNoisy);
     assert_eq!(steps.judge(&[]), TooNoisy);
-    let words = steps.words("This over that", "Esto entre aquello");
-    assert!(words.en.contains("1.5") && words.en.contains("1.1"));
+}
+
+#[test]
+fn the_words_of_a_rule_have_its_limits() {
+    for claim in CLAIMS {
+        let nothing = Judgement::not_measured(Unmeasured::OneProcessor);
+        for told in told(claim.id, nothing) {
+            let Some(steps) = claim.rule.steps() else { continue };
+            for limit in [steps.none, steps.clear] {
+                let rule = &told.rule;
+                assert!(rule.contains(&format!(" {limit} ")), "{rule}");
+            }
+            if let Rule::SpeedUp(_) = claim.rule {
+                assert!(told.rule.contains(" 15 %"), "{}", told.rule);
+            }
+        }
+    }
 }
 
 #[test]
@@ -91,12 +125,12 @@ fn two_parts_make_one_verdict() {
 
 #[test]
 fn what_was_not_measured_has_no_verdict() {
-    for claim in all() {
+    for claim in CLAIMS {
         let nothing = Samples::default();
         assert_eq!(judgement_on(claim.id, &nothing, 2), None, "{}", claim.id);
     }
     // Unless it is known why.
-    let why = Text::new("python3 is not installed", "falta python3");
+    let why = "not installed: python3".to_owned();
     let evidence = Evidence {
         samples: &Samples::default(),
         processors: 2,
@@ -105,7 +139,11 @@ fn what_was_not_measured_has_no_verdict() {
     let claim = &select(&["T5".to_owned()]).unwrap()[0];
     let judgement = claim.judge(&evidence).unwrap();
     assert_eq!(judgement.verdict, NotMeasured);
-    assert_eq!(judgement.figure, why);
+    assert_eq!(judgement.unmeasured, Some(Unmeasured::LeftOut(why)));
+    let [english, spanish] = told("T5", judgement);
+    assert_eq!(english.figure, "left out: not installed: python3");
+    assert_eq!(spanish.figure, "omitida: not installed: python3");
+    assert_eq!([english.picture, spanish.picture], [None, None]);
 }
 
 /// Memory of threads, processes and entries of the loop.
@@ -288,7 +326,9 @@ fn one_processor_shows_no_speed_up() {
     for id in ["P1", "P3", "T5"] {
         let judgement = judgement_on(id, &speed_ups, 1).unwrap();
         assert_eq!(judgement.verdict, NotMeasured, "{id}");
-        assert!(judgement.figure.en.contains("one processor"));
+        let [english, spanish] = told(id, judgement);
+        assert!(english.figure.contains("one processor"));
+        assert!(spanish.figure.contains("un solo procesador"));
     }
 }
 
@@ -428,7 +468,7 @@ fn light_clients_wait_for_a_heavy_one() {
 fn mechanisms_are_here_or_not() {
     let mechanisms = |here: [f64; 5]| {
         let mut all = Vec::new();
-        for (name, here) in crate::evaluate::MECHANISMS.iter().zip(here) {
+        for (name, here) in MECHANISMS.iter().zip(here) {
             all.push((format!("mechanisms/{name}/here"), [here]));
         }
         for name in ["select", "poll", "epoll"] {

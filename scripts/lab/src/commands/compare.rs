@@ -1,11 +1,10 @@
 //! `lab compare`: our servers beside the peers.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use lab::catalogue::{Catalogue, Linkage, Program};
 use lab::compare::{self, Agenda, Report};
@@ -14,8 +13,8 @@ use lab::rows::{Against, Bound, Finding, SIZES, STALL_NS, Verdict};
 use lab::stats::{Summary, median};
 use lab::{machine, program, table, text};
 
-use super::out;
 use super::progress::{Interrupted, Progress};
+use super::{out, status, write_json};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -60,19 +59,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(file) => file.clone(),
         None => program::output_directory()?.join("compare.json"),
     };
-    let text = serde_json::to_string_pretty(&report)?;
-    fs::write(&file, text + "\n")
-        .with_context(|| format!("writing {}", file.display()))?;
+    write_json(&file, &report)?;
     print(&report);
     out!("every sample: {}", program::shown(&file));
     let failed = |finding: &Finding| finding.verdict == Verdict::Fail;
     let fails = arguments.strict && report.findings.iter().any(failed);
-    Ok(if !report.complete {
-        ExitCode::from(130)
-    } else if fails {
+    Ok(if report.complete && fails {
         ExitCode::FAILURE
     } else {
-        ExitCode::SUCCESS
+        status(report.complete)
     })
 }
 
@@ -267,7 +262,7 @@ fn print_works(report: &Report) {
         heading.extend(columns.iter().map(|(name, _)| (*name).to_owned()));
         heading.push("<errors".to_owned());
         let mut rows = Vec::new();
-        for program in Program::ALL {
+        for program in Program::all() {
             let mut row = vec![program.title().to_owned()];
             let mut any = false;
             for (_, metric) in &columns {
@@ -309,7 +304,7 @@ fn print_sizes(report: &Report) {
         report.figures(program, Work::Sized(size), Metric::MedianNs)
     };
     let mut rows = Vec::new();
-    for program in Program::ALL {
+    for program in Program::all() {
         let figures = SIZES.map(|size| at(program, size));
         if figures.iter().all(Option::is_none) {
             continue;

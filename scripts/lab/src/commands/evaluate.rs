@@ -1,19 +1,19 @@
 //! `lab evaluate`: the claims of the course, tested on this machine.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use lab::catalogue::Catalogue;
-use lab::claims::{self, Language};
+use lab::claims;
 use lab::evaluate::{self, Effort, Evaluation, page, pictures};
+use lab::language::Language;
 use lab::{machine, program, table};
 use nix::sys::resource::{Resource, setrlimit};
 
-use super::out;
 use super::progress::{Interrupted, Progress};
+use super::{directory, out, read_json, status, write_json};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -23,7 +23,7 @@ pub struct Arguments {
     /// Fewer and shorter samples: at most a minute and a half
     #[arg(long)]
     quick: bool,
-    /// Where evaluation.json, the pages and the pictures go
+    /// Where evaluation.json, claims.json, the pages and the pictures go
     #[arg(long, value_name = "DIRECTORY")]
     out: Option<PathBuf>,
     /// Measures nothing: judges, draws and writes again what this file holds
@@ -32,33 +32,19 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let directory = match &arguments.out {
-        Some(directory) => directory.clone(),
-        None => program::output_directory()?.join("evaluation"),
-    };
-    fs::create_dir_all(&directory)
-        .with_context(|| format!("creating {}", directory.display()))?;
+    let directory = directory(arguments.out.as_deref(), "evaluation")?;
     let evaluation = match &arguments.draw {
-        Some(file) => read(file)?,
+        Some(file) => {
+            let mut evaluation: Evaluation = read_json(file)?;
+            evaluation.verdicts = evaluation.judged_anew();
+            evaluation
+        }
         None => measure(arguments)?,
     };
     write(&evaluation, &directory)?;
-    print(&evaluation);
+    print(&evaluation)?;
     out!("all of it: {}", program::shown(&directory));
-    Ok(if evaluation.complete {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(130)
-    })
-}
-
-fn read(file: &Path) -> Result<Evaluation> {
-    let text = fs::read_to_string(file)
-        .with_context(|| format!("reading {}", file.display()))?;
-    let mut evaluation: Evaluation = serde_json::from_str(&text)
-        .with_context(|| format!("{} is not ours", file.display()))?;
-    evaluation.claims = evaluation.judged_anew();
-    Ok(evaluation)
+    Ok(status(evaluation.complete))
 }
 
 fn measure(arguments: &Arguments) -> Result<Evaluation> {
@@ -83,22 +69,18 @@ fn measure(arguments: &Arguments) -> Result<Evaluation> {
 }
 
 fn write(evaluation: &Evaluation, directory: &Path) -> Result<()> {
-    let save = |name: &str, text: String| {
-        let file = directory.join(name);
-        fs::write(&file, text)
-            .with_context(|| format!("writing {}", file.display()))
-    };
-    let json = serde_json::to_string_pretty(evaluation)?;
-    save("evaluation.json", json + "\n")?;
+    write_json(&directory.join("evaluation.json"), evaluation)?;
+    let sentences = page::sentences(evaluation)?;
+    write_json(&directory.join("claims.json"), &sentences)?;
     for language in Language::ALL {
-        let name = language.file("evaluation", "md");
-        save(&name, page::write(evaluation, language))?;
+        let file = directory.join(language.file("evaluation", "md"));
+        super::write(&file, &page::write(evaluation, language)?)?;
     }
     pictures::draw(evaluation, directory)?;
     Ok(())
 }
 
-fn print(evaluation: &Evaluation) {
+fn print(evaluation: &Evaluation) -> Result<()> {
     let machine = &evaluation.machine;
     out!(
         "{}, {} processors, {}, Linux {}; {:.0} s{}\n",
@@ -113,19 +95,14 @@ fn print(evaluation: &Evaluation) {
             "; stopped early: what is missing was not finished"
         }
     );
-    let rows: Vec<Vec<String>> = evaluation
-        .claims
-        .iter()
-        .map(|finding| {
-            vec![
-                finding.id.clone(),
-                finding.claim.en.clone(),
-                finding.verdict.to_string(),
-                finding.spread.clone(),
-                finding.figure.en.clone(),
-            ]
+    let rows: Vec<Vec<String>> = page::tell(evaluation, Language::English)?
+        .into_iter()
+        .map(|it| {
+            let claim = format!("{}.", it.claim);
+            vec![it.id.to_owned(), claim, it.said, it.spread, it.figure]
         })
         .collect();
     let heading = ["", "<claim", "<verdict", "spread", "<figure"];
     out!("{}", table::layout(&heading, &rows).trim_end());
+    Ok(())
 }

@@ -1,17 +1,16 @@
 //! `lab growth`: what grows with what, as curves.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use lab::catalogue::Catalogue;
 use lab::growth::{self, Effort, Growth};
 use lab::{machine, program};
 
-use super::out;
 use super::progress::{Interrupted, Progress};
+use super::{directory, out, read_json, status, write_json};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -27,27 +26,15 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let directory = match &arguments.out {
-        Some(directory) => directory.clone(),
-        None => program::output_directory()?,
-    };
-    fs::create_dir_all(&directory)
-        .with_context(|| format!("creating {}", directory.display()))?;
+    let directory = directory(arguments.out.as_deref(), "")?;
     let growth = match &arguments.draw {
-        Some(file) => read(file)?,
+        Some(file) => read_json(file)?,
         None => measure(arguments, &directory)?,
     };
     for file in growth.draw(&directory)? {
         out!("drawn: {}", program::shown(&file));
     }
-    Ok(if growth.complete { ExitCode::SUCCESS } else { ExitCode::from(130) })
-}
-
-fn read(file: &PathBuf) -> Result<Growth> {
-    let text = fs::read_to_string(file)
-        .with_context(|| format!("reading {}", file.display()))?;
-    serde_json::from_str(&text)
-        .with_context(|| format!("{} is not ours", file.display()))
+    Ok(status(growth.complete))
 }
 
 fn measure(arguments: &Arguments, directory: &Path) -> Result<Growth> {
@@ -61,9 +48,7 @@ fn measure(arguments: &Arguments, directory: &Path) -> Result<Growth> {
         growth::run(&catalogue, &effort, interrupted.live(), &mut progress)?;
     progress.finish();
     let file = directory.join("growth.json");
-    let text = serde_json::to_string_pretty(&growth)?;
-    fs::write(&file, text + "\n")
-        .with_context(|| format!("writing {}", file.display()))?;
+    write_json(&file, &growth)?;
     out!(
         "measured in {:.0} s; every sample: {}",
         growth.seconds,

@@ -1,18 +1,17 @@
 //! `lab timeline`: what each server does with the same clients, as a picture.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use lab::catalogue::Catalogue;
-use lab::claims::Language;
+use lab::language::Language;
 use lab::program;
 use lab::timeline::trace::Trace;
 use lab::timeline::{Strip, check_nesting, draw, script};
 
-use super::out;
+use super::{out, write};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -25,20 +24,11 @@ pub struct Arguments {
     out: Option<PathBuf>,
     /// The language of the picture
     #[arg(long, default_value = "en")]
-    language: LanguageArgument,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum LanguageArgument {
-    En,
-    Es,
+    language: Language,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let language = match arguments.language {
-        LanguageArgument::En => Language::English,
-        LanguageArgument::Es => Language::Spanish,
-    };
+    let language = arguments.language;
     let directory = program::output_directory()?;
     let files = if arguments.files.is_empty() {
         out!("building the servers");
@@ -61,16 +51,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(out) => out.clone(),
         None => directory.join(language.file("timeline", "svg")),
     };
-    fs::write(&out, draw::draw(&strips, language))
-        .with_context(|| format!("writing {}", out.display()))?;
+    write(&out, &draw::draw(&strips, language))?;
     out!("drawn: {}", program::shown(&out));
     Ok(ExitCode::SUCCESS)
 }
 
 /// A strip for each server of a file.
 fn strips_of(file: &Path) -> Result<Vec<Strip>> {
-    let text = fs::read_to_string(file)
-        .with_context(|| format!("reading {}", file.display()))?;
+    let text = super::read(file)?;
     let read = || -> Result<Vec<Strip>> {
         let trace = Trace::parse(&text)?;
         check_nesting(&trace)?;

@@ -1,22 +1,22 @@
 //! `lab watch`: a server of ours, live on the projector.
 
 use std::env;
-use std::fs;
 use std::io::{IsTerminal, stdin, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
+use lab::language::Language;
 use lab::program;
 use lab::watch::app::App;
 use lab::watch::options::{Approach, Options};
 use lab::watch::picture;
 use lab::watch::view::Look;
-use lab::watch::words::{self, Language};
+use lab::watch::words;
 use ratatui::layout::Rect;
 
-use super::out;
+use super::{out, write};
 
 /// The screen of a picture: columns and rows.
 const PICTURE: (u16, u16) = (100, 24);
@@ -31,7 +31,7 @@ pub struct Arguments {
     script: bool,
     /// The language; without it that of the locale
     #[arg(long)]
-    language: Option<LanguageArgument>,
+    language: Option<Language>,
     /// Draws one round of the script into a file instead of on the terminal
     #[arg(long, value_name = "FILE.svg", requires = "script")]
     picture: Option<PathBuf>,
@@ -43,27 +43,16 @@ pub struct Arguments {
     server: Vec<String>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum LanguageArgument {
-    En,
-    Es,
-}
-
 /// The exit status of a command line, or a place, that it cannot take.
 const USAGE: u8 = 2;
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let options = Options::new(arguments.approach, &arguments.server);
     let told = options.as_ref().ok().and_then(|it| it.language.as_deref());
-    let language = match (arguments.language, told) {
-        (Some(LanguageArgument::En), _) | (None, Some("en")) => {
-            Language::English
-        }
-        (Some(LanguageArgument::Es), _) | (None, Some("es")) => {
-            Language::Spanish
-        }
-        (None, _) => words::language_of_locale(),
-    };
+    let language = arguments
+        .language
+        .or_else(|| Language::from_str(told?, false).ok())
+        .unwrap_or_else(words::language_of_locale);
     let options = match options {
         Ok(options) => options,
         Err(error) => {
@@ -113,15 +102,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     })
 }
 
-fn draw(app: &mut App, file: &PathBuf) -> Result<()> {
+fn draw(app: &mut App, file: &Path) -> Result<()> {
     let (columns, rows) = PICTURE;
     let buffer = app.one_round(Rect::new(0, 0, columns, rows))?;
     let title = app.language().pick(
         "lab watch: who waits for whom, live",
         "lab watch: quién espera a quién, en vivo",
     );
-    fs::write(file, picture::svg(&buffer, title))
-        .with_context(|| format!("writing {}", file.display()))?;
+    write(file, &picture::svg(&buffer, title))?;
     out!("{}", file.display());
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! What this system has to wait for many descriptors with, found by asking
-//! it, and what other systems have.
+//! it.
 
 use std::os::fd::AsFd;
 
@@ -13,23 +13,8 @@ use nix::sys::time::TimeVal;
 
 use super::Bench;
 use crate::catalogue::{Program, Serve};
-use crate::claims::Samples;
+use crate::claims::{MECHANISMS, Samples};
 use crate::load::idle::Idle;
-
-/// The mechanisms that are asked for, as the samples name them.
-pub const MECHANISMS: [&str; 5] =
-    ["select", "poll", "epoll", "kqueue", "io_uring"];
-
-/// Which systems have which of [`MECHANISMS`], by their manuals. Windows has
-/// `select` and `WSAPoll` for sockets only, and completion ports (IOCP) for
-/// the rest; `io_uring` may be forbidden by the administrator.
-pub const SYSTEMS: [(&str, [bool; 5]); 5] = [
-    ("Linux", [true, true, true, false, true]),
-    ("macOS", [true, true, false, true, false]),
-    ("FreeBSD, OpenBSD, NetBSD", [true, true, false, true, false]),
-    ("illumos", [true, true, true, false, false]),
-    ("Windows", [true, true, false, false, false]),
-];
 
 /// Asks this system, and runs the loop with each of its own backends.
 pub(super) fn probe(bench: &mut Bench<'_>) -> Result<Samples> {
@@ -49,9 +34,9 @@ pub(super) fn probe(bench: &mut Bench<'_>) -> Result<Samples> {
         samples.push(name, f64::from(here));
     }
     for (name, program) in [
-        ("select", Program::MuxSelect),
-        ("poll", Program::MuxPoll),
-        ("epoll", Program::MuxEpoll),
+        ("select", Program::MUX_SELECT),
+        ("poll", Program::MUX_POLL),
+        ("epoll", Program::MUX_EPOLL),
     ] {
         bench.used.insert(program);
         let serves = bench

@@ -1,157 +1,172 @@
-//! The evaluation as a page of the book, in Markdown.
+//! What was found out, in words: the pages, and the sentences that the book
+//! takes from there.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
 
-use super::{Evaluation, Finding, MECHANISMS, SYSTEMS};
-use crate::claims::{Language, Text};
+use anyhow::Result;
+use minijinja::context;
+use minijinja::value::Serde;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Evaluation, Finding, pictures};
+use crate::claims::{Approach, Claim, DISTURBED, MECHANISMS, SYSTEMS};
+use crate::claims::{Unmeasured, Verdict};
+use crate::language::Language;
+use crate::words::Words;
+
+/// One claim in words of one language.
+#[derive(Debug, Serialize)]
+pub struct Told {
+    /// `T1` to `M6`.
+    pub id: &'static str,
+    /// Whose claim it is.
+    pub approach: Approach,
+    /// The same as a heading, where the claims of an approach begin.
+    heading: Option<String>,
+    /// What it says.
+    pub claim: String,
+    /// Whether it speaks for or against.
+    kind: String,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The same in words.
+    pub said: String,
+    /// The figures that say why.
+    pub figure: String,
+    /// How far the samples are from one another.
+    pub spread: String,
+    /// The file of its picture, where it has one.
+    pub picture: Option<String>,
+    /// How it was tested.
+    pub experiment: String,
+    /// The rule by which the samples became the verdict.
+    pub rule: String,
+    /// The command that tests it alone.
+    pub command: String,
+}
+
+impl Told {
+    /// Puts what was found out about a claim into words.
+    ///
+    /// # Errors
+    ///
+    /// When the words name a figure that the rule does not compute.
+    pub fn new(finding: &Finding, language: Language) -> Result<Self> {
+        let words = Words::of(language);
+        let claim = &finding.claim;
+        let judgement = &finding.judgement;
+        let id = claim.id;
+        let about = about(claim, words)?;
+        let code = |table: &str, code: Value| {
+            let name = format!("{table}.{}", code.as_str().unwrap_or_default());
+            words.say(&name, ())
+        };
+        let figure = match &judgement.unmeasured {
+            None => words.say(&format!("{id}.figure"), &judgement.figures),
+            Some(Unmeasured::OneProcessor) => {
+                words.say("unmeasured.one-processor", ())
+            }
+            Some(Unmeasured::LeftOut(reason)) => {
+                words.say("unmeasured.left-out", context! { reason })
+            }
+        };
+        let opens = id.ends_with('1');
+        let heading = opens
+            .then(|| code("approach", json!(claim.approach())))
+            .transpose()?;
+        Ok(Self {
+            id,
+            approach: claim.approach(),
+            heading,
+            claim: words.say(&format!("{id}.claim"), ())?,
+            kind: code("kind", json!(claim.kind()))?,
+            verdict: judgement.verdict,
+            said: code("verdict", json!(judgement.verdict))?,
+            figure: figure?,
+            spread: judgement.spread.clone(),
+            picture: pictures::shows(finding).then(|| language.file(id, "svg")),
+            experiment: words.say(&format!("{id}.experiment"), &about)?,
+            rule: words.say(&format!("{id}.rule"), &about)?,
+            command: claim.command(),
+        })
+    }
+}
+
+/// What the words of an experiment and of a rule are filled with: the limits,
+/// and the sentences that several of them have.
+fn about(
+    claim: &Claim,
+    words: &Words,
+) -> Result<BTreeMap<&'static str, Value>> {
+    let mut about = BTreeMap::from([("disturbed", json!(DISTURBED))]);
+    let mut shared = vec!["memory", "compute", "passing", "two_parts"];
+    shared.push("undisturbed");
+    if let Some(steps) = claim.rule.steps() {
+        about
+            .extend([("low", json!(steps.none)), ("high", json!(steps.clear))]);
+        shared.push("steps");
+    }
+    for name in shared {
+        let sentence = words.say(&format!("shared.{name}"), &about)?;
+        about.insert(name, json!(sentence));
+    }
+    Ok(about)
+}
+
+/// All claims of an evaluation in words.
+///
+/// # Errors
+///
+/// As [`Told::new`].
+pub fn tell(evaluation: &Evaluation, language: Language) -> Result<Vec<Told>> {
+    let findings = evaluation.findings();
+    findings.iter().map(|it| Told::new(it, language)).collect()
+}
 
 /// Writes the page. Pictures are named as files beside it.
-#[must_use]
-pub fn write(evaluation: &Evaluation, language: Language) -> String {
-    let mut page = String::new();
-    // Writing to a string cannot fail.
-    let _ = write_to(&mut page, evaluation, language);
-    page
+///
+/// # Errors
+///
+/// As [`Told::new`].
+pub fn write(evaluation: &Evaluation, language: Language) -> Result<String> {
+    let claims = tell(evaluation, language)?;
+    let page = context! {
+        ..minijinja::Value::from(Serde(evaluation)),
+        ..context! {
+            claims => Serde(claims),
+            command => "cargo run --profile lab -p lab -- evaluate",
+            mechanisms => MECHANISMS,
+            systems => SYSTEMS,
+        }
+    };
+    Words::of(language).say("page", page)
 }
 
-fn write_to(
-    page: &mut String,
-    evaluation: &Evaluation,
-    language: Language,
-) -> std::fmt::Result {
-    let say = |en: &'static str, es: &'static str| language.pick(en, es);
-    let machine = &evaluation.machine;
-    writeln!(
-        page,
-        "# {}\n",
-        say("The claims, measured", "Las afirmaciones, medidas")
-    )?;
-    writeln!(
-        page,
-        "{}, {} {}, Linux {}, {}. {} {} ({:.0} s{}).\n",
-        machine.cpu,
-        machine.processors,
-        say("processors", "procesadores"),
-        machine.kernel,
-        machine.system,
-        say("Measured", "Medido"),
-        evaluation.began,
-        evaluation.seconds,
-        if evaluation.complete {
-            ""
-        } else {
-            say("; stopped early", "; detenida antes de terminar")
-        }
-    )?;
-    writeln!(
-        page,
-        "{}\n\n```sh\ncargo run --profile lab -p lab -- evaluate\n```\n",
-        say("All of it on your own machine:", "Todo en su propia máquina:")
-    )?;
-    for condition in &evaluation.conditions {
-        writeln!(page, "- {}", condition.of(language))?;
-    }
-    writeln!(
-        page,
-        "\n| | {} | {} | {} |\n|---|---|---|---|",
-        say("claim", "afirmación"),
-        say("verdict", "veredicto"),
-        say("spread", "dispersión"),
-    )?;
-    for finding in &evaluation.claims {
-        writeln!(
-            page,
-            "| [{}](#{}) | {} | **{}** | {} |",
-            finding.id,
-            finding.id.to_lowercase(),
-            finding.claim.of(language),
-            finding.verdict.title().of(language),
-            finding.spread,
-        )?;
-    }
-    let mut approach = None;
-    for finding in &evaluation.claims {
-        if approach != Some(finding.approach) {
-            approach = Some(finding.approach);
-            let title = finding.approach.title();
-            writeln!(page, "\n## {}", title.of(language))?;
-        }
-        write_finding(page, finding, language)?;
-    }
-    Ok(())
-}
-
-fn write_finding(
-    page: &mut String,
-    finding: &Finding,
-    language: Language,
-) -> std::fmt::Result {
-    let say = |en: &'static str, es: &'static str| language.pick(en, es);
-    let of = |text: &Text| text.of(language).to_owned();
-    let id = finding.id.to_lowercase();
-    writeln!(
-        page,
-        "\n### {}: {} {{#{id}}}\n",
-        finding.id,
-        of(&finding.claim).trim_end_matches('.'),
-    )?;
-    writeln!(
-        page,
-        "**{}** ({}): {}{}.\n",
-        capitalised(&of(&finding.verdict.title())),
-        of(&finding.kind.title()),
-        of(&finding.figure),
-        if finding.spread.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", finding.spread)
-        }
-    )?;
-    if let Some(picture) = &finding.picture {
-        let alternative = of(&finding.claim);
-        writeln!(page, "![{alternative}]({})\n", of(picture))?;
-    }
-    writeln!(
-        page,
-        "- {}: {}\n- {}: {}\n- {}: `{}`",
-        say("Experiment", "Experimento"),
-        of(&finding.experiment),
-        say("Rule", "Regla"),
-        of(&finding.rule),
-        say("Command", "Orden"),
-        finding.command,
-    )?;
-    if finding.id == "M6" {
-        write_systems(page, language)?;
-    }
-    Ok(())
-}
-
-fn write_systems(page: &mut String, language: Language) -> std::fmt::Result {
-    let heading = MECHANISMS.map(|name| format!("`{name}`")).join(" | ");
-    let system = language.pick("by the manuals", "según los manuales");
-    writeln!(page, "\n| {system} | {heading} |")?;
-    writeln!(page, "|---|{}", "---|".repeat(MECHANISMS.len()))?;
-    for (name, has) in SYSTEMS {
-        let word = |has: bool| {
-            if has { language.pick("yes", "sí") } else { "–" }
+/// What the book says of each claim: `claims.json`.
+///
+/// # Errors
+///
+/// As [`Told::new`].
+pub fn sentences(evaluation: &Evaluation) -> Result<Value> {
+    let told = |language| -> Result<Vec<Value>> {
+        let told = tell(evaluation, language)?;
+        let entry = |it: &Told| {
+            json!({
+                "id": it.id,
+                "approach": it.approach,
+                "claim": format!("{}.", it.claim),
+                "verdict": it.verdict,
+                "said": it.said,
+                "figure": it.figure,
+                "spread": it.spread,
+            })
         };
-        writeln!(page, "| {name} | {} |", has.map(word).join(" | "))?;
-    }
-    let note = language.pick(
-        "Windows has `select` and `WSAPoll` for sockets only, and completion \
-         ports (IOCP) for the rest. `io_uring` may be forbidden by the \
-         administrator.",
-        "Windows tiene `select` y `WSAPoll` solo para sockets, y puertos de \
-         finalización (IOCP) para lo demás. El administrador puede prohibir \
-         `io_uring`.",
-    );
-    writeln!(page, "\n{note}")
-}
-
-fn capitalised(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
+        Ok(told.iter().map(entry).collect())
+    };
+    Ok(json!({
+        "complete": evaluation.complete,
+        "en": told(Language::English)?,
+        "es": told(Language::Spanish)?,
+    }))
 }

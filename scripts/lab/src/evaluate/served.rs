@@ -13,14 +13,13 @@ use anyhow::{Context, Result, anyhow, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Bench, Experiment, Stopped};
+use super::{Bench, Stopped};
 use crate::catalogue::{Catalogue, Program, Serve};
-use crate::claims::{Samples, Text};
-use crate::compare::Observer;
+use crate::claims::{Experiment, Samples};
 use crate::growth;
 use crate::load::{self, Ending, Limit, Plan, Shape, Target, Witness};
 use crate::machine::processors;
-use crate::measure::{self, Account, Metric};
+use crate::measure::{self, Account, Metric, Observer};
 use crate::procfs;
 use crate::program::{Announces, Server, Unavailable};
 use Program as P;
@@ -35,25 +34,50 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// What the samples call a program.
 pub(super) fn name(program: Program) -> &'static str {
     match program {
-        P::Threads => "threads",
-        P::ThreadsPool => "threads_pool",
-        P::Process => "processes",
-        P::ProcessPool => "processes_pool",
-        P::MuxSelect => "select",
-        P::MuxPoll => "poll",
-        P::MuxEpoll => "epoll",
-        P::PythonThreading => "python_threading",
-        P::PythonMultiprocessing => "python_multiprocessing",
+        P::THREADS => "threads",
+        P::THREADS_POOL => "threads_pool",
+        P::PROCESS => "processes",
+        P::PROCESS_POOL => "processes_pool",
+        P::MUX_SELECT => "select",
+        P::MUX_POLL => "poll",
+        P::MUX_EPOLL => "epoll",
+        P::PYTHON_THREADING => "python_threading",
+        P::PYTHON_MULTIPROCESSING => "python_multiprocessing",
         other => other.title(),
     }
 }
 
-/// Says that something had to be left out.
-pub(super) fn left_out(why: &str) -> Text {
-    Text::new(format!("left out: {why}"), format!("omitida: {why}"))
+/// What the samples call an approach, of which a program stands for it.
+fn approach(program: Program) -> &'static str {
+    match program {
+        P::MUX_POLL => "mux",
+        other => name(other),
+    }
 }
 
 impl Bench<'_> {
+    /// The next step, which is the turn of a program in a round.
+    fn begins_round(
+        &mut self,
+        what: &str,
+        round: u32,
+        program: Program,
+    ) -> Result<()> {
+        self.begins(&format!("{what}, round {}: {program}", round + 1))
+    }
+
+    /// Starts a server of ours, which has to be there.
+    fn ours(
+        &mut self,
+        program: Program,
+        serve: Serve,
+        clients: usize,
+        options: &[&str],
+    ) -> Result<Server> {
+        let server = self.start(program, serve, clients, options);
+        server.map_err(failed(program))
+    }
+
     /// Starts a server for so many clients, with more options.
     fn start(
         &mut self,
@@ -122,18 +146,12 @@ pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     let count = bench.effort.connections;
     for round in 0..bench.effort.rounds {
-        for program in [P::Threads, P::Process, P::MuxPoll] {
-            let what = format!(
-                "memory of {count} connections, round {}: {program}",
-                round + 1
-            );
-            bench.begins(&what)?;
+        for program in [P::THREADS, P::PROCESS, P::MUX_POLL] {
+            let what = format!("memory of {count} connections");
+            bench.begins_round(&what, round, program)?;
             bench.used.insert(program);
             let values = measure::memory(bench.catalogue, program, count)?;
-            let whose = match program {
-                P::MuxPoll => "mux",
-                other => name(other),
-            };
+            let whose = approach(program);
             for (metric, unit) in [
                 (Metric::UserKib, "user_kib"),
                 (Metric::PageTablesKib, "page_tables_kib"),
@@ -169,26 +187,21 @@ pub(crate) fn one_after_the_other(catalogue: &Catalogue) -> Result<Command> {
 pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     let clients = bench.effort.waiting;
-    let programs = [P::Threads, P::Process, P::MuxPoll];
+    let programs = [P::THREADS, P::PROCESS, P::MUX_POLL];
     for round in 0..bench.effort.serial_rounds {
         bench.begins(&format!(
             "{clients} clients that wait, round {}",
             round + 1
         ))?;
         for program in programs {
-            let server = bench
-                .start(program, Serve::UntilEof, clients, &[])
-                .map_err(failed(program))?;
+            let server = bench.ours(program, Serve::UntilEof, clients, &[])?;
             let took = wait_and_send(bench, server, clients)?;
-            let whose = match program {
-                P::MuxPoll => "mux",
-                other => name(other),
-            };
+            let whose = approach(program);
             samples.push(format!("waiting/{whose}/wall_ms"), took);
         }
         let command = one_after_the_other(bench.catalogue)?;
         let server = Server::start(command, Announces::FirstLine)
-            .map_err(failed(P::Threads))?;
+            .map_err(failed(P::THREADS))?;
         let took = wait_and_send(bench, server, clients)?;
         samples.push("waiting/one_after_the_other/wall_ms", took);
     }
@@ -239,14 +252,9 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
     const CLIENTS: usize = 50;
     let mut samples = Samples::default();
     for round in 0..bench.effort.rounds {
-        for program in [P::Threads, P::Process, P::MuxPoll] {
-            bench.begins(&format!(
-                "a fatal signal, round {}: {program}",
-                round + 1
-            ))?;
-            let server = bench
-                .start(program, Serve::UntilEof, CLIENTS, &[])
-                .map_err(failed(program))?;
+        for program in [P::THREADS, P::PROCESS, P::MUX_POLL] {
+            bench.begins_round("a fatal signal", round, program)?;
+            let server = bench.ours(program, Serve::UntilEof, CLIENTS, &[])?;
             let mut streams = Vec::new();
             for _ in 0..CLIENTS {
                 let mut stream = connect(server.target())?;
@@ -262,10 +270,7 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
                 .count();
             #[allow(clippy::cast_precision_loss, reason = "fifty clients")]
             let share = answered as f64 / (CLIENTS - 1) as f64;
-            let whose = match program {
-                P::MuxPoll => "mux",
-                other => name(other),
-            };
+            let whose = approach(program);
             let name = format!("crash/{whose}/others_served_share");
             samples.push(name, share.min(1.0));
         }
@@ -278,8 +283,8 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
 /// loop.
 fn worker(server: &Server, program: Program) -> Result<Pid> {
     let all = match program {
-        P::Process => procfs::tree(server.pid()),
-        P::Threads => procfs::tasks(server.pid()),
+        P::PROCESS => procfs::tree(server.pid()),
+        P::THREADS => procfs::tasks(server.pid()),
         _ => return Ok(server.pid()),
     };
     all.into_iter().find(|pid| *pid != server.pid()).context("no worker")
@@ -311,11 +316,11 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
     let options = ["--cpu-work", work.as_str()];
     let mut servers = Vec::new();
     for program in [
-        P::Threads,
-        P::Process,
-        P::MuxPoll,
-        P::PythonThreading,
-        P::PythonMultiprocessing,
+        P::THREADS,
+        P::PROCESS,
+        P::MUX_POLL,
+        P::PYTHON_THREADING,
+        P::PYTHON_MULTIPROCESSING,
     ] {
         match bench.start(program, Serve::UntilEof, clients, &options) {
             Ok(server) => servers.push((program, server)),
@@ -324,7 +329,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             }
             Err(why) => {
                 bench.says(&format!("left out: {program}: {why}"));
-                let why = left_out(&why.to_string());
+                let why = why.to_string();
                 bench.missing.insert(Experiment::Compute, why);
             }
         }
@@ -332,10 +337,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
     for round in 0..bench.effort.rounds {
         let before = Busy::read(&servers)?;
         for (program, server) in &servers {
-            bench.begins(&format!(
-                "work for the processor, round {}: {program}",
-                round + 1
-            ))?;
+            bench.begins_round("work for the processor", round, *program)?;
             let send = |count: usize| {
                 together(count, |begin| {
                     let stream = connect(server.target());
@@ -346,10 +348,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             };
             let one = send(1)?.as_secs_f64();
             let many = send(clients)?.as_secs_f64();
-            let whose = match program {
-                P::MuxPoll => "mux",
-                other => name(*other),
-            };
+            let whose = approach(*program);
             #[allow(clippy::cast_precision_loss, reason = "a few clients")]
             let speed_up = one * clients as f64 / many;
             samples.push(format!("compute/{whose}/speed_up_times"), speed_up);
@@ -400,15 +399,14 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
     let time = bench.effort.seconds + bench.effort.warm_up_seconds;
     let time = Duration::from_secs_f64(time);
     for round in 0..bench.effort.rounds {
-        for program in [P::Threads, P::Process, P::MuxPoll] {
-            bench.begins(&format!(
-                "light clients beside a heavy one, round {}: {program}",
-                round + 1
-            ))?;
+        for program in [P::THREADS, P::PROCESS, P::MUX_POLL] {
+            bench.begins_round(
+                "light clients beside a heavy one",
+                round,
+                program,
+            )?;
             let options = ["--cpu-work", work.as_str()];
-            let server = bench
-                .start(program, Serve::UntilEof, 8, &options)
-                .map_err(failed(program))?;
+            let server = bench.ours(program, Serve::UntilEof, 8, &options)?;
             let target = server.target();
             let alone = come_and_go(target, time / 2)?;
             let over = AtomicBool::new(false);
@@ -425,10 +423,7 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
                 heavy.join().map_err(|_| anyhow!("a client panicked"))??;
                 beside
             })?;
-            let whose = match program {
-                P::MuxPoll => "mux",
-                other => name(other),
-            };
+            let whose = approach(program);
             samples.push(format!("fairness/{whose}/alone_ns"), alone);
             samples.push(format!("fairness/{whose}/beside_heavy_ns"), beside);
         }
@@ -462,20 +457,15 @@ pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
     const CLIENTS: usize = 8;
     let mut samples = Samples::default();
     let programs =
-        [P::Threads, P::ThreadsPool, P::Process, P::ProcessPool, P::MuxPoll];
+        [P::THREADS, P::THREADS_POOL, P::PROCESS, P::PROCESS_POOL, P::MUX_POLL];
     let mut servers = Vec::new();
     for program in programs {
-        let server = bench
-            .start(program, Serve::Once, CLIENTS, &[])
-            .map_err(failed(program))?;
+        let server = bench.ours(program, Serve::Once, CLIENTS, &[])?;
         servers.push((program, server));
     }
     for round in 0..bench.effort.rounds {
         for (program, server) in &servers {
-            bench.begins(&format!(
-                "one exchange each, round {}: {program}",
-                round + 1
-            ))?;
+            bench.begins_round("one exchange each", round, *program)?;
             let shape = Shape::Exchange(Ending::Server);
             let figures = load_on(bench, server, shape, CLIENTS)?;
             let name = name(*program);
@@ -492,19 +482,15 @@ pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
 pub(super) fn efficiency(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     let clients = bench.effort.connections;
+    let what = format!("{clients} clients that talk");
     let mut servers = Vec::new();
-    for program in [P::Threads, P::Process, P::MuxPoll, P::MuxEpoll] {
-        let server = bench
-            .start(program, Serve::UntilEof, clients, &[])
-            .map_err(failed(program))?;
+    for program in [P::THREADS, P::PROCESS, P::MUX_POLL, P::MUX_EPOLL] {
+        let server = bench.ours(program, Serve::UntilEof, clients, &[])?;
         servers.push((program, server));
     }
     for round in 0..bench.effort.rounds {
         for (program, server) in &servers {
-            bench.begins(&format!(
-                "{clients} clients that talk, round {}: {program}",
-                round + 1
-            ))?;
+            bench.begins_round(&what, round, *program)?;
             let figures = load_on(bench, server, Shape::Echo, clients)?;
             let name = name(*program);
             let cpu = figures.cpu_ns.context("no processor time")?;

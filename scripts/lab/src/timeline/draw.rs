@@ -3,10 +3,12 @@
 //! colour-blind the picture says the same.
 
 use super::{Bar, Client, Lane, Model, Stage, Strip};
-use crate::claims::Language;
+use crate::language::Language;
 use crate::svg::{
     Anchor, Area, GRID, INK, PAPER, Picture, Style, number, width_of,
 };
+use crate::table::wrapped;
+use crate::words::Words;
 
 const WIDTH: f64 = 1040.0;
 const MARGIN: f64 = 24.0;
@@ -38,46 +40,27 @@ fn colours(client: usize) -> (&'static str, &'static str) {
 /// Draws strips under one another, all on one axis of time.
 #[must_use]
 pub fn draw(strips: &[Strip], language: Language) -> String {
-    let say = |en: &'static str, es: &'static str| language.pick(en, es);
+    let words = Words::of(language);
+    let say = |name: &str| words.word(&format!("timeline.{name}"));
     let bodies: f64 = strips.iter().map(|it| height(it) + STRIP_GAP).sum();
     let bottom = FIRST_STRIP + bodies - STRIP_GAP + 14.0;
-    let title = say(
-        "The same four clients, four servers",
-        "Los mismos cuatro clientes, cuatro servidores",
-    );
     let known = strips.iter().all(Strip::knows_its_clients);
-    let title = if strips.len() == 4 && known {
-        title
-    } else {
-        say("Who waits for whom", "Quién espera a quién")
-    };
-    let mut picture = Picture::new(WIDTH, bottom + 84.0, title);
+    let four = strips.len() == 4 && known;
+    let title = say(if four { "four" } else { "title" });
+    let mut picture = Picture::new(WIDTH, bottom + 84.0, &title);
     let end = strips.iter().map(|it| it.end).fold(1.0, f64::max) * 1.02;
     let x = |ms: f64| LEFT + (ms / end).clamp(0.0, 1.0) * (RIGHT - LEFT);
-    picture.text(MARGIN, 42.0, title, Style::plain(22.0).bold());
-    let subtitle = say(
-        "Measured, not drawn by hand: time runs to the right.",
-        "Medido, no dibujado a mano: el tiempo corre hacia la derecha.",
-    );
-    picture.text(MARGIN, 66.0, subtitle, Style::quiet(14.0));
+    picture.text(MARGIN, 42.0, &title, Style::plain(22.0).bold());
+    picture.text(MARGIN, 66.0, &say("subtitle"), Style::quiet(14.0));
     if let Some(strip) = strips.first().filter(|_| known) {
-        draw_clients(&mut picture, &strip.clients, language);
+        draw_clients(&mut picture, &strip.clients, words);
     }
     draw_axis(&mut picture, end, bottom, x);
     let heading = Style::quiet(12.0).at(Anchor::End);
-    let lines = if known {
-        [
-            say("until all are", "hasta que todos"),
-            say("answered", "tienen respuesta"),
-        ]
-    } else {
-        [
-            say("until the last", "hasta que el último"),
-            say("one is closed", "está cerrado"),
-        ]
-    };
-    picture.text(WIDTH - MARGIN, FIRST_STRIP - 24.0, lines[0], heading);
-    picture.text(WIDTH - MARGIN, FIRST_STRIP - 10.0, lines[1], heading);
+    let until = say(if known { "answered" } else { "closed" });
+    for (line, up) in until.lines().zip([24.0, 10.0]) {
+        picture.text(WIDTH - MARGIN, FIRST_STRIP - up, line, heading);
+    }
 
     let mut y = FIRST_STRIP;
     for (index, strip) in strips.iter().enumerate() {
@@ -86,10 +69,10 @@ pub fn draw(strips: &[Strip], language: Language) -> String {
             let look = format!(r#"stroke="{GRID}""#);
             picture.line((MARGIN, at), (WIDTH - MARGIN, at), &look);
         }
-        draw_strip(&mut picture, strip, y, x, language);
+        draw_strip(&mut picture, strip, y, x, words);
         y += height(strip) + STRIP_GAP;
     }
-    draw_legend(&mut picture, bottom + 62.0, language);
+    draw_legend(&mut picture, bottom + 62.0, words);
     picture.finish()
 }
 
@@ -149,7 +132,7 @@ fn draw_addresses(picture: &mut Picture, strip: &Strip, top: f64) {
 }
 
 /// Who the clients are.
-fn draw_clients(picture: &mut Picture, clients: &[Client], language: Language) {
+fn draw_clients(picture: &mut Picture, clients: &[Client], words: &Words) {
     let mut x = MARGIN;
     for (index, client) in clients.iter().enumerate() {
         let (strong, _) = colours(index);
@@ -157,34 +140,16 @@ fn draw_clients(picture: &mut Picture, clients: &[Client], language: Language) {
         picture.area(area, &format!(r#"rx="4" fill="{strong}""#));
         let letter = Style::plain(13.0).bold().colour(PAPER).at(Anchor::Middle);
         picture.text(x + 10.0, 97.0, &client.letter, letter);
-        let words = describe(&client.kind, language);
-        picture.text(x + 27.0, 97.0, words, Style::plain(13.0));
-        x += 27.0 + width_of(words, 13.0) + 22.0;
+        let like = of_kind(&client.kind, "_at_length", words);
+        picture.text(x + 27.0, 97.0, &like, Style::plain(13.0));
+        x += 27.0 + width_of(&like, 13.0) + 22.0;
     }
 }
 
-fn describe(kind: &str, language: Language) -> &str {
-    match kind {
-        "slow" => language
-            .pick("slow: thinks, then sends", "lento: piensa, luego envía"),
-        "fast" => {
-            language.pick("fast: one short message", "rápido: un mensaje corto")
-        }
-        "computes" => language.pick(
-            "computes: four messages' work",
-            "calcula: trabajo de cuatro",
-        ),
-        other => other,
-    }
-}
-
-fn short(kind: &str, language: Language) -> &str {
-    match kind {
-        "slow" => language.pick("slow", "lento"),
-        "fast" => language.pick("fast", "rápido"),
-        "computes" => language.pick("computes", "calcula"),
-        other => other,
-    }
+/// What a client is like; one of the user's own sessions has only its name.
+fn of_kind(kind: &str, length: &str, words: &Words) -> String {
+    let said = words.say(&format!("timeline.{kind}{length}"), ());
+    said.unwrap_or_else(|_| kind.to_owned())
 }
 
 fn draw_axis(
@@ -213,61 +178,31 @@ fn draw_axis(
     }
 }
 
-fn title_of(model: Model, language: Language) -> (&'static str, &'static str) {
-    match model {
-        Model::OneAfterTheOther => (
-            language.pick("One after the other", "Uno tras otro"),
-            language.pick(
-                "While A thinks, nobody else is served.",
-                "Mientras A piensa, no se atiende a nadie más.",
-            ),
-        ),
-        Model::Threads => (
-            language.pick("Threads", "Hilos"),
-            language.pick(
-                "Each waits in a thread of its own; the processors are \
-                 shared.",
-                "Cada uno espera en su propio hilo; los procesadores se \
-                 reparten.",
-            ),
-        ),
-        Model::Processes => (
-            language.pick("Processes", "Procesos"),
-            language.pick(
-                "The same, with nothing in common but the listening socket.",
-                "Lo mismo, sin nada en común salvo el socket que escucha.",
-            ),
-        ),
-        Model::Loop => (
-            language.pick("Multiplexing", "Multiplexación"),
-            language.pick(
-                "One loop waits for all at once; while it computes for one, \
-                 the others wait.",
-                "Un bucle espera a todos a la vez; mientras calcula para \
-                 uno, los demás esperan.",
-            ),
-        ),
-    }
-}
-
 fn draw_strip(
     picture: &mut Picture,
     strip: &Strip,
     top: f64,
     x: impl Fn(f64) -> f64 + Copy,
-    language: Language,
+    words: &Words,
 ) {
-    let (title, caption) = title_of(strip.model, language);
-    picture.text(MARGIN, top + 14.0, title, Style::plain(16.0).bold());
-    let mut caption = wrapped(caption, 25);
+    let model = match strip.model {
+        Model::OneAfterTheOther => "serial",
+        Model::Threads => "threads",
+        Model::Processes => "processes",
+        Model::Loop => "mux",
+    };
+    let title = words.word(&format!("approach.{model}"));
+    picture.text(MARGIN, top + 14.0, &title, Style::plain(16.0).bold());
+    let caption = words.word(&format!("timeline.{model}_caption"));
+    let mut caption = wrapped(&caption, 25);
     // One's own sessions are told apart by program and process.
     if !strip.knows_its_clients() {
         caption.insert(0, strip.server.clone());
     }
-    for (line, words) in caption.into_iter().enumerate() {
+    for (line, text) in caption.into_iter().enumerate() {
         #[allow(clippy::cast_precision_loss, reason = "a few lines")]
         let y = top + 33.0 + line as f64 * 15.0;
-        picture.text(MARGIN, y, &words, Style::quiet(12.0));
+        picture.text(MARGIN, y, &text, Style::quiet(12.0));
     }
     draw_addresses(picture, strip, top);
     let mut y = top + legend_height(strip);
@@ -275,10 +210,10 @@ fn draw_strip(
         let middle = y + LANE / 2.0;
         let look = format!(r#"stroke="{GRID}""#);
         picture.line((x(0.0), middle), (RIGHT, middle), &look);
-        let name = lane_name(strip, row, language);
+        let name = lane_name(strip, row, words);
         let style = Style::quiet(11.0).at(Anchor::End);
         picture.text(LEFT - 8.0, middle + 4.0, &name, style);
-        draw_lane(picture, strip, lane, y, x, language);
+        draw_lane(picture, strip, lane, y, x, words);
         y += LANE_STEP;
     }
     y += 5.0 - (LANE_STEP - LANE);
@@ -288,25 +223,19 @@ fn draw_strip(
     }
     let middle = top + height(strip) / 2.0;
     let end = Style::plain(20.0).bold().at(Anchor::End);
-    let words = if strip.end > 20_000.0 {
+    let time = if strip.end > 20_000.0 {
         format!("{:.1} s", strip.end / 1000.0)
     } else {
         format!("{:.0} ms", strip.end)
     };
-    picture.text(WIDTH - MARGIN, middle - 4.0, &words, end);
+    picture.text(WIDTH - MARGIN, middle - 4.0, &time, end);
     if let Some(last) = strip.clients.last()
         && let Some(after) = last.answered_after
     {
-        let words = match language {
-            Language::English => {
-                format!("{} waits {after:.0} ms", last.letter)
-            }
-            Language::Spanish => {
-                format!("{} espera {after:.0} ms", last.letter)
-            }
-        };
+        let waits = words.word("timeline.waits");
+        let waits = format!("{} {waits} {after:.0} ms", last.letter);
         let quiet = Style::quiet(12.0).at(Anchor::End);
-        picture.text(WIDTH - MARGIN, middle + 14.0, &words, quiet);
+        picture.text(WIDTH - MARGIN, middle + 14.0, &waits, quiet);
     }
     let look = format!(r#"stroke="{INK}" stroke-width="1.5""#);
     let at = x(strip.end);
@@ -315,19 +244,15 @@ fn draw_strip(
     picture.line((at, first_lane), (at, bottom + 4.0), &look);
 }
 
-fn lane_name(strip: &Strip, row: usize, language: Language) -> String {
+fn lane_name(strip: &Strip, row: usize, words: &Words) -> String {
     let name = &strip.lanes[row].name;
+    let say = |name: &str| words.word(&format!("timeline.{name}"));
     match strip.model {
-        Model::OneAfterTheOther => {
-            language.pick("the one", "el único").to_owned()
-        }
-        Model::Loop => language.pick("loop", "bucle").to_owned(),
-        Model::Threads | Model::Processes => match language {
-            Language::English => name.clone(),
-            Language::Spanish => {
-                name.replace("thread", "hilo").replace("process", "proceso")
-            }
-        },
+        Model::OneAfterTheOther => say("the_one"),
+        Model::Loop => say("loop"),
+        Model::Threads | Model::Processes => name
+            .replace("thread", &say("thread"))
+            .replace("process", &say("process")),
     }
 }
 
@@ -337,7 +262,7 @@ fn draw_lane(
     lane: &Lane,
     y: f64,
     x: impl Fn(f64) -> f64,
-    language: Language,
+    words: &Words,
 ) {
     let area = |bar: &Bar, least: f64| Area {
         x: x(bar.from),
@@ -377,7 +302,7 @@ fn draw_lane(
             _ => {}
         }
     }
-    draw_names(picture, strip, lane, y, x, language);
+    draw_names(picture, strip, lane, y, x, words);
 }
 
 /// Writes on each run of bars whose they are.
@@ -387,20 +312,20 @@ fn draw_names(
     lane: &Lane,
     y: f64,
     x: impl Fn(f64) -> f64,
-    language: Language,
+    words: &Words,
 ) {
     for run in runs(lane) {
         let Run { client, waits, whole, longest } = run;
         let width = |(from, to): (f64, f64)| x(to) - x(from);
         let who = &strip.clients[client];
         let letter = who.letter.clone();
-        let words = format!("{letter} {}", short(&who.kind, language));
-        let room = width_of(&words, 12.0) + 6.0;
+        let name = format!("{letter} {}", of_kind(&who.kind, "", words));
+        let room = width_of(&name, 12.0) + 6.0;
         // Within one bar if it fits.
         let (text, place) = if width(longest) > room {
-            (words.trim_end(), longest)
+            (name.trim_end(), longest)
         } else if width(whole) > room {
-            (words.trim_end(), whole)
+            (name.trim_end(), whole)
         } else if width(longest) > 12.0 {
             (letter.as_str(), longest)
         } else {
@@ -486,7 +411,7 @@ fn draw_track(
     }
 }
 
-fn draw_legend(picture: &mut Picture, y: f64, language: Language) {
+fn draw_legend(picture: &mut Picture, y: f64, words: &Words) {
     for (index, (strong, _)) in COLOURS.iter().enumerate() {
         picture.define(&format!(
             "<pattern id=\"queued-{index}\" width=\"6\" height=\"6\" \
@@ -506,55 +431,22 @@ fn draw_legend(picture: &mut Picture, y: f64, language: Language) {
     let entries = [
         (
             format!(r#"fill="{pale}" stroke="{strong}" stroke-width="0.8""#),
-            language.pick(
-                "the server waits for the client",
-                "el servidor espera al cliente",
-            ),
+            "server_waits",
         ),
-        (
-            format!(r#"fill="{strong}""#),
-            language.pick(
-                "the server works (tall mark: receives; dots: sends)",
-                "el servidor trabaja (marca alta: recibe; puntos: envía)",
-            ),
-        ),
+        (format!(r#"fill="{strong}""#), "server_works"),
         (
             format!(
                 r#"fill="url(#queued-0)" stroke="{strong}" stroke-width="0.8""#
             ),
-            language.pick(
-                "the client waits for the server",
-                "el cliente espera al servidor",
-            ),
+            "client_waits",
         ),
     ];
     let mut x = MARGIN;
-    for (look, words) in entries {
+    for (look, name) in entries {
+        let meaning = words.word(&format!("timeline.{name}"));
         let area = Area { x, y: y - 11.0, width: 26.0, height: 13.0 };
         picture.area(area, &look);
-        picture.text(x + 33.0, y, words, Style::quiet(12.5));
-        x += 33.0 + width_of(words, 12.5) + 18.0;
+        picture.text(x + 33.0, y, &meaning, Style::quiet(12.5));
+        x += 33.0 + width_of(&meaning, 12.5) + 18.0;
     }
-}
-
-/// Breaks words into lines of so many letters.
-fn wrapped(words: &str, letters: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in words.split_whitespace() {
-        let line = lines.last_mut();
-        match line {
-            Some(line)
-                if line.is_empty()
-                    || line.chars().count() + word.chars().count()
-                        < letters =>
-            {
-                if !line.is_empty() {
-                    line.push(' ');
-                }
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }

@@ -2,7 +2,7 @@
 
 use super::draw::draw;
 use super::*;
-use crate::claims::Language;
+use crate::language::Language;
 use Stage::{Receiving, Sending, Waiting, Working};
 
 /// A trace of a server: its name, then for each client its lane, when it is
@@ -248,5 +248,7 @@ fn the_picture_names_everybody_in_both_languages() {
             assert!(svg.contains(word), "{word}");
         }
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
+        // Where a word is missing its name would stand.
+        assert!(!svg.contains("timeline.") && !svg.contains("approach."));
     }
 }

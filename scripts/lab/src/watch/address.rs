@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
-use super::words::Language;
+use crate::language::Language;
 
 /// The addresses under which a server that listens there can be reached, the
 /// best one first.

@@ -24,7 +24,7 @@ use super::options::{Approach, Options};
 use super::script::Script;
 use super::server::Server;
 use super::view::{Look, Screen};
-use super::words::Language;
+use crate::language::Language;
 
 /// What a column may stand for, milliseconds.
 const SCALES: [u64; 8] = [10, 20, 50, 100, 200, 500, 1000, 2000];

@@ -112,6 +112,23 @@ impl Row {
         self.since = at;
     }
 
+    /// What a line tells of the lane: what is done at that moment, and what
+    /// goes on from there.
+    fn exchange(&mut self, event: Event, at: Duration) {
+        match event {
+            Event::Connected => {}
+            Event::Received(_) => {
+                self.instant(Doing::Receives, at);
+                self.begin(Some(Doing::Works), at);
+            }
+            Event::Sent(_) => {
+                self.instant(Doing::Sends, at);
+                self.begin(Some(Doing::Waits), at);
+            }
+            Event::Closed | Event::Died => self.instant(Doing::Closes, at),
+        }
+    }
+
     /// What the lane shows in `width` cells of this length, the last of which
     /// is now. Cells stand on a fixed grid, so that a picture that moves does
     /// not flicker. Signs that fall into one cell stand one behind the other.
@@ -296,18 +313,10 @@ impl Model {
         // What is done for a client of a loop stands in two rows.
         if worker.is_loop() {
             let row = self.row(Key::Worker(worker), at);
-            match event {
-                Event::Connected => row.instant(Doing::Accepts, at),
-                Event::Received(_) => {
-                    row.instant(Doing::Receives, at);
-                    row.begin(Some(Doing::Works), at);
-                }
-                Event::Sent(_) => {
-                    row.instant(Doing::Sends, at);
-                    row.begin(Some(Doing::Waits), at);
-                }
-                Event::Closed | Event::Died => row.instant(Doing::Closes, at),
+            if event == Event::Connected {
+                row.instant(Doing::Accepts, at);
             }
+            row.exchange(event, at);
             if row.state.is_none() {
                 row.begin(Some(Doing::Waits), at);
             }
@@ -322,18 +331,10 @@ impl Model {
         }
         let pool = self.pool;
         let row = self.row(key, at);
+        row.exchange(event, at);
         match event {
-            Event::Connected => {}
-            Event::Received(_) => {
-                row.instant(Doing::Receives, at);
-                row.begin(Some(Doing::Works), at);
-            }
-            Event::Sent(_) => {
-                row.instant(Doing::Sends, at);
-                row.begin(Some(Doing::Waits), at);
-            }
+            Event::Connected | Event::Received(_) | Event::Sent(_) => {}
             Event::Closed => {
-                row.instant(Doing::Closes, at);
                 // A worker of a pool waits for its next client.
                 let stays = pool && !worker.is_loop();
                 row.begin(stays.then_some(Doing::Waits), at);
@@ -341,10 +342,7 @@ impl Model {
                     row.client = None;
                 }
             }
-            Event::Died => {
-                row.instant(Doing::Closes, at);
-                row.begin(None, at);
-            }
+            Event::Died => row.begin(None, at),
         }
         // The parent prints a death; its client will never be closed.
         if event == Event::Died && row.client.is_some() {

@@ -2,16 +2,15 @@
 //! its model, each by a thread of its own.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -19,7 +18,8 @@ use super::kernel::{Held, Sampler};
 use super::line::Worker;
 use super::model::{Key, Model, Row};
 use super::options::Options;
-use super::words::Language;
+use crate::language::Language;
+use crate::program::{end, pid_of, spawn};
 
 /// How often the kernel is asked.
 const SAMPLE: Duration = Duration::from_millis(100);
@@ -57,21 +57,11 @@ impl Server {
             .args(options.arguments(code))
             // These would leave out lines, or change their form.
             .env_remove("ECHO_QUIET")
-            .env_remove("ECHO_COLOR")
-            // Ctrl-C reaches this program as a key, and never the server.
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        // A server whose view was killed stops in order by itself.
-        // SAFETY: prctl(2) is a plain system call and allocates nothing, so
-        // that it may run between fork and exec.
-        #[allow(unsafe_code)]
-        unsafe {
-            command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGTERM)?));
-        }
-        let mut child = command
-            .spawn()
+            .env_remove("ECHO_COLOR");
+        // In a process group of its own Ctrl-C reaches this program as a key,
+        // and never the server. A server whose view was killed stops in order
+        // by itself.
+        let mut child = spawn(&mut command, Signal::SIGTERM)
             .with_context(|| format!("starting {}", program.display()))?;
 
         let model = Model::new(options.approach, options.is_pool());
@@ -122,22 +112,9 @@ impl Drop for Server {
         self.ended.store(true, Ordering::Relaxed);
         // Only where the view itself gives up, by an error or a panic.
         if self.child.try_wait().is_ok_and(|status| status.is_none()) {
-            self.stop();
-            let deadline = Instant::now() + Duration::from_secs(8);
-            while self.child.try_wait().is_ok_and(|status| status.is_none()) {
-                if Instant::now() > deadline {
-                    let _ = self.child.kill();
-                    let _ = self.child.wait();
-                    break;
-                }
-                thread::sleep(Duration::from_millis(5));
-            }
+            end(&mut self.child);
         }
     }
-}
-
-fn pid_of(child: &Child) -> Pid {
-    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
 }
 
 /// What a thread that has panicked has left is still good enough to draw.

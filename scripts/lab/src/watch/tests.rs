@@ -14,7 +14,8 @@ use super::model::{Doing, Key, Model};
 use super::options::{Approach, Options};
 use super::script::Role;
 use super::view::{Look, Screen};
-use super::words::{self, Language};
+use super::words;
+use crate::language::Language;
 
 fn at(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)

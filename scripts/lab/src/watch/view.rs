@@ -15,7 +15,8 @@ use super::line::Worker;
 use super::model::{Doing, Key, Model, Row};
 use super::options::Options;
 use super::script::Role;
-use super::words::{self, Language};
+use super::words;
+use crate::language::Language;
 
 /// The smallest screen on which everything has its place.
 pub const SMALLEST: (u16, u16) = (80, 24);

@@ -2,12 +2,11 @@
 
 use std::env;
 
-pub use crate::claims::Language;
-
 use super::line::Worker;
 use super::model::Doing;
 use super::options::Approach;
 use super::script::Role;
+use crate::language::Language;
 
 /// The language of the locale, by the same rule as the servers: the first of
 /// the three variables that is not empty decides.
