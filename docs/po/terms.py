@@ -4,8 +4,8 @@
     docs/po/terms.py check        fails where a term is translated otherwise
     docs/po/terms.py --self-test  plants a wrong word of each kind, sees it found
 
-The texts are those of es.po, of pages.es.json, of README.es.md and of the
-pictures, each beside its English. What the cells of terms.md mean is said there.
+The texts are those of es.po, of pages.es.json, of the lab's words, of README.es.md
+and of the pictures, each beside its English. What the cells of terms.md mean is said there.
 """
 
 import ast
@@ -13,6 +13,7 @@ import json
 import pathlib
 import re
 import sys
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TERMS = ROOT / "docs/po/terms.md"
@@ -84,6 +85,13 @@ def read():
     return terms, right
 
 
+def pairs(english, spanish):
+    """The texts of two tables that have the same keys."""
+    for key, text in english.items():
+        other = spanish[key]
+        yield from [(text, other)] if isinstance(text, str) else pairs(text, other)
+
+
 def messages():
     """Each English text with its Spanish one, and where it is from."""
     pair, half = ["", ""], 0
@@ -100,6 +108,12 @@ def messages():
     table = (ROOT / "docs/po/pages.es.json").read_text(encoding="utf-8")
     for english, spanish in json.loads(table).items():
         yield "pages.es.json", english, spanish
+    words = [
+        tomllib.loads((ROOT / "scripts/lab/words" / name).read_text(encoding="utf-8"))
+        for name in ("en.toml", "es.toml")
+    ]
+    for english, spanish in pairs(*words):
+        yield "words/es.toml", english, spanish
     pages = [
         re.split(r"\n\s*\n", (ROOT / name).read_text(encoding="utf-8").strip())
         for name in ("README.md", "README.es.md")
