@@ -4,10 +4,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Form;
-use crate::case::{Case, case};
 use probe::client::pattern;
 use probe::wait::LIMIT;
+
+use crate::Form;
+use crate::case::{Case, case};
 
 pub const CASES: &[Case] = &[
     case!(unread_input_does_not_reset_the_reply),

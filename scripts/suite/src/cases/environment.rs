@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use probe::proc;
 
 use crate::case::{Case, case};
 use crate::{Form, Kind};
-use probe::proc;
 
 pub const CASES: &[Case] = &[
     case!(every_option_has_its_variable),

@@ -9,13 +9,13 @@ use std::time::Duration;
 use nix::pty::openpty;
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGSTOP, SIGTERM};
 use nix::sys::signal::kill;
-
-use crate::case::{Case, Need, case};
-use crate::{Form, Kind};
 use probe::client::{Client, pattern};
 use probe::proc;
 use probe::server::Server;
 use probe::wait::until;
+
+use crate::case::{Case, Need, case};
+use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
     case!(a_stop_without_clients_is_clean),
@@ -34,7 +34,7 @@ pub const CASES: &[Case] = &[
     case!(replies_that_do_not_arrive_are_given_up_after_the_grace).slow(),
     case!(a_stop_during_the_last_reading_resets_nobody),
     case!(a_stop_before_the_last_reply_resets_nobody),
-    case!(a_second_signal_ends_it_with_130),
+    case!(a_second_signal_ends_it_with_130).slow(),
     case!(one_signal_to_the_whole_group_is_one_stop),
     case!(a_burst_of_signals_is_one_request),
     case!(a_hang_up_is_a_stop_unless_it_was_ignored),
