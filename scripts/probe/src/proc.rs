@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::sleep;
@@ -365,6 +365,27 @@ pub fn assert_idle(pid: Pid, situation: &str) {
     if let Err(text) = at_rest(pid, Duration::from_secs(1)) {
         panic!("{situation}: {text}");
     }
+}
+
+/// Whether the server's end of this connection (IPv4) holds bytes that the
+/// server has not received yet, as `/proc/net/tcp` tells.
+pub fn has_unread(server: SocketAddr, client: SocketAddr) -> bool {
+    let spell = |address: SocketAddr| match address.ip() {
+        // As the kernel keeps it, read as a number of this machine.
+        IpAddr::V4(ip) => {
+            let number = u32::from_ne_bytes(ip.octets());
+            format!("{number:08X}:{:04X}", address.port())
+        }
+        IpAddr::V6(_) => String::new(),
+    };
+    let (server, client) = (spell(server), spell(client));
+    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    table.lines().any(|line| {
+        let fields: Vec<_> = line.split_whitespace().take(5).collect();
+        let [_, local, remote, _, queues] = fields[..] else { return false };
+        let unread = queues.split_once(':').map_or("", |(_, unread)| unread);
+        local == server && remote == client && unread.contains(|c| c != '0')
+    })
 }
 
 /// An address of this machine that no other case uses, so that a port can be

@@ -154,6 +154,7 @@ impl Server {
                     thread::sleep(Duration::from_millis(25));
                     let all = proc::tree(self.pid);
                     all.into_iter().all(proc::is_asleep)
+                        && proc::has_unread(self.address, client.address)
                         && self.received_from(&client) == before
                 });
                 if stalled {

@@ -1,7 +1,7 @@
 //! How a server is started: options, environment, streams, user.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Permissions};
+use std::fs::{File, Permissions};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -286,9 +286,9 @@ pub struct Copy {
 
 impl Copy {
     fn of(program: &Path) -> Self {
-        let folder = Folder::new();
+        let folder = folder();
         let name = program.file_name().expect("a program's path");
-        let copy = folder.path.join(name);
+        let copy = folder.path().join(name);
         // By a process of its own: were it open for writing here, another
         // case that just now starts a program would keep it open for a
         // moment, and it could not be run ("text file busy").
@@ -298,33 +298,16 @@ impl Copy {
     }
 }
 
-/// A new temporary folder that everybody can read, removed in the end.
-#[derive(Debug)]
-pub struct Folder {
-    /// Where it is.
-    pub path: PathBuf,
-}
+/// A temporary folder, removed in the end.
+pub use tempfile::TempDir as Folder;
 
-impl Folder {
-    /// Makes one.
-    #[allow(clippy::new_without_default, reason = "it makes a folder")]
-    pub fn new() -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let path = std::env::temp_dir().join(format!(
-            "echo-suite-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        ));
-        fs::create_dir(&path).expect("a temporary folder can be made");
-        fs::set_permissions(&path, Permissions::from_mode(0o755))
-            .expect("one's own folder can be opened to others");
-        Self { path }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left in the temporary folder is left to its keeper.
-        let _ = fs::remove_dir_all(&self.path);
-    }
+/// A new temporary folder that all users can read.
+///
+/// # Panics
+///
+/// When there can be none.
+pub fn folder() -> Folder {
+    let mut folder = tempfile::Builder::new();
+    folder.prefix("echo-suite-").permissions(Permissions::from_mode(0o755));
+    folder.tempdir().expect("a temporary folder can be made")
 }

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::lines::{Lines, Reading};
 use super::server::Server;
-use super::start::{Folder, Start};
+use super::start::{Folder, Start, folder};
 use super::wait::{LIMIT, within};
 use super::{Outcome, proc};
 
@@ -54,8 +54,8 @@ impl Traced {
     /// Starts a server of which these system calls are noted, with more
     /// options for strace.
     pub fn with(start: Start, calls: &str, more: &[&str]) -> Self {
-        let folder = Folder::new();
-        let path = folder.path.join("calls").display().to_string();
+        let folder = folder();
+        let path = folder.path().join("calls").display().to_string();
         let trace = format!("trace={calls}");
         let words = ["strace", "-f", "-qq", "-o", &path, "-e", &trace];
         let mut server =
@@ -66,7 +66,7 @@ impl Traced {
 
     /// The calls so far, in strace's notation.
     pub fn calls(&self) -> String {
-        let path = self.folder.path.join("calls");
+        let path = self.folder.path().join("calls");
         fs::read_to_string(path).unwrap_or_default()
     }
 
@@ -81,12 +81,6 @@ pub const ACCEPT: &str = "accept,accept4";
 /// Those that wait for one of several things.
 pub const WAIT: &str =
     "poll,ppoll,select,pselect6,epoll_wait,epoll_pwait,epoll_pwait2";
-/// Those that receive.
-pub const RECEIVE: &str = "recvfrom,recvmsg";
-/// Those that send.
-pub const SEND: &str = "sendto,sendmsg";
-/// Those that create a thread or a process.
-pub const CREATE: &str = "clone,clone3,fork,vfork";
 
 /// A strace that is attached to a server. It is attached after the first
 /// line, not started with the server: so no call of the start is ever hit, and

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 /// machine is slow, and only a failure waits so long.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
+/// For how long a server that no client wants anything from is watched.
+pub const MOMENT: Duration = Duration::from_millis(100);
+
 /// Looks again and again until `look` finds something.
 ///
 /// # Panics
@@ -18,6 +21,11 @@ pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The same without a panic: nothing, if it was not found in time.
+pub fn found<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
+    within(LIMIT, look)
+}
+
+/// The same within another time.
 pub fn within<T>(
     limit: Duration,
     mut look: impl FnMut() -> Option<T>,

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use probe::strace::{Strace, Target};
+use probe::{Outcome, demand, proc};
+
 use crate::case::{Case, Need, case};
 use crate::client::Client;
 use crate::faults::census::call;
 use crate::forms::{Form, start};
-use crate::harness::{Outcome, demand, proc};
-use probe::strace::{Strace, Target};
 
 /// Both are timed: a busy machine makes a server wait more often.
 pub const CASES: &[Case] = &[

@@ -5,8 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use probe::client::Client as Connection;
-
-use crate::harness::{Outcome, demand};
+use probe::{Outcome, demand};
 
 /// How long a write that must not be waited for any longer takes.
 const FULL: Duration = Duration::from_millis(200);

@@ -18,13 +18,14 @@ use nix::sys::signal::Signal;
 use probe::Kind;
 use probe::client::Client as Connection;
 use probe::lines::Lines;
+use probe::wait::MOMENT;
+use probe::{Outcome, demand, proc};
 use socket2::SockRef;
-
-pub use cases::CASES;
 
 use crate::client::{Client, here};
 use crate::forms::{Form, start};
-use crate::harness::{MOMENT, Outcome, demand, proc};
+
+pub use cases::CASES;
 
 /// The seed unless `ECHO_SEED` says otherwise.
 const SEED: u64 = 20_261_124;

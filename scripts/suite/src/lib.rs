@@ -20,7 +20,6 @@ pub mod cases;
 pub mod client;
 pub mod faults;
 pub mod forms;
-pub mod harness;
 pub mod hostile;
 pub mod limits;
 pub mod orders;

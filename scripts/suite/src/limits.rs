@@ -12,15 +12,16 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use probe::Kind;
+use probe::server::Server;
+use probe::strace::{Strace, Target};
 use probe::transcript::Totals;
+use probe::wait::{MOMENT, found};
+use probe::{Outcome, demand, proc};
 
 use crate::case::{Case, Need, case, creates_for_each};
 use crate::client::Client;
 use crate::forms::{Approach, Form, start};
-use crate::harness::{MOMENT, Outcome, demand, proc, until};
 use crate::hostile::be_polite;
-use probe::server::Server;
-use probe::strace::{Strace, Target};
 
 /// How many clients come.
 const CLIENTS: usize = 200;
@@ -195,7 +196,7 @@ fn afterwards(
     lines: usize,
 ) -> Outcome {
     let mut holdings = Vec::new();
-    until(|| {
+    found(|| {
         holdings = proc::holdings(server.pid);
         (holdings == baseline).then_some(())
     })
@@ -241,7 +242,7 @@ fn a_worker_is_replaced_once_there_is_room_for_it(form: &Form) -> Outcome {
         clients.push(client);
     }
     group.limit(100)?;
-    until(|| (proc::children(server.pid).len() == 3).then_some(()))
+    found(|| (proc::children(server.pid).len() == 3).then_some(()))
         .ok_or("the worker is not replaced")?;
     afterwards(&server, &baseline, &clients, 1)
 }

@@ -24,15 +24,16 @@ use std::time::Duration;
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-
-pub use cases::CASES;
-
-use crate::client::Client;
-use crate::forms::Form;
-use crate::harness::{Outcome, demand, until};
 use probe::proc::{self, is_gone, state};
 use probe::server::Server;
 use probe::strace::{Strace, Target};
+use probe::wait::found;
+use probe::{Outcome, demand};
+
+use crate::client::Client;
+use crate::forms::Form;
+
+pub use cases::CASES;
 
 /// How long a process is held at a call: first short, then longer where the
 /// machine was too busy for what should have happened meanwhile.
@@ -136,7 +137,7 @@ pub fn leave(client: &mut Client) -> Outcome {
 ///
 /// The text.
 pub fn soon(what: &str, mut done: impl FnMut() -> bool) -> Outcome {
-    until(|| done().then_some(())).ok_or_else(|| format!("never: {what}"))
+    found(|| done().then_some(())).ok_or_else(|| format!("never: {what}"))
 }
 
 /// Waits until a server has no children any more, not even zombies.
@@ -196,7 +197,7 @@ pub fn held(pid: Pid, call: Call) -> bool {
 
 /// Waits for a moment that may have passed already; says whether it has come.
 pub fn catch(mut now: impl FnMut() -> bool) -> bool {
-    until(|| now().then_some(())).is_some()
+    found(|| now().then_some(())).is_some()
 }
 
 /// A system call at which a process can be held.

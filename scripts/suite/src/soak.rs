@@ -27,10 +27,11 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeVal;
 use nix::unistd::Pid;
+use probe::wait::LIMIT;
+use probe::{Outcome, demand, proc};
 
 use crate::case::{Case, case};
 use crate::forms::{FORMS, Form, start};
-use crate::harness::{LIMIT, Outcome, demand, proc};
 use crate::hostile::be_polite;
 
 /// What is run for every change.

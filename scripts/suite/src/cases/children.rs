@@ -6,14 +6,14 @@ use nix::sys::signal::Signal::{
 };
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
-
-use crate::Form;
-use crate::case::{Case, case, processes};
-use crate::orders::real_time_signal;
 use probe::client::pattern;
 use probe::proc::{self, Process};
 use probe::transcript::Event;
 use probe::wait::until;
+
+use crate::Form;
+use crate::case::{Case, case, processes};
+use crate::orders::real_time_signal;
 
 pub const CASES: &[Case] = &[
     case!(a_child_that_dies_is_reported_and_harms_nobody).only(processes),

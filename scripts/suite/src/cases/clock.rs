@@ -6,17 +6,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use socket2::{Domain, Socket, Type};
-
-use crate::case::{Case, Need, case};
-use crate::{Form, Kind};
 use probe::client::{Client, part_of_pattern, pattern};
 use probe::proc;
 use probe::server::Server;
 use probe::wait::until;
+use socket2::{Domain, Socket, Type};
+
+use crate::case::{Case, Need, case};
+use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
-    case!(a_client_whose_message_waits_is_not_idle).only(polls).slow(),
+    case!(a_client_whose_message_waits_is_not_idle).only(polls).timed(),
     case!(what_came_while_the_server_was_suspended_counts)
         .only(has_loops)
         .slow(),

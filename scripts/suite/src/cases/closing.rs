@@ -4,16 +4,17 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Form;
-use crate::case::{Case, case};
 use probe::client::pattern;
 use probe::wait::LIMIT;
+
+use crate::Form;
+use crate::case::{Case, case};
 
 pub const CASES: &[Case] = &[
     case!(unread_input_does_not_reset_the_reply),
     case!(what_is_dropped_at_the_close_is_not_counted),
     case!(input_after_the_reply_does_not_reset_it),
-    case!(the_last_reading_ends_after_a_second).slow(),
+    case!(the_last_reading_ends_after_a_second).timed(),
     case!(nobody_waits_while_what_is_left_is_read).timed().slow(),
     case!(a_reset_has_its_reason_and_harms_nobody),
     case!(a_client_that_is_gone_harms_nobody),

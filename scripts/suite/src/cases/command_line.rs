@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::case::{Case, Need, case};
-use crate::{Form, Kind};
 use probe::client::Client;
 use probe::proc;
 use probe::strace::{Traced, WAIT};
 use probe::wait::until;
+
+use crate::case::{Case, Need, case};
+use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
     case!(help_names_every_option_and_its_default),

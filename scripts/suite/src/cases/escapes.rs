@@ -1,10 +1,11 @@
 //! What a client sent is shown, and can do nothing to the terminal.
 
-use crate::Form;
-use crate::case::{Case, case};
 use probe::client::Client;
 use probe::server::Server;
 use probe::transcript::{LONGEST, unescape};
+
+use crate::Form;
+use crate::case::{Case, case};
 
 pub const CASES: &[Case] = &[
     case!(text_is_shown_as_it_is),

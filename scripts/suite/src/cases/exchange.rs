@@ -3,12 +3,13 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::case::{Case, case};
-use crate::{Form, Kind};
 use probe::client::{Client, pattern};
 use probe::proc;
 use probe::transcript::Event;
 use probe::wait::until;
+
+use crate::case::{Case, case};
+use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
     case!(echo_returns_the_bytes_unchanged),

@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
+use probe::client::pattern;
+
 use crate::Form;
 use crate::case::{Case, Need, case};
-use probe::client::pattern;
 
 pub const CASES: &[Case] = &[
     case!(the_greeting_is_a_valid_response),

@@ -3,9 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use probe::client::pattern;
+
 use crate::Form;
 use crate::case::{Case, case};
-use probe::client::pattern;
 
 pub const CASES: &[Case] = &[
     case!(a_silent_client_is_closed).slow(),

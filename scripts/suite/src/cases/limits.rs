@@ -3,11 +3,12 @@
 use std::fs;
 use std::thread;
 
-use crate::case::{Case, Need, case, select};
-use crate::{Approach, Form};
 use probe::client::Client;
 use probe::proc;
 use probe::wait::stays;
+
+use crate::case::{Case, Need, case, select};
+use crate::{Approach, Form};
 
 pub const CASES: &[Case] = &[
     case!(beyond_the_limit_clients_wait_and_are_served_later),

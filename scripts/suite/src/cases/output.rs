@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::Form;
-use crate::case::{Case, case};
 use probe::client::Client;
 use probe::lines::Reading;
 use probe::proc;
 use probe::server::Server;
-use probe::start::{Folder, Output};
+use probe::start::{Output, folder};
 use probe::wait::until;
+
+use crate::Form;
+use crate::case::{Case, case};
 
 pub const CASES: &[Case] = &[
     case!(the_service_goes_on_when_nobody_reads_any_more),
@@ -72,11 +73,11 @@ fn the_service_goes_on_when_the_disk_is_full(form: &Form) {
 /// writes beyond `ulimit -f`.
 fn the_service_goes_on_at_a_limit_of_file_size(form: &Form) {
     let own = proc::own_address();
-    let folder = Folder::new();
-    let path = |name: &str| folder.path.join(name);
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
     let script = format!(
         "cd '{}'; ulimit -f 1; exec \"$0\" \"$@\" >out 2>err --trace trace",
-        folder.path.display(),
+        folder.path().display(),
     );
     let server = form
         .start("--serve until-eof")

@@ -3,13 +3,14 @@
 use std::fs::{self, File};
 use std::thread;
 
-use crate::case::{Case, case};
-use crate::{Form, Kind};
 use probe::client::Client;
 use probe::server::Server;
-use probe::start::{Folder, Output};
+use probe::start::{Output, folder};
 use probe::transcript::Line;
 use probe::wait::until;
+
+use crate::case::{Case, case};
+use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
     case!(an_exchange_is_printed_word_for_word),
@@ -246,8 +247,8 @@ fn quiet_prints_the_first_and_the_last_line(form: &Form) {
 }
 
 fn a_line_comes_at_once_into_a_file(form: &Form) {
-    let folder = Folder::new();
-    let path = folder.path.join("lines");
+    let folder = folder();
+    let path = folder.path().join("lines");
     let own = probe::proc::own_address();
     let address = (own, 20_001).into();
     let server = form

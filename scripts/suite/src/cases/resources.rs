@@ -1,8 +1,9 @@
 //! When descriptors, threads or processes run out; and what idleness costs.
 
+use probe::proc;
+
 use crate::Form;
 use crate::case::{Case, Need, accepts_when_ready, case};
-use probe::proc;
 
 pub const CASES: &[Case] = &[
     case!(a_diagnostic_that_cannot_be_written_stops_nothing)

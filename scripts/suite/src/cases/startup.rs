@@ -2,9 +2,10 @@
 
 use std::net::TcpListener;
 
+use probe::server::Ended;
+
 use crate::Form;
 use crate::case::{Case, Need, case};
-use probe::server::Ended;
 
 pub const CASES: &[Case] = &[
     case!(a_port_in_use_is_told),

@@ -9,32 +9,32 @@ use std::time::Duration;
 use nix::pty::openpty;
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGSTOP, SIGTERM};
 use nix::sys::signal::kill;
-
-use crate::case::{Case, Need, case};
-use crate::{Form, Kind};
 use probe::client::{Client, pattern};
 use probe::proc;
 use probe::server::Server;
 use probe::wait::until;
+
+use crate::case::{Case, Need, case};
+use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
     case!(a_stop_without_clients_is_clean),
     case!(clients_between_messages_are_closed_at_once).timed(),
     case!(what_was_sent_before_a_stop_is_answered),
     case!(a_slow_reader_within_the_grace_gets_everything),
-    case!(a_slow_reader_is_cut_after_the_grace).slow(),
+    case!(a_slow_reader_is_cut_after_the_grace).timed(),
     case!(the_grace_is_5_seconds_by_default).timed().slow(),
-    case!(a_grace_of_0_cuts_at_once),
+    case!(a_grace_of_0_cuts_at_once).timed(),
     case!(a_client_that_goes_on_sending_is_cut_after_the_grace).slow(),
     case!(a_stop_accepts_no_more),
     case!(clients_in_the_queue_are_reset_at_a_stop),
     case!(the_port_can_be_bound_again_at_once),
     case!(a_client_that_sends_on_and_reads_slowly_loses_nothing),
     case!(a_client_that_is_gone_holds_up_no_stop).slow(),
-    case!(replies_that_do_not_arrive_are_given_up_after_the_grace).slow(),
+    case!(replies_that_do_not_arrive_are_given_up_after_the_grace).timed(),
     case!(a_stop_during_the_last_reading_resets_nobody),
     case!(a_stop_before_the_last_reply_resets_nobody),
-    case!(a_second_signal_ends_it_with_130),
+    case!(a_second_signal_ends_it_with_130).slow(),
     case!(one_signal_to_the_whole_group_is_one_stop),
     case!(a_burst_of_signals_is_one_request),
     case!(a_hang_up_is_a_stop_unless_it_was_ignored),

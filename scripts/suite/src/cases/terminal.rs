@@ -16,15 +16,15 @@ use nix::pty::{Winsize, openpty};
 use nix::sys::signal::Signal::SIGTERM;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-
-use crate::case::{Case, Need, accepts_when_ready, case};
-use crate::{Form, Kind};
 use probe::lines::{Lines, Reading};
 use probe::proc;
 use probe::server::Server;
-use probe::start::{Folder, Output, Start};
+use probe::start::{Output, Start, folder};
 use probe::transcript::unescape;
 use probe::wait::stays;
+
+use crate::case::{Case, Need, accepts_when_ready, case};
+use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
     case!(a_terminal_shows_sixty_characters_of_a_message),
@@ -459,8 +459,8 @@ fn a_stop_that_waits_says_so(form: &Form) {
 
 fn servers_started_at_once_begin_a_trace_once(form: &Form) {
     for exists in [false, true] {
-        let folder = Folder::new();
-        let path = folder.path.join("trace.json");
+        let folder = folder();
+        let path = folder.path().join("trace.json");
         if exists {
             fs::write(&path, "").expect("the folder is ours");
         }
@@ -482,8 +482,8 @@ fn servers_started_at_once_begin_a_trace_once(form: &Form) {
 }
 
 fn a_trace_that_was_cut_is_begun_anew(form: &Form) {
-    let folder = Folder::new();
-    let path = folder.path.join("trace.json");
+    let folder = folder();
+    let path = folder.path().join("trace.json");
     let start = form.start("--serve until-eof").room_for(3);
     let server = start.option("--trace", &path).run();
     exchange(&server, b"before\n");
@@ -513,8 +513,8 @@ fn cut(path: &Path) {
 }
 
 fn a_diagnostic_that_is_not_read_stops_nothing(form: &Form) {
-    let folder = Folder::new();
-    let path = folder.path.join("fifo");
+    let folder = folder();
+    let path = folder.path().join("fifo");
     mkfifo(&path, Mode::S_IRWXU).expect("a FIFO can be made");
     // Open for reading too, so that it stays open; full; and never read.
     let mut fifo = File::options()

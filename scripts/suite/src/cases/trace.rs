@@ -8,16 +8,16 @@ use std::thread;
 
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
-
-use crate::case::{Case, case};
-use crate::{Form, Kind};
 use probe::client::Client;
 use probe::proc;
 use probe::server::Server;
-use probe::start::{Folder, Start};
+use probe::start::{Folder, Start, folder};
 use probe::trace::{Kind as Sort, Trace};
 use probe::transcript::{Event, Transcript};
 use probe::wait::until;
+
+use crate::case::{Case, case};
+use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
     case!(the_trace_shows_the_stages_of_each_client_in_order),
@@ -40,8 +40,8 @@ struct File {
 
 impl File {
     fn new() -> Self {
-        let folder = Folder::new();
-        Self { path: folder.path.join("with a space.json"), _folder: folder }
+        let folder = folder();
+        Self { path: folder.path().join("with a space.json"), _folder: folder }
     }
 
     fn read(&self) -> Trace {

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Form;
-use crate::case::{Case, case};
 use probe::proc;
 use probe::server::Server;
 use probe::wait::until;
+
+use crate::Form;
+use crate::case::{Case, case};
 
 pub const CASES: &[Case] = &[
     case!(work_is_done_for_each_message_before_its_reply).slow(),

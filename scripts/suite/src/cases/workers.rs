@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal::SIGKILL;
 use nix::unistd::Pid;
-
-use crate::case::{Case, Need, blocks, case, has_workers, loops, pool_of};
-use crate::{Form, Kind};
 use probe::client::Client;
 use probe::proc;
 use probe::server::Server;
 use probe::strace::{ACCEPT, Strace, Target, Traced, WAIT};
 use probe::transcript::Line;
 use probe::wait::until;
+
+use crate::case::{Case, Need, blocks, case, has_workers, loops, pool_of};
+use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
     case!(no_workers_at_all_are_a_usage_error),

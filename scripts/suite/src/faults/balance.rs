@@ -3,10 +3,11 @@
 
 use std::ops::RangeInclusive;
 
+use probe::server::{Server, is_waiting_notice};
+use probe::{Outcome, demand};
+
 use crate::client::Client;
 use crate::faults::table::{Case, Drive, Words};
-use crate::harness::{Outcome, demand};
-use probe::server::{Server, is_waiting_notice};
 
 /// A case that is over, and everybody who took part in it.
 pub struct Balance<'a> {

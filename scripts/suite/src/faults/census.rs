@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use nix::sys::signal::Signal;
+use probe::strace::{Strace, Target};
+use probe::wait::found;
+use probe::{Outcome, demand, proc};
 
 use crate::case::{Case, Need, case};
 use crate::client::Client;
 use crate::faults::table::TABLE;
 use crate::forms::{Form, start};
-use crate::harness::{Outcome, demand, proc, until};
-use probe::strace::{Strace, Target};
 
 /// Why only the creator of a thread is tried with too little memory.
 const MEMORY: &str = "the stacks of threads-server are tried where they are \
@@ -148,7 +149,7 @@ fn serve(form: &Form, serve: &str) -> Outcome<BTreeSet<String>> {
     // Those of the stop belong to the service, too.
     server.signal(Signal::SIGTERM);
     server.ends_with(0)?;
-    until(|| tree.iter().all(|&pid| proc::is_gone(pid)).then_some(()))
+    found(|| tree.iter().all(|&pid| proc::is_gone(pid)).then_some(()))
         .ok_or("it has left children behind")?;
     let lines = strace.detach()?;
     Ok(lines.iter().filter_map(|line| call(line)).collect())

@@ -5,11 +5,12 @@ use std::fs;
 use std::io;
 use std::process::Command;
 
+use probe::strace;
+
 use crate::faults::Result;
 use crate::faults::census::EXEMPT;
 use crate::faults::table::{Case, MISTAKES, Row, TABLE, cases};
 use crate::forms::FORMS;
-use probe::strace;
 
 /// Where the page is.
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/faults.md");

@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use probe::server::Server;
+use probe::strace::{Strace, Target};
+use probe::wait::{LIMIT, MOMENT, found};
+use probe::{Outcome, demand, proc};
 
 use crate::client::Client;
 use crate::faults::balance::Balance;
 use crate::faults::table::{Case, Drive, Harm, Pipe, Whom};
 use crate::forms::{Approach, start};
-use crate::harness::{LIMIT, MOMENT, Outcome, demand, proc, until};
-use probe::server::Server;
-use probe::strace::{Strace, Target};
 
 /// What a server may use of the processor in one case. A case takes a second;
 /// a server that spins for most of it exceeds this.
@@ -102,13 +103,13 @@ pub fn run(case: &Case) -> Outcome {
     // is the server let go: a signal that is on its way to a program gets
     // lost when strace, asked to end at this moment, lets go of it.
     let pid = scene.server.pid;
-    until(|| (!proc::has_zombies(pid)).then_some(()))
+    found(|| (!proc::has_zombies(pid)).then_some(()))
         .ok_or("a zombie stays")?;
     proc::settled(pid)?;
     strace.detach()?;
     scene.afterwards()?;
     let mut holdings = Vec::new();
-    until(|| {
+    found(|| {
         holdings = proc::holdings(pid);
         (holdings == baseline).then_some(())
     })
@@ -356,7 +357,7 @@ impl Scene<'_> {
         let start = Instant::now();
         client.receive(WAITING)?;
         // Where waiting comes after accepting it may be served before.
-        until(|| (strace.hits() >= SPELL_CALLS).then_some(()))
+        found(|| (strace.hits() >= SPELL_CALLS).then_some(()))
             .ok_or("the call is not tried again")?;
         let time = start.elapsed();
         self.others.push(client);
@@ -379,7 +380,7 @@ impl Scene<'_> {
         kill(idle, Signal::SIGKILL)
             .map_err(|errno| format!("kill {idle}: {errno}"))?;
         self.kills += 1;
-        until(|| {
+        found(|| {
             let children = proc::children(self.server.pid);
             (children.len() == 3 && !children.contains(&idle)).then_some(())
         })
@@ -448,7 +449,7 @@ impl Scene<'_> {
         demand(errors.len() == 1, || {
             format!("not one line on standard error: {errors:#?}")
         })?;
-        until(|| tree.iter().all(|&pid| proc::is_gone(pid)).then_some(()))
+        found(|| tree.iter().all(|&pid| proc::is_gone(pid)).then_some(()))
             .ok_or_else(|| "it has left children behind".to_owned())
     }
 

@@ -3,14 +3,12 @@
 use std::fmt;
 
 use crate::forms::{FORMS, Form};
-
 use Drive::{
     Complain, Crowd, Flood, Kill, Leave, Once, SlowStop, Spell, Stop, Talk, Visit,
 };
 use Harm::{Nobody, One, Perhaps};
 use Pipe::{Output, Reports, Signal};
 use Whom::{Door, Main, Victim};
-
 
 /// Which thread or process of a server has its call fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use probe::strace::{Strace, Target};
+use probe::wait::{MOMENT, found};
 use probe::{Outcome, demand, proc};
 
 use super::{Dice, be_polite, besiege, seed, stalled};
 use crate::case::{Case, Need, case};
 use crate::client::Client;
 use crate::forms::{Approach, Form, start};
-use crate::harness::{MOMENT, until};
 
 /// What they try, and what must come of it.
 pub const CASES: &[Case] = &[
@@ -84,7 +84,7 @@ fn a_stop_that_waits_for_a_slow_client_does_not_spin(form: &Form) -> Outcome {
     proc::at_rest(server.pid, MOMENT)?;
     server.signal(Signal::SIGTERM);
     let door = || listening("/proc/net/tcp", server.port()).is_empty();
-    until(|| door().then_some(())).ok_or("it still listens")?;
+    found(|| door().then_some(())).ok_or("it still listens")?;
     proc::at_rest(server.pid, MOMENT)?;
     drop((flood, ended));
     server.ends_with(0)
@@ -118,7 +118,7 @@ fn silent_clients_hold_no_more_than_their_places_and_their_time(
         Approach::Pool => 3,
         _ => MOST,
     };
-    until(|| (at_a_time(&server.stdout.so_far()) >= places).then_some(()))
+    found(|| (at_a_time(&server.stdout.so_far()) >= places).then_some(()))
         .ok_or("they are not accepted")?;
     // One who waits behind them is served, in the end.
     be_polite(server.port(), b"patience")?;

@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use probe::proc::{self, is_gone, sockets, state};
 use probe::server::Server;
 use probe::strace::Target;
+use probe::wait::MOMENT;
 use probe::{Outcome, demand};
 
 use super::{
@@ -19,7 +20,6 @@ use super::{
 use crate::case::{Case, Need, case, has_workers, processes};
 use crate::client::Client;
 use crate::forms::{Approach, Form};
-use crate::harness::MOMENT;
 use crate::hostile::{be_polite, stalled};
 
 /// What is tried at such moments.
