@@ -49,10 +49,11 @@ def pick(english, spanish_text):
     return spanish_text if spanish() else english
 
 
-def build(name):
-    """Builds a server; returns where it is. Cargo shows the compiler's errors
-    and warnings on standard error, as it does without a check."""
-    command = ["cargo", "build", "--quiet", "-p", name]
+def build(name, *what):
+    """Builds a server, or another program of its package; returns where it
+    is. Cargo shows the compiler's errors and warnings on standard error, as
+    it does without a check."""
+    command = ["cargo", "build", "--quiet", "-p", name, *what]
     done = subprocess.run(
         [*command, "--message-format=json-render-diagnostics"],
         cwd=ROOT,
@@ -103,7 +104,6 @@ class Lines:
             if text in line:
                 return lines
 
-
     def missed(self, text, why, lines, elsewhere):
         """What to say of a line that has not come."""
         said = pick(
@@ -142,26 +142,27 @@ class Client(socket.socket):
     address = worker = None
 
 
-class Server:
-    """A running server."""
+class Program:
+    """A running program that prints where it listens."""
 
-    def __init__(self, name, *options):
+    def __init__(self, *command, stderr=None):
+        kept = {k: v for k, v in os.environ.items() if "ECHO_" not in k}
         self.process = subprocess.Popen(
-            [build(name), "--port=0", "--language=en", *options],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={k: v for k, v in os.environ.items() if "ECHO_" not in k},
+            stderr=stderr,
+            env=kept | {"ECHO_PORT": "0"},
         )
         self.out = Lines(
             self.process.stdout, pick("standard output", "la salida estándar")
         )
-        self.err = Lines(
+        self.err = stderr and Lines(
             self.process.stderr, pick("standard error", "la salida de error")
         )
         try:
-            why = pick("the server does not start", "el servidor no arranca")
-            first = self.out.until("listening on", why, self.err)[0]
+            why = pick("it does not start", "no arranca")
+            first = self.out.until("listening on", why, self.err)[-1]
         except NotYet as error:
             self.process.kill()
             raise CannotCheck(error) from None
@@ -173,6 +174,14 @@ class Server:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+
+
+class Server(Program):
+    """A running server."""
+
+    def __init__(self, name, *options):
+        command = [build(name), "--language=en", *options]
+        super().__init__(*command, stderr=subprocess.PIPE)
 
     def connect(self, small=False):
         """A client, once it is being served, and its address."""
@@ -407,10 +416,10 @@ def chat(name):
         server.stop()
 
 
-def main():
-    checks = {check.__name__: check for check in (visible, named, chat)}
+def main(checks=(visible, named, chat), usage=__doc__):
+    checks = {check.__name__: check for check in checks}
     if len(sys.argv) != 3 or sys.argv[1] not in checks:
-        print(__doc__, file=sys.stderr)
+        print(usage, file=sys.stderr)
         return 2
     try:
         checks[sys.argv[1]](sys.argv[2])
