@@ -23,8 +23,12 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
-# How long something may take that should happen at once, or each second.
-LIMIT = 10
+# How long something may take that should happen at once, or each second. Where
+# it is known that it will not happen, waiting for so long is in vain.
+LIMIT = int(os.environ.get("CHECK_LIMIT", 10))
+
+# How long a program may take to start.
+START = 30
 
 # More than all buffers between a client and a server hold.
 FLOOD = 12 * 1024 * 1024
@@ -89,10 +93,10 @@ class Lines:
             lines.append(self.queue.get_nowait())
         return lines
 
-    def until(self, text, why, elsewhere=None):
+    def until(self, text, why, elsewhere=None, limit=None):
         """The lines up to one that contains the text. Where it comes on the
         other stream instead, that is the mistake, and it is named."""
-        end = time.monotonic() + LIMIT
+        end = time.monotonic() + (limit or LIMIT)
         lines = []
         while True:
             try:
@@ -162,11 +166,11 @@ class Program:
         )
         try:
             why = pick("it does not start", "no arranca")
-            first = self.out.until("listening on", why, self.err)[-1]
+            lines = self.out.until("listening on", why, self.err, START)
         except NotYet as error:
             self.process.kill()
             raise CannotCheck(error) from None
-        self.port = int(first.rsplit(":", 1)[1])
+        self.port = int(lines[-1].rsplit(":", 1)[1])
 
     def __enter__(self):
         return self
