@@ -75,7 +75,7 @@ def build(name, *what):
 
 
 class Lines:
-    """The lines of a stream, as they come."""
+    """The lines of a stream, as they come; at its end None."""
 
     def __init__(self, stream, name):
         self.queue = queue.Queue()
@@ -85,35 +85,47 @@ class Lines:
     def read(self, stream):
         for line in stream:
             self.queue.put(line.decode(errors="replace").rstrip("\n"))
+        self.queue.put(None)
 
     def so_far(self):
         """The lines that have come and that nobody has read yet."""
         lines = []
         while not self.queue.empty():
             lines.append(self.queue.get_nowait())
+        if None in lines:
+            self.queue.put(lines.pop())
         return lines
 
     def until(self, text, why, elsewhere=None, limit=None):
         """The lines up to one that contains the text. Where it comes on the
         other stream instead, that is the mistake, and it is named."""
-        end = time.monotonic() + (limit or LIMIT)
+        limit = limit or LIMIT
+        end = time.monotonic() + limit
         lines = []
         while True:
             try:
                 line = self.queue.get(timeout=max(0, end - time.monotonic()))
             except queue.Empty:
-                said = self.missed(text, why, lines, elsewhere)
+                said = self.missed(text, why, lines, elsewhere, limit)
                 raise NotYet(said) from None
+            if line is None:
+                self.queue.put(None)
+                raise NotYet(
+                    pick(
+                        f"{why}: the program has ended",
+                        f"{why}: el programa terminó",
+                    )
+                )
             lines.append(line)
             if text in line:
                 return lines
 
-    def missed(self, text, why, lines, elsewhere):
+    def missed(self, text, why, lines, elsewhere, limit):
         """What to say of a line that has not come."""
         said = pick(
-            f"{why}: in {LIMIT} s no line with “{text}” came on "
+            f"{why}: in {limit} s no line with “{text}” came on "
             f"{self.name}",
-            f"{why}: en {LIMIT} s no llegó una línea con «{text}» por "
+            f"{why}: en {limit} s no llegó una línea con «{text}» por "
             f"{self.name}",
         )
         other = elsewhere.so_far() if elsewhere else []
