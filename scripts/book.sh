@@ -164,6 +164,29 @@ driver() {
   fi
 }
 
+# Runs a part of the check, and says how long it took.
+part() { # name, command...
+  local name=$1 began=$SECONDS status=0
+  shift
+  "$@" || status=$?
+  printf '%s: %s s\n' "$name" "$((SECONDS - began))"
+  return "$status"
+}
+
+# All parts, also where one has failed. The sessions run alone: two threads show
+# their race only while each has a core.
+check_all() {
+  local status=0
+  driver
+  part 'the tests of the builder' builder test || status=1
+  part pages docs/po/pages.py check || status=1
+  part terms docs/po/terms.py check || status=1
+  part 'the book' book check || status=1
+  part transcripts docs/transcripts/transcripts.py check || status=1
+  part exercises docs/exercises/check.sh || status=1
+  return "$status"
+}
+
 case "${1:-build}" in
 build)
   build_book
@@ -194,19 +217,11 @@ check)
   terms) docs/po/terms.py check ;;
   --self-test)
     driver
-    changed_transcript
-    docs/po/terms.py --self-test
-    book "$@"
+    part 'a changed transcript' changed_transcript
+    part 'the planted words' docs/po/terms.py --self-test
+    part 'the planted faults' book "$@"
     ;;
-  '')
-    driver
-    builder test
-    docs/po/pages.py check
-    docs/po/terms.py check
-    book check
-    docs/transcripts/transcripts.py check
-    docs/exercises/check.sh
-    ;;
+  '') check_all ;;
   *)
     driver
     book "$@"

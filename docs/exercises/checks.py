@@ -23,8 +23,12 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
-# How long something may take that should happen at once, or each second.
-LIMIT = 10
+# How long something may take that should happen at once, or each second. Where
+# it is known that it will not happen, waiting for so long is in vain.
+LIMIT = int(os.environ.get("CHECK_LIMIT", 10))
+
+# How long a program may take to start.
+START = 30
 
 # More than all buffers between a client and a server hold.
 FLOOD = 12 * 1024 * 1024
@@ -49,10 +53,11 @@ def pick(english, spanish_text):
     return spanish_text if spanish() else english
 
 
-def build(name):
-    """Builds a server; returns where it is. Cargo shows the compiler's errors
-    and warnings on standard error, as it does without a check."""
-    command = ["cargo", "build", "--quiet", "-p", name]
+def build(name, *what):
+    """Builds a server, or another program of its package; returns where it
+    is. Cargo shows the compiler's errors and warnings on standard error, as
+    it does without a check."""
+    command = ["cargo", "build", "--quiet", "-p", name, *what]
     done = subprocess.run(
         [*command, "--message-format=json-render-diagnostics"],
         cwd=ROOT,
@@ -70,7 +75,7 @@ def build(name):
 
 
 class Lines:
-    """The lines of a stream, as they come."""
+    """The lines of a stream, as they come; at its end None."""
 
     def __init__(self, stream, name):
         self.queue = queue.Queue()
@@ -80,36 +85,47 @@ class Lines:
     def read(self, stream):
         for line in stream:
             self.queue.put(line.decode(errors="replace").rstrip("\n"))
+        self.queue.put(None)
 
     def so_far(self):
         """The lines that have come and that nobody has read yet."""
         lines = []
         while not self.queue.empty():
             lines.append(self.queue.get_nowait())
+        if None in lines:
+            self.queue.put(lines.pop())
         return lines
 
-    def until(self, text, why, elsewhere=None):
+    def until(self, text, why, elsewhere=None, limit=None):
         """The lines up to one that contains the text. Where it comes on the
         other stream instead, that is the mistake, and it is named."""
-        end = time.monotonic() + LIMIT
+        limit = limit or LIMIT
+        end = time.monotonic() + limit
         lines = []
         while True:
             try:
                 line = self.queue.get(timeout=max(0, end - time.monotonic()))
             except queue.Empty:
-                said = self.missed(text, why, lines, elsewhere)
+                said = self.missed(text, why, lines, elsewhere, limit)
                 raise NotYet(said) from None
+            if line is None:
+                self.queue.put(None)
+                raise NotYet(
+                    pick(
+                        f"{why}: the program has ended",
+                        f"{why}: el programa terminó",
+                    )
+                )
             lines.append(line)
             if text in line:
                 return lines
 
-
-    def missed(self, text, why, lines, elsewhere):
+    def missed(self, text, why, lines, elsewhere, limit):
         """What to say of a line that has not come."""
         said = pick(
-            f"{why}: in {LIMIT} s no line with “{text}” came on "
+            f"{why}: in {limit} s no line with “{text}” came on "
             f"{self.name}",
-            f"{why}: en {LIMIT} s no llegó una línea con «{text}» por "
+            f"{why}: en {limit} s no llegó una línea con «{text}» por "
             f"{self.name}",
         )
         other = elsewhere.so_far() if elsewhere else []
@@ -142,30 +158,31 @@ class Client(socket.socket):
     address = worker = None
 
 
-class Server:
-    """A running server."""
+class Program:
+    """A running program that prints where it listens."""
 
-    def __init__(self, name, *options):
+    def __init__(self, *command, stderr=None):
+        kept = {k: v for k, v in os.environ.items() if "ECHO_" not in k}
         self.process = subprocess.Popen(
-            [build(name), "--port=0", "--language=en", *options],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={k: v for k, v in os.environ.items() if "ECHO_" not in k},
+            stderr=stderr,
+            env=kept | {"ECHO_PORT": "0"},
         )
         self.out = Lines(
             self.process.stdout, pick("standard output", "la salida estándar")
         )
-        self.err = Lines(
+        self.err = stderr and Lines(
             self.process.stderr, pick("standard error", "la salida de error")
         )
         try:
-            why = pick("the server does not start", "el servidor no arranca")
-            first = self.out.until("listening on", why, self.err)[0]
+            why = pick("it does not start", "no arranca")
+            lines = self.out.until("listening on", why, self.err, START)
         except NotYet as error:
             self.process.kill()
             raise CannotCheck(error) from None
-        self.port = int(first.rsplit(":", 1)[1])
+        self.port = int(lines[-1].rsplit(":", 1)[1])
 
     def __enter__(self):
         return self
@@ -173,6 +190,14 @@ class Server:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+
+
+class Server(Program):
+    """A running server."""
+
+    def __init__(self, name, *options):
+        command = [build(name), "--language=en", *options]
+        super().__init__(*command, stderr=subprocess.PIPE)
 
     def connect(self, small=False):
         """A client, once it is being served, and its address."""
@@ -407,10 +432,10 @@ def chat(name):
         server.stop()
 
 
-def main():
-    checks = {check.__name__: check for check in (visible, named, chat)}
+def main(checks=(visible, named, chat), usage=__doc__):
+    checks = {check.__name__: check for check in checks}
     if len(sys.argv) != 3 or sys.argv[1] not in checks:
-        print(__doc__, file=sys.stderr)
+        print(usage, file=sys.stderr)
         return 2
     try:
         checks[sys.argv[1]](sys.argv[2])

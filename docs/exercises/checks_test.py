@@ -60,6 +60,8 @@ def serve(mistake):
         client.close()
         say(f"thread 1      {address}  closed: one exchange")
 
+    if mistake == "ends":
+        return
     say("a server listening on 127.0.0.1:%d" % listener.getsockname()[1])
     if mistake in ("none", "stdout", "often"):
         threading.Thread(target=name_all, daemon=True).start()
@@ -122,6 +124,13 @@ class WhatTheChecksSay(unittest.TestCase):
         self.assertIn("KiB", said)
         status, said = outcome("chat", "deaf", "es")
         self.assertIn("un cliente conectado que nunca lee", said)
+
+    def test_a_program_that_ends_at_once_is_not_waited_for(self):
+        start = time.monotonic()
+        status, said = outcome("visible", "ends")
+        self.assertEqual(status, 2)
+        self.assertIn("it does not start: the program has ended", said)
+        self.assertLess(time.monotonic() - start, checks.START)
 
     def test_the_errors_of_the_compiler_are_shown(self):
         with tempfile.TemporaryDirectory() as room:

@@ -9,62 +9,28 @@ if the exercise is solved, 1 if it is not, and 2 if that could not be found
 out: the program is not there, does not build or does not start.
 """
 
-import os
-import pathlib
 import socket
-import subprocess
 import sys
 import threading
 
-from checks import NotYet, pick
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+import checks
+from checks import ROOT, CannotCheck, NotYet, Program, build, main, pick
 
 # How long something may take that should happen at once.
-LIMIT = 20
+LIMIT = 2 * checks.LIMIT
 
 # Lines of each client of the bank, and how many of them in one go.
 ROUNDS = 1000
 
 
-class CannotCheck(Exception):
-    """The exercise cannot be checked."""
-
-
-class Program:
-    """An example of threads-server that runs, and serves clients."""
+class Example(Program):
+    """An example of a package that runs, and serves clients."""
 
     def __init__(self, package, name, folder):
-        source = ROOT / package / "examples" / f"{name}.rs"
-        if not source.exists():
+        if not (ROOT / package / "examples" / f"{name}.rs").exists():
             start = f"git apply docs/exercises/{folder}/start.patch"
-            raise CannotCheck(
-                pick(f"first: {start}", f"primero: {start}")
-            )
-        command = ["cargo", "build", "--quiet", "-p", package]
-        built = subprocess.run([*command, "--example", name], cwd=ROOT)
-        if built.returncode:
-            raise CannotCheck(pick("it does not build", "no se compila"))
-        # Cargo says where it has put the program.
-        target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
-        self.process = subprocess.Popen(
-            [pathlib.Path(target, "debug", "examples", name)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"ECHO_PORT": "0"},
-        )
-        first = self.process.stdout.readline().decode()
-        if "listening on" not in first:
-            raise CannotCheck(pick("it does not start", "no arranca"))
-        self.port = int(first.rsplit(":", 1)[1])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+            raise CannotCheck(pick(f"first: {start}", f"primero: {start}"))
+        super().__init__(build(package, "--example", name))
 
     def connect(self):
         """A client, and its lines."""
@@ -85,7 +51,7 @@ def line_of(lines, why):
 
 def race(package):
     """No two clients get the same number, and none waits for another."""
-    with Program(package, "tickets", "07-race") as program:
+    with Example(package, "tickets", "07-race") as program:
         silent = pick(
             "a client that says no name makes the others wait",
             "un cliente que no dice su nombre hace esperar a los demás",
@@ -144,7 +110,7 @@ def come_often(program, numbers):
 
 def deadlock(package):
     """Transfers in all directions end, and no money is lost."""
-    with Program(package, "accounts", "08-deadlock") as program:
+    with Example(package, "accounts", "08-deadlock") as program:
         orders = [b"0 1 1\n", b"1 0 1\n", b"1 2 1\n", b"2 1 1\n"]
         answered = [0] * len(orders)
         threads = [
@@ -205,24 +171,5 @@ def order_often(program, order, answered, place):
         pass
 
 
-def main():
-    checks = {check.__name__: check for check in (race, deadlock)}
-    if len(sys.argv) != 3 or sys.argv[1] not in checks:
-        print(__doc__, file=sys.stderr)
-        return 2
-    try:
-        checks[sys.argv[1]](sys.argv[2])
-    except NotYet as error:
-        said = pick("Not solved yet: ", "Aún no está resuelto: ")
-        print(said + str(error))
-        return 1
-    except (CannotCheck, OSError) as error:
-        said = pick("Cannot be checked: ", "No se puede comprobar: ")
-        print(said + str(error), file=sys.stderr)
-        return 2
-    print(pick("Solved.", "Resuelto."))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main((race, deadlock), __doc__))

@@ -157,8 +157,7 @@ class Session:
         self.actor = None
         self.out = []
         self.substitutions = []
-        self.sorted = {}
-        self.exchanged = {}
+        self.ordered = {}
         self.renumbered = {}
         self.traced = False
         self.hidden = {}
@@ -234,24 +233,24 @@ class Session:
         terminal = self.terminals.setdefault(
             number, Terminal(number, self.changed)
         )
+        if verb in ("$", ">", "^C", "^D"):
+            # What was seen of the step before, and then a new one.
+            self.show()
+            self.actor = terminal
+            if verb == "$":
+                rest = self.command(rest)
+            shown = {"$": f"$ {self.normal(rest)}", ">": f"> {rest}"}
+            self.out.append(f"{number}{shown.get(verb, f'  {verb}')}")
+            self.hiding[number] = False
         match verb:
             case "$":
-                self.act(terminal)
-                command = self.command(rest)
-                self.tell(terminal, f"{number}$ {self.normal(command)}")
-                terminal.start(self.real(command), self.environment())
+                terminal.start(self.real(rest), self.environment())
             case ">":
-                self.act(terminal)
-                self.tell(terminal, f"{number}> {rest}")
                 terminal.process.stdin.write(rest.encode() + b"\n")
                 terminal.process.stdin.flush()
             case "^C":
-                self.act(terminal)
-                self.tell(terminal, f"{number}  ^C")
                 os.killpg(terminal.process.pid, signal.SIGINT)
             case "^D":
-                self.act(terminal)
-                self.tell(terminal, f"{number}  ^D")
                 terminal.process.stdin.close()
             case "?":
                 self.wait_for_line(terminal, re.compile(rest))
@@ -266,19 +265,8 @@ class Session:
                 self.hidden.setdefault(number, []).append(re.compile(rest))
             case "%":
                 self.renumbered = {word: {} for word in rest.split("|")}
-            case "=":
-                self.exchanged[number] = re.compile(rest)
-            case "<":
-                self.sorted[number] = re.compile(rest)
-
-    def act(self, terminal):
-        """What was seen of the step before, and then a new one."""
-        self.show()
-        self.actor = terminal
-
-    def tell(self, terminal, line):
-        self.out.append(line)
-        self.hiding[terminal.number] = False
+            case "=" | "<":
+                self.ordered[number] = re.compile(rest), verb == "<"
 
     def environment(self):
         """That of a terminal in which nobody has changed anything."""
@@ -422,10 +410,8 @@ class Session:
 
     def show_lines(self, number, lines):
         lines = self.by_process([self.numbered(line) for line in lines])
-        if number in self.exchanged:
-            lines = self.exchange(lines, self.exchanged[number])
-        if number in self.sorted:
-            lines = self.in_order(lines, self.sorted[number])
+        if number in self.ordered:
+            lines = self.in_order(lines, *self.ordered[number])
         for line in lines:
             for port in CLIENT_PORTS.findall(line):
                 self.known(self.ports, port, FIRST_CLIENT)
@@ -483,31 +469,23 @@ class Session:
         pairs = sorted(zip(keys, lines), key=lambda pair: pair[0])
         return [line for _, line in pairs]
 
-    def exchange(self, lines, pattern):
-        """Puts what matches in order, and leaves the rest of each line: who is
+    def in_order(self, lines, pattern, whole):
+        """Puts the lines that match in order, each in the place of another,
+        where they came at the same time; or only what matches, for who is
         younger need not have the greater number."""
         found = [pattern.search(line) for line in lines]
-        texts = sorted(
-            (match[1] for match in found if match),
-            key=lambda text: natural(self.normal(text)),
-        )
-        texts = iter(texts)
-        return [
-            line[:match.start(1)] + next(texts) + line[match.end(1):]
-            if match
-            else line
-            for match, line in zip(found, lines)
-        ]
-
-    def in_order(self, lines, pattern):
-        """Puts the lines that match in order, each in the place of another:
-        they came at the same time, in whatever order."""
-        some = [line for line in lines if pattern.search(line)]
-        some.sort(
-            key=lambda line: natural(pattern.search(self.normal(line))[1])
+        some = sorted(
+            filter(None, found), key=lambda it: natural(self.normal(it[1]))
         )
         some = iter(some)
-        return [next(some) if pattern.search(l) else l for l in lines]
+        return [
+            line
+            if not match
+            else next(some).string
+            if whole
+            else line[:match.start(1)] + next(some)[1] + line[match.end(1):]
+            for match, line in zip(found, lines)
+        ]
 
     def known(self, table, real, first):
         """Gives a number of this run the next one of the book."""

@@ -1,28 +1,25 @@
 // Looks at the built book with a real browser, as its readers do.
 //
-//     node check.mjs FOLDER [--only NAME] [--pages PART]
+//     node check.mjs FOLDER [NAME [PAGES]]
+//     node check.mjs FOLDER --ask
 //
-// NAME is one of the checks at the end of this file; PART is a part of the
-// names of the pages to look at.
+// NAME is one of the checks at the end of this file; PAGES is a regular
+// expression for the names of the pages to look at. With --ask each line of
+// standard input is a NAME and PAGES; the answer is what is wrong, and a line
+// with a dot.
 import { createRequire } from 'node:module';
 import { createServer } from 'node:http';
 import { readFile, readdir } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { createInterface } from 'node:readline';
 
 import { chromium } from 'playwright-core';
 
 const require = createRequire(import.meta.url);
 const axePath = require.resolve('axe-core/axe.min.js');
 
-const { values: options, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    only: { type: 'string' },
-    pages: { type: 'string', default: '' },
-  },
-});
-const folder = resolve(positionals[0]);
+const [, , book, ...asked] = process.argv;
+const folder = resolve(book);
 
 const WIDTHS = [1280, 390];
 const THEMES = ['light', 'dark'];
@@ -35,7 +32,11 @@ const TYPES = {
   '.woff2': 'font/woff2',
 };
 
+// What is wrong; which pages to look at; and the lines that each page has with
+// nothing folded.
 const wrong = [];
+let wanted = /(?:)/;
+const linesOf = new Map();
 
 // The pages that are read, without those that only carry others.
 async function pagesOf(language) {
@@ -45,8 +46,8 @@ async function pagesOf(language) {
     .filter((name) => name.endsWith('.html'))
     .filter((name) => !['toc.html', 'print.html'].includes(name))
     .filter((name) => language !== '' || !name.startsWith('es/'))
-    .filter((name) => name.includes(options.pages))
     .map((name) => join(language, name))
+    .filter((name) => wanted.test(name))
     .sort();
 }
 
@@ -58,7 +59,9 @@ async function serve() {
     try {
       const body = await readFile(path);
       const type = TYPES[extname(path)] ?? 'application/octet-stream';
-      response.writeHead(200, { 'content-type': type }).end(body);
+      // Each tab fetches fonts and scripts once.
+      const headers = { 'content-type': type, 'cache-control': 'max-age=600' };
+      response.writeHead(200, headers).end(body);
     } catch {
       response.writeHead(404).end();
     }
@@ -76,7 +79,8 @@ async function tab(browser, origin, { width = 1280, theme = 'light' } = {}) {
     viewport: { width, height: width < 500 ? 844 : 800 },
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  // Generous: the machine may be busy.
+  page.setDefaultTimeout(60_000);
   page.on('pageerror', (error) => wrong.push(`${page.url()}: ${error}`));
   page.on('requestfailed', (request) => {
     const { errorText } = request.failure();
@@ -90,41 +94,39 @@ async function tab(browser, origin, { width = 1280, theme = 'light' } = {}) {
       wrong.push(`${page.url()}: ${response.status()} ${response.url()}`);
     }
   });
-  // No network while reading.
-  await context.route(
-    (url) => url.origin !== origin,
-    (route) => {
-      wrong.push(`${page.url()}: fetches ${route.request().url()}`);
-      return route.abort();
-    },
-  );
+  // No network while reading: the browser finds no other host than this one.
+  page.on('request', (request) => {
+    const url = new URL(request.url());
+    if (/^https?:$/.test(url.protocol) && url.origin !== origin) {
+      wrong.push(`${page.url()}: fetches ${url}`);
+    }
+  });
   return page;
 }
 
-// Every page fits both widths, and its code is highlighted.
-async function fit(browser, origin) {
-  const names = [...(await pagesOf('')), ...(await pagesOf('es'))];
-  const look = async (width) => {
-    // Not resized: the table of contents is open or not from the beginning.
-    const page = await tab(browser, origin, { width });
-    for (const name of names) {
-      await page.goto(`/${name}`);
-      const over = await page.evaluate(overflowing);
-      if (over) {
-        wrong.push(`${name}: at ${width} px too wide: ${over}`);
-      }
-      const high = await page.evaluate(height);
-      if (width === 1280 && high > 6000) {
-        wrong.push(`${name}: ${high} px high, more than 6000`);
-      }
-      const plain = await page.evaluate(unhighlighted);
-      if (plain) {
-        wrong.push(`${name}: not highlighted: ${plain}`);
-      }
+// Every page fits this width, and its code is highlighted.
+async function fit(browser, origin, width) {
+  // Not resized: the table of contents is open or not from the beginning.
+  const page = await tab(browser, origin, { width });
+  for (const name of [...(await pagesOf('')), ...(await pagesOf('es'))]) {
+    await page.goto(`/${name}`);
+    const over = await page.evaluate(overflowing);
+    if (over) {
+      wrong.push(`${name}: at ${width} px too wide: ${over}`);
     }
-    await page.context().close();
-  };
-  await Promise.all(WIDTHS.map(look));
+    const high = await page.evaluate(height);
+    if (width === 1280 && high > 6000) {
+      wrong.push(`${name}: ${high} px high, more than 6000`);
+    }
+    const plain = await page.evaluate(unhighlighted);
+    if (plain) {
+      wrong.push(`${name}: not highlighted: ${plain}`);
+    }
+    if (width === 1280) {
+      linesOf.set(name, await unfoldedLines(page));
+    }
+  }
+  await page.context().close();
 }
 
 // How high a page is, as one meets it, with what is folded folded.
@@ -184,7 +186,7 @@ function unhighlighted() {
 // annotated source in both languages of programming.
 async function representatives(language) {
   const names = await pagesOf(language);
-  const wanted = [
+  const kinds = [
     'introduction',
     'threads',
     'side-by-side',
@@ -196,37 +198,43 @@ async function representatives(language) {
     'teacher',
     'slides',
   ].map((name) => join(language, `${name}.html`));
-  const found = names.filter((name) => wanted.includes(name));
+  const found = names.filter((name) => kinds.includes(name));
   return found.length > 0 ? found : names.slice(0, 1);
 }
 
 // No accessibility violation that axe-core knows of.
-async function accessible(browser, origin) {
-  for (const theme of THEMES) {
-    for (const width of WIDTHS) {
-      const page = await tab(browser, origin, { theme, width });
-      for (const language of ['', 'es']) {
-        for (const name of await representatives(language)) {
-          await page.goto(`/${name}`);
-          // What is folded is looked at as well.
-          await page.evaluate(() => {
-            for (const details of document.querySelectorAll('details')) {
-              details.open = true;
-            }
-          });
-          await page.addScriptTag({ path: axePath });
-          const { violations } = await page.evaluate(() => window.axe.run());
-          for (const { id, help, nodes } of violations) {
-            const where = nodes.map(({ target }) => target.join(' '));
-            wrong.push(
-              `${name} (${theme}, ${width} px): ${id}: ${help}: ` +
-                where.slice(0, 5).join('; '),
-            );
-          }
-        }
-      }
-      await page.context().close();
+async function accessible(browser, origin, theme, width) {
+  const page = await tab(browser, origin, { theme, width });
+  for (const name of [
+    ...(await representatives('')),
+    ...(await representatives('es')),
+  ]) {
+    await page.goto(`/${name}`);
+    // What is folded is looked at as well.
+    await page.evaluate(unfold);
+    await page.addScriptTag({ path: axePath });
+    for (const { id, help, nodes } of await page.evaluate(violations, theme)) {
+      const where = nodes.map(({ target }) => target.join(' '));
+      wrong.push(
+        `${name} (${theme}, ${width} px): ${id}: ${help}: ` +
+          where.slice(0, 5).join('; '),
+      );
     }
+  }
+  await page.context().close();
+}
+
+// Between the themes only colours differ.
+async function violations(theme) {
+  const colours = { runOnly: ['color-contrast', 'link-in-text-block'] };
+  const rules = theme === 'dark' ? colours : {};
+  const found = await window.axe.run({ resultTypes: ['violations'], ...rules });
+  return found.violations;
+}
+
+function unfold() {
+  for (const details of document.querySelectorAll('main details')) {
+    details.open = true;
   }
 }
 
@@ -314,44 +322,39 @@ async function search(browser, origin) {
 }
 
 // The print view has every page, all of it, with nothing folded.
-async function print(browser, origin) {
-  await paper(browser, origin);
-  await withoutAnswers(browser, origin);
-  await twoPages(browser, origin);
-  for (const language of ['', 'es']) {
-    const page = await tab(browser, origin);
-    const wanted = [];
-    for (const name of await pagesOf(language)) {
-      // The first page is there under two names.
-      if (name === join(language, 'index.html')) {
-        continue;
-      }
-      // The slides are made of other pages.
-      if (name === join(language, 'slides.html')) {
-        continue;
-      }
-      await page.goto(`/${name}?teacher`);
-      await page.evaluate(() => {
-        for (const details of document.querySelectorAll('main details')) {
-          details.open = true;
-        }
-      });
-      wanted.push([name, await textLines(page)]);
-    }
-    // The whole book, which takes its time on a busy machine.
-    await page.goto(`/${join(language, 'print.html')}?teacher`, {
-      timeout: 90_000,
-    });
+async function print(browser, origin, language) {
+  const page = await tab(browser, origin);
+  // The first page is there under two names, and the slides are made of other
+  // pages.
+  const apart = ['index.html', 'slides.html'].map((name) =>
+    join(language, name),
+  );
+  const names = (await pagesOf(language)).filter((it) => !apart.includes(it));
+  for (const name of names.filter((it) => !linesOf.has(it))) {
+    await page.goto(`/${name}`);
+    linesOf.set(name, await unfoldedLines(page));
+  }
+  if (names.length > 0) {
+    await page.goto(`/${join(language, 'print.html')}?teacher`);
     await page.emulateMedia({ media: 'print' });
     const there = new Set(await textLines(page));
-    for (const [name, lines] of wanted) {
-      const missing = lines.find((line) => !there.has(line));
+    for (const name of names) {
+      const missing = linesOf.get(name).find((line) => !there.has(line));
       if (missing !== undefined) {
         wrong.push(`print view: of ${name} there is no: ${missing}`);
       }
     }
-    await page.context().close();
   }
+  await page.context().close();
+}
+
+// The lines of a page with nothing folded, as the teacher sees it.
+async function unfoldedLines(page) {
+  await page.evaluate(unfold);
+  await page.evaluate(() => {
+    document.documentElement.classList.add('with-teacher');
+  });
+  return textLines(page);
 }
 
 // What a class gets on paper has no answers and no notes for the teacher, and
@@ -429,72 +432,65 @@ async function twoPages(browser, origin) {
 
 // The slides: the arrow keys lead through all of them, one at a time, each
 // whole and large enough to be read from the last row.
-async function slides(browser, origin) {
-  for (const [width, height] of [
-    [1280, 720],
-    [683, 512],
-  ]) {
-    for (const language of ['', 'es/']) {
-      const page = await tab(browser, origin, { width });
-      await page.setViewportSize({ width, height });
-      await page.goto(`/${language}slides.html`);
-      await page.evaluate(() => document.fonts.ready);
-      const count = await page.locator('.slide').count();
-      const seen = new Set();
-      for (let number = 0; number < count; number += 1) {
-        const slide = await page.evaluate(() => {
-          const shown = [...document.querySelectorAll('.slide')].filter(
-            (element) => element.checkVisibility(),
-          );
-          const [first] = shown;
-          return {
-            shown: shown.length,
-            id: first.id,
-            size: parseFloat(first.style.getPropertyValue('--size')),
-            over:
-              first.scrollHeight > first.clientHeight ||
-              first.scrollWidth > first.clientWidth,
-            asks: Boolean(first.querySelector('.question')),
-          };
-        });
-        const where = `${language}slides.html#${slide.id} at ${width} px`;
-        seen.add(slide.id);
-        if (slide.shown !== 1) {
-          wrong.push(`${where}: ${slide.shown} slides at a time`);
-        }
-        // Zoomed to 150 % on an old projector a long one may scroll.
-        if (slide.over && width > 1000) {
-          wrong.push(`${where} does not fit`);
-        }
-        if (slide.size < Math.max(11, width / 112)) {
-          wrong.push(`${where}: letters of ${slide.size} px`);
-        }
-        if (slide.asks) {
-          const question = page.locator('.slide.shown .question');
-          await page.keyboard.press('ArrowDown');
-          if (!(await question.isVisible())) {
-            wrong.push(`${where}: the down arrow shows no question`);
-          }
-          await page.keyboard.press('ArrowDown');
-          if (!(await question.locator('.answer p').first().isVisible())) {
-            wrong.push(`${where}: the down arrow shows no answer`);
-          }
-        }
-        await page.keyboard.press('ArrowRight');
-      }
-      if (count < 20 || seen.size !== count) {
-        wrong.push(`${language}slides.html: ${seen.size} of ${count} slides`);
-      }
-      await page.keyboard.press('ArrowLeft');
-      const at = await page.evaluate(() => window.location.hash);
-      await page.locator('#language').click();
-      await page.waitForLoadState();
-      if (new URL(page.url()).hash !== at) {
-        wrong.push(`${language}slides.html: the other language is not at ${at}`);
-      }
-      await page.context().close();
+async function slides(browser, origin, language, width, height) {
+  const page = await tab(browser, origin, { width });
+  await page.setViewportSize({ width, height });
+  await page.goto(`/${language}slides.html`);
+  await page.evaluate(() => document.fonts.ready);
+  const count = await page.locator('.slide').count();
+  const seen = new Set();
+  for (let number = 0; number < count; number += 1) {
+    const slide = await page.evaluate(() => {
+      const shown = [...document.querySelectorAll('.slide')].filter(
+        (element) => element.checkVisibility(),
+      );
+      const [first] = shown;
+      return {
+        shown: shown.length,
+        id: first.id,
+        size: parseFloat(first.style.getPropertyValue('--size')),
+        over:
+          first.scrollHeight > first.clientHeight ||
+          first.scrollWidth > first.clientWidth,
+        asks: Boolean(first.querySelector('.question')),
+      };
+    });
+    const where = `${language}slides.html#${slide.id} at ${width} px`;
+    seen.add(slide.id);
+    if (slide.shown !== 1) {
+      wrong.push(`${where}: ${slide.shown} slides at a time`);
     }
+    // Zoomed to 150 % on an old projector a long one may scroll.
+    if (slide.over && width > 1000) {
+      wrong.push(`${where} does not fit`);
+    }
+    if (slide.size < Math.max(11, width / 112)) {
+      wrong.push(`${where}: letters of ${slide.size} px`);
+    }
+    if (slide.asks) {
+      const question = page.locator('.slide.shown .question');
+      await page.keyboard.press('ArrowDown');
+      if (!(await question.isVisible())) {
+        wrong.push(`${where}: the down arrow shows no question`);
+      }
+      await page.keyboard.press('ArrowDown');
+      if (!(await question.locator('.answer p').first().isVisible())) {
+        wrong.push(`${where}: the down arrow shows no answer`);
+      }
+    }
+    await page.keyboard.press('ArrowRight');
   }
+  if (count < 20 || seen.size !== count) {
+    wrong.push(`${language}slides.html: ${seen.size} of ${count} slides`);
+  }
+  await page.keyboard.press('ArrowLeft');
+  const at = await page.evaluate(() => window.location.hash);
+  await page.locator('#language').click();
+  await page.waitForLoadState();
+  if (new URL(page.url()).hash !== at) {
+    wrong.push(`${language}slides.html: the other language is not at ${at}`);
+  }
+  await page.context().close();
 }
 
 // Paper is light also where the screen is dark.
@@ -598,38 +594,90 @@ async function keyboard(browser, origin) {
   }
 }
 
-const CHECKS = {
-  fit,
-  accessible,
-  language,
-  search,
-  print,
-  slides,
-  keyboard,
-};
+// Each check, and with what else it is called. The longest ones come first, and
+// those last that can use what others have seen.
+const CHECKS = [
+  ...WIDTHS.map((width) => [fit, width]),
+  ...THEMES.flatMap((theme) => WIDTHS.map((it) => [accessible, theme, it])),
+  ...['', 'es/'].flatMap((it) => [
+    [slides, it, 1280, 720],
+    [slides, it, 683, 512],
+  ]),
+  [language],
+  [search],
+  [paper],
+  [withoutAnswers],
+  [twoPages],
+  [keyboard],
+  ...['', 'es'].map((language) => [print, language]),
+];
+
+// Runs these checks, two at a time; says how long each kind has taken.
+async function run(browser, origin, checks) {
+  const left = [...checks];
+  const took = {};
+  const work = async () => {
+    for (let next = left.shift(); next; next = left.shift()) {
+      const [check, ...rest] = next;
+      const start = Date.now();
+      try {
+        await check(browser, origin, ...rest);
+      } catch (error) {
+        wrong.push(`${check.name}: ${error}`);
+      }
+      took[check.name] = (took[check.name] ?? 0) + Date.now() - start;
+    }
+  };
+  await Promise.all([work(), work()]);
+  return took;
+}
 
 const server = await serve();
 const origin = `http://127.0.0.1:${server.address().port}`;
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  args: [
+    '--no-sandbox',
+    '--disable-dev-shm-usage',
+    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+  ],
 });
-try {
-  for (const [name, check] of Object.entries(CHECKS)) {
-    if (!options.only || options.only === name) {
-      const start = Date.now();
-      await check(browser, origin);
-      const seconds = ((Date.now() - start) / 1000).toFixed(1);
-      console.log(`browser ${name}: ${seconds} s`);
-    }
+
+// What has been found wrong since the last time.
+function report() {
+  const found = [...new Set(wrong.splice(0))];
+  for (const what of found) {
+    console.log(what.replaceAll(origin, ''));
   }
-} catch (error) {
-  wrong.push(String(error));
-} finally {
-  await browser.close();
-  server.close();
+  return found.length;
 }
-for (const what of new Set(wrong)) {
-  console.log(what.replaceAll(origin, ''));
+
+async function runNamed(name, pages = '') {
+  linesOf.clear();
+  wanted = new RegExp(pages);
+  const checks = CHECKS.filter(
+    ([check]) => name === undefined || name === check.name,
+  );
+  if (checks.length === 0) {
+    wrong.push(`there is no check ${name}`);
+  }
+  const took = await run(browser, origin, checks);
+  await Promise.all(browser.contexts().map((context) => context.close()));
+  return took;
 }
-process.exitCode = wrong.length > 0 ? 1 : 0;
+
+if (asked[0] === '--ask') {
+  for await (const line of createInterface({ input: process.stdin })) {
+    await runNamed(...line.split(' '));
+    report();
+    console.log('.');
+  }
+} else {
+  const took = await runNamed(...asked);
+  for (const [name, time] of Object.entries(took)) {
+    console.log(`  ${name}: ${(time / 1000).toFixed(1)} s`);
+  }
+  process.exitCode = report() > 0 ? 1 : 0;
+}
+await browser.close();
+server.close();

@@ -5,9 +5,11 @@ use std::mem;
 use std::ops::Range;
 
 use proc_macro2::{LexError, Spacing, Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Block, Expr, Item, Stmt};
+use syn::{Attribute, Block, Expr, Ident, Item, Stmt};
 
 use crate::source::{Kind, Parts, Piece, Source, Token, Unit, Unreadable};
 
@@ -179,9 +181,15 @@ impl Reader<'_> {
 
     /// Adds what stands here, if it begins a line; says whether it is code
     /// that only tests have.
-    fn add(&mut self, kind: Kind, span: Span, open: Option<Span>) -> bool {
-        let range = span.byte_range();
-        let (start, test) = self.skip_attributes(range.start);
+    fn add(
+        &mut self,
+        kind: Kind,
+        node: &(impl ToTokens + Spanned),
+        open: Option<Span>,
+    ) -> bool {
+        let range = node.span().byte_range();
+        let (start, test) = after_attributes(node).unwrap_or_default();
+        let start = start.max(range.start);
         let sole = mem::take(&mut self.sole);
         let hands_on = mem::take(&mut self.hands_on);
         let lines = self.lines_of(&range);
@@ -203,43 +211,25 @@ impl Reader<'_> {
         test
     }
 
-    /// Where something begins after its attributes, and whether one of them
-    /// is `#[cfg(test)]`.
-    fn skip_attributes(&self, start: usize) -> (usize, bool) {
-        let at = |index: usize| {
-            let leaf = self.leaves.get(index);
-            leaf.map_or("", |leaf| &self.text[leaf.range.clone()])
-        };
-        let mut test = false;
-        let mut index =
-            self.leaves.partition_point(|leaf| leaf.range.start < start);
-        loop {
-            if self.leaves.get(index).is_some_and(|leaf| leaf.doc) {
-                index += 1;
-            } else if at(index) == "#" && at(index + 1) == "[" {
-                let words: Vec<_> = (index + 2..index + 6).map(at).collect();
-                test |= words == ["cfg", "(", "test", ")"];
-                let mut depth = 0;
-                index += 1;
-                while index < self.leaves.len() {
-                    depth += i32::from(at(index) == "[");
-                    depth -= i32::from(at(index) == "]");
-                    index += 1;
-                    if depth == 0 {
-                        break;
-                    }
-                }
-            } else {
-                break;
-            }
-        }
-        let leaf = self.leaves.get(index);
-        (leaf.map_or(start, |leaf| leaf.range.start), test)
-    }
-
     fn begin_body(&mut self, body: Option<&Block>) {
         self.sole = body.is_some_and(|body| body.stmts.len() == 1);
     }
+}
+
+/// Where something begins after its attributes, documentation among them; and
+/// whether one of them is `#[cfg(test)]`.
+fn after_attributes(node: &impl ToTokens) -> syn::Result<(usize, bool)> {
+    let read = |input: ParseStream<'_>| {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let start = input.span().byte_range().start;
+        input.parse::<TokenStream>()?;
+        let test = attributes.iter().any(|it| {
+            it.path().is_ident("cfg")
+                && it.parse_args::<Ident>().is_ok_and(|word| word == "test")
+        });
+        Ok((start, test))
+    };
+    read.parse2(node.to_token_stream())
 }
 
 /// Whether this is a literal or a constant, or made of nothing else.
@@ -353,7 +343,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             Item::Impl(_) => Kind::Impl,
             _ => Kind::Item,
         };
-        if !self.add(kind, item.span(), body) {
+        if !self.add(kind, item, body) {
             visit::visit_item(self, item);
         }
     }
@@ -363,7 +353,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             syn::ImplItem::Fn(function) => Some(open_of(&function.block)),
             _ => None,
         };
-        if !self.add(Kind::Item, item.span(), body) {
+        if !self.add(Kind::Item, item, body) {
             visit::visit_impl_item(self, item);
         }
     }
@@ -375,13 +365,13 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             }
             _ => None,
         };
-        if !self.add(Kind::Item, item.span(), body) {
+        if !self.add(Kind::Item, item, body) {
             visit::visit_trait_item(self, item);
         }
     }
 
     fn visit_foreign_item(&mut self, item: &'ast syn::ForeignItem) {
-        if !self.add(Kind::Item, item.span(), None) {
+        if !self.add(Kind::Item, item, None) {
             visit::visit_foreign_item(self, item);
         }
     }
@@ -408,13 +398,13 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 
     fn visit_field(&mut self, field: &'ast syn::Field) {
         let named = field.ident.is_some();
-        if !(named && self.add(Kind::Field, field.span(), None)) {
+        if !(named && self.add(Kind::Field, field, None)) {
             visit::visit_field(self, field);
         }
     }
 
     fn visit_variant(&mut self, variant: &'ast syn::Variant) {
-        if !self.add(Kind::Variant, variant.span(), None) {
+        if !self.add(Kind::Variant, variant, None) {
             visit::visit_variant(self, variant);
         }
     }
@@ -427,7 +417,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         let literal = is_literal(&arm.body);
         let kind = if literal { Kind::Row } else { Kind::Arm };
         self.hands_on = !literal && hands_on(&arm.body);
-        if !self.add(kind, arm.span(), open) {
+        if !self.add(kind, arm, open) {
             visit::visit_arm(self, arm);
         }
     }
@@ -439,7 +429,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             Stmt::Expr(value, Some(_)) => leaves(value),
             _ => false,
         };
-        if item || !self.add(Kind::Statement, statement.span(), None) {
+        if item || !self.add(Kind::Statement, statement, None) {
             visit::visit_stmt(self, statement);
         }
     }

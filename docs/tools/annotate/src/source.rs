@@ -393,12 +393,6 @@ impl Source {
         })
     }
 
-    /// The blocks between one banner and the next; the first ones may have no
-    /// banner.
-    pub fn sections(&self) -> impl Iterator<Item = &[Block]> {
-        self.blocks.chunk_by(|_, next| next.banner().is_none())
-    }
-
     /// The comments that explain a unit: directly above it, or among its
     /// attributes.
     pub fn comments_of(&self, unit: &Unit) -> impl Iterator<Item = &Comment> {
@@ -414,14 +408,6 @@ impl Source {
         let unit = &self.units[index];
         let next = self.units.get(index + 1).map_or(usize::MAX, |n| n.top);
         unit.line..next.clamp(unit.line + 1, unit.last + 1)
-    }
-
-    /// The tokens of these lines.
-    pub fn tokens(&self, lines: Range<usize>) -> impl Iterator<Item = &str> {
-        lines
-            .filter_map(|line| self.line(line))
-            .flat_map(|line| &line.tokens)
-            .map(String::as_str)
     }
 
     fn blocks(&self) -> Vec<Block> {

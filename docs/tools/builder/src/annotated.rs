@@ -9,6 +9,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
+use std::rc::Rc;
 
 use annotate::source::{Block, LineKind, Source};
 use anyhow::{Result, bail, ensure};
@@ -185,7 +186,7 @@ pub struct Column {
     /// The number of its banner.
     pub number: String,
     /// The file.
-    pub source: Source,
+    pub source: Rc<Source>,
     /// The page of the file.
     pub url: String,
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use annotate::project;
 use anyhow::{Context as _, Result, ensure};
@@ -10,6 +11,7 @@ use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
 use mdbook_i18n_helpers::preprocessors::Gettext;
 use mdbook_i18n_helpers::renderers::Xgettext;
+use tempfile::TempDir;
 
 use crate::directives::{Expand, annotated_files, chapters};
 use crate::search::{self, Breadcrumbs};
@@ -19,22 +21,34 @@ use crate::words::{Language, TEMPLATE};
 /// The folders beside the chapters whose pictures the chapters show.
 const PICTURES: [&str; 2] = ["pictures", "evaluation"];
 
-/// Builds both languages.
+/// Builds both languages at the same time. mdBook empties a folder before it
+/// builds into it, so the Spanish pages come to their place afterwards.
 ///
 /// # Errors
 ///
 /// Where anything that the book needs is missing or wrong.
 pub fn both(root: &Path, output: &Path) -> Result<()> {
     let po = root.join("docs/po");
-    for language in Language::ALL {
-        let folder = match language {
-            Language::English => output.to_owned(),
-            Language::Spanish => output.join("es"),
-        };
-        one(root, language, &po, &folder)
-            .with_context(|| format!("the book in {}", language.name()))?;
-    }
+    let apart = TempDir::new_in(existing(output.parent())?)?;
+    let spanish = apart.path().join("es");
+    let build = |language: Language, folder: &Path| {
+        one(root, language, &po, folder)
+            .with_context(|| format!("the book in {}", language.name()))
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(|| build(Language::Spanish, &spanish));
+        build(Language::English, output)?;
+        other.join().expect("the builder does not panic")
+    })?;
+    fs::rename(&spanish, output.join("es"))?;
     Ok(())
+}
+
+/// A folder, which is created where there is none.
+fn existing(folder: Option<&Path>) -> Result<&Path> {
+    let folder = folder.context("a folder for the book")?;
+    fs::create_dir_all(folder)?;
+    Ok(folder)
 }
 
 /// Builds one language with the translations of this folder.

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
@@ -18,13 +21,13 @@ pub type Check = (&'static str, fn(&Book) -> Result<()>);
 /// All of them, in order: the later ones look at what the first one builds.
 pub const ALL: &[Check] = &[
     ("build", build_it),
+    ("browser", browser),
     ("repeat", same_again),
     ("translation", translation::check),
     ("identity", identity),
     ("sources", html::every_line_once),
     ("links", html::links),
     ("claims", |book| Evaluation::readmes(&book.root)),
-    ("browser", |book| browser(book, &[])),
 ];
 
 /// A book to check: where it is made from, and where it is built.
@@ -35,26 +38,39 @@ pub struct Book {
     pub output: PathBuf,
 }
 
-/// Runs these checks and says what each has found.
+/// Runs these checks and says what each has found, and how long it took. The
+/// browser waits for its pages most of the time, so the others run beside it.
 ///
 /// # Errors
 ///
 /// Where any has found something.
 pub fn run(book: &Book, checks: &[Check]) -> Result<()> {
-    let mut failed = Vec::new();
-    for (name, check) in checks {
-        match check(book) {
-            Ok(()) => println!("{name}: ok"),
+    let failed = Mutex::new(Vec::new());
+    let attempt = |(name, check): &Check| {
+        let start = Instant::now();
+        let found = check(book);
+        let seconds = start.elapsed().as_secs_f64();
+        match &found {
+            Ok(()) => println!("{name}: ok ({seconds:.1} s)"),
             Err(error) => {
-                println!("{name}: FAILED\n{error:#}");
+                println!("{name}: FAILED ({seconds:.1} s)\n{error:#}");
+                let mut failed = failed.lock().expect("no check panics");
                 failed.push(*name);
-                // Without pages there is nothing to look at.
-                if *name == "build" {
-                    break;
-                }
             }
         }
-    }
+        found.is_ok()
+    };
+    thread::scope(|scope| {
+        for check in checks {
+            if check.0 == "browser" {
+                scope.spawn(|| attempt(check));
+            // Without pages there is nothing to look at.
+            } else if !attempt(check) && check.0 == "build" {
+                break;
+            }
+        }
+    });
+    let failed = failed.into_inner()?;
     ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
     Ok(())
 }
@@ -76,7 +92,8 @@ pub fn build_it(book: &Book) -> Result<()> {
 pub fn same_again(book: &Book) -> Result<()> {
     let folder = TempDir::new()?;
     build::both(&book.root, folder.path())?;
-    must_equal(&book.output, folder.path(), |bytes| bytes)
+    let again = contents(folder.path())?;
+    must_equal(&contents(&book.output)?, &again, <[u8]>::to_vec)
 }
 
 /// A translation that says the same as the original gives the same pages: then
@@ -86,37 +103,35 @@ fn identity(book: &Book) -> Result<()> {
     let template = build::messages(&book.root, folder.path())?;
     let po = folder.path().join("en.po");
     command("msgen", &["-o", &text(&po), &text(&template)])?;
-    let english = folder.path().join("english");
-    build::one(&book.root, Language::English, folder.path(), &english)?;
-    let original = folder.path().join("original");
-    let none = book.root.join("docs/po");
-    build::one(&book.root, Language::English, &none, &original)?;
+    let output = folder.path().join("english");
+    build::one(&book.root, Language::English, folder.path(), &output)?;
+    let mut original = contents(&book.output)?;
+    original.retain(|name, _| !name.starts_with("es/"));
     // A translated paragraph is one line, whatever it was before; in the
     // search's index a line's end is `\\n`.
-    must_equal(&original, &english, |bytes| {
-        let text = String::from_utf8_lossy(&bytes).replace("\\\\n", "");
+    must_equal(&original, &contents(&output)?, |bytes| {
+        let text = String::from_utf8_lossy(bytes).replace("\\\\n", "");
         text.split_whitespace().collect::<String>().into_bytes()
     })
 }
 
-/// What only a browser can see.
-///
-/// # Errors
-///
-/// Where it has found something.
-pub fn browser(book: &Book, arguments: &[&str]) -> Result<()> {
-    let script =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../browser/check.mjs");
-    let output = Command::new("node")
-        .arg(script)
-        .arg(&book.output)
-        .args(arguments)
-        .output()
-        .context("node")?;
+/// What only a browser can see, and how long it has looked for each.
+fn browser(book: &Book) -> Result<()> {
+    let output = look(&book.output).output().context("node")?;
     let said = String::from_utf8_lossy(&output.stdout);
     let cried = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{said}{cried}");
+    print!("{said}");
     Ok(())
+}
+
+/// The program that looks at the pages of this folder.
+#[must_use]
+pub fn look(folder: &Path) -> Command {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut node = Command::new("node");
+    node.arg(here.join("../browser/check.mjs")).arg(folder);
+    node
 }
 
 /// Runs a program that prints nothing if all is well.
@@ -140,36 +155,38 @@ pub fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Fails unless both folders have the same files, as far as that matters.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// Fails unless both have the same files, as far as that matters.
 fn must_equal(
-    left: &Path,
-    right: &Path,
-    what_matters: fn(Vec<u8>) -> Vec<u8>,
+    left: &Files,
+    right: &Files,
+    what_matters: fn(&[u8]) -> Vec<u8>,
 ) -> Result<()> {
-    let (left, right) = (contents(left, left)?, contents(right, right)?);
-    for (name, bytes) in &left {
-        let Some(other) = right.get(name) else {
+    for name in left.keys().chain(right.keys()) {
+        let (Some(one), Some(other)) = (left.get(name), right.get(name)) else {
             bail!("{name} is in one build only");
         };
-        let same = bytes == other
-            || what_matters(bytes.clone()) == what_matters(other.clone());
+        let same = one == other || what_matters(one) == what_matters(other);
         ensure!(same, "{name} differs");
-    }
-    for name in right.keys() {
-        ensure!(left.contains_key(name), "{name} is in one build only");
     }
     Ok(())
 }
 
-fn contents(folder: &Path, below: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(below)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(contents(folder, &path)?);
-        } else {
-            let name = text(path.strip_prefix(folder)?);
-            found.insert(name, fs::read(&path)?);
+/// All files of a folder, by their paths in it.
+fn contents(folder: &Path) -> Result<Files> {
+    let mut found = Files::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(below) = folders.pop() {
+        let entries = fs::read_dir(&below);
+        for entry in entries.with_context(|| text(&below))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = text(path.strip_prefix(folder)?);
+                found.insert(name, fs::read(&path)?);
+            }
         }
     }
     Ok(found)

@@ -2,8 +2,8 @@
 //! a table for each kind of work, and in it a bar for each program.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
+use std::mem;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -53,34 +53,29 @@ enum Unit {
     Kib,
 }
 
-const SERVED: &[Column] = &[
-    ("rate", "per second", "por segundo", Unit::PerSecond),
-    (
-        "cpu_ns",
-        "server's CPU time, each",
-        "tiempo de CPU del servidor, cada una",
-        Unit::Nanoseconds,
-    ),
-    ("median_ns", "median latency", "latencia mediana", Unit::Nanoseconds),
-    ("p99_ns", "99 of 100 within", "99 de 100 en", Unit::Nanoseconds),
-];
-
-const BURST: &[Column] = &[
-    ("median_ns", "median latency", "latencia mediana", Unit::Nanoseconds),
-    ("p99_ns", "99 of 100 within", "99 de 100 en", Unit::Nanoseconds),
-    ("max_ns", "longest", "la más larga", Unit::Nanoseconds),
-];
-
-const MEMORY: &[Column] = &[
-    ("user_kib", "user space, each", "espacio de usuario, cada una", Unit::Kib),
-    (
-        "page_tables_kib",
-        "page tables, each",
-        "tablas de páginas, cada una",
-        Unit::Kib,
-    ),
-    ("kernel_kib", "kernel, each", "kernel, cada una", Unit::Kib),
-];
+const RATE: Column = ("rate", "per second", "por segundo", Unit::PerSecond);
+const CPU: Column = (
+    "cpu_ns",
+    "server's CPU time, each",
+    "tiempo de CPU del servidor, cada una",
+    Unit::Nanoseconds,
+);
+const MEDIAN: Column =
+    ("median_ns", "median latency", "latencia mediana", Unit::Nanoseconds);
+const P99: Column =
+    ("p99_ns", "99 of 100 within", "99 de 100 en", Unit::Nanoseconds);
+const LONGEST: Column =
+    ("max_ns", "longest", "la más larga", Unit::Nanoseconds);
+const USER: Column =
+    ("user_kib", "user space, each", "espacio de usuario, cada una", Unit::Kib);
+const TABLES: Column = (
+    "page_tables_kib",
+    "page tables, each",
+    "tablas de páginas, cada una",
+    Unit::Kib,
+);
+const KERNEL: Column =
+    ("kernel_kib", "kernel, each", "kernel, cada una", Unit::Kib);
 
 impl Comparison {
     /// Reads the lab's results.
@@ -122,10 +117,10 @@ impl Comparison {
         count: u64,
         language: Language,
     ) -> Result<String> {
-        let columns = match kind {
-            "exchange" | "echo" | "beside-idle" => SERVED,
-            "burst" => BURST,
-            "memory" => MEMORY,
+        let columns: &[Column] = match kind {
+            "exchange" | "echo" | "beside-idle" => &[RATE, CPU, MEDIAN, P99],
+            "burst" => &[MEDIAN, P99, LONGEST],
+            "memory" => &[USER, TABLES, KERNEL],
             _ => bail!("{FILE} has no work {kind}"),
         };
         let mut rows = Vec::new();
@@ -147,45 +142,30 @@ impl Comparison {
         let mut body = String::new();
         for (first, key, title, medians) in &rows {
             let is_ours = ["threads", "process", "mux"].iter().any(|our| {
-                key.strip_prefix(our).is_some_and(|rest| {
-                    rest.is_empty() || rest.starts_with('-')
-                })
+                let rest = key.strip_prefix(our);
+                rest.is_some_and(|it| it.is_empty() || it.starts_with('-'))
             });
             let class = if is_ours { " class=\"ours\"" } else { "" };
+            let title = escape(title);
+            body += &format!("<tr{class}><th scope=\"row\">{title}</th>");
             let share = (first / most * 100.0).round();
-            let _ = write!(
-                body,
-                "<tr{class}><th scope=\"row\">{}</th>",
-                escape(title)
+            let mut bar = format!(
+                "<span class=\"bar\" style=\"--share:{share}%\"></span>"
             );
-            for (index, (value, column)) in
-                medians.iter().zip(columns).enumerate()
-            {
+            for (value, column) in medians.iter().zip(columns) {
                 let text =
                     value.map_or("–".to_owned(), |it| column.3.text(it));
-                let bar = if index == 0 {
-                    format!(
-                        "<span class=\"bar\" style=\"--share:{share}%\">\
-                             </span>"
-                    )
-                } else {
-                    String::new()
-                };
-                let _ = write!(body, "<td>{text}{bar}</td>");
+                // The first column has a bar, and no other.
+                body += &format!("<td>{text}{}</td>", mem::take(&mut bar));
             }
             body += "</tr>\n";
         }
-        let (program, label) = match language {
-            Language::English => ("program", "Comparison"),
-            Language::Spanish => ("programa", "Comparación"),
-        };
+        let (program, label) = language
+            .pick(("program", "Comparison"), ("programa", "Comparación"));
         let heads: String = columns
             .iter()
             .map(|(_, english, spanish, _)| {
-                let head = match language {
-                    Language::English => english,
-                    Language::Spanish => spanish,
-                };
+                let head = language.pick(english, spanish);
                 format!("<th scope=\"col\">{head}</th>")
             })
             .collect();
@@ -214,14 +194,8 @@ impl Comparison {
             .filter_map(|sample| sample.values.get(figure).copied())
             .collect();
         values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        Some(match values.len() {
-            0 => return None,
-            length if length % 2 == 0 => {
-                f64::midpoint(values[middle - 1], values[middle])
-            }
-            _ => values[middle],
-        })
+        let last = values.len().checked_sub(1)?;
+        Some(f64::midpoint(values[last / 2], values[last.div_ceil(2)]))
     }
 }
 

@@ -5,10 +5,11 @@
 //! leaves the paragraphs around it as they are, for they are translated
 //! afterwards.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use annotate::project;
 use annotate::source::Source;
@@ -80,6 +81,8 @@ pub struct Context<'a> {
     language: Language,
     /// The page of each annotated file.
     pages: HashMap<String, PathBuf>,
+    /// The files read so far.
+    sources: RefCell<HashMap<String, Rc<Source>>>,
     evaluation: OnceCell<Evaluation>,
 }
 
@@ -99,7 +102,8 @@ impl<'a> Context<'a> {
         language: Language,
         pages: HashMap<String, PathBuf>,
     ) -> Self {
-        Self { root, language, pages, evaluation: OnceCell::new() }
+        let (sources, evaluation) = (RefCell::default(), OnceCell::new());
+        Self { root, language, pages, sources, evaluation }
     }
 
     /// Expands all directives of a chapter.
@@ -177,7 +181,7 @@ impl<'a> Context<'a> {
         let language = self.language;
         Ok(match words {
             ["annotated", file] => {
-                annotated::page(&self.source(file)?, language)?
+                annotated::page(&*self.source(file)?, language)?
             }
             ["step", file, number] => {
                 let url = self.url(page, file)?;
@@ -247,9 +251,16 @@ impl<'a> Context<'a> {
         })
     }
 
-    fn source(&self, file: &str) -> Result<Source> {
-        project::read(self.root, file)?
-            .map_err(|finding| anyhow!("{file}: {}", finding.message))
+    fn source(&self, file: &str) -> Result<Rc<Source>> {
+        if let Some(source) = self.sources.borrow().get(file) {
+            return Ok(Rc::clone(source));
+        }
+        let source = project::read(self.root, file)?
+            .map_err(|finding| anyhow!("{file}: {}", finding.message))?;
+        let source = Rc::new(source);
+        let mut sources = self.sources.borrow_mut();
+        sources.insert(file.to_owned(), Rc::clone(&source));
+        Ok(source)
     }
 
     /// The files of a directive that puts them beside each other: after each

@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use annotate::source::{Banner, LineKind, Source};
+use annotate::source::{Banner, Kind, LineKind, Source};
 use anyhow::{Result, bail, ensure};
 
 /// A step of a file.
@@ -79,28 +79,28 @@ fn block(
     line: usize,
     banner: &Banner,
 ) -> Result<Range<usize>> {
+    let (path, number) = (&source.path, &banner.number);
     let depth = indent(source, line);
-    let last = source.lines.len();
-    let first = (line + 1..=last).find(|at| is_statement(source, *at));
-    let first = first.filter(|at| indent(source, *at) >= depth);
+    let mut below = source.units.iter().skip_while(|unit| unit.line < line);
+    let first = below.next().filter(|it| indent(source, it.line) >= depth);
     let Some(first) = first else {
-        bail!(
-            "{}:{line}: there is no code below {}",
-            source.path,
-            banner.number
-        );
+        bail!("{path}:{line}: there is no code below {number}");
     };
     ensure!(
-        indent(source, first) == depth,
-        "{}:{line}: {} is not indented as the code below it",
-        source.path,
-        banner.number
+        indent(source, first.line) == depth,
+        "{path}:{line}: {number} is not indented as the code below it"
     );
-    let statement = first..statement_end(source, first);
-    let is_inner = |(at, _): (usize, &Banner)| statement.contains(&at);
-    if stands_alone(source, statement.clone()) || source.banners().any(is_inner)
-    {
-        return Ok(line..trimmed(source, line..statement.end));
+    // The other branches of a statement of Python are units of their own.
+    let end = below
+        .filter(|it| indent(source, it.line) == depth)
+        .take_while(|it| it.kind == Kind::Branch)
+        .fold(first.last, |end, it| end.max(it.last));
+    // Nothing of what follows an arm or an item belongs to it.
+    let is_alone =
+        matches!(first.kind, Kind::Item | Kind::Impl | Kind::Arm | Kind::Row);
+    let is_inner = |at: usize| (first.line..=end).contains(&at);
+    if is_alone || source.banners().any(|(at, _)| is_inner(at)) {
+        return Ok(line..end + 1);
     }
     let ends = |at: &usize| {
         let next = source.banners().find(|(begins, _)| begins == at);
@@ -111,56 +111,9 @@ fn block(
             || kind(source, *at) == LineKind::Test
             || (begins_something(source, *at) && indent(source, *at) < depth)
     };
-    let end = (first..=last).find(ends).unwrap_or(last + 1);
-    Ok(line..trimmed(source, line..end))
-}
-
-/// Where the statement, the arm or the item ends that begins in this line.
-fn statement_end(source: &Source, first: usize) -> usize {
-    let depth = indent(source, first);
-    let goes_on = |line: usize| {
-        let text = text(source, line).trim_start();
-        // `} else {`, `) -> Result<()> {`, `| Other => {`, `{` below a long
-        // condition; and in Python the other branches.
-        let is_joint = text.starts_with(['}', ')', ']', '{', '|', '.'])
-            || ["else:", "elif ", "except", "finally:"]
-                .iter()
-                .any(|word| text.starts_with(word));
-        indent(source, line) > depth
-            || (indent(source, line) == depth && is_joint)
-    };
-    let ends =
-        |line: &usize| begins_something(source, *line) && !goes_on(*line);
     let last = source.lines.len();
-    (first + 1..=last).find(ends).unwrap_or(last + 1)
-}
-
-/// Whether nothing of what follows belongs to it: an arm, or an item.
-fn stands_alone(source: &Source, mut lines: Range<usize>) -> bool {
-    const ITEMS: &[&str] =
-        &["fn", "impl", "struct", "enum", "trait", "mod", "def", "class"];
-    let mut words = text(source, lines.start).split_whitespace();
-    let is_word = |word: &&str| {
-        !word.starts_with("pub")
-            && !matches!(*word, "const" | "unsafe" | "async" | "static")
-    };
-    if words.find(is_word).is_some_and(|word| ITEMS.contains(&word)) {
-        return true;
-    }
-    // A pattern, perhaps of several lines, and its arrow, with no `match`
-    // before it.
-    let depth = indent(source, lines.start);
-    let head = lines.find_map(|line| {
-        let text = text(source, line);
-        let is_head = indent(source, line) == depth;
-        match text.split_once("=>") {
-            Some((before, _)) if is_head => Some(before.to_owned()),
-            _ => None,
-        }
-    });
-    head.is_some_and(|before| {
-        !before.split_whitespace().any(|word| word == "match")
-    })
+    let end = (first.line..=last).find(ends).unwrap_or(last + 1);
+    Ok(line..trimmed(source, line..end))
 }
 
 /// The end of these lines, without the blank ones.
@@ -170,35 +123,15 @@ fn trimmed(source: &Source, lines: Range<usize>) -> usize {
     lines.rev().find(is_there).map_or(start, |line| line + 1)
 }
 
-/// Whether a line begins a statement: not blank, no comment, no attribute.
-fn is_statement(source: &Source, line: usize) -> bool {
-    let text = text(source, line).trim_start();
-    begins_something(source, line)
-        && kind(source, line) != LineKind::Comment
-        && !text.starts_with("#[")
-        && !text.starts_with('@')
-}
-
 /// Whether something begins in a line: it is not blank, and not in the midst
 /// of a literal of several lines.
 fn begins_something(source: &Source, line: usize) -> bool {
-    let is_literal = || {
-        // A token with line ends in it, a line or more above.
-        let above = (1..line).rev().take_while(|above| {
-            let tokens = source.line(*above).map(|line| line.tokens.len());
-            *above + 1 == line || tokens == Some(0)
-        });
-        above.filter_map(|above| Some((above, source.line(above)?))).any(
-            |(above, found)| {
-                let ends = |text: &String| text.matches('\n').count();
-                let last = found.tokens.last().map_or(0, ends);
-                above + last >= line
-            },
-        )
-    };
+    let first = source.line(line).and_then(|line| line.tokens.first());
     match kind(source, line) {
         LineKind::Blank => false,
-        LineKind::Code => !is_literal(),
+        LineKind::Code => first.is_some_and(|token| {
+            text(source, line).trim_start().starts_with(token)
+        }),
         LineKind::Comment | LineKind::Test => true,
     }
 }

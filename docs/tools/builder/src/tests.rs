@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use annotate::project;
 use annotate::source::Source;
+use tempfile::TempDir;
 
 use crate::annotated;
 use crate::directives::Context;
+use crate::verdicts::Evaluation;
 use crate::words::Language;
 
 fn fixture() -> PathBuf {
@@ -148,6 +150,32 @@ fn verdicts_come_from_the_lab() {
     assert!(none.contains("&lt;procesador&gt;</p>"), "{none}");
     assert!(wrong("{{#claim T9}}").contains("no claim T9"));
     assert!(wrong("{{#verdicts mux}}").contains("no claim for mux"));
+}
+
+#[test]
+fn what_was_not_measured_breaks_nothing() {
+    let one = english("{{#claim P2}}");
+    assert!(one.contains("not-measured\">not measured</span>: no Python</p>"));
+    assert!(spanish("{{#verdicts processes}}").contains("no medida"));
+    // The READMEs keep what another machine has found out about it.
+    let root = TempDir::new().unwrap();
+    let result = "docs/evaluation/evaluation.json";
+    fs::create_dir_all(root.path().join(result).parent().unwrap()).unwrap();
+    fs::copy(fixture().join(result), root.path().join(result)).unwrap();
+    for (name, part) in
+        [("README.md", "holds in part"), ("README.es.md", "se cumple en parte")]
+    {
+        let holds = part.split(" e").next().unwrap().replace(" in part", "");
+        let text = format!(
+            "**T1 {part}:** 12 KiB (11 to 13).\n**P1 {holds}:** 2 (0).\n"
+        );
+        fs::write(root.path().join(name), text).unwrap();
+    }
+    Evaluation::readmes(root.path()).unwrap();
+    fs::write(root.path().join("README.es.md"), "").unwrap();
+    let error = Evaluation::readmes(root.path()).unwrap_err().to_string();
+    assert!(error.contains("README.es.md does not say: **T1"), "{error}");
+    assert!(!error.contains("P2"), "{error}");
 }
 
 #[test]

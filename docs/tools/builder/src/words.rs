@@ -14,13 +14,19 @@ impl Language {
     /// Both, in the order in which they are built.
     pub const ALL: [Self; 2] = [Self::English, Self::Spanish];
 
+    /// What is in English or in Spanish, in this language.
+    #[must_use]
+    pub fn pick<T>(self, english: T, spanish: T) -> T {
+        match self {
+            Self::English => english,
+            Self::Spanish => spanish,
+        }
+    }
+
     /// Its code, as in `lang="es"`.
     #[must_use]
     pub fn code(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::Spanish => "es",
-        }
+        self.pick("en", "es")
     }
 
     /// The language of this code; English if there is none.
@@ -35,43 +41,30 @@ impl Language {
     /// The other one.
     #[must_use]
     pub fn other(self) -> Self {
-        match self {
-            Self::English => Self::Spanish,
-            Self::Spanish => Self::English,
-        }
+        self.pick(Self::Spanish, Self::English)
     }
 
     /// Its own name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::English => "English",
-            Self::Spanish => "Español",
-        }
+        self.pick("English", "Español")
     }
 
     /// The title of the book.
     #[must_use]
     pub fn title(self) -> &'static str {
-        match self {
-            Self::English => "One server, many clients",
-            Self::Spanish => "Un servidor, muchos clientes",
-        }
+        self.pick("One server, many clients", "Un servidor, muchos clientes")
     }
 
     /// What search engines show.
     #[must_use]
     pub fn description(self) -> &'static str {
-        match self {
-            Self::English => {
-                "Threads, processes and multiplexing: three echo servers in \
-                 Rust, read line by line"
-            }
-            Self::Spanish => {
-                "Hilos, procesos y multiplexación: tres servidores de eco en \
-                 Rust, leídos línea por línea"
-            }
-        }
+        self.pick(
+            "Threads, processes and multiplexing: three echo servers in Rust, \
+             read line by line",
+            "Hilos, procesos y multiplexación: tres servidores de eco en Rust, \
+             leídos línea por línea",
+        )
     }
 
     /// A word or two of the pages themselves.
@@ -94,10 +87,7 @@ impl Language {
             Word::Figure => ("Measured", "Medido"),
             Word::Spread => ("Spread", "Dispersión"),
         };
-        match self {
-            Self::English => english,
-            Self::Spanish => spanish,
-        }
+        self.pick(english, spanish)
     }
 }
 
