@@ -163,7 +163,7 @@ impl Server {
                 assert!(begin.elapsed() < LIMIT, "the reply never stops");
                 continue;
             }
-            let chunk = part_of_pattern(sent, 4096);
+            let chunk = part_of_pattern(sent, 8192);
             if client.try_send(&chunk).is_err() {
                 // It was closed already.
                 return (client, sent);
