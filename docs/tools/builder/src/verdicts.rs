@@ -136,7 +136,10 @@ impl Evaluation {
         ] {
             let text = fs::read_to_string(root.join(name)).context(name)?;
             let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            for claim in evaluation.claims(language) {
+            // Of what this machine lacks, the READMEs keep what another machine
+            // has found out.
+            let claims = evaluation.claims(language).iter();
+            for claim in claims.filter(|it| it.verdict != "not-measured") {
                 let (id, said) = (&claim.id, &claim.said);
                 let wanted = format!("**{id} {said}:** {}.", claim.figures());
                 if !words.contains(&wanted) {
