@@ -192,22 +192,23 @@ if [ -z "${BALANCE_PROGRAMS-}" ]; then
       $'Falta HAProxy: sudo apt-get install haproxy\n' >&2
     exit 1
   fi
-  build='cargo build --release -p threads-server -p process-server'
-  build+=' -p mux-server -p lab'
-  show_command "$build"
   # On a terminal cargo shows how far a first build is.
   quiet=--quiet
   if [ -t 2 ]; then quiet=''; fi
-  # shellcheck disable=SC2086 # an option or nothing; one word each
-  $build $quiet || fail 'it does not build' 'no compila'
-  # Where the programs are is cargo's to decide.
-  BALANCE_PROGRAMS=$(cargo build --release --quiet -p lab \
-    --message-format=json |
-    sed -n 's|.*"executable":"\([^"]*\)/lab".*|\1|p')
+  for what in '--release -p threads-server -p process-server -p mux-server' \
+    '--profile lab -p lab'; do
+    show_command "cargo build $what"
+    # shellcheck disable=SC2086 # one word for each option
+    cargo build $quiet $what || fail 'it does not build' 'no compila'
+    # Where the programs are is cargo's to decide.
+    # shellcheck disable=SC2086 # one word for each option
+    BALANCE_PROGRAMS+=$(cargo build --quiet --message-format=json $what |
+      sed -n 's|.*"executable":"\([^"]*\)/[^/"]*".*|\1|p' | sort -u):
+  done
   export BALANCE_PROGRAMS
 
   # A namespace is a network of its own: its interfaces and addresses are seen
-  # by nobody else, and vanish with its last process. An administrator may
+  # by no other program, and vanish with its last process. An administrator may
   # create one; others may where the kernel lets them have user namespaces.
   if [ $network = namespaces ]; then
     try='ip link set lo up && ip link add a0 type veth peer name b0'
@@ -224,7 +225,7 @@ if [ -z "${BALANCE_PROGRAMS-}" ]; then
 elif [ "${BALANCE_NETWORK-}" != namespaces ]; then
   network=loopback
 fi
-PATH=$BALANCE_PROGRAMS:$PATH:/usr/sbin:/sbin
+PATH=$BALANCE_PROGRAMS$PATH:/usr/sbin:/sbin
 
 # ------------------------------------------------------------- How it ends
 
@@ -233,7 +234,7 @@ clean_up() {
   trap '' INT TERM HUP PIPE
   exec 2>/dev/null
   close_clients
-  # The first signal asks; the last one is nobody's to refuse.
+  # The first signal asks; the last one cannot be refused.
   local try pids
   for try in {1..60}; do
     pids=$(jobs -pr)
