@@ -116,7 +116,7 @@ fn a_megabyte_passes_unchanged() {
 }
 
 #[test]
-fn where_nobody_listens_there_is_one_line_and_status_1() {
+fn without_a_listener_there_is_one_line_and_status_1() {
     // Bound and dropped: the port was free a moment ago.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();

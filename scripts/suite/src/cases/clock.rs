@@ -21,7 +21,7 @@ pub const CASES: &[Case] = &[
         .only(has_loops)
         .slow(),
     case!(a_client_that_takes_less_than_the_kernel_reports_is_not_idle).slow(),
-    case!(a_lowered_limit_of_descriptors_harms_nobody_in_service)
+    case!(a_lowered_limit_of_descriptors_harms_no_client_in_service)
         .only(has_loops)
         .needs(&[Need::Prlimit])
         .slow(),
@@ -128,7 +128,7 @@ fn a_client_that_takes_less_than_the_kernel_reports_is_not_idle(form: &Form) {
     server.stop();
 }
 
-fn a_lowered_limit_of_descriptors_harms_nobody_in_service(form: &Form) {
+fn a_lowered_limit_of_descriptors_harms_no_client_in_service(form: &Form) {
     let server = form.run("--serve until-eof");
     let mut clients = server.accepted_many(30);
     server.limit("nofile", 16);

@@ -15,9 +15,9 @@ pub const CASES: &[Case] = &[
     case!(what_is_dropped_at_the_close_is_not_counted),
     case!(input_after_the_reply_does_not_reset_it),
     case!(the_last_reading_ends_after_a_second).timed(),
-    case!(nobody_waits_while_what_is_left_is_read).timed().slow(),
-    case!(a_reset_has_its_reason_and_harms_nobody),
-    case!(a_client_that_is_gone_harms_nobody),
+    case!(no_other_client_waits_while_what_is_left_is_read).timed().slow(),
+    case!(a_reset_has_its_reason_and_harms_no_other_client),
+    case!(a_client_that_is_gone_harms_no_other_client),
     case!(a_reset_after_the_last_reply_is_an_ordinary_end),
     case!(a_client_that_has_ended_gives_its_place_at_once).timed(),
 ];
@@ -92,7 +92,7 @@ fn the_last_reading_ends_after_a_second(form: &Form) {
     assert_eq!(totals.received, 10);
 }
 
-fn nobody_waits_while_what_is_left_is_read(form: &Form) {
+fn no_other_client_waits_while_what_is_left_is_read(form: &Form) {
     // A client that ends late takes its place until then, so two places.
     let server = form.start("--serve once").at_most(2).run();
     for attempt in 0.. {
@@ -112,7 +112,7 @@ fn nobody_waits_while_what_is_left_is_read(form: &Form) {
     server.stop();
 }
 
-fn a_reset_has_its_reason_and_harms_nobody(form: &Form) {
+fn a_reset_has_its_reason_and_harms_no_other_client(form: &Form) {
     let server = form.start("--serve until-eof").room_for(2).run();
     let mut other = server.accepted();
     let mut client = server.client();
@@ -138,7 +138,7 @@ fn a_reset_has_its_reason_and_harms_nobody(form: &Form) {
     assert_eq!(transcript.totals.clients, 4);
 }
 
-fn a_client_that_is_gone_harms_nobody(form: &Form) {
+fn a_client_that_is_gone_harms_no_other_client(form: &Form) {
     let server = form.run("--serve until-eof");
     for _ in 0..20 {
         // Replies are on their way to a socket that is closed already: the

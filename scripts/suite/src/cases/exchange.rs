@@ -23,7 +23,7 @@ pub const CASES: &[Case] = &[
     case!(no_reply_is_held_back).timed(),
     case!(a_client_that_does_not_read_is_not_read_from).slow(),
     case!(each_connection_gets_what_the_approach_creates),
-    case!(silent_clients_delay_nobody),
+    case!(silent_clients_delay_no_other_client),
 ];
 
 fn echo_returns_the_bytes_unchanged(form: &Form) {
@@ -243,7 +243,7 @@ fn each_connection_gets_what_the_approach_creates(form: &Form) {
     server.stop();
 }
 
-fn silent_clients_delay_nobody(form: &Form) {
+fn silent_clients_delay_no_other_client(form: &Form) {
     let server = form.start("--serve until-eof").room_for(20).run();
     let silent = server.accepted_many(10);
     let mut talking: Vec<Client> = server.accepted_many(5);

@@ -13,7 +13,7 @@ use crate::{Approach, Form};
 pub const CASES: &[Case] = &[
     case!(beyond_the_limit_clients_wait_and_are_served_later),
     case!(as_many_as_the_limit_are_served_at_a_time),
-    case!(a_full_house_does_not_spin),
+    case!(a_server_at_its_client_limit_does_not_spin),
     case!(a_burst_of_hundreds_is_served).slow(),
     case!(a_thousand_clients_wait_in_the_queue).slow(),
     case!(by_default_1024_are_served_at_a_time)
@@ -70,7 +70,7 @@ fn as_many_as_the_limit_are_served_at_a_time(form: &Form) {
     server.stop();
 }
 
-fn a_full_house_does_not_spin(form: &Form) {
+fn a_server_at_its_client_limit_does_not_spin(form: &Form) {
     let server = form.start("--serve until-eof").at_most(1).run();
     let first = server.accepted();
     let waiting = [server.client(), server.client()];

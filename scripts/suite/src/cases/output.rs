@@ -18,7 +18,7 @@ use crate::Form;
 use crate::case::{Case, case};
 
 pub const CASES: &[Case] = &[
-    case!(the_service_goes_on_when_nobody_reads_any_more),
+    case!(the_service_goes_on_when_its_output_is_closed),
     case!(the_service_goes_on_when_the_disk_is_full),
     case!(the_service_goes_on_at_a_limit_of_file_size),
     case!(it_runs_with_its_standard_streams_closed),
@@ -41,7 +41,7 @@ fn assert_serves(server: &Server) {
     }
 }
 
-fn the_service_goes_on_when_nobody_reads_any_more(form: &Form) {
+fn the_service_goes_on_when_its_output_is_closed(form: &Form) {
     let server = form
         .start("--serve until-eof")
         .stdout(Output::Pipe(Reading::FirstLine))

@@ -32,8 +32,8 @@ pub const CASES: &[Case] = &[
     case!(a_client_that_sends_on_and_reads_slowly_loses_nothing),
     case!(a_client_that_is_gone_holds_up_no_stop).slow(),
     case!(replies_that_do_not_arrive_are_given_up_after_the_grace).timed(),
-    case!(a_stop_during_the_last_reading_resets_nobody),
-    case!(a_stop_before_the_last_reply_resets_nobody),
+    case!(a_stop_during_the_last_reading_resets_no_client),
+    case!(a_stop_before_the_last_reply_resets_no_client),
     case!(a_second_signal_ends_it_with_130).slow(),
     case!(one_signal_to_the_whole_group_is_one_stop),
     case!(a_burst_of_signals_is_one_request),
@@ -324,7 +324,7 @@ fn replies_that_do_not_arrive_are_given_up_after_the_grace(form: &Form) {
     drop(slow);
 }
 
-fn a_stop_during_the_last_reading_resets_nobody(form: &Form) {
+fn a_stop_during_the_last_reading_resets_no_client(form: &Form) {
     let mut server = form.run("--serve once");
     let mut client = server.client();
     client.send(b"hola\n");
@@ -341,7 +341,7 @@ fn a_stop_during_the_last_reading_resets_nobody(form: &Form) {
     assert_eq!(server.transcript().totals.received, 5);
 }
 
-fn a_stop_before_the_last_reply_resets_nobody(form: &Form) {
+fn a_stop_before_the_last_reply_resets_no_client(form: &Form) {
     // Processor time, which takes the longer, the less of it there is.
     let mut server = form.run("--serve once --grace 60 --cpu-work 500000");
     let mut client = server.client();

@@ -20,7 +20,7 @@ use crate::{Form, Kind};
 pub const CASES: &[Case] = &[
     case!(no_workers_at_all_are_a_usage_error),
     case!(the_workers_exist_before_the_first_client).only(has_workers),
-    case!(nobody_is_served_before_the_first_line)
+    case!(no_client_is_served_before_the_first_line)
         .only(has_workers)
         .needs(&[Need::Strace]),
     case!(the_workers_serve_in_turn_and_no_others_come).only(has_workers),
@@ -30,7 +30,7 @@ pub const CASES: &[Case] = &[
     case!(workers_without_a_client_end_soon_after_a_killed_server)
         .timed()
         .only(|s| pool_of(s, Kind::Processes)),
-    case!(a_panic_is_told_and_harms_nobody_else)
+    case!(a_panic_is_told_and_harms_no_other_client)
         .only(blocks)
         .needs(&[Need::Strace]),
     case!(a_mistake_in_the_program_ends_it)
@@ -91,7 +91,7 @@ fn the_workers_exist_before_the_first_client(form: &Form) {
     }
 }
 
-fn nobody_is_served_before_the_first_line(form: &Form) {
+fn no_client_is_served_before_the_first_line(form: &Form) {
     let own = proc::own_address();
     // The first write of all is held for a while, that of the first line. By
     // then the socket listens; what matters is who accepts meanwhile.
@@ -241,7 +241,7 @@ fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
     assert!(attempts.any(|taken| taken < bound), "too long");
 }
 
-fn a_panic_is_told_and_harms_nobody_else(form: &Form) {
+fn a_panic_is_told_and_harms_no_other_client(form: &Form) {
     let server = form.start("--serve until-eof").room_for(2).run();
     let mut other = server.accepted();
     other.exchange(b"before\n");

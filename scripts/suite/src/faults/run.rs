@@ -138,7 +138,7 @@ impl Scene<'_> {
         let needed = match self.case.row.whom {
             Whom::Main => false,
             Whom::Victim => true,
-            Whom::Door => matches!(
+            Whom::Acceptor => matches!(
                 self.case.form.approach(),
                 Approach::Pool | Approach::Loops
             ),
@@ -463,7 +463,7 @@ impl Scene<'_> {
             .filter_map(|client| client.hit.clone())
             .collect();
         let expected = match self.case.fault.harm {
-            Harm::Nobody => 0..=0,
+            Harm::NoClient => 0..=0,
             Harm::One => 1..=1,
             Harm::Perhaps => 0..=1,
         };

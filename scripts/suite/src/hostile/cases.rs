@@ -29,7 +29,7 @@ pub const CASES: &[Case] = &[
         .slow(),
     case!(a_flood_is_not_kept_in_memory -> Outcome).slow(),
     case!(each_client_gets_its_own_bytes_back_and_no_others -> Outcome),
-    case!(nobody_listens_on_more_than_loopback_unless_told_to -> Outcome),
+    case!(a_server_listens_on_loopback_alone_unless_told_to -> Outcome),
     case!(serving_opens_no_file_and_starts_no_program -> Outcome)
         .needs(&[Need::Strace]),
 ];
@@ -83,8 +83,8 @@ fn a_stop_that_waits_for_a_slow_client_does_not_spin(form: &Form) -> Outcome {
     ended.shutdown(Shutdown::Write).map_err(|e| e.to_string())?;
     proc::at_rest(server.pid, MOMENT)?;
     server.signal(Signal::SIGTERM);
-    let door = || listening("/proc/net/tcp", server.port()).is_empty();
-    found(|| door().then_some(())).ok_or("it still listens")?;
+    let refuses = || listening("/proc/net/tcp", server.port()).is_empty();
+    found(|| refuses().then_some(())).ok_or("it still listens")?;
     proc::at_rest(server.pid, MOMENT)?;
     drop((flood, ended));
     server.ends_with(0)
@@ -214,7 +214,7 @@ fn talk(port: u16, number: u64) -> Outcome {
     })
 }
 
-fn nobody_listens_on_more_than_loopback_unless_told_to(form: &Form) -> Outcome {
+fn a_server_listens_on_loopback_alone_unless_told_to(form: &Form) -> Outcome {
     let server = start(form, "")?;
     let found = listening("/proc/net/tcp", server.port());
     demand(found == ["0100007F"], || format!("{found:?}"))?;
