@@ -145,8 +145,8 @@ impl Server {
         let mut client = Client::connect_narrow(self.address);
         let mut sent = 0;
         loop {
-            // So much is left unread in the end that what the kernel may yet
-            // find room for does not set the reply going again.
+            // At the end the server has so much left to read that the reply
+            // does not go on, even if the kernel frees a little room.
             let before = self.received_from(&client);
             if sent - before >= 12_000 {
                 // Not merely slow: it waits for something that is not here.
@@ -339,7 +339,8 @@ impl Server {
         self.transcript()
     }
 
-    /// The same of a server that had to report faults on standard error.
+    /// Stops a server that had to report faults on standard error; it returns
+    /// those lines too.
     pub fn stop_after_faults(mut self) -> (Transcript, Vec<String>) {
         self.signal(Signal::SIGTERM);
         let ended = self.ended();
@@ -421,7 +422,7 @@ impl Drop for Server {
                 lines(&self.stderr)
             );
         }
-        // Both fail if nothing is left, which is as well.
+        // Both fail if no process of the group is left, which is the aim.
         let _ = killpg(self.leader, Signal::SIGKILL);
         let _ = self.child.kill();
         // From here on the number may stand for another process.

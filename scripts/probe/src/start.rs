@@ -129,7 +129,7 @@ impl Start {
         self.under_words(before.split_whitespace())
     }
 
-    /// The same, of words that may contain spaces.
+    /// Puts words in front as [`Self::under`] does; a word may contain spaces.
     pub fn under_words(
         mut self,
         words: impl IntoIterator<Item = impl Into<OsString>>,
@@ -168,7 +168,7 @@ impl Start {
         Ok(server)
     }
 
-    /// The same.
+    /// Starts as [`Self::try_run`] does, but panics on failure.
     ///
     /// # Panics
     ///
@@ -257,7 +257,7 @@ impl Start {
     }
 }
 
-/// Whether `setpriv` can have a process killed with its parent.
+/// Whether `setpriv` can have the kernel kill a process when its parent ends.
 fn is_leashed() -> bool {
     static LEASHED: OnceLock<bool> = OnceLock::new();
     *LEASHED.get_or_init(|| {
@@ -277,7 +277,7 @@ fn own_user() -> u32 {
     100_000 + (std::process::id() % 10_000) * 64 + next
 }
 
-/// A copy of a program in a folder that everybody can read.
+/// A copy of a program in a folder that every user can read.
 #[derive(Debug)]
 pub struct Copy {
     program: PathBuf,

@@ -20,12 +20,13 @@ pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
         .unwrap_or_else(|| panic!("waited {LIMIT:?} in vain until {what}"))
 }
 
-/// The same without a panic: nothing, if it was not found in time.
+/// Looks as [`until`] does, without a panic: nothing, if it was not found in
+/// time.
 pub fn found<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
     within(LIMIT, look)
 }
 
-/// The same within another time.
+/// Looks as [`found`] does, for at most this time.
 pub fn within<T>(
     limit: Duration,
     mut look: impl FnMut() -> Option<T>,

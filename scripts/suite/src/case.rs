@@ -67,29 +67,29 @@ impl Case {
         }
     }
 
-    /// The same, but only for the forms that `only` takes.
+    /// The case, but only for the forms that `only` takes.
     pub(crate) const fn only(self, only: fn(&Form) -> bool) -> Self {
         Self { only: Some(only), ..self }
     }
 
-    /// The same, but ignored on a machine that lacks one of these.
+    /// The case, but ignored on a machine that lacks one of these.
     pub(crate) const fn needs(self, needs: &'static [Need]) -> Self {
         Self { needs, ..self }
     }
 
-    /// The same, but begun before the others: it takes seconds.
+    /// The case, but begun before the others: it takes seconds.
     pub(crate) const fn slow(self) -> Self {
         Self { slow: true, ..self }
     }
 
-    /// The same, but with few others at a time: it fails when the server
+    /// The case, but run with few others at a time: it fails when the server
     /// takes too long.
     pub(crate) const fn timed(self) -> Self {
         Self { timed: true, ..self }
     }
 
-    /// The same, but run with `--ignored` or `--include-ignored` only: it
-    /// takes minutes.
+    /// The case, but run with `--ignored` or `--include-ignored` only: it takes
+    /// minutes.
     pub(crate) const fn on_request(self) -> Self {
         Self { on_request: true, ..self }
     }
@@ -134,8 +134,8 @@ pub fn creates_for_each(form: &Form) -> bool {
     form.approach() == Approach::Each
 }
 
-/// For [`Case::only`]: those of which no accept waits for a client with a
-/// descriptor set aside for it already, as that of a worker does.
+/// For [`Case::only`]: those that call accept(2) when a client is there. A
+/// worker of a pool waits in accept(2), with a descriptor already set aside.
 pub fn accepts_when_ready(form: &Form) -> bool {
     form.approach() != Approach::Pool
 }

@@ -1,4 +1,4 @@
-//! Clients that mean no good, or know no better.
+//! Clients that mean harm, and clients that make mistakes.
 //!
 //! What they do is drawn from a seed, so that a run can be repeated: the seed
 //! of a run is printed when it fails, and `ECHO_SEED` sets it. Each keeps an
@@ -36,9 +36,9 @@ const FLOOD: usize = 32 << 20;
 /// How many of these clients come at a time.
 const LANES: u64 = 4;
 
-/// How many may vanish before one of a lane waits for its echo: all lanes
-/// together must not fill the queue of 1024, or the kernel would drop clients
-/// that nobody has accepted, and the count would not be exact.
+/// How many clients may vanish before one of a lane waits for its echo. All
+/// lanes together must not fill the queue of 1024: the kernel would drop
+/// clients that the server has not accepted, and the count would not be exact.
 const BURST: u64 = 200;
 
 /// The seed of this run.
@@ -243,7 +243,7 @@ impl Visit {
         self.stream.set_nonblocking(false)
     }
 
-    /// Sends what a terminal would obey, among other things, and goes away in
+    /// Sends bytes that a terminal would obey, among others, and goes away in
     /// one of several ways.
     fn garbage(&mut self) -> io::Result<()> {
         for _ in 0..=self.dice.below(4) {
@@ -259,8 +259,8 @@ impl Visit {
         }
     }
 
-    /// Sends out-of-band data, which nobody has asked for and which select(2)
-    /// would report as an exception.
+    /// Sends out-of-band data, which the server has not asked for and which
+    /// select(2) would report as an exception.
     fn urgent(&mut self) -> io::Result<()> {
         for _ in 0..=self.dice.below(3) {
             SockRef::from(&self.stream).send_out_of_band(b"!")?;
@@ -368,8 +368,8 @@ fn attack(port: u16, mut dice: Dice, once: bool, visits: u64) -> Outcome<u64> {
             clients += be_polite(port, &message)?;
         }
     }
-    // The polite one stands behind all that have vanished: when it has its
-    // echo, they have left the queue.
+    // The polite client is in the queue behind all that have vanished: when it
+    // has its echo, they have left the queue.
     for _ in 0..visits.div_ceil(BURST) {
         for _ in 0..BURST {
             let dice = dice.clone();
@@ -380,7 +380,7 @@ fn attack(port: u16, mut dice: Dice, once: bool, visits: u64) -> Outcome<u64> {
     Ok(clients)
 }
 
-/// One client as it should be: it must get its echo, whole.
+/// Is a polite client: one that must get its whole echo.
 ///
 /// # Errors
 ///

@@ -142,8 +142,8 @@ fn a_new_thread_that_finds_no_memory_serves_its_client(form: &Form) -> Outcome {
     Ok(())
 }
 
-/// Two hundred clients at once, so many times; in each spell something runs
-/// out, or nothing does where there are none.
+/// Two hundred clients at once, as many times as there are spells. In each
+/// spell something runs out; with no spells nothing does.
 fn siege(server: &Server, spells: usize) -> Outcome {
     let baseline = proc::settled(server.pid)?;
     let mut inside = Client::connect(server.port())?;
@@ -161,13 +161,13 @@ fn siege(server: &Server, spells: usize) -> Outcome {
                 (lines.len() >= spell).then_some(())
             })?;
         }
-        // The rest waits in the queue, and the server for better times. Those
-        // in service do not notice.
+        // The other clients wait in the queue, and the server waits until
+        // something is free. The client in service notices nothing.
         proc::settled(server.pid)?;
         proc::at_rest(server.pid, MOMENT)?;
         inside.talk(b"meanwhile\n")?;
-        // They are served in the order in which they came: each who leaves
-        // makes room for one other.
+        // They are served in the order in which they came: each client that
+        // leaves makes room for one other.
         for client in &mut crowd {
             client.receive(b"me too\n")?;
             client.leave()?;
@@ -187,8 +187,8 @@ fn siege(server: &Server, spells: usize) -> Outcome {
     afterwards(server, &baseline, &clients, spells)
 }
 
-/// Everything is as it was before, everybody was counted, and the trouble was
-/// reported once.
+/// The server holds what it held before, all clients were counted, and each
+/// shortage was reported once.
 fn afterwards(
     server: &Server,
     baseline: &[String],
@@ -259,7 +259,7 @@ pub(crate) fn has_control_groups() -> bool {
     has
 }
 
-/// A control group with nobody in it but one server.
+/// A control group with one server in it, and no other process.
 struct Group {
     directory: PathBuf,
     /// Where the server came from.

@@ -1,5 +1,5 @@
 //! Faults from outside: system calls that fail, too little of everything, and
-//! signals at the moments where they might hurt. With `--include-ignored` the
+//! signals at the moments when they might do harm. With `--include-ignored` the
 //! whole matrix is run, and `docs/faults.md` is written.
 
 use std::process::ExitCode;

@@ -34,7 +34,8 @@ fn has_loops(form: &Form) -> bool {
     form.kind == Kind::Loop
 }
 
-/// One way of asking the kernel stands for all where it costs much work.
+/// Whether the server waits by poll(2): this form stands for all where a case
+/// costs much processor time.
 fn polls(form: &Form) -> bool {
     form.options.ends_with(" poll")
 }
@@ -132,7 +133,8 @@ fn a_lowered_limit_of_descriptors_harms_no_client_in_service(form: &Form) {
     let server = form.run("--serve until-eof");
     let mut clients = server.accepted_many(30);
     server.limit("nofile", 16);
-    // What polls fails from its next wait on, which a message brings about.
+    // With poll(2) the server meets the limit at its next wait, and a message
+    // brings that about.
     for client in &mut clients {
         client.exchange(b"hola\n");
     }

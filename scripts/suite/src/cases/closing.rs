@@ -1,5 +1,5 @@
-//! The close: nothing is lost at it, and a client that goes away badly harms
-//! nobody.
+//! The close: no byte is lost at it, and a client that goes away badly harms no
+//! other.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -83,7 +83,8 @@ fn the_last_reading_ends_after_a_second(form: &Form) {
     assert!(taken < Duration::from_secs(5), "as long as {taken:?}");
     server.wait_closed(client.address);
 
-    // Nor for one that is silent and does not close.
+    // The server does not wait longer for a client that is silent and does not
+    // close.
     let mut client = server.client();
     client.exchange(b"hola\n");
     client.expect_end();
@@ -93,7 +94,7 @@ fn the_last_reading_ends_after_a_second(form: &Form) {
 }
 
 fn no_other_client_waits_while_what_is_left_is_read(form: &Form) {
-    // A client that ends late takes its place until then, so two places.
+    // The client that ends late occupies one of the two places meanwhile.
     let server = form.start("--serve once").at_most(2).run();
     for attempt in 0.. {
         let mut late = server.client();

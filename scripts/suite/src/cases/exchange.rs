@@ -1,4 +1,4 @@
-//! One exchange: receive, reply, close; and who waits for whom.
+//! One exchange: receive, reply, close; and which client waits for which.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -180,16 +180,16 @@ fn a_client_that_does_not_read_is_not_read_from(form: &Form) {
     flooding.exchange(b"x");
     let before = proc::memory(server.pid);
     let sent = flooding.flood(LIMIT);
-    // What the kernel's buffers hold is all that it may be rid of.
+    // The client can get rid of no more than the buffers of both kernels hold.
     assert!(sent < LIMIT, "the server took {sent} bytes without an end");
     let grown = proc::memory(server.pid).saturating_sub(before) / 1024;
     assert!(grown < 2048, "the server has grown by {grown} KiB");
-    // Nobody else waits for it.
+    // The other clients do not wait for this one.
     other.exchange(b"meanwhile\n");
     let mut third = server.client();
     third.exchange(b"and a new one\n");
     proc::assert_idle(server.pid, "a client that does not read");
-    // And nothing was lost.
+    // The client that did not read gets its whole echo in the end.
     flooding.half_close();
     assert!(flooding.receive_all() == pattern(sent), "another reply");
     other.half_close();

@@ -74,7 +74,7 @@ fn a_server_at_its_client_limit_does_not_spin(form: &Form) {
     let server = form.start("--serve until-eof").at_most(1).run();
     let first = server.accepted();
     let waiting = [server.client(), server.client()];
-    proc::assert_idle(server.pid, "a full house with clients waiting");
+    proc::assert_idle(server.pid, "a full server with clients waiting");
     drop((first, waiting));
     server.stop();
 }

@@ -25,7 +25,7 @@ pub const CASES: &[Case] = &[
     case!(output_that_is_not_read_pauses_and_loses_nothing).slow(),
 ];
 
-/// Whether somebody takes connections there.
+/// Whether a server takes connections at this address.
 fn listens_at(own: Ipv4Addr) -> bool {
     Client::try_connect((own, 20_001).into()).is_ok()
 }
@@ -51,7 +51,7 @@ fn the_service_goes_on_when_its_output_is_closed(form: &Form) {
         (server.stdout.all().len() == 1).then_some(())
     });
     assert_serves(&server);
-    proc::assert_idle(server.pid, "output that nobody reads");
+    proc::assert_idle(server.pid, "output that is closed");
     let ended = server.stop_unchecked();
     assert_eq!(ended.stdout.len(), 1, "{ended:?}");
 }
@@ -69,8 +69,8 @@ fn the_service_goes_on_when_the_disk_is_full(form: &Form) {
     server.stop_unchecked();
 }
 
-/// Without a word to the contrary, the kernel ends a program by SIGXFSZ that
-/// writes beyond `ulimit -f`.
+/// Unless a program ignores SIGXFSZ, the kernel ends it when it writes beyond
+/// `ulimit -f`.
 fn the_service_goes_on_at_a_limit_of_file_size(form: &Form) {
     let own = proc::own_address();
     let folder = folder();

@@ -77,7 +77,7 @@ fn clients_between_messages_are_closed_at_once(form: &Form) {
         assert!(quickest < Duration::from_millis(500), "{quickest:?}");
     }
 
-    // The same of those of which one message is expected.
+    // Clients of which one message is expected are closed at once, too.
     let mut server = form.start("--serve once --grace 15").room_for(3).run();
     let mut clients = server.accepted_many(3);
     server.signal(SIGTERM);
@@ -224,8 +224,8 @@ fn a_client_that_goes_on_sending_is_cut_after_the_grace(form: &Form) {
     server.transcript();
 }
 
-/// Several workers stop one after the other; then nobody listens any more,
-/// although a client is waited for.
+/// Waits until no worker listens any more: the workers stop one after the
+/// other, although one of them waits for a client.
 fn wait_until_refused(server: &Server) {
     until("connections are refused", || {
         Client::try_connect(server.address).is_err().then_some(())
@@ -273,8 +273,8 @@ fn the_port_can_be_bound_again_at_once(form: &Form) {
     }
 }
 
-/// A client that has got room for a part of its replies only: the rest is the
-/// kernel's by now, and the server has nothing left to say.
+/// A client that has room for a part of its replies only: the kernel has the
+/// rest, and the server has nothing left to send.
 fn slow_to_take(server: &Server) -> Client {
     const ALL: usize = 12_000;
     let mut slow = Client::connect_narrow(server.address);
@@ -303,12 +303,13 @@ fn a_client_that_is_gone_holds_up_no_stop(form: &Form) {
         server.signal(SIGTERM);
         wait_until_refused(&server);
         if !ended {
-            // Its replies have not arrived: it is waited for, in peace.
+            // Its replies have not arrived: the server waits for it, and does
+            // not spin.
             proc::assert_idle(server.pid, "replies that do not arrive");
             assert!(server.is_running(), "it was not waited for");
         }
         slow.reset();
-        // Which would take a minute, were it waited for any longer.
+        // If the server still waited for it, its end would take a minute.
         server.transcript();
     }
 }

@@ -13,9 +13,9 @@ use Whom::{Acceptor, Main, Victim};
 /// Which thread or process of a server has its call fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {
-    /// The one that will accept the next client.
+    /// The thread or process that accepts the next client.
     Acceptor,
-    /// The one that serves the victim.
+    /// The thread or process that serves the victim.
     Victim,
     /// The first thread of the server.
     Main,
@@ -32,19 +32,19 @@ pub enum Drive {
     Spell,
     /// The victim sends one message after the other.
     Talk,
-    /// The victim says goodbye.
+    /// The victim ends its side of the connection.
     Leave,
     /// The victim sends more and more, and reads only then.
     Flood,
     /// A victim is served by `--serve once`; then the next.
     Once,
-    /// A client comes whom accept(2) fails first: the server complains.
+    /// accept(2) fails for a client, so that the server writes a diagnostic.
     Complain,
     /// A worker is killed.
     Kill,
     /// The server is asked to stop.
     Stop,
-    /// The same while a client is slow to take its replies.
+    /// The server is asked to stop while a client is slow to take its replies.
     SlowStop,
 }
 
@@ -54,20 +54,20 @@ pub enum Drive {
 pub enum Pipe {
     /// Its standard output.
     Output,
-    /// By which a signal wakes the server.
+    /// The pipe by which a signal wakes the server.
     Signal,
-    /// By which the processes report to the server.
+    /// The pipe by which the processes report to the server.
     Reports,
 }
 
 /// What a fault may do to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {
-    /// NoClient notices anything.
+    /// No client notices anything.
     NoClient,
     /// Exactly one client is closed before its time.
     One,
-    /// At most one is.
+    /// At most one client is closed before its time.
     Perhaps,
 }
 
@@ -172,7 +172,7 @@ const fn row(
 }
 
 impl Row {
-    /// The same, of calls about this pipe.
+    /// The row, but for calls about this pipe only.
     const fn of(self, pipe: Pipe) -> Self {
         Self { pipe: Some(pipe), ..self }
     }
@@ -207,8 +207,8 @@ const ALL: &[&str] = &[
     "mux-select", "mux-poll", "mux-epoll",
     "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
 ];
-/// Those that complain where they accept; a worker process leaves it to the
-/// server, and its report is a row of its own.
+/// Forms that write the diagnostic where they accept. A worker process leaves
+/// it to the server, and its report is a row of its own.
 const TELLING: &[&str] = &[
     "threads", "threads-workers", "process",
     "mux-select", "mux-poll", "mux-epoll",
@@ -236,7 +236,7 @@ const MAIN: &[&str] = &[
 
 /// A call that the server need not notice.
 const EINTR: &[Fault] = &[fault(NoClient, Words::None, &["EINTR"])];
-/// The same where the descriptor does not block.
+/// A call that the server need not notice, on a descriptor that does not block.
 const AGAIN: &[Fault] = &[fault(NoClient, Words::None, &["EINTR", "EAGAIN"])];
 /// A wait that the kernel has no memory for.
 const WAIT: &[Fault] = &[

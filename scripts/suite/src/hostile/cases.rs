@@ -1,5 +1,5 @@
-//! Clients that mean no good, against all forms of the servers; and that
-//! SECURITY.md promises nothing without a test.
+//! Clients that mean harm, against all forms of the servers. SECURITY.md
+//! promises nothing without a test.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -78,7 +78,8 @@ fn a_stop_that_waits_for_a_slow_client_does_not_spin(form: &Form) -> Outcome {
     let options = "--quiet --serve until-eof --grace 60";
     let server = start(form, options)?;
     let flood = stalled(server.port()).map_err(|e| e.to_string())?;
-    // Read by nobody, and ended: what is ready for ever must not spin.
+    // This client does not read either, and has ended its side: its socket
+    // stays ready for reading, and the loop must not spin on it.
     let ended = stalled(server.port()).map_err(|e| e.to_string())?;
     ended.shutdown(Shutdown::Write).map_err(|e| e.to_string())?;
     proc::at_rest(server.pid, MOMENT)?;
@@ -120,7 +121,7 @@ fn silent_clients_hold_no_more_than_their_places_and_their_time(
     };
     found(|| (at_a_time(&server.stdout.so_far()) >= places).then_some(()))
         .ok_or("they are not accepted")?;
-    // One who waits behind them is served, in the end.
+    // A client that waits behind them is served in the end.
     be_polite(server.port(), b"patience")?;
     for stream in &mut silent {
         let mut rest = Vec::new();
@@ -224,7 +225,7 @@ fn a_server_listens_on_loopback_alone_unless_told_to(form: &Form) -> Outcome {
     demand(first.ends_with(&format!(" 127.0.0.1:{}", server.port())), || first)
 }
 
-/// The addresses that somebody listens on at this port, as in this file.
+/// The addresses of the sockets that listen at this port, by this file.
 fn listening(file: &str, port: u16) -> Vec<String> {
     let port = format!(":{port:04X}");
     let mut all = Vec::new();

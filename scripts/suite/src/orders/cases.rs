@@ -1,4 +1,4 @@
-//! Signals and the ends of children, at the moments where they might hurt:
+//! Signals and the ends of children, at the moments when they might do harm:
 //! see `orders` for how such a moment is made to last.
 
 use std::thread;
@@ -22,7 +22,7 @@ use crate::client::Client;
 use crate::forms::{Approach, Form};
 use crate::hostile::{be_polite, stalled};
 
-/// What is tried at such moments.
+/// The cases, each with the forms that it concerns.
 pub const CASES: &[Case] = &[
     case!(a_child_that_ends_between_the_check_and_the_wait_is_reaped -> Outcome).only(each).needs(&[Need::Strace]).slow(),
     case!(a_server_at_its_limit_notices_an_end_between_the_check_and_the_wait -> Outcome).only(each).needs(&[Need::Strace]).slow(),
@@ -76,7 +76,7 @@ fn end_while_held(form: &Form, call: Call, side: Side, full: bool) -> Outcome {
         let in_time = caught && held(pid, call) && state(child) == Some('Z');
         soon("it is reaped", || state(child).is_none())?;
         strace.detach()?;
-        // It is noticed that there is room: a third one is served.
+        // The server notices that there is room: a third client is served.
         let (mut third, _) = client(&server)?;
         leave(&mut second)?;
         leave(&mut third)?;
@@ -347,7 +347,7 @@ fn a_signal_between_the_fork_and_the_first_line_is_not_lost(
 
 // One child alone.
 
-/// Signals that mean nothing to whom they are sent.
+/// Signals that mean nothing to the process that gets them.
 fn a_stray_signal_to_the_server_changes_nothing(form: &Form) -> Outcome {
     let server = start(form, "")?;
     let (mut one, child) = client(&server)?;
@@ -498,7 +498,7 @@ fn a_worker_killed_while_it_serves_ends_no_other_conversation(
     form: &Form,
 ) -> Outcome {
     let server = start(form, "")?;
-    // Each worker has served somebody, and that stays counted.
+    // Each worker has served a client, and that client stays counted.
     for _ in 0..9 {
         be_polite(server.port(), b"12345")?;
     }
@@ -520,14 +520,14 @@ fn a_worker_killed_while_it_serves_ends_no_other_conversation(
 
 fn a_child_holds_the_socket_of_its_client_and_no_other(form: &Form) -> Outcome {
     let server = start(form, "")?;
-    // Nobody is there yet: this is the listening socket.
+    // There is no client yet, so the only socket is the listening one.
     let listener = sockets(server.pid);
     demand(listener.len() == 1, || format!("at the start: {listener:?}"))?;
     let mut crowd = crowd(&server, 12)?;
     let mut seen = listener.clone();
     for (client, child) in &crowd {
-        // It has one, through which it has answered: that of its client. And
-        // nobody else has that one.
+        // The child has one socket, through which it has answered: that of its
+        // client. No other child has this socket.
         let held = sockets(*child);
         demand(held.len() == 1 && !seen.contains(&held[0]), || {
             format!("{} is served with {held:?}", client.address)
