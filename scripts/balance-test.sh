@@ -174,7 +174,7 @@ interrupt INT 130 'state drain' --rolling
 interrupt INT 130 'kill -TERM' --rolling
 interrupt HUP 129 'state ready' --rolling
 
-begin 'whoever reads its output has gone'
+begin 'the reader of its output has gone'
 run bash -c '"$0" --short --who | head -n 5; exit ${PIPESTATUS[0]}' "$balance"
 check_traces 141
 end

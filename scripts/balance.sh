@@ -25,7 +25,7 @@ esac
 unset "${!ECHO_@}"
 export ECHO_LANGUAGE=$language ECHO_IDLE_TIMEOUT=0
 
-# Whichever of two texts is in the language chosen.
+# Prints the one of two texts that is in the language chosen.
 pick() {
   case $language in
     es) printf '%s' "$2" ;;
@@ -144,7 +144,7 @@ rest() {
     0) ;;
     enter)
       printf '%s' "$(pick '  [Enter]' '  [Intro]')"
-      # Without anybody to press it there is nothing to wait for.
+      # Without a keyboard there is no key to wait for.
       read -r -s || pause=0
       if [ -t 1 ]; then printf '\r\e[K'; else printf '\n'; fi
       ;;
@@ -206,8 +206,8 @@ if [ -z "${BALANCE_PROGRAMS-}" ]; then
     sed -n 's|.*"executable":"\([^"]*\)/lab".*|\1|p')
   export BALANCE_PROGRAMS
 
-  # A namespace is a network of its own: its interfaces and addresses are seen
-  # by nobody else, and vanish with its last process. An administrator may
+  # A namespace is a network of its own: no other program sees its interfaces
+  # and addresses, and they vanish with its last process. An administrator may
   # create one; others may where the kernel lets them have user namespaces.
   if [ $network = namespaces ]; then
     try='ip link set lo up && ip link add a0 type veth peer name b0'
@@ -233,7 +233,8 @@ clean_up() {
   trap '' INT TERM HUP PIPE
   exec 2>/dev/null
   close_clients
-  # The first signal asks; the last one is nobody's to refuse.
+  # The first signal asks for a stop; the last one, SIGKILL, no program can
+  # refuse.
   local try pids
   for try in {1..60}; do
     pids=$(jobs -pr)
@@ -463,7 +464,8 @@ stop_all() {
 # ----------------------------------------------------------------- The load
 
 # Twelve clients, each of which connects anew for every exchange. Nothing is
-# left out: no warm-up, and whoever has begun when the load ends is finished.
+# left out: no warm-up, and each exchange that has begun when the load ends is
+# finished.
 size=64
 start_load() {
   local words=(lab load "127.0.0.1:$port" --connections 12 --size "$size"
@@ -639,7 +641,7 @@ a_death() {
   for name in $servers; do
     [ "$name" = "$victim" ] || more_load "$name" $((step / 3))
   done
-  say 'The other two serve everybody. The dead one is started anew:' \
+  say 'The other two serve all clients. The dead one is started anew:' \
     'Los otros dos atienden a todos. El muerto arranca de nuevo:'
   began=$(milliseconds)
   start_server "$victim"
@@ -666,7 +668,8 @@ replace() { # name
   await "$1 is not idle" "$1 no queda libre" is_idle "$1"
   stop_server "$1"
   start_server "$1"
-  # A check may have found nobody meanwhile, and one that succeeds undoes it.
+  # A check may have failed meanwhile, since no server listened; one that
+  # succeeds undoes it.
   await "$1 does not come back" "$1 no vuelve" state_is "$1" DRAIN
   order "set server servers/$1 state ready"
   await "$1 is not UP" "$1 no está UP" state_is "$1" UP

@@ -368,7 +368,7 @@ interrupt INT 130 'kill -INT' threads
 interrupt TERM 143 'Ana > I am Ana' process
 interrupt HUP 129 'So does Beto' threads
 
-begin 'whoever reads its output has gone'
+begin 'the reader of its output has gone'
 run bash -c '"$0" process | head -n 5; exit ${PIPESTATUS[0]}' "$demo"
 check_traces 141
 end
@@ -399,7 +399,7 @@ fake local-echo <<'END'
 #!/bin/sh
 case $1 in -h) echo Ncat ;; *) tee /dev/fd/3 3>&1 | exec ncat "$@" ;; esac
 END
-wrong 'nobody had to wait' NC=local-echo "$demo" threads
+wrong 'no client had to wait' NC=local-echo "$demo" threads
 fake ps <<'END'
 #!/bin/sh
 echo '  1   1 ?  00:00:00 process-server'

@@ -99,7 +99,8 @@ fn the_end_of_the_input_is_a_half_close() {
 fn a_megabyte_passes_unchanged() {
     let (mut client, mut server) = connected();
     let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(1 << 20).collect();
-    // More than all the buffers on the way: somebody must read meanwhile.
+    // More than all the buffers on the way hold: the client must read while it
+    // still sends.
     let echo = std::thread::spawn(move || {
         let mut other = server.try_clone().unwrap();
         std::io::copy(&mut server, &mut other).unwrap();

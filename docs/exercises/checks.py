@@ -88,7 +88,7 @@ class Lines:
         self.queue.put(None)
 
     def so_far(self):
-        """The lines that have come and that nobody has read yet."""
+        """The lines that have come and that no check has read yet."""
         lines = []
         while not self.queue.empty():
             lines.append(self.queue.get_nowait())
@@ -382,7 +382,7 @@ def named(name):
 
 
 def chat(name):
-    """What one client says, all others hear; and nobody can stop the talk."""
+    """All other clients receive what one client says; none can stop that."""
     with Server(name, "--serve=until-eof") as server:
         ana, beto, carla = (server.connect() for _ in range(3))
         for speaker in (ana, beto, carla):

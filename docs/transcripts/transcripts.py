@@ -5,7 +5,7 @@
     docs/transcripts/transcripts.py record [NAME...]   run, and write anew
 
 NAME.session says what is typed in which terminal, and what is waited for;
-NAME.out is what was seen, and NAME.es.out the same for whoever speaks Spanish.
+NAME.out is what was seen, and NAME.es.out what was seen in Spanish.
 README.md beside this file explains the form of a session and what is
 normalised. Needs Linux, and the programs that the sessions use.
 """
@@ -89,8 +89,8 @@ class Terminal:
         if self.process and self.process.poll() is None:
             raise Failed(f"terminal {self.number} is busy")
         self.process = subprocess.Popen(
-            # Whoever was started in the background ignores Ctrl-C, and so
-            # would all that it starts.
+            # A process that was started in the background ignores Ctrl-C, and
+            # so would all that it starts.
             ["env", "--default-signal=INT", "bash", "-c", command],
             cwd=ROOT,
             env=environment,
@@ -269,7 +269,7 @@ class Session:
                 self.ordered[number] = re.compile(rest), verb == "<"
 
     def environment(self):
-        """That of a terminal in which nobody has changed anything."""
+        """The environment of a terminal without settings of its user's."""
         settings = {
             "LANG": "C.UTF-8",
             # No more than the servers need to know it.
@@ -305,7 +305,7 @@ class Session:
                 self.changed.wait(0.02)
 
     def wait_for_line(self, terminal, pattern):
-        """Waits for a line of this step that nobody has waited for yet."""
+        """Waits for a line of this step that no command has waited for yet."""
 
         def come():
             for at in range(terminal.shown, len(terminal.lines)):

@@ -18,7 +18,7 @@ mod progress;
 pub mod timeline;
 pub mod watch;
 
-/// Prints a line; ends the program when nobody reads any more (`| head`).
+/// Prints a line; ends the program when its output is closed (`| head`).
 macro_rules! out {
     ($($part:tt)*) => {
         $crate::commands::write_line(format_args!($($part)*))
@@ -26,8 +26,8 @@ macro_rules! out {
 }
 use out;
 
-/// See the macro above. What is longer than a terminal is wide goes on in the
-/// next line, between two words.
+/// The function behind the macro above. A line that is wider than the terminal
+/// is broken between two words.
 fn write_line(line: std::fmt::Arguments<'_>) {
     use std::io::Write;
 
@@ -38,7 +38,7 @@ fn write_line(line: std::fmt::Arguments<'_>) {
     }
 }
 
-/// The directory that was asked for, or the lab's own; created.
+/// The directory that the user asked for, or the lab's own; created if need be.
 fn directory(asked: Option<&Path>, own: &str) -> Result<PathBuf> {
     let directory = match asked {
         Some(directory) => directory.to_owned(),

@@ -248,8 +248,8 @@ impl Report {
 ///
 /// # Errors
 ///
-/// When something breaks that is nobody's fault who is compared; a program
-/// that cannot take part is no error.
+/// When something breaks that is not the fault of a program; a program that
+/// cannot take part is no error.
 pub fn run(
     catalogue: &Catalogue,
     agenda: &Agenda,
@@ -377,7 +377,7 @@ impl Run<'_> {
             .map(|(_, work)| rounds(&self.agenda.effort, *work))
             .max();
         for round in 0..most.unwrap_or(0) {
-            // A B C, C B A, A B C: neighbours stay neighbours, and nobody
+            // A B C, C B A, A B C: neighbours stay neighbours, and no program
             // always comes first.
             ready.reverse();
             let mut broken = Vec::new();

@@ -163,7 +163,7 @@ struct Bench<'run> {
     used: BTreeSet<Program>,
 }
 
-/// Somebody has asked to stop.
+/// The user has asked to stop.
 #[derive(Debug)]
 struct Stopped;
 

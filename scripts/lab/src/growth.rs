@@ -166,7 +166,7 @@ pub struct Growth {
 ///
 /// # Errors
 ///
-/// When something breaks that is nobody's fault who is measured.
+/// When something breaks that is not the fault of a measured program.
 pub fn run(
     catalogue: &Catalogue,
     effort: &Effort,

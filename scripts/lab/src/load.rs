@@ -5,12 +5,12 @@
 //! connection in a closed loop uses plain blocking calls (`single`), any
 //! other one or few threads that wait for readiness (`many`).
 //!
-//! Closed loop: each connection sends again when its reply is there, as a
-//! user who waits for an answer before the next click. When the server stalls,
-//! such a client politely stops asking, and the pause shows up in one latency
-//! for each connection only. Open loop: exchanges begin at a fixed rate, as
-//! if by users who know nothing of each other, and latency counts from the
-//! intended start. A stall then delays everybody who arrived meanwhile.
+//! Closed loop: each connection sends again when its reply is there, as a user
+//! who waits for an answer before the next click. When the server stalls, such
+//! a client stops sending, and the pause shows up in one latency for each
+//! connection only. Open loop: exchanges begin at a fixed rate, as if by users
+//! who know nothing of each other, and latency counts from the intended start.
+//! A stall then delays every client that arrived meanwhile.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -230,7 +230,7 @@ pub const BUSY_CLIENT: f64 = 0.85;
 /// What can go wrong with an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorKind {
-    /// Nobody listens there.
+    /// No socket listens at the address.
     Refused,
     /// The server, or its kernel, reset the connection.
     Reset,
@@ -491,7 +491,7 @@ pub struct Live {
     pub completed: AtomicU64,
     /// Errors so far.
     pub errors: AtomicU64,
-    /// Latencies since somebody last took them, in nanoseconds.
+    /// Latencies since an observer last took them, in nanoseconds.
     pub recent: Mutex<Option<Histogram<u64>>>,
     /// The counted part has begun.
     pub counting: AtomicBool,
@@ -523,7 +523,7 @@ pub trait Witness: Sync {
     fn ends(&self) {}
 }
 
-/// Nobody needs to be told.
+/// The witness of a run without an account to read.
 impl Witness for () {}
 
 /// A histogram of nanoseconds up to an hour, three significant digits.

@@ -22,7 +22,7 @@ use crate::procfs::{self, CpuTime, KernelMemory, Memory};
 use crate::program::{Server, Unavailable};
 use crate::text;
 
-/// What goes on, for whoever shows it.
+/// What a measurement tells the program that shows its progress.
 pub trait Observer {
     /// The next thing is begun; `spent` of the estimated seconds are done.
     fn begins(&mut self, what: &str, spent: f64);

@@ -117,7 +117,7 @@ impl fmt::Display for Unavailable {
     }
 }
 
-/// How one learns where a server listens.
+/// How the lab learns where a server listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Announces {
     /// Its first line of output ends in the address.
@@ -166,7 +166,8 @@ impl Server {
             let mut lines = BufReader::new(stdout?);
             let mut first = String::new();
             lines.read_line(&mut first).ok()?;
-            // Nobody may be there to hear it: a server that gave up.
+            // The caller may have stopped waiting, for a server that did not
+            // start.
             let _ = tell.send(first);
             // What else is printed is read, so that nothing ever waits.
             io::copy(&mut lines, &mut io::sink()).ok()
@@ -254,7 +255,7 @@ pub fn pid_of(child: &Child) -> Pid {
 /// ended by itself.
 pub fn end(child: &mut Child) -> Option<i32> {
     let pid = pid_of(child);
-    // It may have ended already: then there is nobody to tell.
+    // The server may have ended already: then the signal reaches no process.
     let _ = kill(pid, Signal::SIGTERM);
     wait_for_end(child, STOP);
     let _ = killpg(pid, Signal::SIGKILL);
@@ -343,8 +344,9 @@ mod tests {
         let tree = crate::procfs::tree(server.pid());
         assert_eq!(tree.len(), 2);
         drop(server);
-        // Killed, if not yet reaped by whoever inherits it: a process that
-        // has ended has no command line any more.
+        // The child is killed, and perhaps not yet reaped by the process that
+        // has become its parent: a process that has ended has no command line
+        // any more.
         let lives = |pid: &Pid| {
             std::fs::read(format!("/proc/{pid}/cmdline"))
                 .is_ok_and(|line| !line.is_empty())

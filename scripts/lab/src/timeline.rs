@@ -122,7 +122,7 @@ impl Strip {
     ///
     /// # Errors
     ///
-    /// When nobody was served.
+    /// When the trace has no client.
     pub fn new(trace: &Trace) -> Result<Self> {
         let mut lives = lives(trace);
         ensure!(!lives.is_empty(), "the trace has no client in it");
@@ -157,8 +157,9 @@ impl Strip {
             let Some(client) = lives.iter().position(there) else {
                 continue;
             };
-            // A client that has its reply is waited for by nobody any more:
-            // it has closed, be it that the server has yet to see it.
+            // Once a client has its whole reply, the server's wait for it is
+            // not drawn: the client has closed, even if the server has yet to
+            // see that.
             let own = asks.iter().filter(|ask| ask.address == bar.address);
             let has_all = own.map(|ask| ask.to).reduce(f64::max);
             let waits = bar.stage == Stage::Waiting;
@@ -293,7 +294,7 @@ fn model_of(trace: &Trace, lives: &[Life<'_>]) -> Model {
     }
 }
 
-/// What nobody sees, milliseconds.
+/// A shorter stage is too small to be seen, milliseconds.
 const SHORT: f64 = 0.5;
 
 /// One row for each client: when the server waits for it (taken out of the

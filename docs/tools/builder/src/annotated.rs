@@ -1,10 +1,10 @@
 //! Annotated source: the comment on the left, the code that it explains on the
 //! right.
 //!
-//! What is made here is Markdown within raw HTML: the comments stay paragraphs,
-//! so that they are translated like any other; the code is HTML that nobody
-//! touches. Each line of the file has an anchor of its own, `L12`, in exactly
-//! one place.
+//! The result is Markdown within raw HTML: the comments stay paragraphs, so
+//! that they are translated like any other; the code is HTML, which the
+//! translation does not change. Each line of the file has an anchor of its own,
+//! `L12`, in exactly one place.
 
 use std::fmt::Write as _;
 use std::ops::Range;

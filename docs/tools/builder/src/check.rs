@@ -1,4 +1,4 @@
-//! What must hold for the book before anybody reads it.
+//! The checks of the book before it is published.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::verdicts::Evaluation;
 use crate::words::Language;
 use crate::{build, html, translation};
 
-/// One check: what it is called, and what fails when it does not hold.
+/// A check: its name, and the function that fails when it does not hold.
 pub type Check = (&'static str, fn(&Book) -> Result<()>);
 
 /// All of them, in order: the later ones look at what the first one builds.

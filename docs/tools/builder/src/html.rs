@@ -1,4 +1,4 @@
-//! What must hold for the pages as they are read, whoever has made them.
+//! The checks of the pages as they are read, mdBook's part included.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -194,7 +194,7 @@ fn broken(
         return None;
     }
     let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
-    // `?teacher` is the page's own business.
+    // A link to `?teacher` is for the script of the page.
     let path = path.split('?').next().unwrap_or(path);
     let mut to = from.to_owned();
     if !path.is_empty() {

@@ -203,8 +203,8 @@ fn plan(arguments: &Arguments, target: Target) -> Plan {
     }
 }
 
-/// Runs the plan; shows what goes on if somebody can see it; stops early,
-/// with what there is, on Ctrl-C.
+/// Runs the plan; shows its progress on a terminal; on Ctrl-C stops early and
+/// returns what there is.
 fn watched(plan: &Plan, account: Option<&Account>) -> Result<Outcome> {
     let interrupted = Interrupted::watch()?;
     let live = interrupted.live();

@@ -219,7 +219,8 @@ fn wait_and_send(
     let over = AtomicBool::new(false);
     let live = bench.live;
     let took = thread::scope(|scope| {
-        // Whoever asks to stop need not wait for the slowest server.
+        // A request to stop kills the server, so that the run need not wait for
+        // the slowest one.
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
                 if live.stop.load(Ordering::Relaxed)
@@ -292,9 +293,9 @@ fn worker(server: &Server, program: Program) -> Result<Pid> {
 
 /// Sends a fatal signal until nothing runs any more under this number.
 ///
-/// Rust's runtime has a handler for stacks that overflow. It leaves any other
-/// fault to the kernel, which meets it again at once; a signal that somebody
-/// sends has to be sent again instead.
+/// Rust's runtime has a handler for stacks that overflow. That handler leaves
+/// any other fault to the kernel: a real fault happens again at once, but a
+/// signal sent by kill(2) has to be sent again.
 fn crash_for_good(pid: Pid) -> Result<()> {
     let deadline = Instant::now() + TIMEOUT;
     while procfs::is_running(pid) {

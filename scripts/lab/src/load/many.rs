@@ -60,7 +60,7 @@ pub(super) fn thread_cpu_time() -> Duration {
 struct Shared {
     /// Threads whose connections are open.
     ready: AtomicUsize,
-    /// One could not open its connections: nobody begins.
+    /// One thread could not open its connections: no thread begins.
     failed: AtomicBool,
     /// When the warm-up begins.
     begin: OnceLock<Instant>,
@@ -772,7 +772,7 @@ impl<'run> Worker<'run> {
         }
     }
 
-    /// Tells those who watch.
+    /// Adds to [`Live`] what its readers have not seen yet.
     fn tell(&mut self) {
         let new = self.completed - self.told;
         self.told = self.completed;

@@ -1,5 +1,5 @@
-//! Traces in the Trace Event Format: a JSON array, whose closing bracket may
-//! be missing since whoever writes it may be killed.
+//! Traces in the Trace Event Format: a JSON array. Its closing bracket may be
+//! missing, since the server that writes it may be killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -158,7 +158,8 @@ impl App {
         }
     }
 
-    /// Begins an orderly end; the second time one that waits for nobody.
+    /// Begins an orderly end; the second call ends the server without waiting
+    /// for its clients.
     pub fn quit(&mut self) {
         let text = self.pick(
             "Stopping; q again does not wait",
@@ -241,7 +242,7 @@ impl App {
             }
             return;
         }
-        // It has ended by itself, or somebody else has ended it.
+        // The server has ended by itself, or another process has ended it.
         let name = self.last.approach.program();
         let error = self.last.lines.iter().find(|(error, _)| *error);
         let how = if let Some(signal) = status.signal() {

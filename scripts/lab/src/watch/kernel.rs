@@ -188,8 +188,8 @@ impl Sampler {
 fn task(pid: i32, tid: i32) -> Option<Task> {
     let task = Process::new(pid).ok()?.task_from_tid(tid).ok()?;
     let state = task.stat().ok()?.state;
-    // Both need the right to trace the server, which its parent has; in some
-    // containers nobody has it.
+    // Both files need the right to trace the server. The server's parent has
+    // it, except in some containers.
     let call = match task.syscall() {
         Ok(Syscall::Blocked { syscall_number, .. }) => {
             Some(name_of_call(syscall_number))

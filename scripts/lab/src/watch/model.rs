@@ -291,7 +291,8 @@ impl Model {
         if self.lines.len() == LINES {
             self.lines.pop_front();
         }
-        // No screen is wider; nobody who connects decides how much is kept.
+        // No screen is wider, and a client must not decide how much memory is
+        // kept.
         let text: String = text.chars().take(400).collect();
         self.lines.push_back((error, harmless(&text)));
     }
@@ -429,8 +430,9 @@ impl Model {
                 {
                     Doing::Waits
                 }
-                // Bytes that the client's kernel has not acknowledged, and
-                // whoever serves it sleeps: the client does not read.
+                // The client's kernel has not acknowledged these bytes, and the
+                // thread or process that serves it sleeps: the client does not
+                // read.
                 Some(Doing::Works) if unsent > 1 && sleeps => Doing::Sends,
                 _ => continue,
             };
@@ -440,7 +442,7 @@ impl Model {
         self.tasks = tasks;
     }
 
-    /// Adds workers that exist, and have not served anybody yet.
+    /// Adds workers that exist and have not served a client yet.
     pub fn workers(&mut self, found: &[Worker], at: Duration) {
         for worker in found {
             if !self.index.contains_key(&Key::Worker(*worker)) {

@@ -130,7 +130,7 @@ impl Script {
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut roles =
             self.0.roles.lock().unwrap_or_else(PoisonError::into_inner);
-        // Ports that were used long ago may be anybody's.
+        // A port that was used long ago may belong to another client by now.
         if roles.len() >= 40 {
             roles.clear();
         }

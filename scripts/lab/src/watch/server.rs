@@ -91,9 +91,11 @@ impl Server {
         lock(&self.model)
     }
 
-    /// Asks for an orderly stop; the second time for the end without waiting.
+    /// Asks for an orderly stop; the second call asks for the end without
+    /// waiting.
     pub fn stop(&self) {
-        // It may have ended already: then nobody has to be told.
+        // The server may have ended already: then the signal reaches no
+        // process.
         let _ = kill(pid_of(&self.child), Signal::SIGTERM);
     }
 

@@ -17,7 +17,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 ///
 /// # Errors
 ///
-/// When nobody is at the other end.
+/// When the other end of a pipe is closed.
 pub fn count_into_pipe(count: u64) -> Result<()> {
     // Unbuffered: `Stdout` would collect the counts.
     let mut pipe = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
@@ -40,7 +40,7 @@ pub fn count_into_pipe(count: u64) -> Result<()> {
 pub fn count_into_memory(count: u64) -> Result<f64> {
     let stdin = std::io::stdin();
     let length = NonZeroUsize::new(size_of::<u64>()).context("a number")?;
-    // SAFETY: a new mapping, of a file that nobody makes shorter; it stays
+    // SAFETY: a new mapping, of a file that no process makes shorter; it stays
     // until this process ends.
     #[allow(unsafe_code)]
     let start = unsafe {
@@ -110,7 +110,8 @@ pub fn locks(order: Order) -> Locked {
                 let one = locks[first].lock();
                 let mut one = one.unwrap_or_else(PoisonError::into_inner);
                 *one += 1;
-                // Whoever does something meanwhile may lose the processor.
+                // This thread holds its first lock here and yields, so that the
+                // other thread can run.
                 thread::yield_now();
                 let two = locks[then].lock();
                 *two.unwrap_or_else(PoisonError::into_inner) += 1;
