@@ -117,9 +117,9 @@ pub enum Approach {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// For.
+    /// The claim speaks for the approach.
     Advantage,
-    /// Against.
+    /// The claim speaks against it.
     Disadvantage,
 }
 
@@ -196,12 +196,12 @@ impl Steps {
 }
 
 /// Samples by name: the experiment, whose, what, with the unit at the end.
-/// Those of one experiment stand in the order of their rounds.
+/// The samples of one experiment stand in the order of their rounds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Samples(pub BTreeMap<String, Vec<f64>>);
 
-/// A rule cannot speak, since these samples are not there.
+/// A rule has no verdict, since these samples are missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lacking(pub String);
 

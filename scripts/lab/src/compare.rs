@@ -215,11 +215,11 @@ pub struct Report {
 /// A program that could not do a work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Missing {
-    /// Which.
+    /// The program.
     pub program: Program,
-    /// What.
+    /// The work.
     pub work: Work,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 

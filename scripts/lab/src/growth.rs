@@ -110,7 +110,7 @@ const CREATORS: [Floor; 3] = [Floor::Fork, Floor::Thread, Floor::StdThread];
 /// One step of one program's climb.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// Whose.
+    /// The program.
     pub program: Program,
     /// Connections that did nothing.
     pub idle: usize,
@@ -129,7 +129,7 @@ pub struct Step {
 /// One sample of what a creation costs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Creation {
-    /// Of what.
+    /// What was created.
     pub floor: Floor,
     /// Memory that the parent has touched, MiB.
     pub parent_mib: u64,

@@ -184,9 +184,9 @@ pub const NOISY: f64 = 0.05;
 /// One measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// Whose.
+    /// The program.
     pub program: Program,
-    /// Doing what.
+    /// The work that it did.
     pub work: Work,
     /// In which round; samples of one round are neighbours in time.
     pub round: u32,

@@ -16,13 +16,13 @@ use Program as P;
 pub struct Row {
     /// The group that it belongs to; what is named on the command line.
     pub name: String,
-    /// Whose figure; the best of several.
+    /// The programs whose figure it is; the best of several counts.
     pub subject: Vec<Program>,
-    /// Doing what.
+    /// The work that they do.
     pub work: Work,
-    /// Which figure.
+    /// The figure.
     pub metric: Metric,
-    /// Compared with what.
+    /// What the figure is compared with.
     pub against: Against,
     /// What must hold.
     pub bound: Bound,
@@ -34,7 +34,7 @@ pub struct Row {
 pub enum Against {
     /// The best of these programs at the same work.
     Best(Vec<Program>),
-    /// The same program at another work.
+    /// Its own figure at another work.
     Itself(Work),
     /// Nothing: the bound is absolute, and holds for every sample.
     Nothing,

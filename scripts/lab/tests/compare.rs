@@ -222,7 +222,7 @@ fn every_peer_that_is_installed_serves() {
             serving += 1;
         }
     }
-    // Those that are part of the lab itself are always there.
+    // The peers that are part of the lab itself are always there.
     assert!(serving >= 6, "{serving}");
 }
 

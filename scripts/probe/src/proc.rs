@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use super::wait::{LIMIT, until, within};
 use super::{Outcome, demand};
 
-/// One line of `/proc/PID/stat`, as far as the cases ask for it.
+/// One line of `/proc/PID/stat`, as far as the tests need it.
 #[derive(Clone, Copy, Debug)]
 pub struct Process {
     /// Its id.
@@ -30,7 +30,7 @@ pub struct Process {
     pub threads: usize,
     /// Its processor time in clock ticks: of the user and of the system.
     own_ticks: u64,
-    /// The same of its children that were reaped.
+    /// The processor time of its children that were reaped.
     reaped_ticks: u64,
 }
 

@@ -26,9 +26,9 @@ pub struct Server {
     child: Child,
     /// The process that was started; it stands for its process group.
     leader: Pid,
-    /// The server itself: the same, unless it runs under a tracer.
+    /// The server: the process that was started, or under a tracer its child.
     pub pid: Pid,
-    /// Where it is reached.
+    /// The address to connect to.
     pub address: SocketAddr,
     /// What it prints on standard output.
     pub stdout: Arc<Lines>,
@@ -149,7 +149,8 @@ impl Server {
             // does not go on, even if the kernel frees a little room.
             let before = self.received_from(&client);
             if sent - before >= 12_000 {
-                // Not merely slow: it waits for something that is not here.
+                // The server is not merely slow: it waits for an event that
+                // does not come.
                 let stalled = (0..4).all(|_| {
                     thread::sleep(Duration::from_millis(25));
                     let all = proc::tree(self.pid);

@@ -182,8 +182,8 @@ impl Start {
         self.spawn().ended()
     }
 
-    /// Starts it where it listens is known beforehand, since its first line
-    /// cannot be read; waits until it is `ready`.
+    /// Starts a server whose first line cannot be read, so that the caller
+    /// knows where it listens; waits until `ready` says that it does.
     pub fn run_unseen(
         self,
         address: SocketAddr,

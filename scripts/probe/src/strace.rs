@@ -78,7 +78,7 @@ impl Traced {
 
 /// The system calls that accept a client.
 pub const ACCEPT: &str = "accept,accept4";
-/// Those that wait for one of several things.
+/// The system calls that wait for one of several events.
 pub const WAIT: &str =
     "poll,ppoll,select,pselect6,epoll_wait,epoll_pwait,epoll_pwait2";
 
@@ -147,7 +147,8 @@ impl Strace {
             .map_err(|text| format!("{text}: {:?}", strace.lines.so_far()))?;
         for (&pid, before) in pids.iter().zip(before) {
             within(LIMIT, || {
-                // The very first call may have been the end of it.
+                // The call that was interrupted may have been the end of the
+                // thread.
                 if proc::is_gone(pid) {
                     return Some(());
                 }

@@ -81,7 +81,7 @@ pub fn signal(pid: Pid, signal: Signal) -> Outcome {
 ///
 /// When there is no such process.
 pub fn real_time_signal(pid: Pid) -> Outcome {
-    // Those from 34 to 64 are left to programs, signal(7).
+    // The signals from 34 to 64 are left to programs, signal(7).
     let status = Command::new("sh")
         .args(["-c", "kill -37 \"$0\"", &pid.to_string()])
         .status()

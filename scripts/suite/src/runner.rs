@@ -109,7 +109,7 @@ pub fn run(trials: Vec<Trial>, at_a_time: usize) -> ExitCode {
 /// Tests with a thousand clients need as many descriptors in this process.
 fn raise_descriptor_limit() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        // Where it cannot be raised, those tests say so themselves.
+        // Where the limit cannot be raised, those tests report what they lack.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(8192), hard);
     }
 }

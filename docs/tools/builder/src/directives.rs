@@ -110,7 +110,7 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     ///
-    /// Where one is unknown, or lacks what it shows.
+    /// When a directive is unknown, or lacks what it shows.
     pub fn expand(&self, page: &Path, content: &str) -> Result<String> {
         let mut out = String::new();
         let mut open = Vec::new();

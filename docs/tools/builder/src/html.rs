@@ -17,7 +17,7 @@ use crate::words::Language;
 ///
 /// # Errors
 ///
-/// Where that is not so.
+/// When a line is missing, or a page says something else than its file.
 pub fn every_line_once(book: &Book) -> Result<()> {
     let mut wrong = Vec::new();
     let mut pages = 0;
@@ -131,7 +131,7 @@ fn words(text: &str) -> Vec<&str> {
 ///
 /// # Errors
 ///
-/// Where that is not so.
+/// When a link leads nowhere, or a page fetches something from elsewhere.
 pub fn links(book: &Book) -> Result<()> {
     let mut pages = HashMap::new();
     for path in files(&book.output, &["html"])? {
@@ -230,7 +230,7 @@ fn normalised(path: &Path) -> PathBuf {
 /// A page: what can be linked, and what it links to.
 struct Page {
     ids: HashSet<String>,
-    /// Those that belong to the text.
+    /// The ids that belong to the text.
     places: HashSet<String>,
     twice: Vec<String>,
     links: Vec<Link>,

@@ -371,7 +371,7 @@ fn loop_is_hard(evidence: &Evidence<'_>) -> Judged {
         };
         let counts = [count("mux")?, count("threads")?, count("processes")?];
         let [mux, threads, processes] = counts;
-        // The same source gives the same count: nothing to be in doubt of.
+        // The same source gives the same count, so this verdict has no spread.
         verdicts.push(HARDER.of(mux / threads.max(processes)));
         let counts = counts.map(|count| count.to_string()).to_vec();
         figures.push((what, Value::from(counts)));

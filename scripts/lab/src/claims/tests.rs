@@ -274,7 +274,7 @@ fn compute(id: &str, times: [&[f64]; 4]) -> Verdict {
     compute_beside(id, times, 0.02)
 }
 
-/// The same while others use a share of the processors.
+/// Speed-ups, while others use a share of the processors.
 fn compute_beside(id: &str, times: [&[f64]; 4], others: f64) -> Verdict {
     let [threads, processes, python, multi] = times;
     verdict(

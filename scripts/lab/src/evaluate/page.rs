@@ -22,7 +22,7 @@ pub struct Told {
     pub id: &'static str,
     /// Whose claim it is.
     pub approach: Approach,
-    /// The same as a heading, where the claims of an approach begin.
+    /// The approach as a heading, where its claims begin.
     heading: Option<String>,
     /// What it says.
     pub claim: String,
@@ -30,7 +30,7 @@ pub struct Told {
     kind: String,
     /// What became of it.
     pub verdict: Verdict,
-    /// The same in words.
+    /// The verdict in words.
     pub said: String,
     /// The figures that say why.
     pub figure: String,

@@ -40,7 +40,7 @@ const FRAME: Duration = Duration::from_millis(50);
 pub struct App {
     look: Look,
     options: Options,
-    /// Those of the server that is shown, until the next one has started.
+    /// The options of the server that is shown, until the next one has started.
     shown: Options,
     programs: BTreeMap<String, PathBuf>,
     clock: Instant,

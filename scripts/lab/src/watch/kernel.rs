@@ -41,7 +41,7 @@ pub struct Task {
 /// What was read at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
-    /// When.
+    /// When the sample was taken.
     pub at: Duration,
     /// Clients in the accept queue, and its limit.
     pub queue: Option<(u32, u32)>,

@@ -93,11 +93,11 @@ pub enum Line {
     Listening(SocketAddr),
     /// What a worker did, for a client if there was one.
     Event {
-        /// Who did it.
+        /// The worker.
         worker: Worker,
-        /// For whom.
+        /// The client.
         client: Option<SocketAddr>,
-        /// What.
+        /// What happened.
         event: Event,
     },
     /// The last one, with the totals.

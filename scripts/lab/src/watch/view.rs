@@ -35,7 +35,7 @@ pub struct Look {
 /// All that is drawn.
 #[derive(Debug)]
 pub struct Screen<'a> {
-    /// How.
+    /// How the screen may be drawn.
     pub look: Look,
     /// The server.
     pub model: &'a Model,

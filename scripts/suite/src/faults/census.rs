@@ -1,5 +1,5 @@
-//! Which system calls a server really makes while it serves: none of them may
-//! be missing in the table without a reason.
+//! Which system calls a server makes while it serves. The table must have each
+//! of them, or a reason why it is missing there.
 
 use std::collections::BTreeSet;
 
@@ -146,7 +146,7 @@ fn serve(form: &Form, serve: &str) -> Outcome<BTreeSet<String>> {
         slow.empty()?;
         slow.leave()?;
     }
-    // Those of the stop belong to the service, too.
+    // The calls of the stop belong to the service, too.
     server.signal(Signal::SIGTERM);
     server.ends_with(0)?;
     found(|| tree.iter().all(|&pid| proc::is_gone(pid)).then_some(()))

@@ -10,7 +10,7 @@ use Harm::{NoClient, One, Perhaps};
 use Pipe::{Output, Reports, Signal};
 use Whom::{Acceptor, Main, Victim};
 
-/// Which thread or process of a server has its call fail.
+/// Which thread or process of a server makes the call that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {
     /// The thread or process that accepts the next client.
@@ -110,9 +110,9 @@ pub struct Row {
     pub drive: Drive,
     /// At which of the calls it fails.
     pub whens: &'static [u32],
-    /// How.
+    /// The errors, and what must come of them.
     pub faults: &'static [Fault],
-    /// Where.
+    /// The forms of the servers.
     pub forms: &'static [&'static str],
     /// Whether the server is to end, with status 1 and one line: errors that
     /// only a mistake in the program can cause.
@@ -220,13 +220,13 @@ const MUX: &[&str] = &[
     "mux-select", "mux-poll", "mux-epoll",
     "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
 ];
-/// Where one thread or process serves more than one client.
+/// Forms in which one thread or process serves more than one client.
 const LASTING: &[&str] = &[
     "threads-workers", "process-workers",
     "mux-select", "mux-poll", "mux-epoll",
     "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
 ];
-/// Where the first thread itself waits for the end of a stop.
+/// Forms in which the first thread itself waits for the end of a stop.
 const MAIN: &[&str] = &[
     "threads", "threads-workers", "process", "process-workers",
     "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",

@@ -178,7 +178,7 @@ fn a_flood_is_not_kept_in_memory(form: &Form) -> Outcome {
     demand(grown < EACH * FLOODS as u64, || {
         format!("{} KiB for {FLOODS} floods", grown / 1024)
     })?;
-    // Neither is the processor kept busy by what cannot be sent.
+    // A reply that cannot be sent keeps no processor busy either.
     proc::at_rest(server.pid, MOMENT)?;
     drop(floods);
     server.signal(Signal::SIGTERM);

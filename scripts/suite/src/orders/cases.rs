@@ -256,7 +256,7 @@ fn a_stop_between_accept_and_the_first_line_still_answers(
     force(|time| {
         let server = start(form, "")?;
         let (pid, port) = (server.pid, server.port());
-        // Those who accept: processes, or threads.
+        // What accepts a client is a process or a thread.
         let mut workers = proc::children(pid);
         workers.extend(proc::threads(pid));
         let processes = proc::tree(pid);
