@@ -412,7 +412,7 @@ def chat(name):
             ) from None
         server.closed(ana, pick("the client that leaves", "el que se va"))
         # A client that does not read must not make the others wait.
-        deaf = server.connect(small=True)
+        unread = server.connect(small=True)
         text = b"x" * 1023 + b"\n"
         for number in range(FLOOD // len(text)):
             why = pick(
@@ -423,9 +423,9 @@ def chat(name):
             )
             echo(beto, text, why)
             hear(carla, text, pick("another client", "otro cliente"), why)
-        deaf.close()
+        unread.close()
         server.closed(
-            deaf, pick("the client that never reads", "el que nunca lee")
+            unread, pick("the client that never reads", "el que nunca lee")
         )
         echo(carla)
         hear(beto, b"hola\n", pick("another client", "otro cliente"))

@@ -365,7 +365,7 @@ class Session:
 
     def server(self):
         """The process id of the server, or of the program of the deadlock: the
-        eldest of its name in the first terminal."""
+        oldest of its name in the first terminal."""
         session = self.terminals[1].process.pid
         found = []
         for path in pathlib.Path("/proc").glob("[0-9]*/stat"):

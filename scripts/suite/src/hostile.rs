@@ -300,11 +300,12 @@ fn deserved(error: &io::Error) -> bool {
 /// # Errors
 ///
 /// What is not as it was, with the seed.
-pub fn besiege(form: &Form, seed: u64, visits: u64) -> Outcome {
-    siege(form, seed, visits).map_err(|text| format!("seed {seed}: {text}"))
+pub fn send_hostile_clients(form: &Form, seed: u64, visits: u64) -> Outcome {
+    serve_hostile_clients(form, seed, visits)
+        .map_err(|text| format!("seed {seed}: {text}"))
 }
 
-fn siege(form: &Form, seed: u64, visits: u64) -> Outcome {
+fn serve_hostile_clients(form: &Form, seed: u64, visits: u64) -> Outcome {
     let server = start(form, "")?;
     let port = server.port();
     let mut clients = be_polite(port, b"before")?;

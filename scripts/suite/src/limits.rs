@@ -78,7 +78,7 @@ fn two_hundred_clients_are_served_with_too_few_descriptors(
     // these never run out.
     let runs_out =
         form.approach() != Approach::Pool && form.kind != Kind::Processes;
-    siege(&server, if runs_out { 2 } else { 0 })
+    serve_crowds(&server, if runs_out { 2 } else { 0 })
 }
 
 /// Too few threads or processes.
@@ -92,11 +92,11 @@ fn two_hundred_clients_are_served_with_too_few_tasks(form: &Form) -> Outcome {
         let trace = format!("--trace={call}");
         let target = Target::Thread(server.pid);
         let strace = Strace::attach(target, &[inject, trace])?;
-        siege(&server, 1)?;
+        serve_crowds(&server, 1)?;
         return strace.detach().map(drop);
     };
     group.limit(group.current()? + SPARE)?;
-    siege(&server, 2)
+    serve_crowds(&server, 2)
 }
 
 /// Too little memory for stacks.
@@ -111,7 +111,7 @@ fn two_hundred_clients_are_served_with_no_room_for_stacks(
     // over is too little for one more, and enough for everything else.
     let stack = (2 << 20) + 4096;
     server.limit("as", size + SPARE as u64 * stack + (1 << 20));
-    siege(&server, 2)
+    serve_crowds(&server, 2)
 }
 
 /// The C library wants some memory of its own in each new thread, and can do
@@ -144,7 +144,7 @@ fn a_new_thread_that_finds_no_memory_serves_its_client(form: &Form) -> Outcome {
 
 /// Two hundred clients at once, as many times as there are spells. In each
 /// spell something runs out; with no spells nothing does.
-fn siege(server: &Server, spells: usize) -> Outcome {
+fn serve_crowds(server: &Server, spells: usize) -> Outcome {
     let baseline = proc::settled(server.pid)?;
     let mut inside = Client::connect(server.port())?;
     inside.talk(b"before\n")?;

@@ -79,16 +79,16 @@ pub fn run(book: &Book, checks: &[Check]) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Where it cannot be built.
+/// When the book cannot be built.
 pub fn build_it(book: &Book) -> Result<()> {
     build::both(&book.root, &book.output)
 }
 
-/// A second build of the same sources gives the same bytes.
+/// Builds the same sources a second time, which must give the same bytes.
 ///
 /// # Errors
 ///
-/// Where it does not.
+/// When the bytes differ.
 pub fn same_again(book: &Book) -> Result<()> {
     let folder = TempDir::new()?;
     build::both(&book.root, folder.path())?;
@@ -138,7 +138,7 @@ pub fn look(folder: &Path) -> Command {
 ///
 /// # Errors
 ///
-/// Where it fails, with what it says.
+/// When the program fails, with what it says.
 pub fn command(program: &str, arguments: &[&str]) -> Result<()> {
     let output = Command::new(program)
         .args(arguments)

@@ -195,7 +195,7 @@ const CLAIM: &str = r#"{ "complete": true, "es": [], "en": [{
 ///
 /// # Errors
 ///
-/// Where one is not found, or the book is not in order without any.
+/// When a fault is not found, or a check fails without a fault.
 pub fn run(root: &Path, part: &str) -> Result<()> {
     let start = Instant::now();
     let mut faulty = FaultyBook::new(root)?;

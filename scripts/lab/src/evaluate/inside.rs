@@ -165,7 +165,7 @@ pub(super) fn races(bench: &mut Bench<'_>) -> Result<Samples> {
         bench.begins(&format!("racing threads, round {}", round + 1))?;
         let lost = races::lost_share(threads, |total| {
             let seen = total.load(Ordering::Relaxed);
-            // A moment's thought, as between most reads and writes.
+            // A pause between the read and the write, as in most programs.
             std::hint::spin_loop();
             total.store(seen + 1, Ordering::Relaxed);
         });

@@ -504,7 +504,7 @@ impl Model {
                 .enumerate()
                 .map(|(at, row)| (row.key, at))
                 .collect();
-            // The living last, and among them the youngest.
+            // Rows of workers that live come last, the newest at the end.
             others.sort_by_key(|row| (row.state.is_some(), ids[&row.key]));
             others.drain(..others.len() - space);
             others.sort_by_key(|row| ids[&row.key]);

@@ -182,7 +182,7 @@ fn sample(root: Pid, model: &Mutex<Model>, ended: &AtomicBool, clock: Instant) {
 }
 
 /// The rows whose threads or processes are looked at: main thread, loops, and
-/// of the others the youngest that live.
+/// of the others the newest that live.
 fn wanted(model: &Model) -> Vec<Key> {
     let is_task = |row: &&Row| {
         row.state.is_some() && matches!(row.key, Key::Main | Key::Worker(_))

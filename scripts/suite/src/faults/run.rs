@@ -85,7 +85,7 @@ pub fn run(case: &Case) -> Outcome {
     };
     let strace = Strace::attach(target, &options)?;
     if case.row.fatal {
-        return scene.perish(strace);
+        return scene.expect_fatal_error(strace);
     }
     scene.drive(&strace)?;
     strace.wait_for_hit()?;
@@ -437,7 +437,7 @@ impl Scene<'_> {
 
     /// A mistake in the program: it has to end, with status 1 and one line,
     /// and to leave nothing behind.
-    fn perish(mut self, strace: Strace) -> Outcome {
+    fn expect_fatal_error(mut self, strace: Strace) -> Outcome {
         let tree = proc::tree(self.server.pid);
         for _ in 0..ROUNDS {
             // These clients may be served or cut off.

@@ -13,7 +13,7 @@ use probe::strace::{Strace, Target};
 use probe::wait::{MOMENT, found};
 use probe::{Outcome, demand, proc};
 
-use super::{Dice, be_polite, besiege, seed, stalled};
+use super::{Dice, be_polite, seed, send_hostile_clients, stalled};
 use crate::case::{Case, Need, case};
 use crate::client::Client;
 use crate::forms::{Approach, Form, start};
@@ -35,7 +35,7 @@ pub const CASES: &[Case] = &[
 ];
 
 fn hostile_clients_leave_a_server_as_it_was(form: &Form) -> Outcome {
-    besiege(form, seed(), 160)
+    send_hostile_clients(form, seed(), 160)
 }
 
 /// For longer, and with another seed for each round.
@@ -43,7 +43,7 @@ fn many_hostile_clients_leave_a_server_as_it_was(form: &Form) -> Outcome {
     let mut seeds = Dice::new(seed());
     for _ in 0..5 {
         let seed = seeds.number() >> 32;
-        besiege(form, seed, 2400)?;
+        send_hostile_clients(form, seed, 2400)?;
     }
     Ok(())
 }
