@@ -15,22 +15,23 @@ use super::wait::{LIMIT, stays};
 #[derive(Debug)]
 pub struct Client {
     stream: TcpStream,
-    /// Its own address, by which the server's lines name it.
+    /// The client's own address, by which the server's lines name it.
     pub address: SocketAddr,
 }
 
-/// Byte number `index` of a text that shows every loss and every disorder.
+/// Byte number `index` of a pattern that shows every loss and every change of
+/// order.
 fn pattern_byte(index: usize) -> u8 {
     let mixed = index.wrapping_mul(2_654_435_761) >> 7;
     mixed.to_le_bytes()[0] ^ index.to_le_bytes()[1]
 }
 
-/// A text of this length that shows every loss and every disorder.
+/// A pattern of this length that shows every loss and every change of order.
 pub fn pattern(length: usize) -> Vec<u8> {
     part_of_pattern(0, length)
 }
 
-/// So many bytes of that text, from this one on.
+/// A part of that pattern: so many bytes, from this one on.
 pub fn part_of_pattern(start: usize, length: usize) -> Vec<u8> {
     (start..start + length).map(pattern_byte).collect()
 }

@@ -143,7 +143,7 @@ pub fn thread_named(pid: Pid, name: &str) -> Option<Pid> {
     })
 }
 
-/// What the descriptors of a process refer to, by their numbers.
+/// What the descriptors of a process refer to, by the descriptors' numbers.
 pub fn descriptors(pid: Pid) -> Vec<(u32, String)> {
     let directory = format!("/proc/{pid}/fd");
     let mut all: Vec<_> = numbers(&directory)
@@ -165,7 +165,7 @@ pub fn sockets(pid: Pid) -> Vec<String> {
 }
 
 /// The descriptors of a process, once it has stopped opening and closing: of
-/// several loops one may still be about to open what it asks the kernel with.
+/// several loops one may still be about to create its epoll descriptor.
 ///
 /// # Panics
 ///
@@ -179,7 +179,7 @@ pub fn settled_descriptors(pid: Pid) -> Vec<(u32, String)> {
 }
 
 /// The lowest descriptor number that a process has free, once it has stopped
-/// opening and closing: as a limit, it lets it open nothing more.
+/// opening and closing. A limit of this number lets it open nothing more.
 ///
 /// # Panics
 ///
@@ -361,7 +361,7 @@ pub fn at_rest(pid: Pid, time: Duration) -> Outcome {
 ///
 /// When it does use it.
 pub fn assert_idle(pid: Pid, situation: &str) {
-    // What came before, the last client's end for example, may still run.
+    // The end of the last client, for example, may still cost time at first.
     within(Duration::from_secs(2), || is_asleep(pid).then_some(()));
     if let Err(text) = at_rest(pid, Duration::from_secs(1)) {
         panic!("{situation}: {text}");
@@ -372,7 +372,7 @@ pub fn assert_idle(pid: Pid, situation: &str) {
 /// server has not received yet, as `/proc/net/tcp` tells.
 pub fn has_unread(server: SocketAddr, client: SocketAddr) -> bool {
     let spell = |address: SocketAddr| match address.ip() {
-        // As the kernel keeps it, read as a number of this machine.
+        // The address as the kernel keeps it, read as a number of this machine.
         IpAddr::V4(ip) => {
             let number = u32::from_ne_bytes(ip.octets());
             format!("{number:08X}:{:04X}", address.port())

@@ -98,7 +98,7 @@ pub enum Target<'a> {
     /// it creates: strace counts the calls of each thread for itself, so only
     /// a fault in one thread is one fault.
     Thread(Pid),
-    /// Whatever these processes consist of, now and later.
+    /// All threads of these processes, now and later.
     Processes(&'a [Pid]),
 }
 
@@ -124,8 +124,9 @@ impl Strace {
         for pid in pids {
             command.args(["-p", &pid.to_string()]);
         }
-        // What the target is blocked in is interrupted and begun once more;
-        // only then is the next call surely a call that strace sees.
+        // strace interrupts the call in which the target is blocked, and the
+        // target begins it once more; only after that does strace surely see
+        // the next call.
         let before: Vec<_> =
             pids.iter().map(|&pid| proc::blocked(pid)).collect();
         let mut child = command
@@ -160,13 +161,13 @@ impl Strace {
         Ok(strace)
     }
 
-    /// How many calls have failed by it so far.
+    /// How many calls strace has made fail so far.
     pub fn hits(&self) -> usize {
         let lines = self.lines.so_far();
         lines.iter().filter(|line| line.contains("(INJECTED)")).count()
     }
 
-    /// Waits until a call has failed by it.
+    /// Waits until strace has made a call fail.
     ///
     /// # Errors
     ///

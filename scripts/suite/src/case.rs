@@ -27,7 +27,7 @@ pub struct Case {
     on_request: bool,
 }
 
-/// How a case says that something is not as it should be.
+/// How a case reports that the server does not do what it should.
 #[derive(Clone, Copy)]
 pub enum Body {
     /// By a panic.
@@ -104,7 +104,7 @@ impl Case {
         self.slow
     }
 
-    /// Whether it says something about this form.
+    /// Whether the case concerns this form.
     pub fn concerns(&self, form: &Form) -> bool {
         self.only.is_none_or(|only| only(form))
     }
@@ -177,8 +177,7 @@ pub enum Need {
     Strace,
     /// To make control groups.
     ControlGroup,
-    /// A way to have too few threads or processes: control groups, or
-    /// `strace`.
+    /// A way to have too few threads or processes: control groups, or `strace`.
     TaskLimit,
     /// `prlimit`, which changes the limits of a running process.
     Prlimit,

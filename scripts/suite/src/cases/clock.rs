@@ -27,7 +27,7 @@ pub const CASES: &[Case] = &[
         .slow(),
 ];
 
-/// What a client does meanwhile.
+/// What a client does while the server is suspended.
 type Speak = fn(&mut Client);
 
 fn has_loops(form: &Form) -> bool {
@@ -41,7 +41,7 @@ fn polls(form: &Form) -> bool {
 }
 
 fn a_client_whose_message_waits_is_not_idle(form: &Form) {
-    // One round takes the loop 1.3 s, and each of two loops as much.
+    // One round takes the loop 1.3 s; with two loops each takes as long.
     let work = 80_000 * form.workers.unwrap_or(1);
     let options = format!("--serve until-eof --cpu-work {work}");
     let server = form.run(&format!("{options} --idle-timeout 1"));
@@ -65,7 +65,8 @@ fn a_client_whose_message_waits_is_not_idle(form: &Form) {
 }
 
 fn what_came_while_the_server_was_suspended_counts(form: &Form) {
-    // Longer than the idle limit, and than the wait for an end of file.
+    // The suspension is longer than the idle limit, and than the wait for an
+    // end of file.
     let suspend = |server: &Server, client: &mut Client, speak: Speak| {
         server.signal(Signal::SIGSTOP);
         until("it is suspended", || {
@@ -105,7 +106,7 @@ fn a_client_that_takes_less_than_the_kernel_reports_is_not_idle(form: &Form) {
     socket.connect(&server.address.into()).expect("the server listens");
     let mut client = TcpStream::from(socket);
     let address = client.local_addr().expect("it has an address");
-    // Nothing is taken for so long: the reply waits for this client.
+    // The reply waits for this client: the kernel takes no byte for so long.
     client.set_write_timeout(Some(Duration::from_millis(500))).expect("not 0");
     let mut sent = 0;
     while let Ok(count) = client.write(&part_of_pattern(sent, 4096)) {
@@ -123,7 +124,7 @@ fn a_client_that_takes_less_than_the_kernel_reports_is_not_idle(form: &Form) {
     }
     assert!(received == pattern(received.len()), "another reply");
     assert_eq!(server.count("  closed"), 0);
-    // The rest would take a minute.
+    // It would take a minute to read the rest.
     drop(client);
     server.wait_closed(address);
     server.stop();

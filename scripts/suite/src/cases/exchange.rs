@@ -90,7 +90,8 @@ fn one_receive_takes_at_most_1024_bytes(form: &Form) {
     }
     assert_eq!(transcript.totals.sent, 5000);
 
-    // What comes in one piece fills the buffer, and no more is answered.
+    // A message that comes in one piece fills the buffer, and no more of it is
+    // answered.
     let server = form.run("--serve once");
     let mut client = server.client();
     let message = pattern(5000);
@@ -156,8 +157,9 @@ fn a_reply_is_sent_whole_to_a_slow_reader(form: &Form) {
     assert_eq!(totals.sent, sent as u64);
 }
 
-/// A reply that the kernel was told to keep for an end of file comes a fifth of
-/// a second late. All of them would; a busy machine delays one or another.
+/// If the server let the kernel keep a reply back for an end of file, the reply
+/// would come a fifth of a second late, in each attempt. A busy machine delays
+/// only some of them.
 fn no_reply_is_held_back(form: &Form) {
     let server = form.run("--serve until-eof");
     let mut client = server.client();

@@ -59,7 +59,7 @@ fn as_many_as_the_limit_are_served_at_a_time(form: &Form) {
     for client in &mut inside {
         client.exchange(b"I am served\n");
     }
-    // One goes, one comes; in the order in which they came.
+    // One client goes and the next comes, in the order in which they came.
     drop(inside.pop());
     fourth.expect(b"fourth");
     fifth.expect_silence();
@@ -114,7 +114,7 @@ fn a_thousand_clients_wait_in_the_queue(form: &Form) {
         .and_then(|text| text.trim().parse().ok())
         .unwrap_or(128);
     let count = most.min(1000);
-    // A queue that is too short would make them wait for a connection.
+    // If the queue were too short, some clients would wait for a connection.
     let mut waiting: Vec<Client> =
         (0..count).map(|_| server.client()).collect();
     for client in &mut waiting {

@@ -84,7 +84,8 @@ fn the_service_goes_on_at_a_limit_of_file_size(form: &Form) {
         .on(own, 20_001)
         .under_words(["sh", "-c", &script])
         .run_unseen((own, 20_001).into(), || listens_at(own));
-    // Far more lines than the limit of 512 or 1024 bytes lets through.
+    // These are far more lines than the limit of 512 or 1024 bytes lets
+    // through.
     for _ in 0..20 {
         assert_serves(&server);
     }
@@ -136,7 +137,8 @@ fn output_that_is_not_read_pauses_and_loses_nothing(form: &Form) {
                 client.expect_end();
             });
         }
-        // Until nothing moves any more, whether it pauses or goes on.
+        // The case waits until nothing moves any more, whether the server
+        // pauses or goes on.
         until("the pipe is full, or all are served", || {
             let before = done.load(Ordering::Relaxed);
             thread::sleep(Duration::from_millis(200));
