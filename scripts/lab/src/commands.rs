@@ -1,4 +1,4 @@
-//! What the lab can be asked to do.
+//! The commands of the lab.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ fn write_line(line: std::fmt::Arguments<'_>) {
 
     let text = lab::table::folded(&line.to_string());
     if writeln!(std::io::stdout(), "{text}").is_err() {
-        // Servers that were started die with this process.
+        // The kernel kills the servers that this process has started.
         std::process::exit(1);
     }
 }

@@ -46,7 +46,7 @@ impl Effort {
         workers: 3000,
         parent_mib: 1000,
     };
-    /// To see the shape.
+    /// For a quick look at the shape of the curves.
     pub const QUICK: Self = Self {
         rounds: 2,
         seconds: 0.06,
@@ -59,7 +59,8 @@ impl Effort {
     #[must_use]
     pub fn steps(&self, program: Program) -> Vec<usize> {
         let most = match program {
-            // Its descriptors end at 1 023, and it needs some of them.
+            // select(2) takes descriptors up to 1 023 only, and the server
+            // needs some of them itself.
             P::MUX_SELECT => 1000,
             P::MUX_POLL | P::MUX_EPOLL => self.connections,
             _ => self.workers,

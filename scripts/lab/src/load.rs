@@ -33,16 +33,16 @@ pub mod stream;
 
 pub use message::Message;
 
-/// No run takes longer.
+/// The longest run that is allowed.
 pub const LONGEST: Duration = Duration::from_secs(3600);
-/// No run has more connections at a time.
+/// The most connections at a time that are allowed.
 pub const MOST_CONNECTIONS: usize = 50_000;
-/// No message is longer, in bytes.
+/// The longest message that is allowed, in bytes.
 pub const LONGEST_MESSAGE: usize = 1 << 20;
 /// A longer message is received while it is being sent: both sides would
 /// wait for each other with it in the kernel's buffers.
 const LONGEST_BLOCKING: usize = 16 * 1024;
-/// No open loop starts more exchanges per second.
+/// The most exchanges per second that an open loop may start.
 pub const HIGHEST_RATE: f64 = 1e6;
 
 /// Where load goes to: an address of this machine's loopback, nothing else.
@@ -152,7 +152,7 @@ pub enum Limit {
     Count(u64),
 }
 
-/// What to do.
+/// What a run has to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The server.
@@ -333,7 +333,7 @@ impl fmt::Display for Errors {
     }
 }
 
-/// What became of a plan.
+/// The result of a run.
 #[derive(Clone)]
 pub struct Outcome {
     /// Operations done, each with a verified reply.
@@ -468,7 +468,7 @@ impl Source {
         self.ports.addresses = self.ports.addresses.max(addresses);
     }
 
-    /// The client has ended a connection before the server.
+    /// Notes that the client has ended a connection before the server.
     fn closed_first(&mut self) {
         self.ports.closed_first += 1;
         self.closed_first += 1;
@@ -477,14 +477,15 @@ impl Source {
         }
     }
 
-    /// No port was left.
+    /// Notes that no port was left.
     fn exhausted(&mut self) {
         self.ports.exhausted += 1;
         self.next();
     }
 }
 
-/// Watched by others while a run goes on, and asked to stop by them.
+/// The figures of a run that goes on, for other threads, which can also stop
+/// it.
 #[derive(Debug, Default)]
 pub struct Live {
     /// Operations of the counted part so far.
@@ -709,7 +710,7 @@ mod tests {
         assert_eq!(source.bind_to(), "127.0.0.3:0".parse().ok());
         assert_eq!(source.ports.addresses, 3);
         assert_eq!(source.ports.exhausted, 1);
-        // There is one ::1 only.
+        // IPv6 has one loopback address only.
         let mut source = Source::new(Target::parse("[::1]:9").unwrap());
         source.exhausted();
         assert_eq!(source.bind_to(), None);

@@ -99,11 +99,11 @@ pub fn build(packages: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
 /// Why a program cannot take part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unavailable {
-    /// It, or what it needs, is not on this machine.
+    /// The program, or another that it needs, is not on this machine.
     NotInstalled(String),
-    /// It does not know an option that the work needs.
+    /// The program does not know an option that the work needs.
     Refused(String),
-    /// It is there, but did not start.
+    /// The program did not start.
     Failed(String),
 }
 
@@ -122,7 +122,7 @@ impl fmt::Display for Unavailable {
 pub enum Announces {
     /// Its first line of output ends in the address.
     FirstLine,
-    /// It was told a port and says nothing.
+    /// The lab has chosen its port, and the server prints no address.
     Nothing(u16),
 }
 
@@ -169,7 +169,8 @@ impl Server {
             // The caller may have stopped waiting, for a server that did not
             // start.
             let _ = tell.send(first);
-            // What else is printed is read, so that nothing ever waits.
+            // All further output is read, so that the server never waits for
+            // its reader.
             io::copy(&mut lines, &mut io::sink()).ok()
         });
 
@@ -181,7 +182,7 @@ impl Server {
         if let Some(target) = target {
             return Ok(Self { child, target, complaints });
         }
-        // It has closed its output, and so is probably ending by itself.
+        // A server that has closed its output is probably ending by itself.
         wait_for_end(&mut child, Duration::from_millis(500));
         let status = end(&mut child);
         let _ = listening.join();
@@ -340,7 +341,7 @@ mod tests {
         let server =
             Server::start(shell(script), Announces::FirstLine).unwrap();
         assert_eq!(server.target(), Target::parse("127.0.0.1:4711").unwrap());
-        // Its child goes with it.
+        // The server's child ends with the server.
         let tree = crate::procfs::tree(server.pid());
         assert_eq!(tree.len(), 2);
         drop(server);

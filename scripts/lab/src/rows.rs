@@ -393,7 +393,8 @@ impl Evidence<'_> {
                 let all = figures.values();
                 let holds = all.clone().all(|it| row.bound.holds(*it));
                 finding.verdict = verdict(holds);
-                // What keeps its bound on a busy machine keeps it.
+                // A figure that keeps its bound on a busy machine keeps it on a
+                // quiet one.
                 if !holds {
                     self.doubt(&mut finding, &[row.work]);
                 }
@@ -444,8 +445,8 @@ impl Evidence<'_> {
         finding
     }
 
-    /// Takes a verdict back when other programs used the processors while it
-    /// was measured.
+    /// Withdraws a verdict when other programs used the processors during the
+    /// measurement.
     fn doubt(&self, finding: &mut Finding, works: &[Work]) {
         let shares = |of: &dyn Fn(&&Sample) -> bool| -> Vec<f64> {
             let shares = self.samples.iter().filter(of);
@@ -465,7 +466,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// Whether it was the client that limited the rate.
+    /// Whether the client limited the rate.
     fn is_client_bound(&self, program: Program, work: Work) -> bool {
         let shares = self.figures(program, work, Metric::ClientShare);
         let shares: Vec<f64> = shares.into_values().collect();

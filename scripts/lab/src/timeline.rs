@@ -70,7 +70,7 @@ pub struct Lane {
 /// A client of a strip.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Client {
-    /// A letter, in the order of their coming: A to Z, then AA, AB.
+    /// A letter, in the order in which the clients came: A to Z, then AA, AB.
     pub letter: String,
     /// Its address and port.
     pub address: String,
@@ -321,7 +321,7 @@ fn tracks(
         }
     }
     for bar in queued {
-        // While it is being served it does not wait its turn.
+        // A client that is being served does not wait its turn.
         let own = served.iter().filter(|it| it.client == bar.client);
         let mut from = bar.from;
         for serving in own.filter(|it| it.from < bar.to && it.to > bar.from) {
@@ -335,7 +335,7 @@ fn tracks(
             tracks[bar.client].push(Bar { from, ..bar.clone() });
         }
     }
-    // The server waits for a client only as long as that has not asked.
+    // The server waits for a client only until the client has asked.
     for track in &mut tracks {
         let asked: Vec<Bar> =
             track.extract_if(.., |it| it.stage == Stage::Queued).collect();

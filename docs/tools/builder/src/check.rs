@@ -18,7 +18,8 @@ use crate::{build, html, translation};
 /// A check: its name, and the function that fails when it does not hold.
 pub type Check = (&'static str, fn(&Book) -> Result<()>);
 
-/// All of them, in order: the later ones look at what the first one builds.
+/// All checks, in order: the first one builds the pages that the others look
+/// at.
 pub const ALL: &[Check] = &[
     ("build", build_it),
     ("browser", browser),
@@ -64,7 +65,7 @@ pub fn run(book: &Book, checks: &[Check]) -> Result<()> {
         for check in checks {
             if check.0 == "browser" {
                 scope.spawn(|| attempt(check));
-            // Without pages there is nothing to look at.
+            // Without pages the other checks have nothing to look at.
             } else if !attempt(check) && check.0 == "build" {
                 break;
             }
@@ -75,7 +76,7 @@ pub fn run(book: &Book, checks: &[Check]) -> Result<()> {
     Ok(())
 }
 
-/// Builds it.
+/// Builds the book.
 ///
 /// # Errors
 ///
@@ -115,7 +116,7 @@ fn identity(book: &Book) -> Result<()> {
     })
 }
 
-/// What only a browser can see, and how long it has looked for each.
+/// The checks that need a browser, and how long each has taken.
 fn browser(book: &Book) -> Result<()> {
     let output = look(&book.output).output().context("node")?;
     let said = String::from_utf8_lossy(&output.stdout);

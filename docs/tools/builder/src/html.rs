@@ -238,7 +238,7 @@ struct Page {
 
 struct Link {
     target: String,
-    /// Whether it is fetched to show the page.
+    /// Whether the browser fetches the target to show the page.
     fetched: bool,
 }
 

@@ -13,7 +13,7 @@ use crate::words::{Language, Word};
 /// Where the lab puts its results in words.
 const FILE: &str = "docs/evaluation/claims.json";
 
-/// How to have them.
+/// The command that makes the lab's results.
 const COMMAND: &str = "cargo run --profile lab -p lab -- evaluate";
 
 /// The verdicts that there are: the theme has a class for each.

@@ -379,7 +379,7 @@ fn print_account(used: &Used, outcome: &Outcome) {
     }
 }
 
-/// What makes these figures say something else than they seem to.
+/// Warns when the figures do not mean what they seem to.
 fn warn(plan: &Plan, outcome: &Outcome) {
     let ports = outcome.ports;
     if outcome.client_was_the_bottleneck() {

@@ -258,7 +258,7 @@ impl App {
         let text = format!("{name} {ended}: {how}");
         let code = u8::try_from(status.code().unwrap_or(1)).unwrap_or(1);
         if self.last.address.is_none() && self.summaries.is_empty() {
-            // It has never listened: there is nothing to look at.
+            // A server that has never listened has nothing to show.
             self.quitting = true;
             self.failure = Some((how, code));
             return;
@@ -279,7 +279,7 @@ impl App {
         self.quitting && self.server.is_none()
     }
 
-    /// The last line of each server that was shown, and what went wrong.
+    /// The last line of each server that was shown, and the errors.
     #[must_use]
     pub fn end(self) -> (Vec<String>, Option<(String, u8)>) {
         (self.summaries, self.failure)
@@ -371,7 +371,8 @@ impl App {
             if let Event::Key(key) = event::read().context("reading keys")?
                 && let Some(action) = keys::action(key)
             {
-                // What was said before is read, or does not matter any more.
+                // A message from before has been read, or does not matter any
+                // more.
                 if !self.stopping && self.server.is_some() {
                     self.message = None;
                 }

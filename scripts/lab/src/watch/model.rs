@@ -12,7 +12,8 @@ use super::kernel::{Sample, Task};
 use super::line::{Event, Line, Worker, harmless};
 use super::options::Approach;
 
-/// What is done. In the order of what wins where several fall into one cell.
+/// What is done for a client. Where several fall into one cell, the last in
+/// this order is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doing {
     /// Nothing: it waits for the client.
@@ -192,7 +193,7 @@ impl Row {
         cells
     }
 
-    /// Whether nothing of it is to be seen any more.
+    /// Whether the row has nothing left to show.
     fn is_over(&self, oldest: Duration) -> bool {
         self.state.is_none() && self.since < oldest
     }
@@ -384,7 +385,8 @@ impl Model {
     pub fn observe(&mut self, sample: Sample, tasks: HashMap<Key, Task>) {
         let at = sample.at;
         for client in &sample.queued {
-            // Accepted meanwhile: its line was read after the sample.
+            // The client was accepted meanwhile: its line was read after the
+            // sample.
             let served = self
                 .rows
                 .values()
@@ -400,10 +402,11 @@ impl Model {
                 && row.state.is_some()
                 && !sample.queued.contains(&client)
             {
-                // Accepted, and its line is on its way; or it has gone.
+                // The client was accepted, and its line is on its way; or the
+                // client has gone.
                 row.begin(None, at);
             }
-            // What happened after the sample knows better.
+            // A line from after the sample is newer than the sample.
             if row.since >= at {
                 continue;
             }

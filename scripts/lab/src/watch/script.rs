@@ -70,7 +70,8 @@ impl Script {
                 if let Some(target) = target {
                     playing.round(target);
                     playing.0.rounds.fetch_add(1, Ordering::Relaxed);
-                    // The next server need not wait.
+                    // The pause ends early when another server is shown: its
+                    // clients then come at once.
                     let mut pause = PAUSE;
                     while !pause.is_zero() && playing.target() == Some(target) {
                         thread::sleep(APART);

@@ -23,7 +23,7 @@ use crate::program::{end, pid_of, spawn};
 
 /// How often the kernel is asked.
 const SAMPLE: Duration = Duration::from_millis(100);
-/// What costs more is read at each so many of these.
+/// Readings that cost more are taken only once in so many samples.
 const HELD: u32 = 10;
 /// Rows whose threads are looked at: more than a screen has.
 const ROWS: usize = 64;

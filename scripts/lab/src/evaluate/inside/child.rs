@@ -25,7 +25,8 @@ pub fn count_into_pipe(count: u64) -> Result<()> {
     std::io::stdin().read_exact(&mut [0])?;
     let one = 1_u64.to_ne_bytes();
     for _ in 0..count {
-        // Shorter than PIPE_BUF: whole or not at all.
+        // The line is shorter than PIPE_BUF, so the kernel writes all of it or
+        // nothing.
         pipe.write_all(&one)?;
     }
     Ok(())
@@ -85,14 +86,14 @@ pub struct Locked {
 
 /// How long the threads go on when nothing stops them.
 const GO_ON: Duration = Duration::from_millis(300);
-/// How often the watchdog looks.
+/// The time between two looks of the watchdog.
 const LOOK: Duration = Duration::from_millis(50);
 /// After so many looks without any progress it gives up.
 const PATIENCE: u32 = 12;
 
 /// Two threads take two locks, again and again, and a watchdog looks whether
-/// they still get on. When they do not, they still wait for each other when
-/// this returns: the process had better end.
+/// they still make progress. If they do not, they still wait for each other
+/// when this returns, so the process should end.
 #[must_use]
 pub fn locks(order: Order) -> Locked {
     let locks = Arc::new([Mutex::new(0_u64), Mutex::new(0_u64)]);
