@@ -13,7 +13,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null
 
 # ---------------------------------------------------------------- Language
 
-# As the servers choose theirs, and as scripts/demo.sh does.
+# The language is chosen as by the servers, and as by scripts/demo.sh.
 locale=${LC_ALL:-${LC_MESSAGES:-${LANG:-C}}}
 language=en
 case ${ECHO_LANGUAGE:-${locale%%[_.@]*}} in
@@ -149,7 +149,8 @@ rest() {
       if [ -t 1 ]; then printf '\r\e[K'; else printf '\n'; fi
       ;;
     *)
-      # In short naps: bash heeds a signal when a program has ended.
+      # The pause is made of short sleeps: bash heeds a signal only when a
+      # program has ended.
       local tenths=${pause/./}
       [[ $pause == *.* ]] || tenths+=0
       for ((tenths = 10#$tenths; tenths > 0; tenths--)); do sleep 0.1; done
@@ -200,7 +201,7 @@ if [ -z "${BALANCE_PROGRAMS-}" ]; then
   if [ -t 2 ]; then quiet=''; fi
   # shellcheck disable=SC2086 # an option or nothing; one word each
   $build $quiet || fail 'it does not build' 'no compila'
-  # Where the programs are is cargo's to decide.
+  # Cargo decides where the programs are.
   BALANCE_PROGRAMS=$(cargo build --release --quiet -p lab \
     --message-format=json |
     sed -n 's|.*"executable":"\([^"]*\)/lab".*|\1|p')
@@ -479,7 +480,7 @@ start_load() {
   done
 }
 
-# Until a server has had so many connections more.
+# Waits until a server has had so many connections more.
 more_load() { # name, connections
   look "$1"
   await 'no load arrives' 'no llega carga' has_had "$1" $((so_far + $2))
@@ -651,7 +652,8 @@ a_death() {
   more_load "$victim" $((step / 3))
   say 'What the clients saw:' 'Lo que vieron los clientes:'
   stop_load
-  # At most what one server had: of twelve clients, those that were with it.
+  # At most the killed server's clients, out of the twelve, have lost an
+  # exchange.
   [ $refused -eq 0 ] || fail "refused: $refused" "rechazados: $refused"
   [ $lost -le 12 ] || fail "lost: $lost" "perdidos: $lost"
   stop_all

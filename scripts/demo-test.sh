@@ -24,11 +24,11 @@ room=$(mktemp -d)
 trap 'rm -rf -- "$room"' EXIT
 mkdir "$room/its files"
 
-# What this shell inherits must not decide what is tested.
+# The environment of this shell must not decide what is tested.
 unset LC_ALL LC_MESSAGES NC NO_COLOR ECHO_LANGUAGE
 export LANG=C TMPDIR="$room/its files"
 
-# Built beforehand: what is timed is the demo.
+# The servers are built beforehand: only the demo is timed.
 cargo build --quiet && cargo build --quiet -p common --example client || exit 1
 
 passed=0 failed=0
@@ -289,7 +289,7 @@ shows_not $'\e\\[[0-9;]*m'
 end
 
 begin '--pause waits for Enter'
-# Two steps and no more are let through, then the input ends: so do the pauses.
+# The input has two lines and then ends, and so do the pauses.
 run bash -c 'printf "\n\n" | "$0" --pause threads' "$demo"
 check_traces 0
 [ "$(grep -c '\[Enter\]' "$room/out")" -eq 3 ] || miss 'not three pauses'

@@ -261,8 +261,8 @@ fail() {
   exit 1
 }
 
-# Some systems have closed standard input already; then a pipe of ours could
-# take its number.
+# Standard input may be closed from the start; then a pipe of ours could take
+# its number.
 if ! { true <&0; } 2>/dev/null; then exec </dev/null; fi
 
 room=$(mktemp -d "${TMPDIR:-/tmp}/demo.XXXXXX")

@@ -23,14 +23,14 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
-# How long something may take that should happen at once, or each second. Where
-# it is known that it will not happen, waiting for so long is in vain.
+# How long an event may take that should happen at once, or each second. A
+# caller that knows that it will not happen shortens this limit.
 LIMIT = int(os.environ.get("CHECK_LIMIT", 10))
 
 # How long a program may take to start.
 START = 30
 
-# More than all buffers between a client and a server hold.
+# More bytes than all buffers between a client and a server hold.
 FLOOD = 12 * 1024 * 1024
 
 
@@ -130,7 +130,8 @@ class Lines:
         )
         other = elsewhere.so_far() if elsewhere else []
         strayed = [line for line in other if text in line]
-        # The line that each client has anyway is not the exercise's.
+        # Each client has this line in any case: it is not the one of the
+        # exercise.
         strayed = [line for line in strayed if not event(line)]
         if strayed:
             said += pick(
@@ -313,7 +314,7 @@ def visible(name):
         named = 1
         silent.close()
         server.closed(silent, pick("the silent client", "el cliente callado"))
-        # What was on its way may still name the client that has left.
+        # A line that was on its way may still name the client that has left.
         rounds = 0
         end = time.monotonic() + LIMIT
         why = pick(
@@ -354,7 +355,7 @@ def named(name):
         for client in clients:
             process = client.worker.split()[1]
             comm = pathlib.Path("/proc", process, "comm")
-            # The kernel keeps fifteen bytes of a name.
+            # The kernel keeps only fifteen bytes of a process's name.
             wanted = client.address[:15]
             end = time.monotonic() + LIMIT
             while (seen := comm.read_text().strip()) != wanted:

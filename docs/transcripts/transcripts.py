@@ -43,7 +43,7 @@ PROCESS_IDS = re.compile(
     r"(?:^process |^proceso |pid=|\[pid +|strace: Process |"
     r"(?:-server|\}|d \d|o \d)\(|tid=\[|clone\d?\(.*\) = )(\d+)"
 )
-# And the ports of clients.
+# Numbers that are the ports of clients.
 CLIENT_PORTS = re.compile(
     r"(?:127\.0\.0\.1:|sin_port=htons\()(\d{5})(?!\d)"
 )
@@ -118,7 +118,8 @@ class Terminal:
         """The lines that this one completes. Where two processes are traced,
         strace shows some calls in two halves, and some of its lines are cut
         by another: they are joined where they end."""
-        # Cut by what the server prints, or by the news of a process.
+        # The line was cut by the server's output, or by strace's news of a
+        # process.
         cut = CUTTING.match(line)
         if cut:
             self.halves[call(cut[1])] = cut[1]
@@ -173,7 +174,7 @@ class Session:
         try:
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 if line == "end":
-                    # Whatever comes after this is of no interest.
+                    # The session does not show what comes after this.
                     self.show()
                     break
                 if line and not line.startswith("#"):
@@ -276,7 +277,7 @@ class Session:
             "LC_MESSAGES": self.language or "C",
             # In place of `--port`, which a reader need not type.
             "ECHO_PORT": str(self.port),
-            # What cargo says of building is not what this is about.
+            # The book does not show what cargo prints while it builds.
             "CARGO_TERM_QUIET": "true",
             # On a terminal curl shows no meter beside its output.
             "CURL_HOME": self.scratch.name,
