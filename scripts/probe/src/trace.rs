@@ -31,7 +31,7 @@ pub struct Stage {
     pub lane: Lane,
     /// The client that it was done for.
     pub client: SocketAddr,
-    /// When it began and ended, in microseconds of `CLOCK_MONOTONIC`.
+    /// When it began, in microseconds of `CLOCK_MONOTONIC`.
     pub start: f64,
     /// When it ended: for an instant, the time when it began.
     pub end: f64,

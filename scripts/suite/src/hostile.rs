@@ -100,11 +100,11 @@ struct Visit {
     got: usize,
 }
 
-/// What one such client does.
-type Deed = fn(&mut Visit) -> io::Result<()>;
+/// An action of a hostile client.
+type Action = fn(&mut Visit) -> io::Result<()>;
 
-/// All that they do, by name.
-const DEEDS: [(&str, Deed); 12] = [
+/// All actions of hostile clients, by name.
+const ACTIONS: [(&str, Action); 12] = [
     ("resets at once", |visit| visit.reset()),
     ("vanishes", |_| Ok(())),
     ("resets with its reply unread", |visit| {
@@ -115,7 +115,7 @@ const DEEDS: [(&str, Deed); 12] = [
     ("half-closes somewhere", Visit::half_close),
     ("half-closes, and says no more for a while", |visit| {
         visit.half_close_only()?;
-        visit.ponder();
+        visit.pause();
         visit.read_to_the_end()
     }),
     ("trickles", Visit::trickle),
@@ -126,15 +126,15 @@ const DEEDS: [(&str, Deed); 12] = [
     }),
     ("sends garbage and commands for terminals", Visit::garbage),
     ("sends urgent data", Visit::urgent),
-    ("does not want to hear", |visit| {
+    ("shuts its reading side down", |visit| {
         visit.stream.shutdown(Shutdown::Read)?;
         let length = 1 + visit.dice.below(2000);
         visit.send_garbage(length)?;
-        visit.ponder();
+        visit.pause();
         Ok(())
     }),
     ("says nothing for a while", |visit| {
-        visit.ponder();
+        visit.pause();
         Ok(())
     }),
 ];
@@ -150,14 +150,15 @@ impl Visit {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
     }
 
-    /// Waits for a moment of its own choice.
-    fn ponder(&mut self) {
+    /// Waits for a moment whose length the seed decides.
+    fn pause(&mut self) {
         let moment = self.dice.below(30);
         thread::sleep(Duration::from_millis(moment as u64));
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        // Noted before: what is sent in part may come back in part.
+        // The bytes are noted before they are sent: if only a part is sent,
+        // that part may come back.
         self.sent.extend_from_slice(bytes);
         self.stream.write_all(bytes)
     }
@@ -235,7 +236,7 @@ impl Visit {
         for _ in 0..=self.dice.below(24) {
             match self.stream.write(&chunk) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.ponder();
+                    self.pause();
                 }
                 result => drop(result?),
             }
@@ -264,7 +265,7 @@ impl Visit {
     fn urgent(&mut self) -> io::Result<()> {
         for _ in 0..=self.dice.below(3) {
             SockRef::from(&self.stream).send_out_of_band(b"!")?;
-            self.ponder();
+            self.pause();
         }
         Ok(())
     }
@@ -284,7 +285,7 @@ const COMMANDS: [&str; 9] = [
 ];
 
 /// Whether an error is what such a client may expect.
-fn deserved(error: &io::Error) -> bool {
+fn is_expected(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::ConnectionReset
@@ -293,9 +294,9 @@ fn deserved(error: &io::Error) -> bool {
     )
 }
 
-/// Lets so many hostile clients at a server, with polite ones among them, and
-/// many more that vanish at once; afterwards it must be as it was before, and
-/// its account must be exact.
+/// Sends so many hostile clients to a server, with polite ones among them, and
+/// many more that vanish at once. Afterwards the server must be as it was
+/// before, and its account must be exact.
 ///
 /// # Errors
 ///
@@ -354,13 +355,14 @@ fn attack(port: u16, mut dice: Dice, once: bool, visits: u64) -> Outcome<u64> {
     let mut clients = 0;
     for number in 0..visits {
         let own = Dice::new(dice.number());
-        let (name, deed) = dice.one_of(&DEEDS);
-        let blame = |error: &dyn Display| format!("one that {name}: {error}");
+        let (name, action) = dice.one_of(&ACTIONS);
+        let describe =
+            |error: &dyn Display| format!("one that {name}: {error}");
         let mut visit =
-            Visit::new(port, own, once).map_err(|error| blame(&error))?;
+            Visit::new(port, own, once).map_err(|error| describe(&error))?;
         clients += 1;
-        match deed(&mut visit) {
-            Err(error) if !deserved(&error) => return Err(blame(&error)),
+        match action(&mut visit) {
+            Err(error) if !is_expected(&error) => return Err(describe(&error)),
             _ => {}
         }
         drop(visit);

@@ -180,9 +180,9 @@ pub fn stopped(server: &Server, clients: u64, bytes: u64) -> Outcome {
 /// Where a process is held.
 #[derive(Clone, Copy, Debug)]
 pub enum Side {
-    /// Before the kernel does what was asked for.
+    /// Before the kernel does the call.
     Before,
-    /// When it is done, and the process does not know it yet.
+    /// After the kernel has done the call, before the process goes on.
     Behind,
 }
 
@@ -261,7 +261,7 @@ pub fn hold(
 /// Whether what a case wanted to force has happened in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forced {
-    /// It has, and all was well.
+    /// The order was forced, and all was well.
     Yes,
     /// The process was not held long enough.
     TooLate,

@@ -87,11 +87,11 @@ pub enum Words {
 /// Errors that must come to the same.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
-    /// Their names.
+    /// The names of the errors.
     pub errnos: &'static [&'static str],
     /// What becomes of the clients.
     pub harm: Harm,
-    /// What is said.
+    /// What the server says.
     pub words: Words,
 }
 
