@@ -11,9 +11,9 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::client::{Client, part_of_pattern, reachable};
+use super::folder::Copy;
 use super::lines::{Lines, Reading};
 use super::proc::{self, Process};
-use super::start::Copy;
 use super::transcript::{Line, Totals, Transcript};
 use super::wait::{LIMIT, until, within};
 use super::{Outcome, demand};

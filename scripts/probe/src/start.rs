@@ -1,9 +1,8 @@
 //! How a server is started: options, environment, streams, user.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use nix::unistd::Uid;
 
 use super::Outcome;
+use super::folder::Copy;
 use super::lines::Reading;
 use super::server::{Ended, Server};
 use super::wait::until;
@@ -275,39 +275,4 @@ fn own_user() -> u32 {
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
     let next = u32::try_from(next % 64).expect("a number below 64");
     100_000 + (std::process::id() % 10_000) * 64 + next
-}
-
-/// A copy of a program in a folder that every user can read.
-#[derive(Debug)]
-pub struct Copy {
-    program: PathBuf,
-    _folder: Folder,
-}
-
-impl Copy {
-    fn of(program: &Path) -> Self {
-        let folder = folder();
-        let name = program.file_name().expect("a program's path");
-        let copy = folder.path().join(name);
-        // By a process of its own: were it open for writing here, another
-        // case that just now starts a program would keep it open for a
-        // moment, and it could not be run ("text file busy").
-        let status = Command::new("cp").arg(program).arg(&copy).status();
-        assert!(status.is_ok_and(|status| status.success()), "cp failed");
-        Self { program: copy, _folder: folder }
-    }
-}
-
-/// A temporary folder, removed in the end.
-pub use tempfile::TempDir as Folder;
-
-/// A new temporary folder that all users can read.
-///
-/// # Panics
-///
-/// When there can be none.
-pub fn folder() -> Folder {
-    let mut folder = tempfile::Builder::new();
-    folder.prefix("echo-suite-").permissions(Permissions::from_mode(0o755));
-    folder.tempdir().expect("a temporary folder can be made")
 }

@@ -8,9 +8,10 @@ use std::sync::{Arc, OnceLock};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::folder::{Folder, folder};
 use super::lines::{Lines, Reading};
 use super::server::Server;
-use super::start::{Folder, Start, folder};
+use super::start::Start;
 use super::wait::{LIMIT, within};
 use super::{Outcome, proc};
 

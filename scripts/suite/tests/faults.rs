@@ -9,7 +9,7 @@ use suite::{limits, orders, runner};
 
 fn main() -> ExitCode {
     let cases = [census::CASES, limits::CASES, orders::CASES].concat();
-    let mut trials = runner::trials(&cases);
+    let mut trials = suite::trials(&cases);
     trials.extend(faults::trials());
     // strace makes each of them cost more than its waiting.
     let code = runner::run(trials, 6);

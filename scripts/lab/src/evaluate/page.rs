@@ -9,7 +9,7 @@ use minijinja::value::Serde;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Evaluation, Finding, pictures};
+use super::{Evaluation, Finding};
 use crate::claims::{Approach, Claim, DISTURBED, MECHANISMS, SYSTEMS};
 use crate::claims::{Unmeasured, Verdict};
 use crate::language::Language;
@@ -85,12 +85,19 @@ impl Told {
             said: code("verdict", json!(judgement.verdict))?,
             figure: figure?,
             spread: judgement.spread.clone(),
-            picture: pictures::shows(finding).then(|| language.file(id, "svg")),
+            picture: has_picture(finding).then(|| language.file(id, "svg")),
             experiment: words.say(&format!("{id}.experiment"), &about)?,
             rule: words.say(&format!("{id}.rule"), &about)?,
             command: claim.command(),
         })
     }
+}
+
+/// Whether a picture shows what was found out. Of some claims a sentence or a
+/// table says it all.
+fn has_picture(finding: &Finding) -> bool {
+    finding.judgement.unmeasured.is_none()
+        && !matches!(finding.claim.id, "T6" | "M6")
 }
 
 /// What the words of an experiment and of a rule are filled with: the limits,

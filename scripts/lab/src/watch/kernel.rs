@@ -23,8 +23,7 @@ use nix::libc;
 use nix::unistd::Pid;
 use procfs::process::{Process, Syscall};
 
-use super::line::{Worker, canonical};
-use super::model::Key;
+use super::line::{Key, Worker, canonical};
 use crate::procfs::tree;
 
 /// What a thread or process does.

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::kernel::{Sample, Task};
-use super::line::{Event, Line, Worker, harmless};
+use super::line::{Event, Key, Line, Worker, harmless};
 use super::options::Approach;
 
 /// What is done for a client. Where several fall into one cell, the last in
@@ -50,19 +50,6 @@ impl Doing {
 enum Step {
     Begins(Option<Doing>),
     Instant(Doing),
-}
-
-/// Whose row it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Key {
-    /// The main thread or the parent, which accepts.
-    Main,
-    /// A thread, a process, a loop.
-    Worker(Worker),
-    /// A client of a loop.
-    Client(SocketAddr),
-    /// A client in the kernel's accept queue.
-    Queue(SocketAddr),
 }
 
 /// A lane.

@@ -15,8 +15,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::kernel::{Held, Sampler};
-use super::line::Worker;
-use super::model::{Key, Model, Row};
+use super::line::{Key, Worker};
+use super::model::{Model, Row};
 use super::options::Options;
 use crate::language::Language;
 use crate::program::{end, pid_of, spawn};

@@ -11,8 +11,8 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::address;
-use super::line::Worker;
-use super::model::{Doing, Key, Model, Row};
+use super::line::{Key, Worker};
+use super::model::{Doing, Model, Row};
 use super::options::Options;
 use super::script::Role;
 use super::words;

@@ -8,10 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use probe::client::Client;
+use probe::folder::folder;
 use probe::lines::Reading;
 use probe::proc;
 use probe::server::Server;
-use probe::start::{Output, folder};
+use probe::start::Output;
 use probe::wait::until;
 
 use crate::Form;

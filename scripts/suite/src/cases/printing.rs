@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::thread;
 
 use probe::client::Client;
+use probe::folder::folder;
 use probe::server::Server;
-use probe::start::{Output, folder};
+use probe::start::Output;
 use probe::transcript::Line;
 use probe::wait::until;
 
