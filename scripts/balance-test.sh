@@ -23,7 +23,7 @@ mkdir "$room/its files"
 unset LC_ALL LC_MESSAGES NO_COLOR ECHO_LANGUAGE
 export LANG=C TMPDIR="$room/its files"
 
-# Built beforehand: what is interrupted is the play.
+# The servers are built beforehand: only the play itself is interrupted.
 cargo build --release --quiet -p threads-server -p process-server \
   -p mux-server || exit 1
 cargo build --profile lab --quiet -p lab || exit 1
@@ -119,14 +119,15 @@ check_traces 0
 shows '--rolling'
 end
 
-# All that it uses, but HAProxy.
+# A directory of links to all that the script uses, but without HAProxy.
 bare=$room/bare
 mkdir "$bare"
 for tool in bash cargo cat cut dirname env grep mktemp rm rustc sed; do
   ln -s "$(command -v "$tool")" "$bare/"
 done
 begin 'without HAProxy'
-# It looks where Debian keeps it as well, so the name that it looks for goes.
+# The script looks for HAProxy where Debian keeps it, too, so the name that it
+# looks for is changed.
 sed 's/haproxy >/no-haproxy >/' "$balance" >"$room/without"
 run PATH="$bare" LANG=es bash -c "cd scripts && . '$room/without'"
 check_traces 1
@@ -175,7 +176,7 @@ interrupt INT 130 'state drain' --rolling
 interrupt INT 130 'kill -TERM' --rolling
 interrupt HUP 129 'state ready' --rolling
 
-begin 'whoever reads its output has gone'
+begin 'the reader of its output has gone'
 run bash -c '"$0" --short --who | head -n 5; exit ${PIPESTATUS[0]}' "$balance"
 check_traces 141
 end

@@ -13,7 +13,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null
 
 # ---------------------------------------------------------------- Language
 
-# As the servers choose theirs, and as scripts/demo.sh does.
+# The language is chosen as by the servers, and as by scripts/demo.sh.
 locale=${LC_ALL:-${LC_MESSAGES:-${LANG:-C}}}
 language=en
 case ${ECHO_LANGUAGE:-${locale%%[_.@]*}} in
@@ -25,7 +25,7 @@ esac
 unset "${!ECHO_@}"
 export ECHO_LANGUAGE=$language ECHO_IDLE_TIMEOUT=0
 
-# Whichever of two texts is in the language chosen.
+# Prints the one of two texts that is in the language chosen.
 pick() {
   case $language in
     es) printf '%s' "$2" ;;
@@ -144,12 +144,13 @@ rest() {
     0) ;;
     enter)
       printf '%s' "$(pick '  [Enter]' '  [Intro]')"
-      # Without anybody to press it there is nothing to wait for.
+      # Without a keyboard there is no key to wait for.
       read -r -s || pause=0
       if [ -t 1 ]; then printf '\r\e[K'; else printf '\n'; fi
       ;;
     *)
-      # In short naps: bash heeds a signal when a program has ended.
+      # The pause is made of short sleeps: bash heeds a signal only when a
+      # program has ended.
       local tenths=${pause/./}
       [[ $pause == *.* ]] || tenths+=0
       for ((tenths = 10#$tenths; tenths > 0; tenths--)); do sleep 0.1; done
@@ -464,7 +465,8 @@ stop_all() {
 # ----------------------------------------------------------------- The load
 
 # Twelve clients, each of which connects anew for every exchange. Nothing is
-# left out: no warm-up, and whoever has begun when the load ends is finished.
+# left out: no warm-up, and each exchange that has begun when the load ends is
+# finished.
 size=64
 start_load() {
   local words=(lab load "127.0.0.1:$port" --connections 12 --size "$size"
@@ -478,7 +480,7 @@ start_load() {
   done
 }
 
-# Until a server has had so many connections more.
+# Waits until a server has had so many connections more.
 more_load() { # name, connections
   look "$1"
   await 'no load arrives' 'no llega carga' has_had "$1" $((so_far + $2))
@@ -640,7 +642,7 @@ a_death() {
   for name in $servers; do
     [ "$name" = "$victim" ] || more_load "$name" $((step / 3))
   done
-  say 'The other two serve everybody. The dead one is started anew:' \
+  say 'The other two serve all clients. The dead one is started anew:' \
     'Los otros dos atienden a todos. El muerto arranca de nuevo:'
   began=$(milliseconds)
   start_server "$victim"
@@ -650,7 +652,8 @@ a_death() {
   more_load "$victim" $((step / 3))
   say 'What the clients saw:' 'Lo que vieron los clientes:'
   stop_load
-  # At most what one server had: of twelve clients, those that were with it.
+  # At most the killed server's clients, out of the twelve, have lost an
+  # exchange.
   [ $refused -eq 0 ] || fail "refused: $refused" "rechazados: $refused"
   [ $lost -le 12 ] || fail "lost: $lost" "perdidos: $lost"
   stop_all
@@ -667,7 +670,8 @@ replace() { # name
   await "$1 is not idle" "$1 no queda libre" is_idle "$1"
   stop_server "$1"
   start_server "$1"
-  # A check may have found nobody meanwhile, and one that succeeds undoes it.
+  # A check may have failed meanwhile, since no server listened; one that
+  # succeeds undoes it.
   await "$1 does not come back" "$1 no vuelve" state_is "$1" DRAIN
   order "set server servers/$1 state ready"
   await "$1 is not UP" "$1 no está UP" state_is "$1" UP

@@ -24,7 +24,8 @@ scripts/book.sh pages       writes SECURITY.es.md, docs/faults.es.md and
 EOF
 }
 
-# What builds it is a workspace of its own, beside the servers' builds.
+# The program that builds the book is a workspace of its own, beside the
+# servers' builds.
 builder() { # cargo's command, arguments
   local command=$1
   shift
@@ -236,10 +237,10 @@ pages)
   ;;
 merge)
   book messages docs/po
-  # Nothing is guessed: what has changed is translated again.
+  # msgmerge guesses nothing: a message that has changed is translated again.
   msgmerge --quiet --update --backup=none --no-fuzzy-matching --no-wrap \
     docs/po/es.po docs/po/messages.pot
-  # What is no longer in the book goes.
+  # Translations of texts that the book no longer has are removed.
   msgattrib --no-obsolete --no-wrap --output-file=docs/po/es.po docs/po/es.po
   rm docs/po/messages.pot
   msgfmt --statistics --output-file=/dev/null docs/po/es.po

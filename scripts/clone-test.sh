@@ -4,7 +4,7 @@
 # often set to write CRLF at the end of each line, and then works in WSL: every
 # script runs, every patch applies, and no text file differs from ours.
 #
-# What is tested is the last commit, since that is what a clone contains.
+# This tests the last commit, since a clone contains that.
 
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null

@@ -24,11 +24,11 @@ room=$(mktemp -d)
 trap 'rm -rf -- "$room"' EXIT
 mkdir "$room/its files"
 
-# What this shell inherits must not decide what is tested.
+# The environment of this shell must not decide what is tested.
 unset LC_ALL LC_MESSAGES NC NO_COLOR ECHO_LANGUAGE
 export LANG=C TMPDIR="$room/its files"
 
-# Built beforehand: what is timed is the demo.
+# The servers are built beforehand: only the demo is timed.
 cargo build --quiet && cargo build --quiet -p common --example client || exit 1
 
 passed=0 failed=0
@@ -289,7 +289,7 @@ shows_not $'\e\\[[0-9;]*m'
 end
 
 begin '--pause waits for Enter'
-# Two steps and no more are let through, then the input ends: so do the pauses.
+# The input has two lines and then ends, and so do the pauses.
 run bash -c 'printf "\n\n" | "$0" --pause threads' "$demo"
 check_traces 0
 [ "$(grep -c '\[Enter\]' "$room/out")" -eq 3 ] || miss 'not three pauses'
@@ -368,7 +368,7 @@ interrupt INT 130 'kill -INT' threads
 interrupt TERM 143 'Ana > I am Ana' process
 interrupt HUP 129 'So does Beto' threads
 
-begin 'whoever reads its output has gone'
+begin 'the reader of its output has gone'
 run bash -c '"$0" process | head -n 5; exit ${PIPESTATUS[0]}' "$demo"
 check_traces 141
 end
@@ -399,7 +399,7 @@ fake local-echo <<'END'
 #!/bin/sh
 case $1 in -h) echo Ncat ;; *) tee /dev/fd/3 3>&1 | exec ncat "$@" ;; esac
 END
-wrong 'nobody had to wait' NC=local-echo "$demo" threads
+wrong 'no client had to wait' NC=local-echo "$demo" threads
 fake ps <<'END'
 #!/bin/sh
 echo '  1   1 ?  00:00:00 process-server'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # Shows what the three servers are for: first a server that serves one client
-# after the other, where a silent one keeps everybody waiting; then the same
+# after the other, where a silent one keeps all others waiting; then the same
 # server as it is meant, where the silent one stays and two others are served.
 # Every step is checked, so that this is a test as well: the exit status is 0
 # only if all that is claimed was seen.
@@ -29,7 +29,7 @@ esac
 unset "${!ECHO_@}"
 export ECHO_LANGUAGE=$language ECHO_IDLE_TIMEOUT=0
 
-# Whichever of two texts is in the language chosen.
+# Prints the one of two texts that is in the language chosen.
 pick() {
   case $language in
     es) printf '%s' "$2" ;;
@@ -210,7 +210,7 @@ rest() {
     0) ;;
     enter)
       printf '%s' "$(pick '  [Enter]' '  [Intro]')"
-      # Without anybody to press it there is nothing to wait for.
+      # Without a keyboard there is no key to wait for.
       read -r -s || pause=0
       # The prompt disappears from a terminal, and ends its line elsewhere.
       if [ -t 1 ]; then printf '\r\e[K'; else printf '\n'; fi
@@ -233,8 +233,8 @@ clean_up() {
   trap '' INT TERM HUP PIPE
   exec 2>/dev/null
   close_all
-  # The first signal asks. The servers take the second one as an order, and
-  # the last one is nobody's to refuse.
+  # The first signal asks for a stop. The servers take the second one as an
+  # order, and the last one, SIGKILL, no program can refuse.
   local try pids
   for try in {1..60}; do
     pids=$(jobs -pr)
@@ -261,8 +261,8 @@ fail() {
   exit 1
 }
 
-# Some systems have closed standard input already; then a pipe of ours could
-# take its number.
+# Standard input may be closed from the start; then a pipe of ours could take
+# its number.
 if ! { true <&0; } 2>/dev/null; then exec </dev/null; fi
 
 room=$(mktemp -d "${TMPDIR:-/tmp}/demo.XXXXXX")

@@ -99,7 +99,8 @@ fn the_end_of_the_input_is_a_half_close() {
 fn a_megabyte_passes_unchanged() {
     let (mut client, mut server) = connected();
     let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(1 << 20).collect();
-    // More than all the buffers on the way: somebody must read meanwhile.
+    // More than all the buffers on the way hold: the client must read while it
+    // still sends.
     let echo = std::thread::spawn(move || {
         let mut other = server.try_clone().unwrap();
         std::io::copy(&mut server, &mut other).unwrap();
@@ -116,7 +117,7 @@ fn a_megabyte_passes_unchanged() {
 }
 
 #[test]
-fn where_nobody_listens_there_is_one_line_and_status_1() {
+fn without_a_listener_there_is_one_line_and_status_1() {
     // Bound and dropped: the port was free a moment ago.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();

@@ -65,8 +65,8 @@ findings() { # file
     sed 's/:[0-9]*:/:/' | sort
 }
 
-# Applies a patch, and sees to it that the result could stand in the source:
-# what was found there before is not the patch's fault.
+# Applies a patch, and fails if the result is not formatted, has warnings, or
+# has findings that the source did not have.
 adopt() { # file
   local before after server
   server=$(sed -n 's/^exec .* //p' "docs/exercises/$name/check")
@@ -79,8 +79,8 @@ adopt() { # file
     fail "$1 has warnings"
 }
 
-# What the checks say of typical mistakes: that test mostly waits for what does
-# not come, so it runs beside the builds.
+# The test of what the checks say of typical mistakes mostly waits for events
+# that do not come, so it runs beside the builds.
 if [ $# -eq 0 ]; then
   "$exercises/checks_test.py" >"$room/tests" 2>&1 &
   tests=$!

@@ -23,14 +23,14 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
-# How long something may take that should happen at once, or each second. Where
-# it is known that it will not happen, waiting for so long is in vain.
+# How long an event may take that should happen at once, or each second. A
+# caller that knows that it will not happen shortens this limit.
 LIMIT = int(os.environ.get("CHECK_LIMIT", 10))
 
 # How long a program may take to start.
 START = 30
 
-# More than all buffers between a client and a server hold.
+# More bytes than all buffers between a client and a server hold.
 FLOOD = 12 * 1024 * 1024
 
 
@@ -88,7 +88,7 @@ class Lines:
         self.queue.put(None)
 
     def so_far(self):
-        """The lines that have come and that nobody has read yet."""
+        """The lines that have come and that no check has read yet."""
         lines = []
         while not self.queue.empty():
             lines.append(self.queue.get_nowait())
@@ -130,7 +130,8 @@ class Lines:
         )
         other = elsewhere.so_far() if elsewhere else []
         strayed = [line for line in other if text in line]
-        # The line that each client has anyway is not the exercise's.
+        # Each client has this line in any case: it is not the one of the
+        # exercise.
         strayed = [line for line in strayed if not event(line)]
         if strayed:
             said += pick(
@@ -313,7 +314,7 @@ def visible(name):
         named = 1
         silent.close()
         server.closed(silent, pick("the silent client", "el cliente callado"))
-        # What was on its way may still name the client that has left.
+        # A line that was on its way may still name the client that has left.
         rounds = 0
         end = time.monotonic() + LIMIT
         why = pick(
@@ -354,7 +355,7 @@ def named(name):
         for client in clients:
             process = client.worker.split()[1]
             comm = pathlib.Path("/proc", process, "comm")
-            # The kernel keeps fifteen bytes of a name.
+            # The kernel keeps only fifteen bytes of a process's name.
             wanted = client.address[:15]
             end = time.monotonic() + LIMIT
             while (seen := comm.read_text().strip()) != wanted:
@@ -382,7 +383,7 @@ def named(name):
 
 
 def chat(name):
-    """What one client says, all others hear; and nobody can stop the talk."""
+    """All other clients receive what one client says; none can stop that."""
     with Server(name, "--serve=until-eof") as server:
         ana, beto, carla = (server.connect() for _ in range(3))
         for speaker in (ana, beto, carla):
@@ -412,7 +413,7 @@ def chat(name):
             ) from None
         server.closed(ana, pick("the client that leaves", "el que se va"))
         # A client that does not read must not make the others wait.
-        deaf = server.connect(small=True)
+        unread = server.connect(small=True)
         text = b"x" * 1023 + b"\n"
         for number in range(FLOOD // len(text)):
             why = pick(
@@ -423,9 +424,9 @@ def chat(name):
             )
             echo(beto, text, why)
             hear(carla, text, pick("another client", "otro cliente"), why)
-        deaf.close()
+        unread.close()
         server.closed(
-            deaf, pick("the client that never reads", "el que nunca lee")
+            unread, pick("the client that never reads", "el que nunca lee")
         )
         echo(carla)
         hear(beto, b"hola\n", pick("another client", "otro cliente"))

@@ -52,7 +52,7 @@ def serve(mistake):
                 for other in clients.values():
                     if other is client:
                         continue
-                    flags = 0 if mistake == "deaf" else socket.MSG_DONTWAIT
+                    flags = 0 if mistake == "blocks" else socket.MSG_DONTWAIT
                     with contextlib.suppress(OSError):
                         other.send(data, flags)
         with lock:
@@ -118,11 +118,11 @@ class WhatTheChecksSay(unittest.TestCase):
         self.assertIn("not once a second", said)
 
     def test_the_client_that_never_reads_is_named(self):
-        status, said = outcome("chat", "deaf")
+        status, said = outcome("chat", "blocks")
         self.assertEqual(status, 1)
         self.assertIn("a client that is connected and never reads", said)
         self.assertIn("KiB", said)
-        status, said = outcome("chat", "deaf", "es")
+        status, said = outcome("chat", "blocks", "es")
         self.assertIn("un cliente conectado que nunca lee", said)
 
     def test_a_program_that_ends_at_once_is_not_waited_for(self):

@@ -16,7 +16,7 @@ import threading
 import checks
 from checks import ROOT, CannotCheck, NotYet, Program, build, main, pick
 
-# How long something may take that should happen at once.
+# How long an event may take that should happen at once.
 LIMIT = 2 * checks.LIMIT
 
 # Lines of each client of the bank, and how many of them in one go.
@@ -71,7 +71,7 @@ def race(package):
                     f" de ellos tienen el número {min(twice)}",
                 )
             )
-        # Those who name themselves late keep their number, and all numbers
+        # A client that names itself late keeps its number, and all numbers
         # together have no gap, also when many clients come at the same time.
         for (client, lines), number in reversed(list(zip(clients, numbers))):
             client.sendall(b"Ana\n")
@@ -103,7 +103,7 @@ def come_often(program, numbers):
             with client, lines:
                 words = lines.readline().split()
                 numbers.append(int(words[1].rstrip(b".")))
-        # A number that is missing is what is reported.
+        # The missing number is reported, not this connection.
         except (OSError, IndexError, ValueError):
             return
 

@@ -21,7 +21,7 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-# Seconds. Generous: a test that is right never waits for so long.
+# Seconds. The limit is generous: a test that passes never waits for so long.
 LIMIT = 30
 
 # What the originals sent, byte for byte.
@@ -380,7 +380,7 @@ class GreetsOnce:
         # The end of file comes although the client has not sent its own.
         self.assertEqual(client.receive_all(), GREETING)
         server.expect(f"{client.name} connected")
-        # Readable, and nothing in it that a terminal would obey.
+        # The text is readable, with no bytes that a terminal would obey.
         server.expect(rf"{client.name} received '¡hola\n\x1b[2J'")
         self.stop_quietly(server)
 
@@ -477,7 +477,7 @@ class Gil(unittest.TestCase):
             most = 1.1 if has_gil and kind == "threads" else 2.1
             self.assertLessEqual(float(cores), most, line)
             names.append(f"{count} {kind}")
-        # At least twice: other Pythons may be installed.
+        # There are at least two runs: other Pythons may be installed as well.
         self.assertGreaterEqual(runs, 2, done.stdout)
         wanted = ["1 thread", "2 threads", "2 processes"]
         self.assertEqual(names, wanted * runs, done.stdout)

@@ -5,7 +5,7 @@
     docs/transcripts/transcripts.py record [NAME...]   run, and write anew
 
 NAME.session says what is typed in which terminal, and what is waited for;
-NAME.out is what was seen, and NAME.es.out the same for whoever speaks Spanish.
+NAME.out is what was seen, and NAME.es.out what was seen in Spanish.
 README.md beside this file explains the form of a session and what is
 normalised. Needs Linux, and the programs that the sessions use.
 """
@@ -43,7 +43,7 @@ PROCESS_IDS = re.compile(
     r"(?:^process |^proceso |pid=|\[pid +|strace: Process |"
     r"(?:-server|\}|d \d|o \d)\(|tid=\[|clone\d?\(.*\) = )(\d+)"
 )
-# And the ports of clients.
+# Numbers that are the ports of clients.
 CLIENT_PORTS = re.compile(
     r"(?:127\.0\.0\.1:|sin_port=htons\()(\d{5})(?!\d)"
 )
@@ -89,8 +89,8 @@ class Terminal:
         if self.process and self.process.poll() is None:
             raise Failed(f"terminal {self.number} is busy")
         self.process = subprocess.Popen(
-            # Whoever was started in the background ignores Ctrl-C, and so
-            # would all that it starts.
+            # A process that was started in the background ignores Ctrl-C, and
+            # so would all that it starts.
             ["env", "--default-signal=INT", "bash", "-c", command],
             cwd=ROOT,
             env=environment,
@@ -118,7 +118,8 @@ class Terminal:
         """The lines that this one completes. Where two processes are traced,
         strace shows some calls in two halves, and some of its lines are cut
         by another: they are joined where they end."""
-        # Cut by what the server prints, or by the news of a process.
+        # The line was cut by the server's output, or by strace's news of a
+        # process.
         cut = CUTTING.match(line)
         if cut:
             self.halves[call(cut[1])] = cut[1]
@@ -173,7 +174,7 @@ class Session:
         try:
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 if line == "end":
-                    # Whatever comes after this is of no interest.
+                    # The session does not show what comes after this.
                     self.show()
                     break
                 if line and not line.startswith("#"):
@@ -269,14 +270,14 @@ class Session:
                 self.ordered[number] = re.compile(rest), verb == "<"
 
     def environment(self):
-        """That of a terminal in which nobody has changed anything."""
+        """The environment of a terminal without settings of its user's."""
         settings = {
             "LANG": "C.UTF-8",
             # No more than the servers need to know it.
             "LC_MESSAGES": self.language or "C",
             # In place of `--port`, which a reader need not type.
             "ECHO_PORT": str(self.port),
-            # What cargo says of building is not what this is about.
+            # The book does not show what cargo prints while it builds.
             "CARGO_TERM_QUIET": "true",
             # On a terminal curl shows no meter beside its output.
             "CURL_HOME": self.scratch.name,
@@ -305,7 +306,7 @@ class Session:
                 self.changed.wait(0.02)
 
     def wait_for_line(self, terminal, pattern):
-        """Waits for a line of this step that nobody has waited for yet."""
+        """Waits for a line of this step that no command has waited for yet."""
 
         def come():
             for at in range(terminal.shown, len(terminal.lines)):
@@ -365,7 +366,7 @@ class Session:
 
     def server(self):
         """The process id of the server, or of the program of the deadlock: the
-        eldest of its name in the first terminal."""
+        oldest of its name in the first terminal."""
         session = self.terminals[1].process.pid
         found = []
         for path in pathlib.Path("/proc").glob("[0-9]*/stat"):

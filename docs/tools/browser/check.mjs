@@ -70,7 +70,7 @@ async function serve() {
   return server;
 }
 
-// A tab of a reader who has never been here. Whatever goes wrong in it is
+// A tab of a reader who visits for the first time. Each error in it is
 // reported.
 async function tab(browser, origin, { width = 1280, theme = 'light' } = {}) {
   const context = await browser.newContext({
@@ -129,7 +129,7 @@ async function fit(browser, origin, width) {
   await page.context().close();
 }
 
-// How high a page is, as one meets it, with what is folded folded.
+// How high a page is when a reader opens it: what is folded stays folded.
 function height() {
   return document.querySelector('main').scrollHeight;
 }
@@ -282,14 +282,14 @@ async function search(browser, origin) {
   for (const [start, word] of [
     ['/index.html', 'fork'],
     ['/es/index.html', 'núcleo'],
-    // Who searches types no accents.
+    // Readers type no accents in a search.
     ['/es/index.html', 'multiplexacion'],
   ]) {
     const page = await tab(browser, origin);
     await page.goto(start);
     await page.keyboard.press('s');
     await page.locator('#mdbook-searchbar').pressSequentially(word);
-    // While one types there are results for a part of the word.
+    // Results for a part of a word come while the reader types.
     const header = page.locator('#mdbook-searchresults-header');
     await header.filter({ hasText: `'${word}'` }).waitFor();
     const first = page.locator('#mdbook-searchresults a').first();
@@ -301,7 +301,7 @@ async function search(browser, origin) {
       text.toLowerCase().normalize('NFD').replace(/\p{M}/gu, '');
     const results = page.locator('#mdbook-searchresults a');
     const crumbs = await results.allInnerTexts();
-    // Of a book whose own contents are English, no answer can be Spanish.
+    // In a book whose own contents are English, no answer can be Spanish.
     const english = (text) => /\bThe |\band\b/.test(text);
     const contents = await page.locator('.sidebar').textContent();
     if (
@@ -402,7 +402,7 @@ async function withoutAnswers(browser, origin) {
   await page.goto('/threads.html?teacher');
   there = await state('beforeprint');
   expect('the teacher gets no notes', there.notes > 0);
-  // On the screen, too, and wherever one goes from there.
+  // They are there on the screen, too, and on every page reached from there.
   await page.emulateMedia({ media: 'screen' });
   await page.goto('/threads.html?teacher');
   there = await state('afterprint');
@@ -511,7 +511,7 @@ async function paper(browser, origin) {
   await page.context().close();
 }
 
-// The lines that one sees.
+// The lines that a reader sees.
 async function textLines(page) {
   const text = await page.locator('main').innerText();
   return text.split('\n').map((line) => line.trim().replace(/\s+/g, ' '));
@@ -594,8 +594,8 @@ async function keyboard(browser, origin) {
   }
 }
 
-// Each check, and with what else it is called. The longest ones come first, and
-// those last that can use what others have seen.
+// Each check, and with what else it is called. The longest ones come first;
+// those that use what other checks have seen come last.
 const CHECKS = [
   ...WIDTHS.map((width) => [fit, width]),
   ...THEMES.flatMap((theme) => WIDTHS.map((it) => [accessible, theme, it])),

@@ -18,7 +18,7 @@ enum { BUFFER_SIZE = 1024, BACKLOG = 1024 };
 
 static int once;         /* --once: one exchange; else until end of file */
 static int lossless;     /* --lossless: shut down, drain, close */
-static int ignore_ends;  /* --reap ignore: the kernel reaps, nobody counts */
+static int ignore_ends;  /* --reap ignore: the kernel reaps, uncounted */
 static int workers = 64; /* --workers N: for the pools */
 
 static void fail(const char *what) {

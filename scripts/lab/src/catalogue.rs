@@ -66,7 +66,7 @@ static ENTRIES: LazyLock<Entries> = LazyLock::new(|| {
     toml::from_str(file).expect("the peers are TOML, which a test reads")
 });
 
-/// Names those that rows and experiments speak of.
+/// Constants for the programs that rows and experiments use.
 macro_rules! named {
     ($($name:ident = $key:literal,)*) => {
         #[allow(missing_docs, reason = "`peers.toml` says what each is")]
@@ -131,15 +131,15 @@ impl Program {
         &self.entry().title
     }
 
-    /// Whether it is one of ours: a missing peer is left out, a missing
-    /// server of ours is a gap.
+    /// Whether it is a server of ours. A missing peer is left out of the
+    /// tables; a missing server of ours is shown as a gap.
     #[must_use]
     pub fn is_ours(self) -> bool {
         self.entry().package.is_some()
     }
 
-    /// Whether it closes by itself after one exchange, when asked to. With
-    /// the others the client ends first.
+    /// Whether the program closes by itself after one exchange, when told to.
+    /// With all other programs the client ends first.
     #[must_use]
     pub fn can_serve_once(self) -> bool {
         self.is_ours() || self.entry().run.contains("{serve}")
@@ -200,7 +200,7 @@ pub struct Catalogue {
     lab: PathBuf,
     /// Where compiled peers are.
     peers: PathBuf,
-    /// `-static` when our process-server is linked so.
+    /// `-static` if our process-server is linked statically.
     linkage: Linkage,
 }
 
@@ -209,12 +209,13 @@ pub struct Catalogue {
 pub enum Linkage {
     /// With shared libraries.
     Dynamic,
-    /// In one piece.
+    /// Statically: the program has its libraries in it.
     Static,
 }
 
 impl Linkage {
-    /// Reads it from a program: whether it names an interpreter, `ld.so`.
+    /// Reads it from a program's file: a program with shared libraries names an
+    /// interpreter, `ld.so`.
     #[must_use]
     pub fn of(program: &Path) -> Option<Self> {
         const PT_INTERP: u32 = 3;
@@ -273,7 +274,7 @@ impl Catalogue {
         Ok(Self { servers, lab, peers, linkage })
     }
 
-    /// How our process-server, and so the C one beside it, is linked.
+    /// How our process-server is linked, and with it the peers in C that fork.
     #[must_use]
     pub fn linkage(&self) -> Linkage {
         self.linkage
@@ -378,7 +379,7 @@ impl Catalogue {
         command
             .args(["--port", "0", "--quiet", "--serve", serve.words()])
             .args(["--idle-timeout", "0"])
-            // Room for those that close while the next ones arrive.
+            // There is room for clients that close while the next ones arrive.
             .args(["--max-clients", &(clients + 64).to_string()])
             .args(options.split_whitespace());
         Ok(command)
@@ -399,7 +400,7 @@ impl Catalogue {
         if is_newer_than_the_sources(&to) {
             return Ok(to);
         }
-        // Another process may be doing the same: the last one wins.
+        // Another process may build the same peer: the last result stays.
         let new =
             self.peers.join(format!("{key}{suffix}-{}", std::process::id()));
         let names = [
@@ -422,7 +423,7 @@ fn failed(error: impl fmt::Display) -> Unavailable {
     Unavailable::Failed(error.to_string())
 }
 
-/// Who runs the lab.
+/// The name of the user who runs the lab.
 fn user() -> String {
     let user = nix::unistd::User::from_uid(nix::unistd::Uid::current());
     let user = user.ok().flatten();
@@ -436,7 +437,8 @@ fn filled(text: &str, names: &[(&str, String)]) -> String {
         .fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
 }
 
-/// The command of a line. A word of which nothing is left is none.
+/// The command of a line. A word that is empty once it is filled in is left
+/// out.
 fn command_of(
     line: &str,
     names: &[(&str, String)],
@@ -487,7 +489,7 @@ fn installed(name: &str) -> Result<Command, Unavailable> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])
-        // What is absolute replaces the directory.
+        // An absolute path replaces the directory.
         .map(|directory| directory.join(name))
         .find(|file| file.is_file())
         .map(Command::new)
@@ -549,7 +551,7 @@ mod tests {
         for program in all {
             let entry = program.entry();
             assert!(!entry.title.is_empty() && entry.title.len() < 50);
-            // Ours have a package, the others something to run.
+            // A program of ours has a package, a peer has a command to run.
             assert!(entry.package.is_some() || !entry.run.is_empty());
             let json = serde_json::to_string(&program).unwrap();
             assert_eq!(json, format!("\"{}\"", entry.key));

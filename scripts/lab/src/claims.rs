@@ -1,5 +1,6 @@
-//! The eighteen claims that the course makes: whose each is, what it needs,
-//! and the rule by which its samples become a verdict.
+//! The eighteen claims that the course makes: the approach that each is about,
+//! the experiments that it needs, and the rule by which its samples become a
+//! verdict.
 //!
 //! A rule is a pure function over samples: the same samples give the same
 //! verdict anywhere, and made-up ones test it. Its limits stand in [`Steps`],
@@ -66,8 +67,8 @@ pub enum Experiment {
 }
 
 impl Experiment {
-    /// All of them, in the order in which they are done: what is soon over
-    /// comes first.
+    /// All experiments, in the order in which they are done: the shortest come
+    /// first.
     pub const ALL: [Self; 14] = [
         Self::Source,
         Self::Mechanisms,
@@ -101,7 +102,7 @@ pub const SYSTEMS: [(&str, [bool; 5]); 5] = [
     ("Windows", [true, true, false, false, false]),
 ];
 
-/// Whose claim it is.
+/// The approach that the claim is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Approach {
@@ -117,22 +118,22 @@ pub enum Approach {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// For.
+    /// The claim speaks for the approach.
     Advantage,
-    /// Against.
+    /// The claim speaks against it.
     Disadvantage,
 }
 
-/// What became of a claim on this machine.
+/// The verdict on a claim on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
-    /// It is so here.
+    /// The claim holds here.
     #[serde(rename = "holds")]
     Holds,
-    /// It is so, but not all of it, or less than the claim suggests.
+    /// Only a part of the claim holds here, or less than the claim suggests.
     #[serde(rename = "holds-in-part")]
     InPart,
-    /// It is not so here.
+    /// The claim does not hold here.
     #[serde(rename = "does-not-hold-here")]
     DoesNotHold,
     /// The samples contradict one another.
@@ -144,7 +145,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Of a claim that says two things.
+    /// The verdict on a claim that says two things.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         if self == other {
@@ -196,12 +197,12 @@ impl Steps {
 }
 
 /// Samples by name: the experiment, whose, what, with the unit at the end.
-/// Those of one experiment stand in the order of their rounds.
+/// The samples of one experiment stand in the order of their rounds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Samples(pub BTreeMap<String, Vec<f64>>);
 
-/// A rule cannot speak, since these samples are not there.
+/// A rule has no verdict, since these samples are missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lacking(pub String);
 
@@ -317,13 +318,13 @@ pub struct Ratio {
 /// How the samples of a claim become its verdict.
 #[derive(Clone, Copy)]
 pub enum Rule {
-    /// A ratio has to reach these steps.
+    /// A ratio is judged by these steps.
     Times(Ratio, Steps),
-    /// Each of two ratios has to.
+    /// Each of two ratios is judged by its steps.
     Both(Ratio, Ratio, Steps),
     /// A ratio of speed-ups has to, on processors that nothing else needs.
     SpeedUp(Ratio),
-    /// A function judges, by these steps if by any.
+    /// A function judges, with these steps if it needs some.
     Own(fn(&Evidence<'_>) -> Result<Judgement, Lacking>, Option<Steps>),
 }
 

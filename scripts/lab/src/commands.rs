@@ -1,4 +1,4 @@
-//! What the lab can be asked to do.
+//! The commands of the lab.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ mod progress;
 pub mod timeline;
 pub mod watch;
 
-/// Prints a line; ends the program when nobody reads any more (`| head`).
+/// Prints a line; ends the program when its output is closed (`| head`).
 macro_rules! out {
     ($($part:tt)*) => {
         $crate::commands::write_line(format_args!($($part)*))
@@ -26,19 +26,19 @@ macro_rules! out {
 }
 use out;
 
-/// See the macro above. What is longer than a terminal is wide goes on in the
-/// next line, between two words.
+/// The function behind the macro above. A line that is wider than the terminal
+/// is broken between two words.
 fn write_line(line: std::fmt::Arguments<'_>) {
     use std::io::Write;
 
     let text = lab::table::folded(&line.to_string());
     if writeln!(std::io::stdout(), "{text}").is_err() {
-        // Servers that were started die with this process.
+        // The kernel kills the servers that this process has started.
         std::process::exit(1);
     }
 }
 
-/// The directory that was asked for, or the lab's own; created.
+/// The directory that the user asked for, or the lab's own; created if need be.
 fn directory(asked: Option<&Path>, own: &str) -> Result<PathBuf> {
     let directory = match asked {
         Some(directory) => directory.to_owned(),

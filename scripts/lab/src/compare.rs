@@ -111,7 +111,7 @@ fn preparation(work: Work) -> f64 {
     }
 }
 
-/// Figures that hardly vary, and take long, need fewer rounds.
+/// A figure that hardly varies, and takes long, needs fewer rounds.
 fn rounds(effort: &Effort, work: Work) -> u32 {
     match work {
         Work::Memory(_) | Work::Stream(_) | Work::Sized(_) => {
@@ -121,7 +121,7 @@ fn rounds(effort: &Effort, work: Work) -> u32 {
     }
 }
 
-/// What no row needs, but what shows where the servers stand.
+/// Programs and works that no row needs, but that show where the servers stand.
 fn beside(effort: &Effort) -> Vec<(Program, Work)> {
     let mut cells = Vec::new();
     for program in P::all() {
@@ -215,11 +215,11 @@ pub struct Report {
 /// A program that could not do a work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Missing {
-    /// Which.
+    /// The program.
     pub program: Program,
-    /// What.
+    /// The work.
     pub work: Work,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
@@ -248,8 +248,8 @@ impl Report {
 ///
 /// # Errors
 ///
-/// When something breaks that is nobody's fault who is compared; a program
-/// that cannot take part is no error.
+/// When something breaks that is not the fault of a program; a program that
+/// cannot take part is no error.
 pub fn run(
     catalogue: &Catalogue,
     agenda: &Agenda,
@@ -377,7 +377,7 @@ impl Run<'_> {
             .map(|(_, work)| rounds(&self.agenda.effort, *work))
             .max();
         for round in 0..most.unwrap_or(0) {
-            // A B C, C B A, A B C: neighbours stay neighbours, and nobody
+            // A B C, C B A, A B C: neighbours stay neighbours, and no program
             // always comes first.
             ready.reverse();
             let mut broken = Vec::new();
@@ -425,7 +425,8 @@ impl Run<'_> {
         why: String,
         rounds: u32,
     ) {
-        // What will not be done need not be waited for.
+        // Samples that will not be taken count as done, so that the time left
+        // is right.
         let rounds = if rounds == 0 {
             self::rounds(&self.agenda.effort, work)
         } else {
@@ -509,7 +510,7 @@ mod tests {
     fn an_agenda_has_all_that_its_rows_compare() {
         let rows = select(&["mux-idle".to_owned()]).unwrap();
         let agenda = Agenda::new(rows, Effort::QUICK, false);
-        // Both works alternate within one group.
+        // The samples of both works alternate within one group.
         assert_eq!(
             agenda.groups,
             [vec![

@@ -68,7 +68,7 @@ impl Effort {
             parent_mib: 0,
         },
     };
-    /// To see where one stands.
+    /// For a quick look at this machine.
     pub const QUICK: Self = Self {
         rounds: 3,
         seconds: 0.2,
@@ -88,7 +88,8 @@ impl Effort {
 }
 
 impl Experiment {
-    /// Steps that it is done in, and seconds that each takes, about.
+    /// The number of steps of an experiment, and about how many seconds each
+    /// takes.
     #[must_use]
     pub fn steps(self, effort: &Effort) -> (f64, f64) {
         let rounds = f64::from(effort.rounds);
@@ -163,7 +164,7 @@ struct Bench<'run> {
     used: BTreeSet<Program>,
 }
 
-/// Somebody has asked to stop.
+/// The user has asked to stop.
 #[derive(Debug)]
 struct Stopped;
 

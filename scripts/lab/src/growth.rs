@@ -25,7 +25,7 @@ use Program as P;
 /// How far and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effort {
-    /// How often each curve is climbed.
+    /// How often each curve is measured.
     pub rounds: u32,
     /// The counted part of a sample, seconds.
     pub seconds: f64,
@@ -46,7 +46,7 @@ impl Effort {
         workers: 3000,
         parent_mib: 1000,
     };
-    /// To see the shape.
+    /// For a quick look at the shape of the curves.
     pub const QUICK: Self = Self {
         rounds: 2,
         seconds: 0.06,
@@ -59,7 +59,8 @@ impl Effort {
     #[must_use]
     pub fn steps(&self, program: Program) -> Vec<usize> {
         let most = match program {
-            // Its descriptors end at 1 023, and it needs some of them.
+            // select(2) takes descriptors up to 1 023 only, and the server
+            // needs some of them itself.
             P::MUX_SELECT => 1000,
             P::MUX_POLL | P::MUX_EPOLL => self.connections,
             _ => self.workers,
@@ -82,15 +83,17 @@ impl Effort {
     /// Seconds that all of it takes, about.
     #[must_use]
     pub fn estimate(&self) -> f64 {
-        let climbs: usize =
-            CLIMBERS.iter().map(|program| self.steps(*program).len()).sum();
+        let points: usize = CURVE_PROGRAMS
+            .iter()
+            .map(|program| self.steps(*program).len())
+            .sum();
         #[allow(clippy::cast_precision_loss, reason = "an estimate")]
-        let climbing = climbs as f64 * self.climb_estimate();
+        let curves = points as f64 * self.point_estimate();
         let floors: f64 = self.sizes().into_iter().map(floor_estimate).sum();
-        f64::from(self.rounds) * (climbing + floors)
+        f64::from(self.rounds) * (curves + floors)
     }
 
-    fn climb_estimate(&self) -> f64 {
+    fn point_estimate(&self) -> f64 {
         self.seconds * 1.2 + 0.2
     }
 }
@@ -100,17 +103,17 @@ fn floor_estimate(mib: u64) -> f64 {
     0.5 + mib as f64 / 200.0
 }
 
-/// Whose curves are drawn.
-const CLIMBERS: [Program; 5] =
+/// The programs whose curves are drawn.
+const CURVE_PROGRAMS: [Program; 5] =
     [P::MUX_SELECT, P::MUX_POLL, P::MUX_EPOLL, P::THREADS, P::PROCESS];
 
-/// What creates something, beside a parent of some size.
+/// The operations that create something, beside a parent of some size.
 const CREATORS: [Floor; 3] = [Floor::Fork, Floor::Thread, Floor::StdThread];
 
-/// One step of one program's climb.
+/// One point of one program's curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// Whose.
+    /// The program.
     pub program: Program,
     /// Connections that did nothing.
     pub idle: usize,
@@ -129,7 +132,7 @@ pub struct Step {
 /// One sample of what a creation costs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Creation {
-    /// Of what.
+    /// What was created.
     pub floor: Floor,
     /// Memory that the parent has touched, MiB.
     pub parent_mib: u64,
@@ -166,7 +169,7 @@ pub struct Growth {
 ///
 /// # Errors
 ///
-/// When something breaks that is nobody's fault who is measured.
+/// When something breaks that is not the fault of a measured program.
 pub fn run(
     catalogue: &Catalogue,
     effort: &Effort,
@@ -189,9 +192,9 @@ pub fn run(
     let asked_to_stop = || live.stop.load(Ordering::Relaxed);
     let mut spent = 0.0;
     for round in 0..effort.rounds {
-        for program in CLIMBERS {
-            let climb = Climb { catalogue, effort, live, program, round };
-            let result = climb.run(&mut growth, &mut spent, observer);
+        for program in CURVE_PROGRAMS {
+            let curve = CurveRound { catalogue, effort, live, program, round };
+            let result = curve.run(&mut growth, &mut spent, observer);
             if asked_to_stop() {
                 break;
             }
@@ -227,7 +230,7 @@ pub fn run(
 }
 
 /// One program, from few idle connections to many.
-struct Climb<'run> {
+struct CurveRound<'run> {
     catalogue: &'run Catalogue,
     effort: &'run Effort,
     live: &'run Live,
@@ -235,7 +238,7 @@ struct Climb<'run> {
     round: u32,
 }
 
-impl Climb<'_> {
+impl CurveRound<'_> {
     fn run(
         &self,
         growth: &mut Growth,
@@ -304,7 +307,7 @@ impl Climb<'_> {
                 pss_kib: memory.pss_kib,
                 page_tables_kib: memory.page_tables_kib,
             });
-            *spent += self.effort.climb_estimate();
+            *spent += self.effort.point_estimate();
         }
         Ok(())
     }
@@ -318,7 +321,7 @@ impl Growth {
         figure: impl Fn(&Step) -> f64,
     ) -> Result<Vec<Curve>> {
         let mut curves = Vec::new();
-        for program in CLIMBERS {
+        for program in CURVE_PROGRAMS {
             let steps = self.steps.iter();
             let own = steps.filter(|step| step.program == program);
             let pairs = own.map(|step| (step.idle as u64, figure(step)));

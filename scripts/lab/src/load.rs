@@ -5,12 +5,12 @@
 //! connection in a closed loop uses plain blocking calls (`single`), any
 //! other one or few threads that wait for readiness (`many`).
 //!
-//! Closed loop: each connection sends again when its reply is there, as a
-//! user who waits for an answer before the next click. When the server stalls,
-//! such a client politely stops asking, and the pause shows up in one latency
-//! for each connection only. Open loop: exchanges begin at a fixed rate, as
-//! if by users who know nothing of each other, and latency counts from the
-//! intended start. A stall then delays everybody who arrived meanwhile.
+//! Closed loop: each connection sends again when its reply is there, as a user
+//! who waits for an answer before the next click. When the server stalls, such
+//! a client stops sending, and the pause shows up in one latency for each
+//! connection only. Open loop: exchanges begin at a fixed rate, as if by users
+//! who know nothing of each other, and latency counts from the intended start.
+//! A stall then delays every client that arrived meanwhile.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,16 +33,16 @@ pub mod stream;
 
 pub use message::Message;
 
-/// No run takes longer.
+/// The longest run that is allowed.
 pub const LONGEST: Duration = Duration::from_secs(3600);
-/// No run has more connections at a time.
+/// The most connections at a time that are allowed.
 pub const MOST_CONNECTIONS: usize = 50_000;
-/// No message is longer, in bytes.
+/// The longest message that is allowed, in bytes.
 pub const LONGEST_MESSAGE: usize = 1 << 20;
 /// A longer message is received while it is being sent: both sides would
 /// wait for each other with it in the kernel's buffers.
 const LONGEST_BLOCKING: usize = 16 * 1024;
-/// No open loop starts more exchanges per second.
+/// The most exchanges per second that an open loop may start.
 pub const HIGHEST_RATE: f64 = 1e6;
 
 /// Where load goes to: an address of this machine's loopback, nothing else.
@@ -152,7 +152,7 @@ pub enum Limit {
     Count(u64),
 }
 
-/// What to do.
+/// What a run has to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The server.
@@ -230,7 +230,7 @@ pub const BUSY_CLIENT: f64 = 0.85;
 /// What can go wrong with an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorKind {
-    /// Nobody listens there.
+    /// No socket listens at the address.
     Refused,
     /// The server, or its kernel, reset the connection.
     Reset,
@@ -333,7 +333,7 @@ impl fmt::Display for Errors {
     }
 }
 
-/// What became of a plan.
+/// The result of a run.
 #[derive(Clone)]
 pub struct Outcome {
     /// Operations done, each with a verified reply.
@@ -468,7 +468,7 @@ impl Source {
         self.ports.addresses = self.ports.addresses.max(addresses);
     }
 
-    /// The client has ended a connection before the server.
+    /// Notes that the client has ended a connection before the server.
     fn closed_first(&mut self) {
         self.ports.closed_first += 1;
         self.closed_first += 1;
@@ -477,21 +477,22 @@ impl Source {
         }
     }
 
-    /// No port was left.
+    /// Notes that no port was left.
     fn exhausted(&mut self) {
         self.ports.exhausted += 1;
         self.next();
     }
 }
 
-/// Watched by others while a run goes on, and asked to stop by them.
+/// The figures of a run that goes on, for other threads, which can also stop
+/// it.
 #[derive(Debug, Default)]
 pub struct Live {
     /// Operations of the counted part so far.
     pub completed: AtomicU64,
     /// Errors so far.
     pub errors: AtomicU64,
-    /// Latencies since somebody last took them, in nanoseconds.
+    /// Latencies since an observer last took them, in nanoseconds.
     pub recent: Mutex<Option<Histogram<u64>>>,
     /// The counted part has begun.
     pub counting: AtomicBool,
@@ -523,7 +524,7 @@ pub trait Witness: Sync {
     fn ends(&self) {}
 }
 
-/// Nobody needs to be told.
+/// The witness of a run without an account to read.
 impl Witness for () {}
 
 /// A histogram of nanoseconds up to an hour, three significant digits.
@@ -709,7 +710,7 @@ mod tests {
         assert_eq!(source.bind_to(), "127.0.0.3:0".parse().ok());
         assert_eq!(source.ports.addresses, 3);
         assert_eq!(source.ports.exhausted, 1);
-        // There is one ::1 only.
+        // IPv6 has one loopback address only.
         let mut source = Source::new(Target::parse("[::1]:9").unwrap());
         source.exhausted();
         assert_eq!(source.bind_to(), None);

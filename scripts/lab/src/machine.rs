@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::procfs;
 
-/// What a figure depends on and a reader of another machine must know.
+/// What a figure depends on, for readers with another machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's name.
@@ -162,7 +162,7 @@ impl Pinned {
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        // The server may have ended: then there is nothing to undo.
+        // The server may have ended: then there is no thread to set free.
         let _ = sched_setaffinity(Pid::from_raw(0), &self.before);
         if let Some(server) = self.server {
             let _ = for_each_thread(server, |task| {

@@ -22,7 +22,7 @@ use crate::procfs::{self, CpuTime, KernelMemory, Memory};
 use crate::program::{Server, Unavailable};
 use crate::text;
 
-/// What goes on, for whoever shows it.
+/// What a measurement tells the program that shows its progress.
 pub trait Observer {
     /// The next thing is begun; `spent` of the estimated seconds are done.
     fn begins(&mut self, what: &str, spent: f64);
@@ -94,8 +94,8 @@ impl Work {
         }
     }
 
-    /// Whether client and server run on one processor: with one active
-    /// connection the figures are chance otherwise.
+    /// Whether client and server run on one processor: without that, the
+    /// figures of one active connection depend on chance.
     #[must_use]
     pub fn is_pinned(self) -> bool {
         matches!(
@@ -178,15 +178,16 @@ impl Metric {
     }
 }
 
-/// When others use more of the processors than this, figures are in doubt.
+/// When other programs use more of the processors than this, the figures are in
+/// doubt.
 pub const NOISY: f64 = 0.05;
 
 /// One measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// Whose.
+    /// The program.
     pub program: Program,
-    /// Doing what.
+    /// The work that it did.
     pub work: Work,
     /// In which round; samples of one round are neighbours in time.
     pub round: u32,
@@ -346,7 +347,7 @@ impl Witness for Account {
 pub struct Prepared {
     program: Program,
     work: Work,
-    /// Held open, and closed before the server is stopped.
+    /// The idle connections, which are closed before the server is stopped.
     _idle: Option<Idle>,
     /// Memory is measured on a server of its own each time.
     server: Option<Server>,
@@ -375,7 +376,8 @@ impl Prepared {
             }
             _ => None,
         };
-        // What is cheap to find out now need not spoil a sample later.
+        // For memory each sample starts a server of its own: this one has only
+        // shown that the program starts.
         let server = match work {
             Work::Memory(_) => None,
             _ => Some(server),
@@ -694,7 +696,8 @@ impl Floor {
             _ => Command::new(catalogue.floors()?),
         };
         let pinned = match self {
-            // Two that wake each other: on one processor or by chance.
+            // Two processes that wake each other share one processor: without
+            // that, the figure depends on chance.
             Self::RoundTripPair => Some(Pinned::alone()?),
             _ => None,
         };

@@ -21,7 +21,7 @@ pub struct Curve {
 /// One point of a curve, with what it may be off by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Where.
+    /// Where the point stands on the horizontal axis.
     pub x: f64,
     /// The median.
     pub y: f64,

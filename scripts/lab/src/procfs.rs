@@ -56,7 +56,7 @@ pub struct CpuTime {
     /// Of all its processes, those already reaped included.
     pub total: Duration,
     /// False when the kernel reaps children by itself (`SIGCHLD` ignored):
-    /// their time is in nobody's account, so that `total` is too small.
+    /// their time is in no process's account, so that `total` is too small.
     pub complete: bool,
 }
 

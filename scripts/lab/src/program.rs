@@ -99,11 +99,11 @@ pub fn build(packages: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
 /// Why a program cannot take part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unavailable {
-    /// It, or what it needs, is not on this machine.
+    /// The program, or another that it needs, is not on this machine.
     NotInstalled(String),
-    /// It does not know an option that the work needs.
+    /// The program does not know an option that the work needs.
     Refused(String),
-    /// It is there, but did not start.
+    /// The program did not start.
     Failed(String),
 }
 
@@ -117,12 +117,12 @@ impl fmt::Display for Unavailable {
     }
 }
 
-/// How one learns where a server listens.
+/// How the lab learns where a server listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Announces {
     /// Its first line of output ends in the address.
     FirstLine,
-    /// It was told a port and says nothing.
+    /// The lab has chosen its port, and the server prints no address.
     Nothing(u16),
 }
 
@@ -166,9 +166,11 @@ impl Server {
             let mut lines = BufReader::new(stdout?);
             let mut first = String::new();
             lines.read_line(&mut first).ok()?;
-            // Nobody may be there to hear it: a server that gave up.
+            // The caller may have stopped waiting, for a server that did not
+            // start.
             let _ = tell.send(first);
-            // What else is printed is read, so that nothing ever waits.
+            // All further output is read, so that the server never waits for
+            // its reader.
             io::copy(&mut lines, &mut io::sink()).ok()
         });
 
@@ -180,7 +182,7 @@ impl Server {
         if let Some(target) = target {
             return Ok(Self { child, target, complaints });
         }
-        // It has closed its output, and so is probably ending by itself.
+        // A server that has closed its output is probably ending by itself.
         wait_for_end(&mut child, Duration::from_millis(500));
         let status = end(&mut child);
         let _ = listening.join();
@@ -254,7 +256,7 @@ pub fn pid_of(child: &Child) -> Pid {
 /// ended by itself.
 pub fn end(child: &mut Child) -> Option<i32> {
     let pid = pid_of(child);
-    // It may have ended already: then there is nobody to tell.
+    // The server may have ended already: then the signal reaches no process.
     let _ = kill(pid, Signal::SIGTERM);
     wait_for_end(child, STOP);
     let _ = killpg(pid, Signal::SIGKILL);
@@ -339,12 +341,13 @@ mod tests {
         let server =
             Server::start(shell(script), Announces::FirstLine).unwrap();
         assert_eq!(server.target(), Target::parse("127.0.0.1:4711").unwrap());
-        // Its child goes with it.
+        // The server's child ends with the server.
         let tree = crate::procfs::tree(server.pid());
         assert_eq!(tree.len(), 2);
         drop(server);
-        // Killed, if not yet reaped by whoever inherits it: a process that
-        // has ended has no command line any more.
+        // The child is killed, and perhaps not yet reaped by the process that
+        // has become its parent: a process that has ended has no command line
+        // any more.
         let lives = |pid: &Pid| {
             std::fs::read(format!("/proc/{pid}/cmdline"))
                 .is_ok_and(|line| !line.is_empty())

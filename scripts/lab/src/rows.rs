@@ -16,13 +16,13 @@ use Program as P;
 pub struct Row {
     /// The group that it belongs to; what is named on the command line.
     pub name: String,
-    /// Whose figure; the best of several.
+    /// The programs whose figure it is; the best of several counts.
     pub subject: Vec<Program>,
-    /// Doing what.
+    /// The work that they do.
     pub work: Work,
-    /// Which figure.
+    /// The figure.
     pub metric: Metric,
-    /// Compared with what.
+    /// What the figure is compared with.
     pub against: Against,
     /// What must hold.
     pub bound: Bound,
@@ -34,7 +34,7 @@ pub struct Row {
 pub enum Against {
     /// The best of these programs at the same work.
     Best(Vec<Program>),
-    /// The same program at another work.
+    /// Its own figure at another work.
     Itself(Work),
     /// Nothing: the bound is absolute, and holds for every sample.
     Nothing,
@@ -393,7 +393,8 @@ impl Evidence<'_> {
                 let all = figures.values();
                 let holds = all.clone().all(|it| row.bound.holds(*it));
                 finding.verdict = verdict(holds);
-                // What keeps its bound on a busy machine keeps it.
+                // A figure that keeps its bound on a busy machine keeps it on a
+                // quiet one.
                 if !holds {
                     self.doubt(&mut finding, &[row.work]);
                 }
@@ -444,8 +445,8 @@ impl Evidence<'_> {
         finding
     }
 
-    /// Takes a verdict back when other programs used the processors while it
-    /// was measured.
+    /// Withdraws a verdict when other programs used the processors during the
+    /// measurement.
     fn doubt(&self, finding: &mut Finding, works: &[Work]) {
         let shares = |of: &dyn Fn(&&Sample) -> bool| -> Vec<f64> {
             let shares = self.samples.iter().filter(of);
@@ -465,7 +466,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// Whether it was the client that limited the rate.
+    /// Whether the client limited the rate.
     fn is_client_bound(&self, program: Program, work: Work) -> bool {
         let shares = self.figures(program, work, Metric::ClientShare);
         let shares: Vec<f64> = shares.into_values().collect();

@@ -59,25 +59,25 @@ impl Style {
         Self { colour: QUIET, ..Self::plain(size) }
     }
 
-    /// The same in bold.
+    /// This style in bold.
     #[must_use]
     pub fn bold(self) -> Self {
         Self { bold: true, ..self }
     }
 
-    /// The same, standing elsewhere.
+    /// This style with another anchor.
     #[must_use]
     pub fn at(self, anchor: Anchor) -> Self {
         Self { anchor, ..self }
     }
 
-    /// The same on a ground of a colour.
+    /// This style with a ground of this colour behind the letters.
     #[must_use]
     pub fn on(self, ground: &'static str) -> Self {
         Self { ground: Some(ground), ..self }
     }
 
-    /// The same in a colour.
+    /// This style in another colour.
     #[must_use]
     pub fn colour(self, colour: &'static str) -> Self {
         Self { colour, ..self }

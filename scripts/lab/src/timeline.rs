@@ -70,7 +70,7 @@ pub struct Lane {
 /// A client of a strip.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Client {
-    /// A letter, in the order of their coming: A to Z, then AA, AB.
+    /// A letter, in the order in which the clients came: A to Z, then AA, AB.
     pub letter: String,
     /// Its address and port.
     pub address: String,
@@ -122,7 +122,7 @@ impl Strip {
     ///
     /// # Errors
     ///
-    /// When nobody was served.
+    /// When the trace has no client.
     pub fn new(trace: &Trace) -> Result<Self> {
         let mut lives = lives(trace);
         ensure!(!lives.is_empty(), "the trace has no client in it");
@@ -157,8 +157,9 @@ impl Strip {
             let Some(client) = lives.iter().position(there) else {
                 continue;
             };
-            // A client that has its reply is waited for by nobody any more:
-            // it has closed, be it that the server has yet to see it.
+            // Once a client has its whole reply, the server's wait for it is
+            // not drawn: the client has closed, even if the server has yet to
+            // see that.
             let own = asks.iter().filter(|ask| ask.address == bar.address);
             let has_all = own.map(|ask| ask.to).reduce(f64::max);
             let waits = bar.stage == Stage::Waiting;
@@ -293,7 +294,7 @@ fn model_of(trace: &Trace, lives: &[Life<'_>]) -> Model {
     }
 }
 
-/// What nobody sees, milliseconds.
+/// A shorter stage is too small to be seen, milliseconds.
 const SHORT: f64 = 0.5;
 
 /// One row for each client: when the server waits for it (taken out of the
@@ -320,7 +321,7 @@ fn tracks(
         }
     }
     for bar in queued {
-        // While it is being served it does not wait its turn.
+        // A client that is being served does not wait its turn.
         let own = served.iter().filter(|it| it.client == bar.client);
         let mut from = bar.from;
         for serving in own.filter(|it| it.from < bar.to && it.to > bar.from) {
@@ -334,7 +335,7 @@ fn tracks(
             tracks[bar.client].push(Bar { from, ..bar.clone() });
         }
     }
-    // The server waits for a client only as long as that has not asked.
+    // The server waits for a client only until the client has asked.
     for track in &mut tracks {
         let asked: Vec<Bar> =
             track.extract_if(.., |it| it.stage == Stage::Queued).collect();

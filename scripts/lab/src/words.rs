@@ -28,7 +28,7 @@ static SPANISH: LazyLock<Words> =
     LazyLock::new(|| Words::new(include_str!("../words/es.toml")));
 
 impl Words {
-    /// Those of a language.
+    /// The words of a language.
     #[must_use]
     pub fn of(language: Language) -> &'static Self {
         match language {

@@ -29,7 +29,7 @@ const TINY: Effort = Effort {
     stream_mib: 1,
 };
 
-/// Keeps what it is told.
+/// An observer that keeps the lines that it is told.
 #[derive(Default)]
 struct Notes {
     lines: Vec<String>,
@@ -104,7 +104,7 @@ fn a_comparison_is_complete_and_survives_its_json() {
         assert_eq!(verdict(index), Verdict::Pass, "{finding:?}");
         assert!(finding.figures.is_some());
     }
-    // What is missing is named and left out.
+    // A missing program is named and left out.
     assert_eq!(verdict(8), Verdict::LeftOut);
     assert!(report.findings[8].remark.contains("threads-server"));
     assert!(notes.lines.iter().any(|line| line.contains("left out")));
@@ -222,7 +222,7 @@ fn every_peer_that_is_installed_serves() {
             serving += 1;
         }
     }
-    // Those that are part of the lab itself are always there.
+    // The peers that are part of the lab itself are always there.
     assert!(serving >= 6, "{serving}");
 }
 

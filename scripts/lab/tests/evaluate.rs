@@ -146,7 +146,7 @@ fn a_quick_evaluation_is_complete() {
     assert_eq!(verdict("T6"), Verdict::Holds);
     assert_eq!(verdict("T1"), Verdict::Holds);
 
-    // The same can be drawn again from what was written.
+    // The pages can be drawn again from the file that was written.
     let again = directory("evaluate-again");
     draw("evaluate", &out.join("evaluation.json"), &again);
     for name in ["evaluation.json", "evaluation.es.md", "T1.svg", "M3.es.svg"] {

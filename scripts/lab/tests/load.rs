@@ -380,8 +380,8 @@ fn what_cannot_be_loaded_is_named() {
 }
 
 #[test]
-fn nobody_there_is_an_error_at_once() {
-    // Bound but not listening: nobody else can have this port meanwhile.
+fn a_port_without_a_listener_is_an_error_at_once() {
+    // Bound but not listening: no other program can have this port meanwhile.
     let socket = socket2::Socket::new(
         socket2::Domain::IPV4,
         socket2::Type::STREAM,

@@ -15,22 +15,23 @@ use super::wait::{LIMIT, stays};
 #[derive(Debug)]
 pub struct Client {
     stream: TcpStream,
-    /// Its own address, by which the server's lines name it.
+    /// The client's own address, by which the server's lines name it.
     pub address: SocketAddr,
 }
 
-/// Byte number `index` of a text that shows every loss and every disorder.
+/// Byte number `index` of a pattern that shows every loss and every change of
+/// order.
 fn pattern_byte(index: usize) -> u8 {
     let mixed = index.wrapping_mul(2_654_435_761) >> 7;
     mixed.to_le_bytes()[0] ^ index.to_le_bytes()[1]
 }
 
-/// A text of this length that shows every loss and every disorder.
+/// A pattern of this length that shows every loss and every change of order.
 pub fn pattern(length: usize) -> Vec<u8> {
     part_of_pattern(0, length)
 }
 
-/// So many bytes of that text, from this one on.
+/// A part of that pattern: so many bytes, from this one on.
 pub fn part_of_pattern(start: usize, length: usize) -> Vec<u8> {
     (start..start + length).map(pattern_byte).collect()
 }
@@ -41,7 +42,7 @@ impl Client {
         Self::try_connect(server).expect("the server takes a connection")
     }
 
-    /// The same, with the error.
+    /// Connects as [`Self::connect`] does, but returns the error.
     pub fn try_connect(server: SocketAddr) -> io::Result<Self> {
         Self::with(TcpStream::connect_timeout(&server, LIMIT)?)
     }
@@ -56,22 +57,22 @@ impl Client {
         Self::try_connect_narrow(server).expect("the server takes a connection")
     }
 
-    /// The same, with the error.
+    /// Connects as [`Self::connect_narrow`] does, but returns the error.
     ///
     /// # Errors
     ///
     /// When it cannot connect.
     pub fn try_connect_narrow(server: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        // The size of the segments bounds what the kernel lends the server's
-        // end for sending: on the loopback it is megabytes else.
+        // The size of the segments limits the send buffer of the server's end;
+        // with the large segments of the loopback it would hold megabytes.
         socket.set_tcp_mss(536)?;
         socket.set_recv_buffer_size(4096)?;
         socket.connect_timeout(&SockAddr::from(server), LIMIT)?;
         Self::with(socket.into())
     }
 
-    /// The connection itself, for whoever has other things in mind.
+    /// The connection itself, for a test that needs more than this client has.
     pub fn into_stream(self) -> TcpStream {
         self.stream
     }
@@ -89,7 +90,7 @@ impl Client {
         self.try_send(bytes).expect("the server takes what is sent");
     }
 
-    /// The same, with the error.
+    /// Sends as [`Self::send`] does, but returns the error.
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
@@ -207,7 +208,7 @@ impl Client {
         sent
     }
 
-    /// The same, with the error that has ended it.
+    /// Sends as [`Self::flood`] does, and also returns the error that ended it.
     pub fn try_flood(&mut self, at_most: usize) -> (usize, Option<io::Error>) {
         self.nonblocking(true);
         let mut sent = 0;
@@ -237,7 +238,8 @@ impl Client {
 
     /// Waits until all that was sent has arrived in the server's kernel.
     pub fn wait_until_arrived(&self) {
-        // It counts as writable when nothing is left that has not gone out.
+        // With this setting poll(2) reports the socket as writable once all
+        // bytes have left it.
         SockRef::from(&self.stream)
             .set_tcp_notsent_lowat(1)
             .expect("Linux has TCP_NOTSENT_LOWAT");
@@ -246,7 +248,8 @@ impl Client {
             [PollFd::new(self.stream.as_fd(), PollFlags::POLLOUT)];
         let ready = poll(&mut watched, limit);
         assert_eq!(ready, Ok(1), "{}: nothing is taken", self.address);
-        // On the loopback, what has gone out is there in next to no time.
+        // On the loopback, bytes that have left are in the server's kernel at
+        // once.
         thread::sleep(Duration::from_millis(20));
     }
 }

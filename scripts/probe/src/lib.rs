@@ -16,6 +16,7 @@
 )]
 
 pub mod client;
+pub mod folder;
 pub mod lines;
 pub mod proc;
 pub mod server;

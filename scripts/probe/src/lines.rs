@@ -68,7 +68,7 @@ impl Lines {
         lines
     }
 
-    /// Those of a stream that is not read at all: none.
+    /// The lines of a stream that is not read at all: none.
     pub fn none() -> Arc<Self> {
         let lines = Arc::new(Self::default());
         lines.lock().ended = true;
@@ -76,7 +76,7 @@ impl Lines {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A case that panicked while it looked has changed nothing.
+        // A test that panicked while it held this lock has only read the lines.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -105,7 +105,7 @@ impl Lines {
         }
     }
 
-    /// Reads on what was [`Reading::Held`].
+    /// Reads the rest of a stream that was [`Reading::Held`].
     pub fn resume(&self) {
         self.lock().allowed = None;
         self.changed.notify_all();
@@ -135,7 +135,7 @@ impl Lines {
                 found.is_none() && !state.ended
             })
             .unwrap_or_else(PoisonError::into_inner);
-        // The rest is nobody else's business.
+        // The text of a failure is made without the lock: the reader needs it.
         drop(state);
         found.ok_or_else(|| {
             if wait.timed_out() {
@@ -146,7 +146,7 @@ impl Lines {
         })
     }
 
-    /// The same.
+    /// Waits as [`Self::try_wait`] does, but panics on failure.
     ///
     /// # Panics
     ///
@@ -159,7 +159,7 @@ impl Lines {
         self.try_wait(what, look).unwrap_or_else(|text| panic!("{text}"))
     }
 
-    /// Waits for a line that this is looking for.
+    /// Waits for a line in which `look` finds something.
     ///
     /// # Errors
     ///
@@ -197,7 +197,7 @@ impl Lines {
         }
     }
 
-    /// The same.
+    /// Waits as [`Self::try_all`] does, but panics on failure.
     ///
     /// # Panics
     ///

@@ -15,14 +15,14 @@ use nix::unistd::Pid;
 use super::wait::{LIMIT, until, within};
 use super::{Outcome, demand};
 
-/// One line of `/proc/PID/stat`, as far as the cases ask for it.
+/// One line of `/proc/PID/stat`, as far as the tests need it.
 #[derive(Clone, Copy, Debug)]
 pub struct Process {
     /// Its id.
     pub pid: Pid,
     /// `R`, `S`, `Z` (a zombie: dead and not yet reaped)…
     pub state: char,
-    /// Who is told of its end.
+    /// Its parent.
     pub parent: Pid,
     /// The process group it belongs to.
     pub group: Pid,
@@ -30,7 +30,7 @@ pub struct Process {
     pub threads: usize,
     /// Its processor time in clock ticks: of the user and of the system.
     own_ticks: u64,
-    /// The same of its children that were reaped.
+    /// The processor time of its children that were reaped.
     reaped_ticks: u64,
 }
 
@@ -93,7 +93,8 @@ pub fn tree(pid: Pid) -> Vec<Pid> {
     tree
 }
 
-/// The members of a process group that are not dead, whoever is their parent.
+/// The members of a process group that are not dead, their parent being the
+/// server or any other process.
 pub fn living(group: Pid) -> Vec<Process> {
     let all = numbers("/proc").into_iter().map(Pid::from_raw);
     all.filter_map(Process::find)
@@ -106,8 +107,8 @@ pub fn state(pid: Pid) -> Option<char> {
     Process::find(pid).map(|process| process.state)
 }
 
-/// Whether a process does nothing any more: it is gone, or a zombie that
-/// somebody else has to reap.
+/// Whether a process runs no more: it is gone, or it is a zombie that its
+/// parent has yet to reap.
 pub fn is_gone(pid: Pid) -> bool {
     matches!(state(pid), None | Some('Z' | 'X'))
 }
@@ -117,7 +118,7 @@ pub fn has_zombies(pid: Pid) -> bool {
     tree(pid)[1..].iter().any(|&child| is_gone(child))
 }
 
-/// Sends a deadly signal to a process that somebody else will reap, and waits
+/// Sends a deadly signal to a process that its own parent will reap, and waits
 /// until it is dead.
 ///
 /// # Panics
@@ -142,7 +143,7 @@ pub fn thread_named(pid: Pid, name: &str) -> Option<Pid> {
     })
 }
 
-/// What the descriptors of a process refer to, by their numbers.
+/// What the descriptors of a process refer to, by the descriptors' numbers.
 pub fn descriptors(pid: Pid) -> Vec<(u32, String)> {
     let directory = format!("/proc/{pid}/fd");
     let mut all: Vec<_> = numbers(&directory)
@@ -164,7 +165,7 @@ pub fn sockets(pid: Pid) -> Vec<String> {
 }
 
 /// The descriptors of a process, once it has stopped opening and closing: of
-/// several loops one may still be about to open what it asks the kernel with.
+/// several loops one may still be about to create its epoll descriptor.
 ///
 /// # Panics
 ///
@@ -178,7 +179,7 @@ pub fn settled_descriptors(pid: Pid) -> Vec<(u32, String)> {
 }
 
 /// The lowest descriptor number that a process has free, once it has stopped
-/// opening and closing: as a limit, it lets it open nothing more.
+/// opening and closing. A limit of this number lets it open nothing more.
 ///
 /// # Panics
 ///
@@ -186,7 +187,7 @@ pub fn settled_descriptors(pid: Pid) -> Vec<(u32, String)> {
 pub fn lowest_free_descriptor(pid: Pid) -> u32 {
     let used = settled_descriptors(pid);
     let free = (0..u32::MAX).find(|fd| used.iter().all(|(one, _)| one != fd));
-    free.expect("nobody has so many open")
+    free.expect("no process has so many open")
 }
 
 /// What a server holds, a line for each process: its threads, and its
@@ -303,13 +304,13 @@ pub fn blocked(task: Pid) -> Option<u64> {
 const NANOSECONDS: usize = 0;
 const SWITCHES: usize = 2;
 
-/// One of them.
+/// One of the fields of `schedstat`, of one thread.
 fn schedule(directory: &str, field: usize) -> Option<u64> {
     let text = fs::read_to_string(format!("{directory}/schedstat")).ok()?;
     text.split_whitespace().nth(field)?.parse().ok()
 }
 
-/// One of them for each thread of a server.
+/// One of the fields of `schedstat`, for each thread of a server.
 fn schedules(pid: Pid, field: usize) -> HashMap<Pid, u64> {
     let threads = every_thread(pid).into_iter();
     threads
@@ -331,7 +332,7 @@ pub fn processor_time(pid: Pid) -> Duration {
     Duration::from_millis(ticks.sum::<u64>() * 10)
 }
 
-/// Fails if the server uses a tenth of a processor although nobody wants
+/// Fails if the server uses a tenth of a processor although no client wants
 /// anything.
 ///
 /// A server that spins would fill at least a good part of this time, on
@@ -360,7 +361,7 @@ pub fn at_rest(pid: Pid, time: Duration) -> Outcome {
 ///
 /// When it does use it.
 pub fn assert_idle(pid: Pid, situation: &str) {
-    // What came before, the last client's end for example, may still run.
+    // The end of the last client, for example, may still cost time at first.
     within(Duration::from_secs(2), || is_asleep(pid).then_some(()));
     if let Err(text) = at_rest(pid, Duration::from_secs(1)) {
         panic!("{situation}: {text}");
@@ -371,7 +372,7 @@ pub fn assert_idle(pid: Pid, situation: &str) {
 /// server has not received yet, as `/proc/net/tcp` tells.
 pub fn has_unread(server: SocketAddr, client: SocketAddr) -> bool {
     let spell = |address: SocketAddr| match address.ip() {
-        // As the kernel keeps it, read as a number of this machine.
+        // The address as the kernel keeps it, read as a number of this machine.
         IpAddr::V4(ip) => {
             let number = u32::from_ne_bytes(ip.octets());
             format!("{number:08X}:{:04X}", address.port())

@@ -11,9 +11,9 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::client::{Client, part_of_pattern, reachable};
+use super::folder::Copy;
 use super::lines::{Lines, Reading};
 use super::proc::{self, Process};
-use super::start::Copy;
 use super::transcript::{Line, Totals, Transcript};
 use super::wait::{LIMIT, until, within};
 use super::{Outcome, demand};
@@ -26,9 +26,9 @@ pub struct Server {
     child: Child,
     /// The process that was started; it stands for its process group.
     leader: Pid,
-    /// The server itself: the same, unless it runs under a tracer.
+    /// The server: the process that was started, or under a tracer its child.
     pub pid: Pid,
-    /// Where it is reached.
+    /// The address to connect to.
     pub address: SocketAddr,
     /// What it prints on standard output.
     pub stdout: Arc<Lines>,
@@ -145,11 +145,12 @@ impl Server {
         let mut client = Client::connect_narrow(self.address);
         let mut sent = 0;
         loop {
-            // So much is left unread in the end that what the kernel may yet
-            // find room for does not set the reply going again.
+            // At the end the server has so much left to read that the reply
+            // does not go on, even if the kernel frees a little room.
             let before = self.received_from(&client);
             if sent - before >= 12_000 {
-                // Not merely slow: it waits for something that is not here.
+                // The server is not merely slow: it waits for an event that
+                // does not come.
                 let stalled = (0..4).all(|_| {
                     thread::sleep(Duration::from_millis(25));
                     let all = proc::tree(self.pid);
@@ -339,7 +340,8 @@ impl Server {
         self.transcript()
     }
 
-    /// The same of a server that had to report faults on standard error.
+    /// Stops a server that had to report faults on standard error; it returns
+    /// those lines too.
     pub fn stop_after_faults(mut self) -> (Transcript, Vec<String>) {
         self.signal(Signal::SIGTERM);
         let ended = self.ended();
@@ -421,7 +423,7 @@ impl Drop for Server {
                 lines(&self.stderr)
             );
         }
-        // Both fail if nothing is left, which is as well.
+        // Both fail if no process of the group is left, which is the aim.
         let _ = killpg(self.leader, Signal::SIGKILL);
         let _ = self.child.kill();
         // From here on the number may stand for another process.

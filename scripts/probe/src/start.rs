@@ -1,9 +1,8 @@
 //! How a server is started: options, environment, streams, user.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use nix::unistd::Uid;
 
 use super::Outcome;
+use super::folder::Copy;
 use super::lines::Reading;
 use super::server::{Ended, Server};
 use super::wait::until;
@@ -129,7 +129,7 @@ impl Start {
         self.under_words(before.split_whitespace())
     }
 
-    /// The same, of words that may contain spaces.
+    /// Puts words in front as [`Self::under`] does; a word may contain spaces.
     pub fn under_words(
         mut self,
         words: impl IntoIterator<Item = impl Into<OsString>>,
@@ -168,7 +168,7 @@ impl Start {
         Ok(server)
     }
 
-    /// The same.
+    /// Starts as [`Self::try_run`] does, but panics on failure.
     ///
     /// # Panics
     ///
@@ -182,8 +182,8 @@ impl Start {
         self.spawn().ended()
     }
 
-    /// Starts it where it listens is known beforehand, since its first line
-    /// cannot be read; waits until it is `ready`.
+    /// Starts a server whose first line cannot be read, so that the caller
+    /// knows where it listens; waits until `ready` says that it does.
     pub fn run_unseen(
         self,
         address: SocketAddr,
@@ -257,7 +257,7 @@ impl Start {
     }
 }
 
-/// Whether `setpriv` can have a process killed with its parent.
+/// Whether `setpriv` can have the kernel kill a process when its parent ends.
 fn is_leashed() -> bool {
     static LEASHED: OnceLock<bool> = OnceLock::new();
     *LEASHED.get_or_init(|| {
@@ -275,39 +275,4 @@ fn own_user() -> u32 {
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
     let next = u32::try_from(next % 64).expect("a number below 64");
     100_000 + (std::process::id() % 10_000) * 64 + next
-}
-
-/// A copy of a program in a folder that everybody can read.
-#[derive(Debug)]
-pub struct Copy {
-    program: PathBuf,
-    _folder: Folder,
-}
-
-impl Copy {
-    fn of(program: &Path) -> Self {
-        let folder = folder();
-        let name = program.file_name().expect("a program's path");
-        let copy = folder.path().join(name);
-        // By a process of its own: were it open for writing here, another
-        // case that just now starts a program would keep it open for a
-        // moment, and it could not be run ("text file busy").
-        let status = Command::new("cp").arg(program).arg(&copy).status();
-        assert!(status.is_ok_and(|status| status.success()), "cp failed");
-        Self { program: copy, _folder: folder }
-    }
-}
-
-/// A temporary folder, removed in the end.
-pub use tempfile::TempDir as Folder;
-
-/// A new temporary folder that all users can read.
-///
-/// # Panics
-///
-/// When there can be none.
-pub fn folder() -> Folder {
-    let mut folder = tempfile::Builder::new();
-    folder.prefix("echo-suite-").permissions(Permissions::from_mode(0o755));
-    folder.tempdir().expect("a temporary folder can be made")
 }

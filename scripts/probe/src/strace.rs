@@ -8,9 +8,10 @@ use std::sync::{Arc, OnceLock};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::folder::{Folder, folder};
 use super::lines::{Lines, Reading};
 use super::server::Server;
-use super::start::{Folder, Start, folder};
+use super::start::Start;
 use super::wait::{LIMIT, within};
 use super::{Outcome, proc};
 
@@ -78,7 +79,7 @@ impl Traced {
 
 /// The system calls that accept a client.
 pub const ACCEPT: &str = "accept,accept4";
-/// Those that wait for one of several things.
+/// The system calls that wait for one of several events.
 pub const WAIT: &str =
     "poll,ppoll,select,pselect6,epoll_wait,epoll_pwait,epoll_pwait2";
 
@@ -98,7 +99,7 @@ pub enum Target<'a> {
     /// it creates: strace counts the calls of each thread for itself, so only
     /// a fault in one thread is one fault.
     Thread(Pid),
-    /// Whatever these processes consist of, now and later.
+    /// All threads of these processes, now and later.
     Processes(&'a [Pid]),
 }
 
@@ -124,8 +125,9 @@ impl Strace {
         for pid in pids {
             command.args(["-p", &pid.to_string()]);
         }
-        // What the target is blocked in is interrupted and begun once more;
-        // only then is the next call surely a call that strace sees.
+        // strace interrupts the call in which the target is blocked, and the
+        // target begins it once more; only after that does strace surely see
+        // the next call.
         let before: Vec<_> =
             pids.iter().map(|&pid| proc::blocked(pid)).collect();
         let mut child = command
@@ -147,7 +149,8 @@ impl Strace {
             .map_err(|text| format!("{text}: {:?}", strace.lines.so_far()))?;
         for (&pid, before) in pids.iter().zip(before) {
             within(LIMIT, || {
-                // The very first call may have been the end of it.
+                // The call that was interrupted may have been the end of the
+                // thread.
                 if proc::is_gone(pid) {
                     return Some(());
                 }
@@ -159,13 +162,13 @@ impl Strace {
         Ok(strace)
     }
 
-    /// How many calls have failed by it so far.
+    /// How many calls strace has made fail so far.
     pub fn hits(&self) -> usize {
         let lines = self.lines.so_far();
         lines.iter().filter(|line| line.contains("(INJECTED)")).count()
     }
 
-    /// Waits until a call has failed by it.
+    /// Waits until strace has made a call fail.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// A process and a thread of it.
+/// A lane of the trace: a process and a thread of it.
 pub type Lane = (Pid, Pid);
 
 /// How a stage is written down.
@@ -27,15 +27,15 @@ pub struct Stage {
     pub name: String,
     /// How it is written down.
     pub kind: Kind,
-    /// By whom it was done.
+    /// The thread that did it.
     pub lane: Lane,
-    /// To whom.
+    /// The client that it was done for.
     pub client: SocketAddr,
-    /// When it began and ended, in microseconds of `CLOCK_MONOTONIC`.
+    /// When it began, in microseconds of `CLOCK_MONOTONIC`.
     pub start: f64,
-    /// The same moment, of an instant.
+    /// When it ended: for an instant, the time when it began.
     pub end: f64,
-    /// Why, of the last one.
+    /// The reason, of a last stage.
     pub reason: Option<String>,
 }
 

@@ -12,9 +12,9 @@ pub const LONGEST: usize = 4096;
 /// One line, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
-    /// The first one.
+    /// The first line: where the server listens.
     Listening(SocketAddr),
-    /// After it, an address at which others can reach the server.
+    /// A line after the first: an address at which others can reach the server.
     Reachable(SocketAddr),
     /// What happened to a client, and who served it.
     Of {
@@ -25,7 +25,7 @@ pub enum Line {
         /// What happened.
         event: Event,
     },
-    /// The last one.
+    /// The last line.
     Stopped(Totals),
 }
 
@@ -38,9 +38,9 @@ pub enum Event {
     Received(u64, Vec<u8>),
     /// It was sent this many bytes.
     Sent(u64),
-    /// It is served no more, perhaps for a reason.
+    /// Its conversation has ended, perhaps with a reason.
     Closed(Option<String>),
-    /// Its process ended otherwise than it should have.
+    /// Its process ended in another way than by exit status 0.
     Died(String),
 }
 
@@ -90,7 +90,7 @@ impl Line {
             None => (None, rest.trim_start_matches(' ')),
         };
         let event = Event::parse(event)?;
-        // Only of a process that died may the parent not know the client.
+        // Only for a process that died may the parent not know the client.
         if client.is_none() && !matches!(event, Event::Died(_)) {
             return None;
         }
@@ -320,7 +320,7 @@ impl Transcript {
         if died {
             return;
         }
-        // Of a client that was cut, a part of a reply may have been sent for
+        // A client that was cut off may have received a part of a reply for
         // which there is no line.
         let totals = self.totals;
         let parts = totals.sent.checked_sub(sums.sent);

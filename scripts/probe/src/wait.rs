@@ -1,4 +1,4 @@
-//! Waiting for something to become true, never for time to pass.
+//! Waiting until a condition is true, never for time to pass.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// machine is slow, and only a failure waits so long.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
-/// For how long a server that no client wants anything from is watched.
+/// How long a test watches a server from which no client wants anything.
 pub const MOMENT: Duration = Duration::from_millis(100);
 
 /// Looks again and again until `look` finds something.
@@ -20,12 +20,13 @@ pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
         .unwrap_or_else(|| panic!("waited {LIMIT:?} in vain until {what}"))
 }
 
-/// The same without a panic: nothing, if it was not found in time.
+/// Looks as [`until`] does, without a panic: nothing, if it was not found in
+/// time.
 pub fn found<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
     within(LIMIT, look)
 }
 
-/// The same within another time.
+/// Looks as [`found`] does, for at most this time.
 pub fn within<T>(
     limit: Duration,
     mut look: impl FnMut() -> Option<T>,

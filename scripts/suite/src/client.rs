@@ -155,8 +155,8 @@ impl Client {
         Ok(())
     }
 
-    /// As a client of `--serve once`: one message, its echo, the server's end
-    /// of file, and then its own.
+    /// Behaves as a client of `--serve once`: sends one message, reads its echo
+    /// and the server's end of file, and then ends its own side.
     ///
     /// # Errors
     ///

@@ -63,7 +63,7 @@ pub fn trials() -> Vec<Trial> {
 ///
 /// # Errors
 ///
-/// Those of writing a file.
+/// When the page cannot be written.
 pub fn publish() -> io::Result<()> {
     let results = RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
     let all = cases(TABLE).len() + cases(MISTAKES).len();

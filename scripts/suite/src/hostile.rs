@@ -1,4 +1,4 @@
-//! Clients that mean no good, or know no better.
+//! Clients that mean harm, and clients that make mistakes.
 //!
 //! What they do is drawn from a seed, so that a run can be repeated: the seed
 //! of a run is printed when it fails, and `ECHO_SEED` sets it. Each keeps an
@@ -36,9 +36,9 @@ const FLOOD: usize = 32 << 20;
 /// How many of these clients come at a time.
 const LANES: u64 = 4;
 
-/// How many may vanish before one of a lane waits for its echo: all lanes
-/// together must not fill the queue of 1024, or the kernel would drop clients
-/// that nobody has accepted, and the count would not be exact.
+/// How many clients may vanish before one of a lane waits for its echo. All
+/// lanes together must not fill the queue of 1024: the kernel would drop
+/// clients that the server has not accepted, and the count would not be exact.
 const BURST: u64 = 200;
 
 /// The seed of this run.
@@ -100,11 +100,11 @@ struct Visit {
     got: usize,
 }
 
-/// What one such client does.
-type Deed = fn(&mut Visit) -> io::Result<()>;
+/// An action of a hostile client.
+type Action = fn(&mut Visit) -> io::Result<()>;
 
-/// All that they do, by name.
-const DEEDS: [(&str, Deed); 12] = [
+/// All actions of hostile clients, by name.
+const ACTIONS: [(&str, Action); 12] = [
     ("resets at once", |visit| visit.reset()),
     ("vanishes", |_| Ok(())),
     ("resets with its reply unread", |visit| {
@@ -115,7 +115,7 @@ const DEEDS: [(&str, Deed); 12] = [
     ("half-closes somewhere", Visit::half_close),
     ("half-closes, and says no more for a while", |visit| {
         visit.half_close_only()?;
-        visit.ponder();
+        visit.pause();
         visit.read_to_the_end()
     }),
     ("trickles", Visit::trickle),
@@ -126,15 +126,15 @@ const DEEDS: [(&str, Deed); 12] = [
     }),
     ("sends garbage and commands for terminals", Visit::garbage),
     ("sends urgent data", Visit::urgent),
-    ("does not want to hear", |visit| {
+    ("shuts its reading side down", |visit| {
         visit.stream.shutdown(Shutdown::Read)?;
         let length = 1 + visit.dice.below(2000);
         visit.send_garbage(length)?;
-        visit.ponder();
+        visit.pause();
         Ok(())
     }),
     ("says nothing for a while", |visit| {
-        visit.ponder();
+        visit.pause();
         Ok(())
     }),
 ];
@@ -150,14 +150,15 @@ impl Visit {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
     }
 
-    /// Waits for a moment of its own choice.
-    fn ponder(&mut self) {
+    /// Waits for a moment whose length the seed decides.
+    fn pause(&mut self) {
         let moment = self.dice.below(30);
         thread::sleep(Duration::from_millis(moment as u64));
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        // Noted before: what is sent in part may come back in part.
+        // The bytes are noted before they are sent: if only a part is sent,
+        // that part may come back.
         self.sent.extend_from_slice(bytes);
         self.stream.write_all(bytes)
     }
@@ -235,7 +236,7 @@ impl Visit {
         for _ in 0..=self.dice.below(24) {
             match self.stream.write(&chunk) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.ponder();
+                    self.pause();
                 }
                 result => drop(result?),
             }
@@ -243,7 +244,7 @@ impl Visit {
         self.stream.set_nonblocking(false)
     }
 
-    /// Sends what a terminal would obey, among other things, and goes away in
+    /// Sends bytes that a terminal would obey, among others, and goes away in
     /// one of several ways.
     fn garbage(&mut self) -> io::Result<()> {
         for _ in 0..=self.dice.below(4) {
@@ -259,12 +260,12 @@ impl Visit {
         }
     }
 
-    /// Sends out-of-band data, which nobody has asked for and which select(2)
-    /// would report as an exception.
+    /// Sends out-of-band data, which the server has not asked for and which
+    /// select(2) would report as an exception.
     fn urgent(&mut self) -> io::Result<()> {
         for _ in 0..=self.dice.below(3) {
             SockRef::from(&self.stream).send_out_of_band(b"!")?;
-            self.ponder();
+            self.pause();
         }
         Ok(())
     }
@@ -284,7 +285,7 @@ const COMMANDS: [&str; 9] = [
 ];
 
 /// Whether an error is what such a client may expect.
-fn deserved(error: &io::Error) -> bool {
+fn is_expected(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::ConnectionReset
@@ -293,18 +294,19 @@ fn deserved(error: &io::Error) -> bool {
     )
 }
 
-/// Lets so many hostile clients at a server, with polite ones among them, and
-/// many more that vanish at once; afterwards it must be as it was before, and
-/// its account must be exact.
+/// Sends so many hostile clients to a server, with polite ones among them, and
+/// many more that vanish at once. Afterwards the server must be as it was
+/// before, and its account must be exact.
 ///
 /// # Errors
 ///
 /// What is not as it was, with the seed.
-pub fn besiege(form: &Form, seed: u64, visits: u64) -> Outcome {
-    siege(form, seed, visits).map_err(|text| format!("seed {seed}: {text}"))
+pub fn send_hostile_clients(form: &Form, seed: u64, visits: u64) -> Outcome {
+    serve_hostile_clients(form, seed, visits)
+        .map_err(|text| format!("seed {seed}: {text}"))
 }
 
-fn siege(form: &Form, seed: u64, visits: u64) -> Outcome {
+fn serve_hostile_clients(form: &Form, seed: u64, visits: u64) -> Outcome {
     let server = start(form, "")?;
     let port = server.port();
     let mut clients = be_polite(port, b"before")?;
@@ -353,13 +355,14 @@ fn attack(port: u16, mut dice: Dice, once: bool, visits: u64) -> Outcome<u64> {
     let mut clients = 0;
     for number in 0..visits {
         let own = Dice::new(dice.number());
-        let (name, deed) = dice.one_of(&DEEDS);
-        let blame = |error: &dyn Display| format!("one that {name}: {error}");
+        let (name, action) = dice.one_of(&ACTIONS);
+        let describe =
+            |error: &dyn Display| format!("one that {name}: {error}");
         let mut visit =
-            Visit::new(port, own, once).map_err(|error| blame(&error))?;
+            Visit::new(port, own, once).map_err(|error| describe(&error))?;
         clients += 1;
-        match deed(&mut visit) {
-            Err(error) if !deserved(&error) => return Err(blame(&error)),
+        match action(&mut visit) {
+            Err(error) if !is_expected(&error) => return Err(describe(&error)),
             _ => {}
         }
         drop(visit);
@@ -368,8 +371,8 @@ fn attack(port: u16, mut dice: Dice, once: bool, visits: u64) -> Outcome<u64> {
             clients += be_polite(port, &message)?;
         }
     }
-    // The polite one stands behind all that have vanished: when it has its
-    // echo, they have left the queue.
+    // The polite client is in the queue behind all that have vanished: when it
+    // has its echo, they have left the queue.
     for _ in 0..visits.div_ceil(BURST) {
         for _ in 0..BURST {
             let dice = dice.clone();
@@ -380,7 +383,7 @@ fn attack(port: u16, mut dice: Dice, once: bool, visits: u64) -> Outcome<u64> {
     Ok(clients)
 }
 
-/// One client as it should be: it must get its echo, whole.
+/// Is a polite client: one that must get its whole echo.
 ///
 /// # Errors
 ///

@@ -18,17 +18,19 @@ pub mod budgets;
 mod case;
 pub mod cases;
 pub mod client;
+mod control_group;
 pub mod faults;
 pub mod forms;
 pub mod hostile;
 pub mod limits;
+mod need;
 pub mod orders;
 #[cfg(test)]
 mod pages;
 pub mod runner;
 pub mod soak;
 
-pub use case::Case;
+pub use case::{Case, trials};
 pub use forms::{Approach, Form};
 pub use probe::Kind;
 

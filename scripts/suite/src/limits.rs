@@ -1,16 +1,10 @@
 //! Too little of something: descriptors, threads, processes, memory. Two hundred
 //! clients who all come at once are all served in the end.
 
-use std::fs;
-use std::io;
-use std::path::PathBuf;
-use std::process::{self, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use probe::Kind;
 use probe::server::Server;
 use probe::strace::{Strace, Target};
@@ -20,6 +14,7 @@ use probe::{Outcome, demand, proc};
 
 use crate::case::{Case, Need, case, creates_for_each};
 use crate::client::Client;
+use crate::control_group::Group;
 use crate::forms::{Approach, Form, start};
 use crate::hostile::be_polite;
 
@@ -78,7 +73,7 @@ fn two_hundred_clients_are_served_with_too_few_descriptors(
     // these never run out.
     let runs_out =
         form.approach() != Approach::Pool && form.kind != Kind::Processes;
-    siege(&server, if runs_out { 2 } else { 0 })
+    serve_crowds(&server, if runs_out { 2 } else { 0 })
 }
 
 /// Too few threads or processes.
@@ -92,11 +87,11 @@ fn two_hundred_clients_are_served_with_too_few_tasks(form: &Form) -> Outcome {
         let trace = format!("--trace={call}");
         let target = Target::Thread(server.pid);
         let strace = Strace::attach(target, &[inject, trace])?;
-        siege(&server, 1)?;
+        serve_crowds(&server, 1)?;
         return strace.detach().map(drop);
     };
     group.limit(group.current()? + SPARE)?;
-    siege(&server, 2)
+    serve_crowds(&server, 2)
 }
 
 /// Too little memory for stacks.
@@ -111,7 +106,7 @@ fn two_hundred_clients_are_served_with_no_room_for_stacks(
     // over is too little for one more, and enough for everything else.
     let stack = (2 << 20) + 4096;
     server.limit("as", size + SPARE as u64 * stack + (1 << 20));
-    siege(&server, 2)
+    serve_crowds(&server, 2)
 }
 
 /// The C library wants some memory of its own in each new thread, and can do
@@ -142,9 +137,9 @@ fn a_new_thread_that_finds_no_memory_serves_its_client(form: &Form) -> Outcome {
     Ok(())
 }
 
-/// Two hundred clients at once, so many times; in each spell something runs
-/// out, or nothing does where there are none.
-fn siege(server: &Server, spells: usize) -> Outcome {
+/// Two hundred clients at once, as many times as there are spells. In each
+/// spell something runs out; with no spells nothing does.
+fn serve_crowds(server: &Server, spells: usize) -> Outcome {
     let baseline = proc::settled(server.pid)?;
     let mut inside = Client::connect(server.port())?;
     inside.talk(b"before\n")?;
@@ -161,13 +156,13 @@ fn siege(server: &Server, spells: usize) -> Outcome {
                 (lines.len() >= spell).then_some(())
             })?;
         }
-        // The rest waits in the queue, and the server for better times. Those
-        // in service do not notice.
+        // The other clients wait in the queue, and the server waits until
+        // something is free. The client in service notices nothing.
         proc::settled(server.pid)?;
         proc::at_rest(server.pid, MOMENT)?;
         inside.talk(b"meanwhile\n")?;
-        // They are served in the order in which they came: each who leaves
-        // makes room for one other.
+        // They are served in the order in which they came: each client that
+        // leaves makes room for one other.
         for client in &mut crowd {
             client.receive(b"me too\n")?;
             client.leave()?;
@@ -187,8 +182,8 @@ fn siege(server: &Server, spells: usize) -> Outcome {
     afterwards(server, &baseline, &clients, spells)
 }
 
-/// Everything is as it was before, everybody was counted, and the trouble was
-/// reported once.
+/// The server holds what it held before, all clients were counted, and each
+/// shortage was reported once.
 fn afterwards(
     server: &Server,
     baseline: &[String],
@@ -245,80 +240,4 @@ fn a_worker_is_replaced_once_there_is_room_for_it(form: &Form) -> Outcome {
     found(|| (proc::children(server.pid).len() == 3).then_some(()))
         .ok_or("the worker is not replaced")?;
     afterwards(&server, &baseline, &clients, 1)
-}
-
-/// Whether control groups can be made here: one is, for a program that does
-/// nothing.
-pub(crate) fn has_control_groups() -> bool {
-    let idle = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn();
-    let Ok(mut idle) = idle else { return false };
-    let pid = i32::try_from(idle.id()).expect("a process id fits");
-    let has = Group::new(Pid::from_raw(pid)).is_some();
-    idle.kill().ok();
-    idle.wait().ok();
-    has
-}
-
-/// A control group with nobody in it but one server.
-struct Group {
-    directory: PathBuf,
-    /// Where the server came from.
-    parent: PathBuf,
-}
-
-impl Group {
-    /// A group for a server and its children, if one may be made here.
-    fn new(pid: Pid) -> Option<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        // The hierarchy of its own of version 1, or that of version 2.
-        for parent in ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"] {
-            let number = NUMBER.fetch_add(1, Ordering::SeqCst);
-            let name = format!("echo-suite-{}-{number}", process::id());
-            let group = Self {
-                directory: PathBuf::from(parent).join(name),
-                parent: PathBuf::from(parent),
-            };
-            if fs::create_dir(&group.directory).is_ok()
-                && group.directory.join("pids.max").exists()
-                && group.enter(pid).is_ok()
-            {
-                return Some(group);
-            }
-        }
-        None
-    }
-
-    /// Moves a server here, with its children.
-    fn enter(&self, pid: Pid) -> io::Result<()> {
-        let path = self.directory.join("cgroup.procs");
-        let mut tree = proc::tree(pid).into_iter();
-        tree.try_for_each(|pid| fs::write(&path, pid.to_string()))
-    }
-
-    /// How many threads and processes are in it.
-    fn current(&self) -> Outcome<usize> {
-        let text = fs::read_to_string(self.directory.join("pids.current"));
-        let number = text.ok().and_then(|text| text.trim().parse().ok());
-        number.ok_or_else(|| "pids.current cannot be read".to_owned())
-    }
-
-    /// Allows so many.
-    fn limit(&self, most: usize) -> Outcome {
-        fs::write(self.directory.join("pids.max"), most.to_string())
-            .map_err(|error| format!("pids.max: {error}"))
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // A failed case may have left its server here: it goes where it came
-        // from, for only an empty group can be removed.
-        let here = self.directory.join("cgroup.procs");
-        let home = self.parent.join("cgroup.procs");
-        let pids = fs::read_to_string(here).unwrap_or_default();
-        for pid in pids.lines() {
-            fs::write(&home, pid).ok();
-        }
-        fs::remove_dir(&self.directory).ok();
-    }
 }

@@ -1,19 +1,19 @@
-//! Signals and the ends of children, at the moments where they might hurt.
+//! Signals and the ends of children, at the moments when they might do harm.
 //!
 //! Such a moment lasts microseconds. Here strace(1) makes it last: it holds a
-//! process at the door of one system call, before or behind it, and what is
-//! to happen in between happens in between. The case then looks whether the
+//! process at one system call, before the call or after it, and what is to
+//! happen in between happens in between. The case then looks whether the
 //! process was still held; if not, it tries again and holds it longer.
 //!
 //! Only process-server needs this. In threads-server one `Mutex` guards all
 //! that the threads share (`clients.rs`), so any two changes happen one after
 //! the other, in either order; no thread waits for anything, or takes another
 //! lock, while it holds it, so none can wait for ever; and the lines are
-//! written by single system calls. What is decided outside the lock, whether
-//! the house is full, only the main thread decides, and only it fills the
-//! house. That leaves no order to force, and nothing that a model checker of
-//! threads could find which a reader of that one page could not. Processes
-//! share no memory, but signals reach them between any two instructions.
+//! written by single system calls. Only the main thread decides outside the
+//! lock whether the server is at its client limit, and only the main thread
+//! adds clients. That leaves no order to force, and a model checker of threads
+//! could find nothing that a reader of that one page could not. Processes share
+//! no memory, but signals reach them between any two instructions.
 
 mod cases;
 
@@ -81,7 +81,7 @@ pub fn signal(pid: Pid, signal: Signal) -> Outcome {
 ///
 /// When there is no such process.
 pub fn real_time_signal(pid: Pid) -> Outcome {
-    // Those from 34 to 64 are left to programs, signal(7).
+    // The signals from 34 to 64 are left to programs, signal(7).
     let status = Command::new("sh")
         .args(["-c", "kill -37 \"$0\"", &pid.to_string()])
         .status()
@@ -180,9 +180,9 @@ pub fn stopped(server: &Server, clients: u64, bytes: u64) -> Outcome {
 /// Where a process is held.
 #[derive(Clone, Copy, Debug)]
 pub enum Side {
-    /// Before the kernel does what was asked for.
+    /// Before the kernel does the call.
     Before,
-    /// When it is done, and the process does not know it yet.
+    /// After the kernel has done the call, before the process goes on.
     Behind,
 }
 
@@ -207,27 +207,27 @@ pub struct Call {
     number: i64,
 }
 
-/// What takes a client.
+/// The call that accepts a client.
 pub const ACCEPT: Call = Call { name: "accept4", number: libc::SYS_accept4 };
 
-/// What waits.
+/// The call that waits for an event.
 #[cfg(target_arch = "x86_64")]
 pub const POLL: Call = Call { name: "poll", number: libc::SYS_poll };
 
-/// What waits, where poll(2) is made of it.
+/// The call that waits for an event: the C library makes poll(2) of it.
 #[cfg(not(target_arch = "x86_64"))]
 pub const POLL: Call = Call { name: "ppoll", number: libc::SYS_ppoll };
 
-/// What fork(2) is made of.
+/// The call that the C library makes fork(2) of.
 pub const CLONE: Call = Call { name: "clone", number: libc::SYS_clone };
 
-/// The first thing that a child of ours does.
+/// The first call that a child of ours makes.
 pub const CLOSE: Call = Call { name: "close", number: libc::SYS_close };
 
-/// What reaps a child.
+/// The call that reaps a child.
 pub const WAIT: Call = Call { name: "wait4", number: libc::SYS_wait4 };
 
-/// By which a worker asks to be told of the server's death.
+/// The call by which a worker asks to be told of the server's death.
 pub const PRCTL: Call = Call { name: "prctl", number: libc::SYS_prctl };
 
 /// Makes this process, or all of these and those that they create, stay for
@@ -261,7 +261,7 @@ pub fn hold(
 /// Whether what a case wanted to force has happened in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forced {
-    /// It has, and all was well.
+    /// The order was forced, and all was well.
     Yes,
     /// The process was not held long enough.
     TooLate,

@@ -140,7 +140,8 @@ fn unsafe_code_stands_only_where_it_is_needed() -> Outcome {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             let path = entry.path();
             let text = fs::read_to_string(&path).unwrap_or_default();
-            // The tests of a file stand at its end, and serve nobody.
+            // The tests of a file stand at its end, and are no part of a
+            // server.
             let served = text.lines();
             let served = served.take_while(|line| *line != "#[cfg(test)]");
             let lines: Vec<_> = served.collect();

@@ -19,8 +19,8 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use probe::Outcome;
 
-use crate::case::{Case, Need};
 use crate::forms;
+use crate::need::Need;
 
 /// How long each trial has taken.
 static TIMES: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
@@ -73,17 +73,6 @@ fn unless_over(
     Ok(Completion::Completed)
 }
 
-/// Cases as trials of each form that they concern, the slow ones first.
-#[must_use]
-pub fn trials(cases: &[Case]) -> Vec<Trial> {
-    let (mut slow, quick): (Vec<_>, Vec<_>) = forms::chosen()
-        .flat_map(|form| cases.iter().map(move |case| (form, case)))
-        .filter(|(form, case)| case.concerns(form))
-        .partition(|(_, case)| case.is_slow());
-    slow.extend(quick);
-    slow.into_iter().map(|(form, case)| case.trial(form)).collect()
-}
-
 /// Runs trials, so many at a time: the `main` of a test file. Understands the
 /// arguments that `cargo test` hands on. The first ones begin first, so the
 /// slow ones should stand there.
@@ -109,7 +98,7 @@ pub fn run(trials: Vec<Trial>, at_a_time: usize) -> ExitCode {
 /// Tests with a thousand clients need as many descriptors in this process.
 fn raise_descriptor_limit() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        // Where it cannot be raised, those tests say so themselves.
+        // Where the limit cannot be raised, those tests report what they lack.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(8192), hard);
     }
 }

@@ -8,5 +8,5 @@ fn main() -> ExitCode {
     let cases = cases::all().filter(|case| !case.is_timed());
     // Most of a trial's time is spent waiting, so more run than there are
     // processors.
-    runner::run(runner::trials(&cases.collect::<Vec<_>>()), 8)
+    runner::run(suite::trials(&cases.collect::<Vec<_>>()), 8)
 }

@@ -1,5 +1,5 @@
 //! Faults from outside: system calls that fail, too little of everything, and
-//! signals at the moments where they might hurt. With `--include-ignored` the
+//! signals at the moments when they might do harm. With `--include-ignored` the
 //! whole matrix is run, and `docs/faults.md` is written.
 
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use suite::{limits, orders, runner};
 
 fn main() -> ExitCode {
     let cases = [census::CASES, limits::CASES, orders::CASES].concat();
-    let mut trials = runner::trials(&cases);
+    let mut trials = suite::trials(&cases);
     trials.extend(faults::trials());
     // strace makes each of them cost more than its waiting.
     let code = runner::run(trials, 6);

@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use suite::{hostile, runner};
 
 fn main() -> ExitCode {
-    runner::run(runner::trials(hostile::CASES), 6)
+    runner::run(suite::trials(hostile::CASES), 6)
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use suite::{runner, soak};
 
 fn main() -> ExitCode {
-    let mut trials = runner::trials(soak::CASES);
+    let mut trials = suite::trials(soak::CASES);
     let all = "a_hundred_thousand_connections_through_each_form";
     let all = runner::trial(all, &[], soak::publish);
     trials.push(all.with_ignored_flag(true));

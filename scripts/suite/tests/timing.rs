@@ -7,5 +7,5 @@ use suite::{Case, every_case, runner};
 
 fn main() -> ExitCode {
     let cases: Vec<_> = every_case().filter(Case::is_timed).collect();
-    runner::run(runner::trials(&cases), 4)
+    runner::run(suite::trials(&cases), 4)
 }

@@ -17,7 +17,8 @@ struct Budget {
     paths: &'static [&'static str],
 }
 
-/// What an approach has beside its default form, or outside the path.
+/// Files of an approach that its default form does not need, or that are
+/// outside the reading path.
 const BESIDE: &[&str] = &[
     "common/src/crash.rs",
     "threads-server/src/workers.rs",
@@ -104,7 +105,7 @@ impl Reading {
         self.files.iter().map(|(_, lines)| lines).sum()
     }
 
-    /// What is wrong, if that is too much to read.
+    /// What is wrong, if the files have too many code lines.
     #[must_use]
     pub fn excess(&self) -> Option<String> {
         let (total, most) = (self.total(), self.most);
@@ -121,7 +122,7 @@ impl Reading {
     }
 }
 
-/// Counts what each budget is about.
+/// Counts the code lines of each budget.
 ///
 /// # Errors
 ///

@@ -102,7 +102,7 @@ enum Cover {
     Exempt,
     /// A comment is missing above it.
     Gap,
-    /// The comment that is missing above another would cover it.
+    /// A comment that is missing above another unit would cover it.
     Counted,
 }
 
@@ -158,14 +158,15 @@ impl<'a> Coverage<'a> {
         let mut above = self.source.comments_of(unit);
         let documented = unit.kind != Kind::Statement;
         above.any(|comment| {
-            // What documents an item is not about its first statement.
+            // The documentation of an item is not about its first statement.
             comment.plain_lines() > 0 || (documented && comment.doc_lines > 0)
         }) || self.has_trailing(index)
             || self.is_explained_inside(unit)
     }
 
-    /// What the comment of one before says of it: they are of a kind of which
-    /// one comment covers any number, or one is all that the other contains.
+    /// How the comment of the unit before covers this one: one comment covers
+    /// any number of units of this kind, or one unit is all that the other
+    /// contains.
     fn of_table(&self, index: usize) -> Option<Cover> {
         let before = index.checked_sub(1)?;
         let (first, second) =
@@ -189,7 +190,7 @@ impl<'a> Coverage<'a> {
         }
     }
 
-    /// What the comment above its paragraph says of it, or would say if it
+    /// How the comment above its paragraph covers it, or would cover it if it
     /// were not missing.
     fn of_paragraph(&self, index: usize) -> Option<Cover> {
         let unit = &self.source.units[index];
@@ -213,7 +214,7 @@ impl<'a> Coverage<'a> {
                     (number, Cover::Counted)
                 }
             };
-            // Less than this: in between its block has ended.
+            // A smaller indentation: the block has ended in between.
             let block = line.indent();
             return (least >= block && self.fits(index, start, block))
                 .then_some(cover);
@@ -229,8 +230,8 @@ impl<'a> Coverage<'a> {
         if line.is_some_and(|line| line.indent() == block) {
             return self.count(start..unit.line) < MOST_LINES;
         }
-        // Inside of another: an arm, whose comment is about its block, or
-        // something that must fit as a whole.
+        // The unit is inside another: an arm, whose comment is about its block,
+        // or a statement that must fit as a whole.
         let mut around = self.source.units[..index].iter();
         around
             .find(|outer| outer.line >= start && outer.last >= unit.last)
@@ -275,7 +276,7 @@ impl<'a> Coverage<'a> {
                 above.skip_while(|line| line.kind == LineKind::Comment);
             let code = |line: &Line| line.kind == LineKind::Code;
             let is_direct = self.parent(index) == Some(outer.line);
-            // Inside of another statement, which must fit as a whole.
+            // The unit is inside another statement, which must fit as a whole.
             let inside = self.source.units[at + 1..index].iter();
             let whole = inside
                 .filter(|other| other.last >= unit.last)

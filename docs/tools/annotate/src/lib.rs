@@ -1,5 +1,5 @@
-//! Reads a source file as a class does, and checks that nothing in it goes
-//! unexplained.
+//! Reads a source file as a class does, and checks that every line of it is
+//! explained.
 //!
 //! - [`rust`] and [`python`] read a file into a [`source::Source`]: its lines, its
 //!   comments, and the code that each of them explains. Pages are made from

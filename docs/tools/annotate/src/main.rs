@@ -12,7 +12,8 @@ use annotate::{budgets, project};
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
-        // Standard error is closed: there is no other way to report it.
+        // Standard error is closed, and there is no other way to report the
+        // error.
         let _ = writeln!(io::stderr(), "annotate: {error}");
         ExitCode::from(2)
     })

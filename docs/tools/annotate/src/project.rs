@@ -55,7 +55,7 @@ fn walk(root: &Path, folder: &str, files: &mut Vec<String>) -> io::Result<()> {
         } else if Path::new(&path)
             .extension()
             .is_some_and(|e| e == "rs" || e == "py")
-            // The test of the Python programs is none of the lesson.
+            // The test of the Python programs is not a part of the lesson.
             && !path.starts_with("docs/python/test_")
         {
             files.push(path);

@@ -20,7 +20,8 @@ pub fn read(path: &str, text: &str) -> io::Result<Result<Source, Unreadable>> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    // It reads all of it before it prints; dropping this is its end of file.
+    // The program reads all of its input before it prints; dropping the pipe is
+    // its end of file.
     if let Some(mut input) = python.stdin.take() {
         input.write_all(text.as_bytes())?;
     }
@@ -42,7 +43,7 @@ pub fn read(path: &str, text: &str) -> io::Result<Result<Source, Unreadable>> {
     Ok(Ok(Source::new(path, text, parts)))
 }
 
-/// Takes up one part.
+/// Adds one part to the parts of the file.
 fn take(fields: &[&str], parts: &mut Parts) -> io::Result<()> {
     match *fields {
         ["T", first, end, text] => parts.tokens.push(Token {

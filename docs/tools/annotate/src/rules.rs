@@ -26,9 +26,9 @@ pub enum Rule {
     Explained,
     /// No line is too wide.
     Columns,
-    /// The file says no more than it has to.
+    /// The file has not too many comment lines for its code.
     Budget,
-    /// Neither does a comment.
+    /// No comment is too long.
     Length,
     /// The banners are there, in order.
     Banners,

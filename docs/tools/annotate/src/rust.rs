@@ -29,7 +29,7 @@ impl From<syn::Error> for Unreadable {
 ///
 /// # Errors
 ///
-/// Where it is not Rust.
+/// When the text is not Rust.
 pub fn read(path: &str, text: &str) -> Result<Source, Unreadable> {
     let stream: TokenStream = text.parse()?;
     let file: syn::File = syn::parse2(stream.clone())?;

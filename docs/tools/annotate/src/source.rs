@@ -61,7 +61,7 @@ pub enum LineKind {
     Comment,
     /// Code, with or without a comment at its end.
     Code,
-    /// Whatever it is, it belongs to a test.
+    /// The line belongs to a test.
     Test,
 }
 
@@ -320,7 +320,7 @@ impl Source {
             }
         }
         for test in &parts.tests {
-            // What is said of a test belongs to it.
+            // The comment above a test belongs to the test.
             let above =
                 comments.iter().find(|comment| comment.lines.end == test.start);
             let start = above.map_or(test.start, |comment| comment.lines.start);

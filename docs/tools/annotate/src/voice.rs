@@ -1,4 +1,5 @@
-//! Words that a class must guess at, and names that are no terms of the field.
+//! Words whose meaning a class must guess, and names that are not terms of the
+//! field.
 
 /// Subjects that name nothing, and filler, in comments.
 const WORDS: &[&str] = &["whoever", "whomever", "nobody", "somebody"];
@@ -64,7 +65,7 @@ const NAMES: &[(&str, &str)] = &[
     ("work", "burn_cpu, run_child, worker_loop"),
 ];
 
-/// What a line of a comment says that must be said plainly.
+/// The words of a comment's line that must be replaced by plain ones.
 pub fn riddles(comment: &str) -> impl Iterator<Item = String> {
     let text = comment.to_lowercase();
     let words: Vec<String> =
@@ -82,7 +83,7 @@ pub fn riddles(comment: &str) -> impl Iterator<Item = String> {
     subjects.chain(filler)
 }
 
-/// What to write instead of an identifier, if it is one to avoid.
+/// The name to write instead of an identifier, if it is one to avoid.
 #[must_use]
 pub fn plain_name(identifier: &str) -> Option<&'static str> {
     let mut names = NAMES.iter();

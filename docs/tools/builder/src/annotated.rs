@@ -1,10 +1,10 @@
 //! Annotated source: the comment on the left, the code that it explains on the
 //! right.
 //!
-//! What is made here is Markdown within raw HTML: the comments stay paragraphs,
-//! so that they are translated like any other; the code is HTML that nobody
-//! touches. Each line of the file has an anchor of its own, `L12`, in exactly
-//! one place.
+//! The result is Markdown within raw HTML: the comments stay paragraphs, so
+//! that they are translated like any other; the code is HTML, which the
+//! translation does not change. Each line of the file has an anchor of its own,
+//! `L12`, in exactly one place.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -20,9 +20,9 @@ use crate::words::{Language, Word};
 /// Where the lines' numbers lead.
 #[derive(Clone, Copy)]
 pub enum Lines<'a> {
-    /// To themselves: this is the page of the file.
+    /// The numbers lead to their own lines: this is the page of the file.
     Here,
-    /// To the page of the file, of this address.
+    /// The numbers lead to the page of the file, at this address.
     There(&'a str),
 }
 
@@ -65,7 +65,7 @@ pub fn page(source: &Source, language: Language) -> Result<String> {
 /// that none is really higher than 6000.
 const PAGE: usize = 5000;
 
-/// How much of a longer one is not folded.
+/// How much of a longer page is not folded, in pixels.
 const UNFOLDED: usize = 3800;
 
 /// The blocks of a file, put together to what folds as a whole: an item with
@@ -128,7 +128,8 @@ pub fn step(
     let lines: Vec<usize> =
         extent.lines.clone().filter(|line| extent.shows(*line)).collect();
     writer.dedent = least_indent(source, &lines);
-    // What is left out is a link: to its place on this page, or in the file.
+    // A step that is left out becomes a link to its place on this page, or in
+    // the file.
     let place = |number: &str| {
         if apart.contains(&number) {
             format!("#{}", excerpt_id(source, number))
@@ -225,7 +226,8 @@ pub fn side_by_side(columns: &[Column]) -> Result<String> {
             lines.iter().map(|line| text(source, *line)).collect()
         })
         .collect();
-    // Two languages have nothing in common that would be worth a mark.
+    // Lines of two programming languages have too little in common to be
+    // marked.
     let language =
         columns.first().map_or("", |column| language_of(&column.source));
     let is_one =
@@ -407,13 +409,13 @@ fn code_line(
 fn markdown(note: &str) -> String {
     let mut out = String::new();
     for line in note.lines() {
-        // A heading of the documentation is none of the page.
+        // A heading of the documentation must not become a heading of the page.
         let heading = line.trim_start_matches('#');
         if heading.len() < line.len() && heading.starts_with(' ') {
             let _ = writeln!(out, "**{}**", heading.trim());
             continue;
         }
-        // What is not code is not HTML either.
+        // Outside of code, too, `<` is not the beginning of HTML.
         for (index, part) in line.split('`').enumerate() {
             if index > 0 {
                 out.push('`');

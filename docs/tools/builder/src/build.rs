@@ -63,7 +63,8 @@ pub fn one(
     output: &Path,
 ) -> Result<()> {
     let file = po.join(format!("{}.po", language.code()));
-    // Without its file a language would be built in English, silently.
+    // Without its translation file mdBook would build a language in English,
+    // and report no error.
     ensure!(
         language == Language::English || file.exists(),
         "{} is missing",
@@ -88,7 +89,8 @@ pub fn one(
 /// Where anything that the book needs is missing or wrong.
 pub fn messages(root: &Path, folder: &Path) -> Result<PathBuf> {
     let mut book = load(root, Language::English, folder)?;
-    // Without line numbers: a line more in a chapter would change them all.
+    // The messages have no line numbers: one more line in a chapter would
+    // change them all.
     book.config.set("output.xgettext.granularity", 0)?;
     book.execute_build_process(&Xgettext)?;
     Ok(folder.join("messages.pot"))
@@ -204,7 +206,7 @@ fn polish(language: Language, output: &Path) -> Result<()> {
                 text = text.replace(english, spanish);
             }
         }
-        // The others are carried by a page, or lead to one.
+        // All other files are parts of a page, or only lead to one.
         if text.contains("<div id=\"mdbook-menu-bar\"") {
             text = mended(&text, language, relative)?;
         }
@@ -233,7 +235,7 @@ fn mended(text: &str, language: Language, page: &Path) -> Result<String> {
     );
     let mends = [
         ("<div class=\"right-buttons\">", link.as_str()),
-        // The keyboard passes labels by.
+        // A label cannot be reached with the keyboard.
         (
             "<label id=\"mdbook-sidebar-toggle\" class=\"icon-button\" \
              for=\"mdbook-sidebar-toggle-anchor\"",
@@ -252,6 +254,6 @@ fn mended(text: &str, language: Language, page: &Path) -> Result<String> {
         ensure!(text.contains(from), "{page}: mdBook no longer has {from}");
         text = text.replacen(from, to, 1);
     }
-    // An empty cell is the head of nothing.
+    // An empty cell is not the head of a column.
     Ok(text.replace("<th></th>", "<td></td>"))
 }

@@ -1,4 +1,4 @@
-//! What must hold for the book before anybody reads it.
+//! The checks of the book before it is published.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,10 +15,11 @@ use crate::verdicts::Evaluation;
 use crate::words::Language;
 use crate::{build, html, translation};
 
-/// One check: what it is called, and what fails when it does not hold.
+/// A check: its name, and the function that fails when it does not hold.
 pub type Check = (&'static str, fn(&Book) -> Result<()>);
 
-/// All of them, in order: the later ones look at what the first one builds.
+/// All checks, in order: the first one builds the pages that the others look
+/// at.
 pub const ALL: &[Check] = &[
     ("build", build_it),
     ("browser", browser),
@@ -64,7 +65,7 @@ pub fn run(book: &Book, checks: &[Check]) -> Result<()> {
         for check in checks {
             if check.0 == "browser" {
                 scope.spawn(|| attempt(check));
-            // Without pages there is nothing to look at.
+            // Without pages the other checks have nothing to look at.
             } else if !attempt(check) && check.0 == "build" {
                 break;
             }
@@ -75,20 +76,20 @@ pub fn run(book: &Book, checks: &[Check]) -> Result<()> {
     Ok(())
 }
 
-/// Builds it.
+/// Builds the book.
 ///
 /// # Errors
 ///
-/// Where it cannot be built.
+/// When the book cannot be built.
 pub fn build_it(book: &Book) -> Result<()> {
     build::both(&book.root, &book.output)
 }
 
-/// A second build of the same sources gives the same bytes.
+/// Builds the same sources a second time, which must give the same bytes.
 ///
 /// # Errors
 ///
-/// Where it does not.
+/// When the bytes differ.
 pub fn same_again(book: &Book) -> Result<()> {
     let folder = TempDir::new()?;
     build::both(&book.root, folder.path())?;
@@ -115,7 +116,7 @@ fn identity(book: &Book) -> Result<()> {
     })
 }
 
-/// What only a browser can see, and how long it has looked for each.
+/// The checks that need a browser, and how long each has taken.
 fn browser(book: &Book) -> Result<()> {
     let output = look(&book.output).output().context("node")?;
     let said = String::from_utf8_lossy(&output.stdout);
@@ -138,7 +139,7 @@ pub fn look(folder: &Path) -> Command {
 ///
 /// # Errors
 ///
-/// Where it fails, with what it says.
+/// When the program fails, with what it says.
 pub fn command(program: &str, arguments: &[&str]) -> Result<()> {
     let output = Command::new(program)
         .args(arguments)

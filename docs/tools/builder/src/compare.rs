@@ -14,7 +14,7 @@ use crate::words::Language;
 
 const FILE: &str = "docs/evaluation/compare.json";
 
-/// How to have it.
+/// The command that makes the lab's result file.
 const COMMAND: &str = "cargo run --release -p lab -- compare";
 
 /// All that was compared.

@@ -86,7 +86,7 @@ pub struct Context<'a> {
     evaluation: OnceCell<Evaluation>,
 }
 
-/// What has begun and not ended.
+/// The part of a chapter that has begun and not ended.
 enum Open {
     Teacher,
     Question,
@@ -110,7 +110,7 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     ///
-    /// Where one is unknown, or lacks what it shows.
+    /// When a directive is unknown, or lacks what it shows.
     pub fn expand(&self, page: &Path, content: &str) -> Result<String> {
         let mut out = String::new();
         let mut open = Vec::new();
@@ -186,7 +186,7 @@ impl<'a> Context<'a> {
             ["step", file, number] => {
                 let url = self.url(page, file)?;
                 let source = self.source(file)?;
-                // What has a directive of its own is not shown twice.
+                // A step that has a directive of its own is not shown twice.
                 let apart: Vec<&str> = lines
                     .iter()
                     .filter_map(|line| match directive(line)?[..] {

@@ -1,4 +1,4 @@
-//! What must hold for the pages as they are read, whoever has made them.
+//! The checks of the pages as they are read, mdBook's part included.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -17,7 +17,7 @@ use crate::words::Language;
 ///
 /// # Errors
 ///
-/// Where that is not so.
+/// When a line is missing, or a page says something else than its file.
 pub fn every_line_once(book: &Book) -> Result<()> {
     let mut wrong = Vec::new();
     let mut pages = 0;
@@ -131,7 +131,7 @@ fn words(text: &str) -> Vec<&str> {
 ///
 /// # Errors
 ///
-/// Where that is not so.
+/// When a link leads nowhere, or a page fetches something from elsewhere.
 pub fn links(book: &Book) -> Result<()> {
     let mut pages = HashMap::new();
     for path in files(&book.output, &["html"])? {
@@ -194,7 +194,7 @@ fn broken(
         return None;
     }
     let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
-    // `?teacher` is the page's own business.
+    // A link to `?teacher` is for the script of the page.
     let path = path.split('?').next().unwrap_or(path);
     let mut to = from.to_owned();
     if !path.is_empty() {
@@ -230,7 +230,7 @@ fn normalised(path: &Path) -> PathBuf {
 /// A page: what can be linked, and what it links to.
 struct Page {
     ids: HashSet<String>,
-    /// Those that belong to the text.
+    /// The ids that belong to the text.
     places: HashSet<String>,
     twice: Vec<String>,
     links: Vec<Link>,
@@ -238,7 +238,7 @@ struct Page {
 
 struct Link {
     target: String,
-    /// Whether it is fetched to show the page.
+    /// Whether the browser fetches the target to show the page.
     fetched: bool,
 }
 

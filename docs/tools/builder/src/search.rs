@@ -52,7 +52,8 @@ pub fn without_accents(output: &Path) -> Result<()> {
         .strip_prefix(BEGIN)
         .and_then(|rest| rest.strip_suffix(END))
         .context("mdBook's index of the search has another form")?;
-    // Within single quotes JavaScript reads these two as itself.
+    // Within single quotes JavaScript reads `\\` and `\'` as the character
+    // itself.
     let json = quoted.replace("\\'", "'").replace("\\\\", "\\");
     let mut index: Value = serde_json::from_str(&json)?;
     let fields = index

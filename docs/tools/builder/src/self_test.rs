@@ -1,5 +1,5 @@
-//! The checks, checked: each fault that they are there for is planted once in a
-//! copy of the book, and must be found.
+//! Tests the checks: each fault that a check is there for is put into a copy of
+//! the book once, and the check must find it.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -14,30 +14,30 @@ use tempfile::TempDir;
 use crate::check::{Book, build_it, command, look, same_again, text};
 use crate::{build, html, translation};
 
-/// A fault: its name, what must find it, how it is planted, and what must be
-/// said of it.
+/// A fault: its name, the check that must find it, how it is put into the copy
+/// of the book, and what the check must say of it.
 type Fault = (&'static str, Finder, &'static [Plant], &'static str);
 
-/// How a file of the garden is changed.
+/// How a file of the copy is changed.
 #[derive(Clone, Copy)]
 enum Plant {
-    /// This is added at its end.
+    /// This text is added at its end.
     Append(&'static str, &'static str),
-    /// The first of these becomes something else.
+    /// The first text becomes the second, once.
     Replace(&'static str, &'static str, &'static str),
-    /// All of these become something else.
+    /// The first text becomes the second, everywhere.
     ReplaceAll(&'static str, &'static str, &'static str),
-    /// What begins and ends in this way is cut out.
+    /// The text that begins and ends in this way is cut out.
     Cut(&'static str, &'static str, &'static str),
-    /// It has this text only.
+    /// The file has this text only.
     Write(&'static str, &'static str),
-    /// It is not there.
+    /// The file is not there.
     Remove(&'static str),
 }
 
 use Plant::{Append, Cut, Remove, Replace, ReplaceAll, Write};
 
-/// A page that is always there.
+/// A page that every book has.
 const PAGE: &str = "docs/src/annotated/threads-main.md";
 const HTML: &str = "target/book/annotated/threads-main.html";
 const PO: &str = "docs/po/es.po";
@@ -49,22 +49,23 @@ const EVALUATION: &str = "docs/evaluation/claims.json";
 /// A check that finds faults.
 #[derive(Clone, Copy, PartialEq)]
 enum Finder {
-    /// In the sources: the build itself fails.
+    /// The fault is in the sources: the build itself fails.
     Build,
-    /// In the sources and their translation.
+    /// The fault is in the sources and their translation.
     Translation,
-    /// In the pages.
+    /// The fault is in the pages.
     Repeat,
     Lines,
     Links,
-    /// In the pages, seen by one of the browser's checks on some of them.
+    /// The fault is in the pages, and one of the browser's checks sees it on
+    /// some of them.
     Browser(&'static str, &'static str),
 }
 
 use Finder::{Browser, Build, Lines, Links, Repeat, Translation};
 
-/// Those that are in the sources come last: the pages, which the others are
-/// planted in, are of no use after a build that has failed.
+/// Faults in the sources come last: a build that has failed leaves no pages in
+/// which the others could be put.
 #[rustfmt::skip]
 const FAULTS: &[Fault] = &[
     ("a build that depends on its time", Repeat,
@@ -189,16 +190,17 @@ const CLAIM: &str = r#"{ "complete": true, "es": [], "en": [{
 }] }
 "#;
 
-/// Plants each fault that has this in its name, and sees it found.
+/// Plants each fault that has this in its name, and demands that its check
+/// finds it.
 ///
 /// # Errors
 ///
-/// Where one is not found, or the book is not in order without any.
+/// When a fault is not found, or a check fails without a fault.
 pub fn run(root: &Path, part: &str) -> Result<()> {
     let start = Instant::now();
-    let mut garden = Garden::new(root)?;
-    println!("a garden ({:.1} s)", start.elapsed().as_secs_f64());
-    // The garden was built a moment ago, and `check repeat` has built twice.
+    let mut faulty = FaultyBook::new(root)?;
+    println!("a copy of the book ({:.1} s)", start.elapsed().as_secs_f64());
+    // The copy was built a moment ago, and `check repeat` builds twice.
     let mut in_order = vec![Build, Repeat];
     let mut count = 0;
     for (name, find, plants, says) in FAULTS {
@@ -209,13 +211,13 @@ pub fn run(root: &Path, part: &str) -> Result<()> {
         let start = Instant::now();
         // Without the fault there is nothing to find.
         if !in_order.contains(find) {
-            garden.find(*find).with_context(|| format!("without {name}"))?;
+            faulty.find(*find).with_context(|| format!("without {name}"))?;
             in_order.push(*find);
         }
         for plant in *plants {
-            garden.plant(*plant).context(*name)?;
+            faulty.plant(*plant).context(*name)?;
         }
-        let Err(error) = garden.find(*find) else {
+        let Err(error) = faulty.find(*find) else {
             bail!("{name} is not found");
         };
         let said = format!("{error:#}");
@@ -223,7 +225,7 @@ pub fn run(root: &Path, part: &str) -> Result<()> {
             said.contains(says),
             "{name}: what is found is something else: {said}"
         );
-        garden.restore()?;
+        faulty.restore()?;
         let seconds = start.elapsed().as_secs_f64();
         println!("found: {name} ({seconds:.1} s)");
     }
@@ -233,15 +235,16 @@ pub fn run(root: &Path, part: &str) -> Result<()> {
 }
 
 /// A copy of the book in which faults are planted.
-struct Garden {
+struct FaultyBook {
     book: Book,
-    /// What was there before: files, and what they were, if they were.
+    /// What was changed: the files, with what they were before, if they
+    /// existed.
     before: Vec<(PathBuf, Option<Vec<u8>>)>,
-    eyes: Option<Eyes>,
+    browser: Option<OpenBrowser>,
     _folder: TempDir,
 }
 
-impl Garden {
+impl FaultyBook {
     fn new(root: &Path) -> Result<Self> {
         let folder = TempDir::new()?;
         let copy = folder.path();
@@ -256,22 +259,23 @@ impl Garden {
         }
         let book =
             Book { root: copy.to_owned(), output: copy.join("target/book") };
-        // The faults are those of the checks, not of today's translation: here
-        // Spanish is English, but for the word that is searched for.
+        // The faults concern the checks, not the translation of the day: here
+        // the Spanish texts are the English ones, but for the word that is
+        // searched for.
         let messages = copy.join("messages");
         let template = build::messages(copy, &messages)?;
         let po = copy.join(PO);
         command("msgen", &["-o", &text(&po), &text(&template)])?;
         let before = Vec::new();
-        let mut garden = Self { book, before, eyes: None, _folder: folder };
-        garden.plant(Replace(
+        let mut faulty = Self { book, before, browser: None, _folder: folder };
+        faulty.plant(Replace(
             PO,
             "msgstr \"1. Accept a client\"",
             "msgstr \"1. Accept a client: núcleo\"",
         ))?;
-        garden.before.clear();
-        build_it(&garden.book)?;
-        Ok(garden)
+        faulty.before.clear();
+        build_it(&faulty.book)?;
+        Ok(faulty)
     }
 
     fn find(&mut self, finder: Finder) -> Result<()> {
@@ -283,11 +287,11 @@ impl Garden {
             Lines => html::every_line_once(book),
             Links => html::links(book),
             Browser(check, pages) => {
-                if self.eyes.is_none() {
-                    self.eyes = Some(Eyes::open(&book.output)?);
+                if self.browser.is_none() {
+                    self.browser = Some(OpenBrowser::open(&book.output)?);
                 }
-                let eyes = self.eyes.as_mut().context("no browser")?;
-                eyes.look(check, pages)
+                let browser = self.browser.as_mut().context("no browser")?;
+                browser.look(check, pages)
             }
         }
     }
@@ -319,7 +323,7 @@ impl Garden {
         Ok(fs::write(path, changed)?)
     }
 
-    /// Makes all as it was before the last fault.
+    /// Restores all files as they were before the last fault.
     fn restore(&mut self) -> Result<()> {
         while let Some((path, bytes)) = self.before.pop() {
             match bytes {
@@ -332,13 +336,13 @@ impl Garden {
 }
 
 /// A browser that looks at the pages as often as it is asked to.
-struct Eyes {
+struct OpenBrowser {
     program: Child,
     questions: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
-impl Eyes {
+impl OpenBrowser {
     fn open(folder: &Path) -> Result<Self> {
         let mut program = look(folder)
             .arg("--ask")
@@ -364,7 +368,7 @@ impl Eyes {
     }
 }
 
-impl Drop for Eyes {
+impl Drop for OpenBrowser {
     /// At the end of its input the program closes the browser.
     fn drop(&mut self) {
         self.questions = None;

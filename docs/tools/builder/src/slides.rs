@@ -75,7 +75,7 @@ impl<'a> Talk<'a> {
             0 => (*name).to_owned(),
             count => format!("{name}-{count}"),
         };
-        // Three pages share this one, and each has its own general view.
+        // Three approaches share this page, and each has its own general view.
         let content = content
             .replace(" id=\"", &format!(" id=\"{name}."))
             .replace("href=\"#", &format!("href=\"#{name}."));

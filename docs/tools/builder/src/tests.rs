@@ -80,7 +80,7 @@ fn comments_are_paragraphs_and_banners_are_headings() {
     assert!(page.contains("\n\n## 1. First {#step-1}\n\n"), "{page}");
     assert!(page.contains("\n\n### 1.1 Below {#step-1-1}\n\n"), "{page}");
     assert!(page.contains("\n\nWhy this is so.\n\n"), "{page}");
-    // A heading of the documentation is none of the page.
+    // A heading of the documentation must not become a heading of the page.
     assert!(page.contains("\n**Errors**\n"), "{page}");
     // What is not HTML does not become HTML.
     assert!(page.contains("one \\<two> `<three>`"), "{page}");
@@ -110,7 +110,7 @@ fn a_step_is_what_stands_under_its_banner() {
     assert!(page.contains("annotated/a.html#step-1\">a.rs"), "{page}");
     // Its lines are those of the page of the file.
     assert!(!page.contains(" id="), "{page}");
-    // What has a place of its own is there only.
+    // A step that has a place of its own is shown there only.
     let both = english("{{#step a.rs 1}}\n\n{{#step a.rs 1.1}}");
     assert_eq!(both.matches("1.1 Below").count(), 1, "{both}");
     let below = english("{{#step a.rs 1.1}}");
@@ -123,7 +123,7 @@ fn side_by_side_marks_what_is_not_common() {
     assert!(page.contains("--columns:2"), "{page}");
     assert_eq!(page.matches("class=\"line\"").count(), 4, "{page}");
     assert_eq!(page.matches("class=\"line only\"").count(), 2, "{page}");
-    // Rust and Python have no line in common that would mean anything.
+    // Lines that Rust and Python have in common mean nothing.
     let page = english("{{#side-by-side 2 a.rs c.py}}");
     assert!(!page.contains("only"), "{page}");
     assert!(page.contains("language-python"), "{page}");
@@ -144,7 +144,7 @@ fn verdicts_come_from_the_lab() {
     assert!(one.contains("holds-in-part\">holds in part</span>: "), "{one}");
     assert!(one.contains("12 KiB") && !one.contains("<table>"), "{one}");
     assert!(spanish("{{#claim T1}}").contains("se cumple en parte"));
-    // What was not measured has no spread, and is said all the same.
+    // A claim that was not measured has no spread, and is shown all the same.
     let none = spanish("{{#claim P1}}");
     assert!(none.contains("not-measured\">no medida</span>: un "), "{none}");
     assert!(none.contains("&lt;procesador&gt;</p>"), "{none}");
@@ -270,7 +270,8 @@ fn step(file: &str, number: &str) -> (Vec<usize>, String) {
 #[test]
 fn a_step_ends_where_its_block_ends() {
     let lines = |number: &str| step("steps.rs", number);
-    // What comes after the statement with the other steps is none of it.
+    // The statements after the one with the other steps do not belong to the
+    // step.
     assert_eq!(lines("1"), (vec![8, 30], "2 3".into()));
     assert_eq!(lines("2"), (vec![10], String::new()));
     // A literal of several lines may begin its lines anywhere.
@@ -282,7 +283,7 @@ fn a_step_ends_where_its_block_ends() {
     assert_eq!(lines("4"), (vec![17, 19], String::new()));
     // Of several arms its own.
     assert_eq!(lines("5"), (vec![24, 25, 26], String::new()));
-    // What counts on its number belongs to it.
+    // A step whose number begins with this one belongs to this step.
     assert_eq!(
         lines("6"),
         (

@@ -13,7 +13,7 @@ use crate::words::{Language, Word};
 /// Where the lab puts its results in words.
 const FILE: &str = "docs/evaluation/claims.json";
 
-/// How to have them.
+/// The command that makes the lab's results.
 const COMMAND: &str = "cargo run --profile lab -p lab -- evaluate";
 
 /// The verdicts that there are: the theme has a class for each.
@@ -126,7 +126,7 @@ impl Evaluation {
     ///
     /// # Errors
     ///
-    /// Where one says something else.
+    /// When a README says something else than the lab.
     pub fn readmes(root: &Path) -> Result<()> {
         let evaluation = Self::read(root)?;
         let mut wrong = Vec::new();
@@ -136,8 +136,8 @@ impl Evaluation {
         ] {
             let text = fs::read_to_string(root.join(name)).context(name)?;
             let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            // Of what this machine lacks, the READMEs keep what another machine
-            // has found out.
+            // For a claim that this machine cannot test, the READMEs keep the
+            // verdict of another machine.
             let claims = evaluation.claims(language).iter();
             for claim in claims.filter(|it| it.verdict != "not-measured") {
                 let (id, said) = (&claim.id, &claim.said);

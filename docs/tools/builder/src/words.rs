@@ -1,5 +1,5 @@
 //! The words that no chapter contains: the summaries of folded notes, and
-//! mdBook's own buttons. What the lab has found out it says itself.
+//! mdBook's own buttons. The lab's results have words of their own.
 
 /// A language of the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

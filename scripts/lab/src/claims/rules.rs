@@ -11,11 +11,11 @@ use crate::stats::{Summary, pairwise_ratios};
 
 type Judged = Result<Judgement, Lacking>;
 
-/// How much more memory, or processor time, is worth a claim.
+/// More than this times the memory, or the processor time, is worth a claim.
 const MORE: Steps = Steps { none: 1.1, clear: 1.4 };
 /// How many times slower a way to communicate, or to create, has to be.
 const SLOWER: Steps = Steps { none: 1.2, clear: 2.0 };
-/// The loop's memory: not a little less, but of another kind.
+/// The loop's memory has to be less by far, not by a little.
 const FAR_LESS: Steps = Steps { none: 1.1, clear: 3.0 };
 /// By how many times threads beat a server that serves one after the other.
 const TOGETHER: Steps = Steps { none: 1.5, clear: 5.0 };
@@ -56,7 +56,8 @@ const THREAD: Series = Of("memory/threads/user_kib");
 const PROCESS: Series = Of("memory/processes/user_kib");
 const SMALLER: Series =
     Least(&["memory/threads/user_kib", "memory/processes/user_kib"]);
-/// What is less than nothing is less than can be measured: 16 bytes.
+/// An amount below this counts as this: 16 bytes are the least that can be
+/// measured.
 const ENTRY: Series = AtLeast(1.0 / 64.0, "memory/mux/user_kib");
 const THREAD_ALL: Series =
     Sum(&["memory/threads/user_kib", "memory/threads/page_tables_kib"]);
@@ -264,8 +265,8 @@ fn threads_race(evidence: &Evidence<'_>) -> Judged {
     } else {
         Verdict::TooNoisy
     };
-    // Where the compiler lets nobody forget the synchronisation, that part
-    // of the claim is gone.
+    // Where the compiler refuses a program without synchronisation, that part
+    // of the claim does not hold.
     let forgotten = if refused { Verdict::DoesNotHold } else { Verdict::Holds };
     let figures = [("refused", Value::from(refused))];
     Ok(Judgement::new(races.and(forgotten), spread, figures))
@@ -278,7 +279,8 @@ fn threads_deadlock(evidence: &Evidence<'_>) -> Judged {
     let (stopped, spread) = agreeing(opposite, |flag| flag > 0.0);
     let (also_stopped, _) = agreeing(same, |flag| flag > 0.0);
     let verdict = if also_stopped > 0 {
-        // One order that stops is no deadlock: something else is wrong.
+        // If the threads stop even with one order of locks, that is no
+        // deadlock: something else is wrong.
         Verdict::TooNoisy
     } else if stopped == opposite.len() {
         Verdict::Holds
@@ -369,7 +371,7 @@ fn loop_is_hard(evidence: &Evidence<'_>) -> Judged {
         };
         let counts = [count("mux")?, count("threads")?, count("processes")?];
         let [mux, threads, processes] = counts;
-        // The same source gives the same count: nothing to be in doubt of.
+        // The same source gives the same count, so this verdict has no spread.
         verdicts.push(HARDER.of(mux / threads.max(processes)));
         let counts = counts.map(|count| count.to_string()).to_vec();
         figures.push((what, Value::from(counts)));

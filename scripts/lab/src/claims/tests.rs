@@ -89,7 +89,7 @@ fn steps_ask_the_middle_half_of_the_rounds() {
     assert_eq!(steps.judge(&[1.6, 1.7, 1.8]), Holds);
     assert_eq!(steps.judge(&[1.0, 1.05, 0.4]), DoesNotHold);
     assert_eq!(steps.judge(&[1.2, 1.3, 1.4]), InPart);
-    // One wild round in seven changes nothing, half of them does.
+    // One odd round in seven changes nothing; half of the rounds does.
     let wild = [1.6, 1.6, 1.7, 1.7, 1.8, 1.8, 0.2];
     assert_eq!(steps.judge(&wild), Holds);
     assert_eq!(steps.judge(&[2.0, 2.0, 1.0, 1.0]), TooNoisy);
@@ -274,7 +274,7 @@ fn compute(id: &str, times: [&[f64]; 4]) -> Verdict {
     compute_beside(id, times, 0.02)
 }
 
-/// The same while others use a share of the processors.
+/// Speed-ups, while others use a share of the processors.
 fn compute_beside(id: &str, times: [&[f64]; 4], others: f64) -> Verdict {
     let [threads, processes, python, multi] = times;
     verdict(

@@ -38,7 +38,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let rows = compare::select(&arguments.rows)?;
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
-    // Who names rows wants those.
+    // A user who names rows wants those rows only.
     let wide = !arguments.quick && arguments.rows.is_empty();
     let agenda = Agenda::new(rows, effort, wide);
     if arguments.list {
@@ -329,14 +329,14 @@ fn print_sizes(report: &Report) {
     out!("{}", table::layout(&heading, &rows));
 }
 
-/// A median does not show that somebody waited for a second: a queue that
-/// was full, and a handshake that was tried again.
+/// A median does not show that one client waited for a second: a queue was
+/// full, and the handshake was tried again.
 fn print_stalls(report: &Report) {
     for sample in &report.samples {
         let max = sample.values.get(&Metric::MaxNs).copied();
         if let Some(max) = max.filter(|max| *max >= STALL_NS) {
             out!(
-                "stall: {} at {}, round {}: somebody waited for {}",
+                "stall: {} at {}, round {}: one client waited for {}",
                 sample.program,
                 sample.work,
                 sample.round + 1,

@@ -51,7 +51,7 @@ fn measure(arguments: &Arguments) -> Result<Evaluation> {
     let claims = claims::select(&arguments.claims)?;
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
     machine::raise_descriptor_limit()?;
-    // P2 makes servers crash: nobody wants to keep what was in their memory.
+    // P2 makes servers crash, and their memory is of no use: no core dumps.
     setrlimit(Resource::RLIMIT_CORE, 0, 0).context("no core dumps")?;
     out!("building the servers");
     let catalogue = Catalogue::new()?;

@@ -203,8 +203,8 @@ fn plan(arguments: &Arguments, target: Target) -> Plan {
     }
 }
 
-/// Runs the plan; shows what goes on if somebody can see it; stops early,
-/// with what there is, on Ctrl-C.
+/// Runs the plan; shows its progress on a terminal; on Ctrl-C stops early and
+/// returns what there is.
 fn watched(plan: &Plan, account: Option<&Account>) -> Result<Outcome> {
     let interrupted = Interrupted::watch()?;
     let live = interrupted.live();
@@ -379,7 +379,7 @@ fn print_account(used: &Used, outcome: &Outcome) {
     }
 }
 
-/// What makes these figures say something else than they seem to.
+/// Warns when the figures do not mean what they seem to.
 fn warn(plan: &Plan, outcome: &Outcome) {
     let ports = outcome.ports;
     if outcome.client_was_the_bottleneck() {

@@ -23,7 +23,7 @@ pub struct Progress {
     told: Instant,
 }
 
-/// How often a log is told.
+/// How often a line is written into a log.
 const TELL: Duration = Duration::from_secs(30);
 
 impl Progress {
@@ -44,7 +44,7 @@ impl Progress {
         progress
     }
 
-    /// No more bar.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
@@ -54,7 +54,8 @@ impl Progress {
     fn left(&self, spent: f64) -> f64 {
         let elapsed = self.began.elapsed().as_secs_f64();
         let left = (self.estimate - spent).max(0.0);
-        // At first there is nothing to correct by.
+        // The correction counts in full only after ten seconds: at first there
+        // is too little to correct by.
         let trust = (spent / 10.0).min(1.0);
         let factor = if spent > 0.0 { elapsed / spent } else { 1.0 };
         left * (trust * factor + (1.0 - trust))
@@ -102,7 +103,7 @@ pub struct Interrupted {
 }
 
 impl Interrupted {
-    /// From now on.
+    /// Begins to watch for Ctrl-C.
     pub fn watch() -> Result<Self> {
         let live = Arc::new(Live::default());
         let asked = Arc::clone(&live);

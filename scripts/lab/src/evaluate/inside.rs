@@ -112,7 +112,7 @@ fn through_a_pipe(bench: &Bench<'_>) -> Result<f64> {
         .spawn()
         .context("starting the child that counts")?;
     let mut stdout = child.stdout.take().context("no pipe")?;
-    // It has started when this arrives: that is not to be measured.
+    // This byte says that the child has started, so the start is not measured.
     stdout.read_exact(&mut [0])?;
     let mut go = child.stdin.take().context("no pipe")?;
     let start = Instant::now();
@@ -149,7 +149,7 @@ fn through_shared_memory(bench: &Bench<'_>) -> Result<f64> {
         let complaints = String::from_utf8_lossy(&output.stderr);
         format!("the child that counts: {complaints}")
     })?;
-    // What the child has added is seen here: it is one memory.
+    // The parent sees what the child has added, since both map the same memory.
     let mut total = [0; 8];
     std::os::unix::fs::FileExt::read_exact_at(&memory, &mut total, 0)?;
     ensure!(u64::from_ne_bytes(total) == MANY, "counts were lost");
@@ -165,7 +165,7 @@ pub(super) fn races(bench: &mut Bench<'_>) -> Result<Samples> {
         bench.begins(&format!("racing threads, round {}", round + 1))?;
         let lost = races::lost_share(threads, |total| {
             let seen = total.load(Ordering::Relaxed);
-            // A moment's thought, as between most reads and writes.
+            // A pause between the read and the write, as in most programs.
             std::hint::spin_loop();
             total.store(seen + 1, Ordering::Relaxed);
         });

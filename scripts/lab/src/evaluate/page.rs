@@ -9,7 +9,7 @@ use minijinja::value::Serde;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Evaluation, Finding, pictures};
+use super::{Evaluation, Finding};
 use crate::claims::{Approach, Claim, DISTURBED, MECHANISMS, SYSTEMS};
 use crate::claims::{Unmeasured, Verdict};
 use crate::language::Language;
@@ -22,7 +22,7 @@ pub struct Told {
     pub id: &'static str,
     /// Whose claim it is.
     pub approach: Approach,
-    /// The same as a heading, where the claims of an approach begin.
+    /// The approach as a heading, where its claims begin.
     heading: Option<String>,
     /// What it says.
     pub claim: String,
@@ -30,7 +30,7 @@ pub struct Told {
     kind: String,
     /// What became of it.
     pub verdict: Verdict,
-    /// The same in words.
+    /// The verdict in words.
     pub said: String,
     /// The figures that say why.
     pub figure: String,
@@ -85,12 +85,19 @@ impl Told {
             said: code("verdict", json!(judgement.verdict))?,
             figure: figure?,
             spread: judgement.spread.clone(),
-            picture: pictures::shows(finding).then(|| language.file(id, "svg")),
+            picture: has_picture(finding).then(|| language.file(id, "svg")),
             experiment: words.say(&format!("{id}.experiment"), &about)?,
             rule: words.say(&format!("{id}.rule"), &about)?,
             command: claim.command(),
         })
     }
+}
+
+/// Whether a picture shows what was found out. Of some claims a sentence or a
+/// table says it all.
+fn has_picture(finding: &Finding) -> bool {
+    finding.judgement.unmeasured.is_none()
+        && !matches!(finding.claim.id, "T6" | "M6")
 }
 
 /// What the words of an experiment and of a rule are filled with: the limits,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Evaluation, Finding, page};
+use super::{Evaluation, page};
 use crate::bars::{self, Bar, Chart, Group};
 use crate::claims::Samples;
 use crate::language::Language;
@@ -13,14 +13,6 @@ use crate::plot::{self, Curve, Point};
 use crate::stats::Summary;
 use crate::text;
 use crate::words::Words;
-
-/// Whether a picture shows what was found out. Of some claims a sentence or a
-/// table says it all.
-#[must_use]
-pub fn shows(finding: &Finding) -> bool {
-    finding.judgement.unmeasured.is_none()
-        && !matches!(finding.claim.id, "T6" | "M6")
-}
 
 /// Draws the pictures of an evaluation, in both languages, and returns their
 /// files.

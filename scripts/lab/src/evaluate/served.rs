@@ -28,7 +28,7 @@ use Program as P;
 pub(super) const WAIT: Duration = Duration::from_millis(100);
 /// Processor time that a heavy message costs, seconds.
 pub(super) const WORK: f64 = 0.01;
-/// Nothing here takes so long.
+/// No step of an experiment takes as long as this.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the samples call a program.
@@ -47,7 +47,7 @@ pub(super) fn name(program: Program) -> &'static str {
     }
 }
 
-/// What the samples call an approach, of which a program stands for it.
+/// What the samples call an approach; the program stands for the approach.
 fn approach(program: Program) -> &'static str {
     match program {
         P::MUX_POLL => "mux",
@@ -219,7 +219,8 @@ fn wait_and_send(
     let over = AtomicBool::new(false);
     let live = bench.live;
     let took = thread::scope(|scope| {
-        // Whoever asks to stop need not wait for the slowest server.
+        // A request to stop kills the server, so that the run need not wait for
+        // the slowest one.
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
                 if live.stop.load(Ordering::Relaxed)
@@ -235,8 +236,7 @@ fn wait_and_send(
             let mut stream = connect(target)?;
             stream.set_read_timeout(Some(TIMEOUT * 2))?;
             talk(&mut stream, b"here")?;
-            // Not waiting for anything: this is the client that takes its
-            // time.
+            // The test waits for no event here: the client itself is slow.
             thread::sleep(WAIT);
             talk(&mut stream, b"done")
         });
@@ -292,14 +292,14 @@ fn worker(server: &Server, program: Program) -> Result<Pid> {
 
 /// Sends a fatal signal until nothing runs any more under this number.
 ///
-/// Rust's runtime has a handler for stacks that overflow. It leaves any other
-/// fault to the kernel, which meets it again at once; a signal that somebody
-/// sends has to be sent again instead.
+/// Rust's runtime has a handler for stacks that overflow. That handler leaves
+/// any other fault to the kernel: a real fault happens again at once, but a
+/// signal sent by kill(2) has to be sent again.
 fn crash_for_good(pid: Pid) -> Result<()> {
     let deadline = Instant::now() + TIMEOUT;
     while procfs::is_running(pid) {
         ensure!(Instant::now() < deadline, "process {pid} survived SIGSEGV");
-        // It may just have ended: then that was enough.
+        // The process may have just ended: then no more signals are needed.
         let _ = kill(pid, Signal::SIGSEGV);
         thread::sleep(Duration::from_millis(1));
     }
@@ -394,7 +394,8 @@ impl Busy {
 /// messages keep the processor busy.
 pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
-    // Twice as much as elsewhere: well apart from what a busy machine does.
+    // This is twice as much work as elsewhere, so that the wait differs clearly
+    // from what a busy machine causes.
     let work = format!("{:.0}", WORK * 2e6);
     let time = bench.effort.seconds + bench.effort.warm_up_seconds;
     let time = Duration::from_secs_f64(time);
@@ -436,7 +437,8 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
 fn come_and_go(target: Target, time: Duration) -> Result<f64> {
     let mut latencies = Vec::new();
     let end = Instant::now() + time;
-    // Not in step with the heavy client: 1.0 to 4.9 ms apart.
+    // The pauses of 1.0 to 4.9 ms keep these clients out of step with the heavy
+    // one.
     let mut pause = 0;
     while Instant::now() < end || latencies.len() < 3 {
         let start = Instant::now();

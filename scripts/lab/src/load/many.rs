@@ -38,8 +38,8 @@ use super::{
 const OPENED_AT_A_TIME: usize = 64;
 /// How often time-outs are looked for and others are told.
 const HOUSEKEEPING: Duration = Duration::from_millis(50);
-/// An arrival as near as this is waited for awake: going to sleep and waking
-/// up would take longer.
+/// For an arrival as near as this the thread does not sleep: going to sleep and
+/// waking up would take longer.
 const TOO_NEAR_TO_SLEEP: Duration = Duration::from_micros(60);
 /// The timer's place among the connections.
 const TIMER: Token = Token(usize::MAX - 1);
@@ -55,12 +55,12 @@ pub(super) fn thread_cpu_time() -> Duration {
     )
 }
 
-/// What the threads of one run agree on.
+/// What the threads of one run share.
 #[derive(Default)]
 struct Shared {
     /// Threads whose connections are open.
     ready: AtomicUsize,
-    /// One could not open its connections: nobody begins.
+    /// Whether a thread could not open its connections: then no thread begins.
     failed: AtomicBool,
     /// When the warm-up begins.
     begin: OnceLock<Instant>,
@@ -129,7 +129,7 @@ struct Slot {
     counted: bool,
 }
 
-/// Where a run is.
+/// The phases of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Opening,
@@ -353,8 +353,8 @@ impl<'run> Worker<'run> {
         }
     }
 
-    /// Opens what stays open, each connection with one message answered, so
-    /// that the server has really taken it; or tries one exchange.
+    /// Opens the connections that stay open, each with one message answered, so
+    /// that the server has really accepted it; or tries one exchange.
     fn open(&mut self) -> Result<()> {
         let mut waiting: VecDeque<usize> = match self.plan.shape {
             Shape::Echo => (0..self.slots.len()).collect(),
@@ -517,7 +517,7 @@ impl<'run> Worker<'run> {
         self.number += 1;
         let counted = match self.phase {
             Phase::Opening => false,
-            // Of an open loop, the intention counts.
+            // In an open loop latency counts from the intended start.
             _ if self.arrivals.is_some() => {
                 intended >= self.start && self.phase != Phase::WarmUp
             }
@@ -772,7 +772,7 @@ impl<'run> Worker<'run> {
         }
     }
 
-    /// Tells those who watch.
+    /// Adds to [`Live`] what its readers have not seen yet.
     fn tell(&mut self) {
         let new = self.completed - self.told;
         self.told = self.completed;

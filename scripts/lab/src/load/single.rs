@@ -137,7 +137,7 @@ pub(super) fn run(
         }
     };
 
-    // The first operation makes sure that it works at all.
+    // The first operation shows whether the server can be measured at all.
     if let Err(kind) = operate(&mut client) {
         return cannot_open(plan, kind);
     }

@@ -31,7 +31,8 @@ pub fn serve(threads: Threads, serve: Serve) -> Result<()> {
         loop {
             if let Ok((client, _)) = listener.accept().await {
                 tokio::spawn(async move {
-                    // A client that goes away harms nobody else.
+                    // An error ends this task only: a client that goes away
+                    // harms no other.
                     let _ = handle(client, serve).await;
                 });
             }

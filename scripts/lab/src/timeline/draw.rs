@@ -352,7 +352,8 @@ struct Run {
 }
 
 fn runs(lane: &Lane) -> Vec<Run> {
-    /// Between two messages that have both arrived nobody waits.
+    /// A shorter wait lies between two messages that have both arrived, and is
+    /// left out, milliseconds.
     const GAP: f64 = 0.5;
     let mut runs: Vec<Run> = Vec::new();
     for bar in &lane.bars {

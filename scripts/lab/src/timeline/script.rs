@@ -219,7 +219,7 @@ fn play_one(
     let mut reply = vec![0; role.bytes];
     let connects = now()?;
     let mut stream = connect(target)?;
-    // After the last one nobody waits for it.
+    // The last client's message has no receiver any more, which is no error.
     let _ = connected.send(());
     let client =
         Details { client: Some(stream.local_addr()?.to_string()), name: None };

@@ -1,5 +1,5 @@
-//! Traces in the Trace Event Format: a JSON array, whose closing bracket may
-//! be missing since whoever writes it may be killed.
+//! Traces in the Trace Event Format: a JSON array. Its closing bracket may be
+//! missing, since the server that writes it may be killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,15 +22,15 @@ pub struct Details {
 /// One event. Times are microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// What.
+    /// The name of the event.
     pub name: String,
     /// `X` a slice, `b` and `e` the ends of one that may overlap with
     /// others, `i` an instant, `M` a name.
     pub ph: String,
-    /// When.
+    /// When it began.
     #[serde(default)]
     pub ts: f64,
-    /// How long.
+    /// How long it took.
     #[serde(default)]
     pub dur: f64,
     /// The process.

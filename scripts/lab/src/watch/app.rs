@@ -40,7 +40,7 @@ const FRAME: Duration = Duration::from_millis(50);
 pub struct App {
     look: Look,
     options: Options,
-    /// Those of the server that is shown, until the next one has started.
+    /// The options of the server that is shown, until the next one has started.
     shown: Options,
     programs: BTreeMap<String, PathBuf>,
     clock: Instant,
@@ -158,7 +158,8 @@ impl App {
         }
     }
 
-    /// Begins an orderly end; the second time one that waits for nobody.
+    /// Begins an orderly end; the second call ends the server without waiting
+    /// for its clients.
     pub fn quit(&mut self) {
         let text = self.pick(
             "Stopping; q again does not wait",
@@ -241,7 +242,7 @@ impl App {
             }
             return;
         }
-        // It has ended by itself, or somebody else has ended it.
+        // The server has ended by itself, or another process has ended it.
         let name = self.last.approach.program();
         let error = self.last.lines.iter().find(|(error, _)| *error);
         let how = if let Some(signal) = status.signal() {
@@ -257,7 +258,7 @@ impl App {
         let text = format!("{name} {ended}: {how}");
         let code = u8::try_from(status.code().unwrap_or(1)).unwrap_or(1);
         if self.last.address.is_none() && self.summaries.is_empty() {
-            // It has never listened: there is nothing to look at.
+            // A server that has never listened has nothing to show.
             self.quitting = true;
             self.failure = Some((how, code));
             return;
@@ -278,7 +279,7 @@ impl App {
         self.quitting && self.server.is_none()
     }
 
-    /// The last line of each server that was shown, and what went wrong.
+    /// The last line of each server that was shown, and the errors.
     #[must_use]
     pub fn end(self) -> (Vec<String>, Option<(String, u8)>) {
         (self.summaries, self.failure)
@@ -370,7 +371,8 @@ impl App {
             if let Event::Key(key) = event::read().context("reading keys")?
                 && let Some(action) = keys::action(key)
             {
-                // What was said before is read, or does not matter any more.
+                // A message from before has been read, or does not matter any
+                // more.
                 if !self.stopping && self.server.is_some() {
                     self.message = None;
                 }

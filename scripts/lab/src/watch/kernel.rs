@@ -23,8 +23,7 @@ use nix::libc;
 use nix::unistd::Pid;
 use procfs::process::{Process, Syscall};
 
-use super::line::{Worker, canonical};
-use super::model::Key;
+use super::line::{Key, Worker, canonical};
 use crate::procfs::tree;
 
 /// What a thread or process does.
@@ -41,7 +40,7 @@ pub struct Task {
 /// What was read at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
-    /// When.
+    /// When the sample was taken.
     pub at: Duration,
     /// Clients in the accept queue, and its limit.
     pub queue: Option<(u32, u32)>,
@@ -188,8 +187,8 @@ impl Sampler {
 fn task(pid: i32, tid: i32) -> Option<Task> {
     let task = Process::new(pid).ok()?.task_from_tid(tid).ok()?;
     let state = task.stat().ok()?.state;
-    // Both need the right to trace the server, which its parent has; in some
-    // containers nobody has it.
+    // Both files need the right to trace the server. The server's parent has
+    // it, except in some containers.
     let call = match task.syscall() {
         Ok(Syscall::Blocked { syscall_number, .. }) => {
             Some(name_of_call(syscall_number))

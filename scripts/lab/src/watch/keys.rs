@@ -42,7 +42,7 @@ pub fn action(key: KeyEvent) -> Option<Action> {
     };
     match character.to_ascii_lowercase() {
         'p' => Some(Action::Pause),
-        // The same key without Shift on many keyboards.
+        // On many keyboards `=` is the key of `+` without Shift.
         '+' | '=' => Some(Action::Closer),
         '-' | '_' => Some(Action::Wider),
         '1' => Some(Action::Approach(Approach::Threads)),

@@ -52,6 +52,19 @@ impl Worker {
     }
 }
 
+/// Whose row it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// The main thread or the parent, which accepts.
+    Main,
+    /// A thread, a process, a loop.
+    Worker(Worker),
+    /// A client of a loop.
+    Client(SocketAddr),
+    /// A client in the kernel's accept queue.
+    Queue(SocketAddr),
+}
+
 /// What has happened to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -93,11 +106,11 @@ pub enum Line {
     Listening(SocketAddr),
     /// What a worker did, for a client if there was one.
     Event {
-        /// Who did it.
+        /// The worker.
         worker: Worker,
-        /// For whom.
+        /// The client.
         client: Option<SocketAddr>,
-        /// What.
+        /// What happened.
         event: Event,
     },
     /// The last one, with the totals.

@@ -9,10 +9,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::kernel::{Sample, Task};
-use super::line::{Event, Line, Worker, harmless};
+use super::line::{Event, Key, Line, Worker, harmless};
 use super::options::Approach;
 
-/// What is done. In the order of what wins where several fall into one cell.
+/// What is done for a client. Where several fall into one cell, the last in
+/// this order is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doing {
     /// Nothing: it waits for the client.
@@ -49,19 +50,6 @@ impl Doing {
 enum Step {
     Begins(Option<Doing>),
     Instant(Doing),
-}
-
-/// Whose row it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Key {
-    /// The main thread or the parent, which accepts.
-    Main,
-    /// A thread, a process, a loop.
-    Worker(Worker),
-    /// A client of a loop.
-    Client(SocketAddr),
-    /// A client in the kernel's accept queue.
-    Queue(SocketAddr),
 }
 
 /// A lane.
@@ -192,7 +180,7 @@ impl Row {
         cells
     }
 
-    /// Whether nothing of it is to be seen any more.
+    /// Whether the row has nothing left to show.
     fn is_over(&self, oldest: Duration) -> bool {
         self.state.is_none() && self.since < oldest
     }
@@ -291,7 +279,8 @@ impl Model {
         if self.lines.len() == LINES {
             self.lines.pop_front();
         }
-        // No screen is wider; nobody who connects decides how much is kept.
+        // No screen is wider, and a client must not decide how much memory is
+        // kept.
         let text: String = text.chars().take(400).collect();
         self.lines.push_back((error, harmless(&text)));
     }
@@ -383,7 +372,8 @@ impl Model {
     pub fn observe(&mut self, sample: Sample, tasks: HashMap<Key, Task>) {
         let at = sample.at;
         for client in &sample.queued {
-            // Accepted meanwhile: its line was read after the sample.
+            // The client was accepted meanwhile: its line was read after the
+            // sample.
             let served = self
                 .rows
                 .values()
@@ -399,10 +389,11 @@ impl Model {
                 && row.state.is_some()
                 && !sample.queued.contains(&client)
             {
-                // Accepted, and its line is on its way; or it has gone.
+                // The client was accepted, and its line is on its way; or the
+                // client has gone.
                 row.begin(None, at);
             }
-            // What happened after the sample knows better.
+            // A line from after the sample is newer than the sample.
             if row.since >= at {
                 continue;
             }
@@ -429,8 +420,9 @@ impl Model {
                 {
                     Doing::Waits
                 }
-                // Bytes that the client's kernel has not acknowledged, and
-                // whoever serves it sleeps: the client does not read.
+                // The client's kernel has not acknowledged these bytes, and the
+                // thread or process that serves it sleeps: the client does not
+                // read.
                 Some(Doing::Works) if unsent > 1 && sleeps => Doing::Sends,
                 _ => continue,
             };
@@ -440,7 +432,7 @@ impl Model {
         self.tasks = tasks;
     }
 
-    /// Adds workers that exist, and have not served anybody yet.
+    /// Adds workers that exist and have not served a client yet.
     pub fn workers(&mut self, found: &[Worker], at: Duration) {
         for worker in found {
             if !self.index.contains_key(&Key::Worker(*worker)) {
@@ -502,7 +494,7 @@ impl Model {
                 .enumerate()
                 .map(|(at, row)| (row.key, at))
                 .collect();
-            // The living last, and among them the youngest.
+            // Rows of workers that live come last, the newest at the end.
             others.sort_by_key(|row| (row.state.is_some(), ids[&row.key]));
             others.drain(..others.len() - space);
             others.sort_by_key(|row| ids[&row.key]);

@@ -70,7 +70,8 @@ impl Script {
                 if let Some(target) = target {
                     playing.round(target);
                     playing.0.rounds.fetch_add(1, Ordering::Relaxed);
-                    // The next server need not wait.
+                    // The pause ends early when another server is shown: its
+                    // clients then come at once.
                     let mut pause = PAUSE;
                     while !pause.is_zero() && playing.target() == Some(target) {
                         thread::sleep(APART);
@@ -130,7 +131,7 @@ impl Script {
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut roles =
             self.0.roles.lock().unwrap_or_else(PoisonError::into_inner);
-        // Ports that were used long ago may be anybody's.
+        // A port that was used long ago may belong to another client by now.
         if roles.len() >= 40 {
             roles.clear();
         }

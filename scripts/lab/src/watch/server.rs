@@ -15,15 +15,15 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::kernel::{Held, Sampler};
-use super::line::Worker;
-use super::model::{Key, Model, Row};
+use super::line::{Key, Worker};
+use super::model::{Model, Row};
 use super::options::Options;
 use crate::language::Language;
 use crate::program::{end, pid_of, spawn};
 
 /// How often the kernel is asked.
 const SAMPLE: Duration = Duration::from_millis(100);
-/// What costs more is read at each so many of these.
+/// Readings that cost more are taken only once in so many samples.
 const HELD: u32 = 10;
 /// Rows whose threads are looked at: more than a screen has.
 const ROWS: usize = 64;
@@ -91,9 +91,11 @@ impl Server {
         lock(&self.model)
     }
 
-    /// Asks for an orderly stop; the second time for the end without waiting.
+    /// Asks for an orderly stop; the second call asks for the end without
+    /// waiting.
     pub fn stop(&self) {
-        // It may have ended already: then nobody has to be told.
+        // The server may have ended already: then the signal reaches no
+        // process.
         let _ = kill(pid_of(&self.child), Signal::SIGTERM);
     }
 
@@ -180,7 +182,7 @@ fn sample(root: Pid, model: &Mutex<Model>, ended: &AtomicBool, clock: Instant) {
 }
 
 /// The rows whose threads or processes are looked at: main thread, loops, and
-/// of the others the youngest that live.
+/// of the others the newest that live.
 fn wanted(model: &Model) -> Vec<Key> {
     let is_task = |row: &&Row| {
         row.state.is_some() && matches!(row.key, Key::Main | Key::Worker(_))

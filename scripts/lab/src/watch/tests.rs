@@ -9,8 +9,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Color;
 
 use super::kernel::{Sample, Task};
-use super::line::Worker;
-use super::model::{Doing, Key, Model};
+use super::line::{Key, Worker};
+use super::model::{Doing, Model};
 use super::options::{Approach, Options};
 use super::script::Role;
 use super::view::{Look, Screen};

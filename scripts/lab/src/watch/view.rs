@@ -11,8 +11,8 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::address;
-use super::line::Worker;
-use super::model::{Doing, Key, Model, Row};
+use super::line::{Key, Worker};
+use super::model::{Doing, Model, Row};
 use super::options::Options;
 use super::script::Role;
 use super::words;
@@ -35,7 +35,7 @@ pub struct Look {
 /// All that is drawn.
 #[derive(Debug)]
 pub struct Screen<'a> {
-    /// How.
+    /// How the screen may be drawn.
     pub look: Look,
     /// The server.
     pub model: &'a Model,

@@ -16,7 +16,8 @@ use crate::case::{Case, case, processes};
 use crate::orders::real_time_signal;
 
 pub const CASES: &[Case] = &[
-    case!(a_child_that_dies_is_reported_and_harms_nobody).only(processes),
+    case!(a_child_that_dies_is_reported_and_harms_no_other_client)
+        .only(processes),
     case!(a_death_is_reported_in_spanish).only(processes),
     case!(a_signal_to_one_child_stops_that_child_only).only(processes),
     case!(a_child_that_dies_during_a_stop_is_reported).only(processes),
@@ -34,7 +35,7 @@ const DEADLY: [(Option<Signal>, &str); 4] = [
     (None, "SIG"),
 ];
 
-fn a_child_that_dies_is_reported_and_harms_nobody(form: &Form) {
+fn a_child_that_dies_is_reported_and_harms_no_other_client(form: &Form) {
     for (signal, name) in DEADLY {
         let server = form.start("--serve until-eof").room_for(3).run();
         let mut other = server.accepted();
@@ -60,7 +61,8 @@ fn a_child_that_dies_is_reported_and_harms_nobody(form: &Form) {
         let transcript = server.stop();
         let totals = transcript.totals;
         assert_eq!(totals.clients, 3);
-        // Those of the others; of the dead one what it could still report.
+        // The bytes of the other clients, and what the dead child could still
+        // report.
         let others = (7 + 6 + 13)..=(7 + 6 + 13 + 5);
         assert!(others.contains(&totals.received), "{totals:?}");
         assert!(others.contains(&totals.sent), "{totals:?}");

@@ -21,26 +21,27 @@ pub const CASES: &[Case] = &[
         .only(has_loops)
         .slow(),
     case!(a_client_that_takes_less_than_the_kernel_reports_is_not_idle).slow(),
-    case!(a_lowered_limit_of_descriptors_harms_nobody_in_service)
+    case!(a_lowered_limit_of_descriptors_harms_no_client_in_service)
         .only(has_loops)
         .needs(&[Need::Prlimit])
         .slow(),
 ];
 
-/// What a client does meanwhile.
+/// What a client does while the server is suspended.
 type Speak = fn(&mut Client);
 
 fn has_loops(form: &Form) -> bool {
     form.kind == Kind::Loop
 }
 
-/// One way of asking the kernel stands for all where it costs much work.
+/// Whether the server waits by poll(2): this form stands for all where a case
+/// costs much processor time.
 fn polls(form: &Form) -> bool {
     form.options.ends_with(" poll")
 }
 
 fn a_client_whose_message_waits_is_not_idle(form: &Form) {
-    // One round takes the loop 1.3 s, and each of two loops as much.
+    // One round takes the loop 1.3 s; with two loops each takes as long.
     let work = 80_000 * form.workers.unwrap_or(1);
     let options = format!("--serve until-eof --cpu-work {work}");
     let server = form.run(&format!("{options} --idle-timeout 1"));
@@ -64,7 +65,8 @@ fn a_client_whose_message_waits_is_not_idle(form: &Form) {
 }
 
 fn what_came_while_the_server_was_suspended_counts(form: &Form) {
-    // Longer than the idle limit, and than the wait for an end of file.
+    // The suspension is longer than the idle limit, and than the wait for an
+    // end of file.
     let suspend = |server: &Server, client: &mut Client, speak: Speak| {
         server.signal(Signal::SIGSTOP);
         until("it is suspended", || {
@@ -104,7 +106,7 @@ fn a_client_that_takes_less_than_the_kernel_reports_is_not_idle(form: &Form) {
     socket.connect(&server.address.into()).expect("the server listens");
     let mut client = TcpStream::from(socket);
     let address = client.local_addr().expect("it has an address");
-    // Nothing is taken for so long: the reply waits for this client.
+    // The reply waits for this client: the kernel takes no byte for so long.
     client.set_write_timeout(Some(Duration::from_millis(500))).expect("not 0");
     let mut sent = 0;
     while let Ok(count) = client.write(&part_of_pattern(sent, 4096)) {
@@ -122,17 +124,18 @@ fn a_client_that_takes_less_than_the_kernel_reports_is_not_idle(form: &Form) {
     }
     assert!(received == pattern(received.len()), "another reply");
     assert_eq!(server.count("  closed"), 0);
-    // The rest would take a minute.
+    // It would take a minute to read the rest.
     drop(client);
     server.wait_closed(address);
     server.stop();
 }
 
-fn a_lowered_limit_of_descriptors_harms_nobody_in_service(form: &Form) {
+fn a_lowered_limit_of_descriptors_harms_no_client_in_service(form: &Form) {
     let server = form.run("--serve until-eof");
     let mut clients = server.accepted_many(30);
     server.limit("nofile", 16);
-    // What polls fails from its next wait on, which a message brings about.
+    // With poll(2) the server meets the limit at its next wait, and a message
+    // brings that about.
     for client in &mut clients {
         client.exchange(b"hola\n");
     }

@@ -1,5 +1,5 @@
-//! The close: nothing is lost at it, and a client that goes away badly harms
-//! nobody.
+//! The close: no byte is lost at it, and a client that goes away badly harms no
+//! other.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,9 +15,9 @@ pub const CASES: &[Case] = &[
     case!(what_is_dropped_at_the_close_is_not_counted),
     case!(input_after_the_reply_does_not_reset_it),
     case!(the_last_reading_ends_after_a_second).timed(),
-    case!(nobody_waits_while_what_is_left_is_read).timed().slow(),
-    case!(a_reset_has_its_reason_and_harms_nobody),
-    case!(a_client_that_is_gone_harms_nobody),
+    case!(no_other_client_waits_while_what_is_left_is_read).timed().slow(),
+    case!(a_reset_has_its_reason_and_harms_no_other_client),
+    case!(a_client_that_is_gone_harms_no_other_client),
     case!(a_reset_after_the_last_reply_is_an_ordinary_end),
     case!(a_client_that_has_ended_gives_its_place_at_once).timed(),
 ];
@@ -28,8 +28,8 @@ fn unread_input_does_not_reset_the_reply(form: &Form) {
         let mut client = server.client();
         let message = pattern(30_000);
         client.send(&message);
-        // The server may have closed already: with a reset, what it sent
-        // would be lost or the reading would fail.
+        // The server may have closed already. If it had reset the connection,
+        // its reply would be lost, or the reading would fail.
         thread::sleep(Duration::from_millis(20));
         assert_eq!(client.receive_all(), &message[..1024]);
     }
@@ -58,7 +58,7 @@ fn input_after_the_reply_does_not_reset_it(form: &Form) {
         thread::sleep(Duration::from_millis(10));
         client.send(b"more");
     }
-    // All of it within the second for which the server reads on.
+    // All of this input comes within the second for which the server reads on.
     let reply = client.receive_all();
     assert!(reply.starts_with(b"one"), "{reply:?}");
     client.half_close();
@@ -72,8 +72,8 @@ fn the_last_reading_ends_after_a_second(form: &Form) {
     let begin = Instant::now();
     client.exchange(b"hola\n");
     client.expect_end();
-    // It could go on sending without an end; the server does not wait for it
-    // much longer than a second.
+    // The client could go on sending without an end; the server waits not much
+    // longer than a second.
     while client.try_send(b"and so on").is_ok() {
         assert!(begin.elapsed() < LIMIT, "the server reads for ever");
         thread::sleep(Duration::from_millis(10));
@@ -83,7 +83,8 @@ fn the_last_reading_ends_after_a_second(form: &Form) {
     assert!(taken < Duration::from_secs(5), "as long as {taken:?}");
     server.wait_closed(client.address);
 
-    // Nor for one that is silent and does not close.
+    // The server does not wait longer for a client that is silent and does not
+    // close.
     let mut client = server.client();
     client.exchange(b"hola\n");
     client.expect_end();
@@ -92,8 +93,8 @@ fn the_last_reading_ends_after_a_second(form: &Form) {
     assert_eq!(totals.received, 10);
 }
 
-fn nobody_waits_while_what_is_left_is_read(form: &Form) {
-    // A client that ends late takes its place until then, so two places.
+fn no_other_client_waits_while_what_is_left_is_read(form: &Form) {
+    // The client that ends late occupies one of the two places meanwhile.
     let server = form.start("--serve once").at_most(2).run();
     for attempt in 0.. {
         let mut late = server.client();
@@ -112,7 +113,7 @@ fn nobody_waits_while_what_is_left_is_read(form: &Form) {
     server.stop();
 }
 
-fn a_reset_has_its_reason_and_harms_nobody(form: &Form) {
+fn a_reset_has_its_reason_and_harms_no_other_client(form: &Form) {
     let server = form.start("--serve until-eof").room_for(2).run();
     let mut other = server.accepted();
     let mut client = server.client();
@@ -122,7 +123,7 @@ fn a_reset_has_its_reason_and_harms_nobody(form: &Form) {
     assert_eq!(server.wait_closed(address), ": connection reset by peer");
     other.exchange(b"still here\n");
 
-    // At the first receive already, and in the middle of a reply.
+    // The reset comes at the first receive, and in the middle of a reply.
     let silent = server.accepted();
     let address = silent.address;
     silent.reset();
@@ -138,11 +139,11 @@ fn a_reset_has_its_reason_and_harms_nobody(form: &Form) {
     assert_eq!(transcript.totals.clients, 4);
 }
 
-fn a_client_that_is_gone_harms_nobody(form: &Form) {
+fn a_client_that_is_gone_harms_no_other_client(form: &Form) {
     let server = form.run("--serve until-eof");
     for _ in 0..20 {
         // Replies are on their way to a socket that is closed already: the
-        // server's next send meets a broken pipe.
+        // server's next send may fail with EPIPE.
         let mut client = server.client();
         client.send(&pattern(20_000));
     }
@@ -168,7 +169,7 @@ fn a_reset_after_the_last_reply_is_an_ordinary_end(form: &Form) {
 
 fn a_client_that_has_ended_gives_its_place_at_once(form: &Form) {
     let server = form.start("--serve once").at_most(1).run();
-    // A busy machine may take its time; not each of three times.
+    // On a busy machine one attempt may take longer, but not each of three.
     let mut attempts = (0..3).map(|_| {
         let begin = Instant::now();
         for _ in 0..5 {

@@ -94,7 +94,7 @@ fn help_and_refusals_speak_spanish_too(form: &Form) {
     assert!(ended.stdout.is_empty(), "{ended:?}");
     let text = ended.stderr.join("\n");
     assert!(text.contains("valor no válido «long»"), "{text}");
-    // And where the language is not Spanish, not a word of it.
+    // Where the language is not Spanish, no word of the text is Spanish.
     let ended = form.start("--language en --grace long").end();
     let text = ended.stderr.join("\n");
     assert!(text.contains("invalid value 'long'"), "{text}");
@@ -135,7 +135,8 @@ fn the_backend_is_of_multiplexing_alone(form: &Form) {
     for backend in ["select", "poll", "epoll"] {
         let options = format!("--backend {backend}");
         if form.kind == Kind::Loop {
-            // The last one counts, or only one is taken: here there is one.
+            // The server refuses an option that is given twice, or counts the
+            // last one; here it is given once.
             let alone = Form { options: "", workers: None, ..*form };
             let server = alone.run(&options);
             server.client().exchange(b"hola\n");
@@ -160,7 +161,7 @@ fn the_backend_asked_for_is_used(form: &Form) {
         let traced = Traced::watch(start, WAIT);
         let mut client = traced.server.client();
         client.exchange(b"hola\n");
-        // The way in which it waits for the next message.
+        // The system call by which the server waits for the next message.
         until("it waits as asked for", || {
             let calls = traced.calls();
             let call = calls.lines().last()?.split_once(' ')?.1.trim_start();

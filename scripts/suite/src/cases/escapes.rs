@@ -165,7 +165,8 @@ fn a_long_line_is_cut_at_a_whole_escape(form: &Form) {
             let mut message: Vec<u8> = unit.repeat(1024);
             message.truncate(1024);
             if unit.len() > 1 {
-                // Long only with plenty of the short, much escaped one.
+                // This line is long only with a great part of the short text
+                // that is escaped at length.
                 message[200..].fill(0x1b);
             }
             client.exchange(&message);
@@ -177,7 +178,8 @@ fn a_long_line_is_cut_at_a_whole_escape(form: &Form) {
                 .iter()
                 .rfind(|line| line.contains(&start))
                 .expect("it was just waited for");
-            // As long as it can be: the next escape would not have fitted.
+            // The line is as long as it can be: the next escape would not have
+            // fitted.
             let length = line.len() + 1;
             assert!(length <= LONGEST, "{length} bytes");
             assert!(length > LONGEST - 9, "only {length} bytes: {line}");

@@ -1,4 +1,4 @@
-//! One exchange: receive, reply, close; and who waits for whom.
+//! One exchange: receive, reply, close; and which client waits for which.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ pub const CASES: &[Case] = &[
     case!(no_reply_is_held_back).timed(),
     case!(a_client_that_does_not_read_is_not_read_from).slow(),
     case!(each_connection_gets_what_the_approach_creates),
-    case!(silent_clients_delay_nobody),
+    case!(silent_clients_delay_no_other_client),
 ];
 
 fn echo_returns_the_bytes_unchanged(form: &Form) {
@@ -90,7 +90,8 @@ fn one_receive_takes_at_most_1024_bytes(form: &Form) {
     }
     assert_eq!(transcript.totals.sent, 5000);
 
-    // What comes in one piece fills the buffer, and no more is answered.
+    // A message that comes in one piece fills the buffer, and no more of it is
+    // answered.
     let server = form.run("--serve once");
     let mut client = server.client();
     let message = pattern(5000);
@@ -156,8 +157,9 @@ fn a_reply_is_sent_whole_to_a_slow_reader(form: &Form) {
     assert_eq!(totals.sent, sent as u64);
 }
 
-/// A reply that the kernel was told to keep for an end of file comes a fifth of
-/// a second late. All of them would; a busy machine delays one or another.
+/// If the server let the kernel keep a reply back for an end of file, the reply
+/// would come a fifth of a second late, in each attempt. A busy machine delays
+/// only some of them.
 fn no_reply_is_held_back(form: &Form) {
     let server = form.run("--serve until-eof");
     let mut client = server.client();
@@ -180,16 +182,16 @@ fn a_client_that_does_not_read_is_not_read_from(form: &Form) {
     flooding.exchange(b"x");
     let before = proc::memory(server.pid);
     let sent = flooding.flood(LIMIT);
-    // What the kernel's buffers hold is all that it may be rid of.
+    // The client can get rid of no more than the buffers of both kernels hold.
     assert!(sent < LIMIT, "the server took {sent} bytes without an end");
     let grown = proc::memory(server.pid).saturating_sub(before) / 1024;
     assert!(grown < 2048, "the server has grown by {grown} KiB");
-    // Nobody else waits for it.
+    // The other clients do not wait for this one.
     other.exchange(b"meanwhile\n");
     let mut third = server.client();
     third.exchange(b"and a new one\n");
     proc::assert_idle(server.pid, "a client that does not read");
-    // And nothing was lost.
+    // The client that did not read gets its whole echo in the end.
     flooding.half_close();
     assert!(flooding.receive_all() == pattern(sent), "another reply");
     other.half_close();
@@ -243,7 +245,7 @@ fn each_connection_gets_what_the_approach_creates(form: &Form) {
     server.stop();
 }
 
-fn silent_clients_delay_nobody(form: &Form) {
+fn silent_clients_delay_no_other_client(form: &Form) {
     let server = form.start("--serve until-eof").room_for(20).run();
     let silent = server.accepted_many(10);
     let mut talking: Vec<Client> = server.accepted_many(5);

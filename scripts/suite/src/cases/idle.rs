@@ -31,7 +31,7 @@ fn a_silent_client_is_closed(form: &Form) {
         assert_eq!(server.wait_closed(silent.address), ": idle for 1 s");
 
         if serve == "until-eof" {
-            // After a message as well: the time counts anew from there.
+            // The idle time of a client counts anew from each message.
             let mut client = server.client();
             thread::sleep(SECOND / 2);
             let begin = Instant::now();
@@ -49,7 +49,8 @@ fn a_client_that_takes_no_reply_is_closed(form: &Form) {
         form.start("--serve until-eof --idle-timeout 3").room_for(2).run();
     let (mut client, sent) = server.stalled();
     assert_eq!(server.wait_closed(client.address), ": idle for 3 s");
-    // It was cut: not all of its reply can come any more.
+    // The server has cut the client off, so not all of the reply can come any
+    // more.
     assert!(client.expect_any_end().len() < sent);
     drop(client);
     server.stop();

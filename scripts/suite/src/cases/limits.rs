@@ -13,7 +13,7 @@ use crate::{Approach, Form};
 pub const CASES: &[Case] = &[
     case!(beyond_the_limit_clients_wait_and_are_served_later),
     case!(as_many_as_the_limit_are_served_at_a_time),
-    case!(a_full_house_does_not_spin),
+    case!(a_server_at_its_client_limit_does_not_spin),
     case!(a_burst_of_hundreds_is_served).slow(),
     case!(a_thousand_clients_wait_in_the_queue).slow(),
     case!(by_default_1024_are_served_at_a_time)
@@ -59,7 +59,7 @@ fn as_many_as_the_limit_are_served_at_a_time(form: &Form) {
     for client in &mut inside {
         client.exchange(b"I am served\n");
     }
-    // One goes, one comes; in the order in which they came.
+    // One client goes and the next comes, in the order in which they came.
     drop(inside.pop());
     fourth.expect(b"fourth");
     fifth.expect_silence();
@@ -70,11 +70,11 @@ fn as_many_as_the_limit_are_served_at_a_time(form: &Form) {
     server.stop();
 }
 
-fn a_full_house_does_not_spin(form: &Form) {
+fn a_server_at_its_client_limit_does_not_spin(form: &Form) {
     let server = form.start("--serve until-eof").at_most(1).run();
     let first = server.accepted();
     let waiting = [server.client(), server.client()];
-    proc::assert_idle(server.pid, "a full house with clients waiting");
+    proc::assert_idle(server.pid, "a full server with clients waiting");
     drop((first, waiting));
     server.stop();
 }
@@ -114,7 +114,7 @@ fn a_thousand_clients_wait_in_the_queue(form: &Form) {
         .and_then(|text| text.trim().parse().ok())
         .unwrap_or(128);
     let count = most.min(1000);
-    // A queue that is too short would make them wait for a connection.
+    // If the queue were too short, some clients would wait for a connection.
     let mut waiting: Vec<Client> =
         (0..count).map(|_| server.client()).collect();
     for client in &mut waiting {

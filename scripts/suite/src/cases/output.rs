@@ -8,24 +8,25 @@ use std::thread;
 use std::time::Duration;
 
 use probe::client::Client;
+use probe::folder::folder;
 use probe::lines::Reading;
 use probe::proc;
 use probe::server::Server;
-use probe::start::{Output, folder};
+use probe::start::Output;
 use probe::wait::until;
 
 use crate::Form;
 use crate::case::{Case, case};
 
 pub const CASES: &[Case] = &[
-    case!(the_service_goes_on_when_nobody_reads_any_more),
+    case!(the_service_goes_on_when_its_output_is_closed),
     case!(the_service_goes_on_when_the_disk_is_full),
     case!(the_service_goes_on_at_a_limit_of_file_size),
     case!(it_runs_with_its_standard_streams_closed),
     case!(output_that_is_not_read_pauses_and_loses_nothing).slow(),
 ];
 
-/// Whether somebody takes connections there.
+/// Whether a server takes connections at this address.
 fn listens_at(own: Ipv4Addr) -> bool {
     Client::try_connect((own, 20_001).into()).is_ok()
 }
@@ -41,7 +42,7 @@ fn assert_serves(server: &Server) {
     }
 }
 
-fn the_service_goes_on_when_nobody_reads_any_more(form: &Form) {
+fn the_service_goes_on_when_its_output_is_closed(form: &Form) {
     let server = form
         .start("--serve until-eof")
         .stdout(Output::Pipe(Reading::FirstLine))
@@ -51,7 +52,7 @@ fn the_service_goes_on_when_nobody_reads_any_more(form: &Form) {
         (server.stdout.all().len() == 1).then_some(())
     });
     assert_serves(&server);
-    proc::assert_idle(server.pid, "output that nobody reads");
+    proc::assert_idle(server.pid, "output that is closed");
     let ended = server.stop_unchecked();
     assert_eq!(ended.stdout.len(), 1, "{ended:?}");
 }
@@ -69,8 +70,8 @@ fn the_service_goes_on_when_the_disk_is_full(form: &Form) {
     server.stop_unchecked();
 }
 
-/// Without a word to the contrary, the kernel ends a program by SIGXFSZ that
-/// writes beyond `ulimit -f`.
+/// Unless a program ignores SIGXFSZ, the kernel ends it when it writes beyond
+/// `ulimit -f`.
 fn the_service_goes_on_at_a_limit_of_file_size(form: &Form) {
     let own = proc::own_address();
     let folder = folder();
@@ -84,7 +85,8 @@ fn the_service_goes_on_at_a_limit_of_file_size(form: &Form) {
         .on(own, 20_001)
         .under_words(["sh", "-c", &script])
         .run_unseen((own, 20_001).into(), || listens_at(own));
-    // Far more lines than the limit of 512 or 1024 bytes lets through.
+    // These are far more lines than the limit of 512 or 1024 bytes lets
+    // through.
     for _ in 0..20 {
         assert_serves(&server);
     }
@@ -136,7 +138,8 @@ fn output_that_is_not_read_pauses_and_loses_nothing(form: &Form) {
                 client.expect_end();
             });
         }
-        // Until nothing moves any more, whether it pauses or goes on.
+        // The case waits until nothing moves any more, whether the server
+        // pauses or goes on.
         until("the pipe is full, or all are served", || {
             let before = done.load(Ordering::Relaxed);
             thread::sleep(Duration::from_millis(200));

@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::thread;
 
 use probe::client::Client;
+use probe::folder::folder;
 use probe::server::Server;
-use probe::start::{Output, folder};
+use probe::start::Output;
 use probe::transcript::Line;
 use probe::wait::until;
 
@@ -170,7 +171,7 @@ fn the_first_column_says_who_served(form: &Form) {
                 assert!((1..=pool).contains(&number), "{worker:?}");
             }
         }
-        // That it is a child's id is another case.
+        // Another case checks that this number is the child's process id.
         (Kind::Processes, Some(_)) => {}
     }
 }
@@ -236,7 +237,7 @@ fn quiet_prints_the_first_and_the_last_line(form: &Form) {
     let ended = server.stop_unchecked();
     assert_eq!(ended.stdout.len(), 2, "{ended:?}");
     assert_eq!(ended.stdout[0], first);
-    // Whether the last one was accepted before the stop is open.
+    // The last client may have been accepted before the stop, or not.
     let last = ended.stdout[1].strip_prefix(&format!("{name} stopped: "));
     let last = last.expect("the last line");
     assert!(
@@ -270,7 +271,8 @@ fn a_line_comes_at_once_into_a_file(form: &Form) {
             lines().iter().any(|line| line.ends_with(&end)).then_some(())
         });
     };
-    // Each while the client is connected still, and does nothing more.
+    // Each line is in the file while the client is still connected and does
+    // nothing more.
     wait("connected");
     client.send(b"hola\n");
     wait("received 5 bytes: hola\\n");
@@ -287,7 +289,7 @@ fn a_line_comes_at_once_into_a_file(form: &Form) {
 
 fn every_accepted_client_counts(form: &Form) {
     let server = form.start("--serve until-eof").room_for(4).run();
-    // One that says nothing, one that resets, one in order, one that stays.
+    // One client says nothing, one resets, one ends in order, one stays.
     drop(server.accepted());
     server.accepted().reset();
     let mut client = server.accepted();

@@ -51,7 +51,7 @@ fn a_port_without_the_right_is_told(form: &Form) {
 }
 
 fn an_address_of_another_machine_is_told(form: &Form) {
-    // Reserved for documentation (RFC 5737): nobody has it.
+    // This address is reserved for documentation (RFC 5737): no machine has it.
     let ended = form.start("--host 203.0.113.1").end();
     assert_told(&ended, &["203.0.113.1", "--host"]);
 }

@@ -32,8 +32,8 @@ pub const CASES: &[Case] = &[
     case!(a_client_that_sends_on_and_reads_slowly_loses_nothing),
     case!(a_client_that_is_gone_holds_up_no_stop).slow(),
     case!(replies_that_do_not_arrive_are_given_up_after_the_grace).timed(),
-    case!(a_stop_during_the_last_reading_resets_nobody),
-    case!(a_stop_before_the_last_reply_resets_nobody),
+    case!(a_stop_during_the_last_reading_resets_no_client),
+    case!(a_stop_before_the_last_reply_resets_no_client),
     case!(a_second_signal_ends_it_with_130).slow(),
     case!(one_signal_to_the_whole_group_is_one_stop),
     case!(a_burst_of_signals_is_one_request),
@@ -54,7 +54,8 @@ fn clients_between_messages_are_closed_at_once(form: &Form) {
     let attempt = |signal| -> Duration {
         let mut server =
             form.start("--serve until-eof --grace 15").room_for(6).run();
-        // Some have said nothing yet, some were answered. None closes.
+        // Some clients have said nothing yet, some were answered; none of them
+        // closes.
         let mut clients = server.accepted_many(5);
         for client in &mut clients[2..] {
             client.exchange(b"hola\n");
@@ -71,13 +72,13 @@ fn clients_between_messages_are_closed_at_once(form: &Form) {
         taken
     };
     for signal in [SIGINT, SIGTERM] {
-        // A busy machine may take its time; not each of five times.
+        // On a busy machine one stop may take longer, but not each of five.
         let quickest = (0..5).map(|_| attempt(signal)).min();
         let quickest = quickest.expect("five times");
         assert!(quickest < Duration::from_millis(500), "{quickest:?}");
     }
 
-    // The same of those of which one message is expected.
+    // Clients of which one message is expected are closed at once, too.
     let mut server = form.start("--serve once --grace 15").room_for(3).run();
     let mut clients = server.accepted_many(3);
     server.signal(SIGTERM);
@@ -126,8 +127,8 @@ fn what_was_sent_before_a_stop_is_answered(form: &Form) {
     }
 }
 
-/// A server that is stopping and has not ended, since one client's reply
-/// waits: the server, the client, and how much it has sent.
+/// A server that is stopping and has not ended, since the reply of one client
+/// waits; with that client, and how much it has sent.
 fn stopping(
     form: &Form,
     options: &str,
@@ -157,8 +158,9 @@ fn a_client_that_sends_on_and_reads_slowly_loses_nothing(form: &Form) {
     let (mut slow, sent) = server.stalled();
     server.signal(SIGTERM);
     wait_until_refused(&server);
-    // It reads piece by piece, and sends one more byte for each. Whatever the
-    // server does with those, it must not be a reset that comes too early.
+    // The client reads piece by piece, and sends one more byte for each piece.
+    // The server may drop these bytes, but must not reset the connection too
+    // early.
     let mut replies = Vec::new();
     loop {
         let _ = slow.try_send(b"x");
@@ -188,7 +190,7 @@ fn a_slow_reader_is_cut_after_the_grace(form: &Form) {
 }
 
 fn the_grace_is_5_seconds_by_default(form: &Form) {
-    // A busy machine may take its time; not each of three times.
+    // On a busy machine one attempt may take longer, but not each of three.
     let mut attempts = (0..3).map(|_| {
         let mut server = form.run("--serve until-eof");
         let (_slow, _) = server.stalled();
@@ -214,7 +216,8 @@ fn a_client_that_goes_on_sending_is_cut_after_the_grace(form: &Form) {
     let mut client = server.client();
     client.send(&pattern(20_000));
     server.signal(SIGTERM);
-    // What comes back is sent again, so that something is always on its way.
+    // The client sends again what it receives, so that bytes are always on
+    // their way.
     while let Ok(piece) = client.receive(65_536) {
         if piece.is_empty() || client.try_send(&piece).is_err() {
             break;
@@ -224,8 +227,8 @@ fn a_client_that_goes_on_sending_is_cut_after_the_grace(form: &Form) {
     server.transcript();
 }
 
-/// Several workers stop one after the other; then nobody listens any more,
-/// although a client is waited for.
+/// Waits until no worker listens any more: the workers stop one after the
+/// other, although one of them waits for a client.
 fn wait_until_refused(server: &Server) {
     until("connections are refused", || {
         Client::try_connect(server.address).is_err().then_some(())
@@ -273,8 +276,8 @@ fn the_port_can_be_bound_again_at_once(form: &Form) {
     }
 }
 
-/// A client that has got room for a part of its replies only: the rest is the
-/// kernel's by now, and the server has nothing left to say.
+/// A client that has room for a part of its replies only: the kernel has the
+/// rest, and the server has nothing left to send.
 fn slow_to_take(server: &Server) -> Client {
     const ALL: usize = 12_000;
     let mut slow = Client::connect_narrow(server.address);
@@ -303,12 +306,13 @@ fn a_client_that_is_gone_holds_up_no_stop(form: &Form) {
         server.signal(SIGTERM);
         wait_until_refused(&server);
         if !ended {
-            // Its replies have not arrived: it is waited for, in peace.
+            // Its replies have not arrived: the server waits for it, and does
+            // not spin.
             proc::assert_idle(server.pid, "replies that do not arrive");
             assert!(server.is_running(), "it was not waited for");
         }
         slow.reset();
-        // Which would take a minute, were it waited for any longer.
+        // If the server still waited for it, its end would take a minute.
         server.transcript();
     }
 }
@@ -324,7 +328,7 @@ fn replies_that_do_not_arrive_are_given_up_after_the_grace(form: &Form) {
     drop(slow);
 }
 
-fn a_stop_during_the_last_reading_resets_nobody(form: &Form) {
+fn a_stop_during_the_last_reading_resets_no_client(form: &Form) {
     let mut server = form.run("--serve once");
     let mut client = server.client();
     client.send(b"hola\n");
@@ -341,8 +345,8 @@ fn a_stop_during_the_last_reading_resets_nobody(form: &Form) {
     assert_eq!(server.transcript().totals.received, 5);
 }
 
-fn a_stop_before_the_last_reply_resets_nobody(form: &Form) {
-    // Processor time, which takes the longer, the less of it there is.
+fn a_stop_before_the_last_reply_resets_no_client(form: &Form) {
+    // Processor time makes the reply late: on a busy machine later still.
     let mut server = form.run("--serve once --grace 60 --cpu-work 500000");
     let mut client = server.client();
     client.send(b"hola\n");
@@ -366,7 +370,7 @@ fn a_second_signal_ends_it_with_130(form: &Form) {
         (|server| server.signal(SIGINT), |server| server.signal(SIGINT)),
         (|server| server.signal(SIGTERM), |server| server.signal(SIGTERM)),
         (|server| server.signal(SIGTERM), |server| server.signal(SIGINT)),
-        // As Ctrl-C at a terminal does.
+        // The signal goes to the whole group, as Ctrl-C at a terminal does.
         (|it| it.signal_group(SIGINT), |it| it.signal_group(SIGINT)),
         (|it| it.signal_group(SIGINT), |server| server.signal(SIGTERM)),
     ];
@@ -374,7 +378,8 @@ fn a_second_signal_ends_it_with_130(form: &Form) {
         let mut silent = None;
         let (mut server, slow, _) = stopping(form, "--grace 60", |server| {
             if form.kind == Kind::Processes {
-                // Not even a child that reacts to nothing is waited for.
+                // The server does not even wait for a child that reacts to
+                // nothing.
                 let client = silent.insert(server.accepted());
                 let child = server.process_of(client);
                 kill(child, SIGSTOP).expect("the child can be signalled");
@@ -383,7 +388,7 @@ fn a_second_signal_ends_it_with_130(form: &Form) {
         });
         server.wait_for_notice();
         second(&server);
-        // Nothing is left then of what it created, as in every case.
+        // As in every case, nothing that the server created is left then.
         let ended = server.ended();
         assert_eq!(ended.status, 130, "{ended:?}");
         let last = ended.stdout.last().map(String::as_str).unwrap_or_default();
@@ -424,7 +429,7 @@ fn a_hang_up_is_a_stop_unless_it_was_ignored(form: &Form) {
     server.signal(SIGHUP);
     assert_eq!(server.transcript().totals.clients, 0);
 
-    // As nohup(1) starts it.
+    // The server is started as nohup(1) starts it.
     let mut server = form
         .start("--serve once")
         .under_words(["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""])
@@ -446,7 +451,7 @@ fn one_signal_to_the_whole_group_is_one_stop(form: &Form) {
     let transcript = server.transcript();
     assert_eq!(transcript.totals.sent, sent as u64);
 
-    // Without a slow client the stop is no longer than a moment of the grace.
+    // Without a slow client the stop takes a small part of the grace.
     let server = form.start("--serve until-eof --grace 60").room_for(3).run();
     let mut clients = server.accepted_many(3);
     for client in &mut clients {

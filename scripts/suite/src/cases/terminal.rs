@@ -16,10 +16,11 @@ use nix::pty::{Winsize, openpty};
 use nix::sys::signal::Signal::SIGTERM;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use probe::folder::folder;
 use probe::lines::{Lines, Reading};
 use probe::proc;
 use probe::server::Server;
-use probe::start::{Output, Start, folder};
+use probe::start::{Output, Start};
 use probe::transcript::unescape;
 use probe::wait::stays;
 

@@ -9,9 +9,10 @@ use std::thread;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use probe::client::Client;
+use probe::folder::{Folder, folder};
 use probe::proc;
 use probe::server::Server;
-use probe::start::{Folder, Start, folder};
+use probe::start::Start;
 use probe::trace::{Kind as Sort, Trace};
 use probe::transcript::{Event, Transcript};
 use probe::wait::until;
@@ -93,7 +94,8 @@ fn check(form: &Form, trace: &Trace, transcript: &Transcript) {
                 "{client}: {before:?}, then {after:?}"
             );
         }
-        // Its messages, each received and answered; then it is waited for.
+        // Its messages, each received and answered; then the server waits for
+        // it.
         let mut rest = middle.iter().copied().peekable();
         let mut messages = 0;
         while rest.next_if_eq(&"waiting").is_some() {
@@ -115,7 +117,7 @@ fn check(form: &Form, trace: &Trace, transcript: &Transcript) {
             .filter(|event| matches!(event, Event::Received(..)))
             .count();
         assert_eq!(messages, received, "{client}: {names:?}");
-        // Who served it is the same here and there.
+        // The trace and the transcript name the same worker.
         let (worker, ..) = transcript
             .events()
             .find(|(_, whom, _)| *whom == Some(client))
@@ -191,7 +193,7 @@ fn the_lanes_of_a_trace_are_the_real_ones(form: &Form) {
     let server =
         traced(form, "--serve until-eof", &file.path).room_for(2).run();
     let clients: Vec<Client> = server.accepted_many(2);
-    // While they live: who is who.
+    // While the workers live, `/proc` has their ids.
     let lanes: HashMap<SocketAddr, (Pid, Pid)> = clients
         .iter()
         .map(|client| {

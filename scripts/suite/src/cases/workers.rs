@@ -20,7 +20,7 @@ use crate::{Form, Kind};
 pub const CASES: &[Case] = &[
     case!(no_workers_at_all_are_a_usage_error),
     case!(the_workers_exist_before_the_first_client).only(has_workers),
-    case!(nobody_is_served_before_the_first_line)
+    case!(no_client_is_served_before_the_first_line)
         .only(has_workers)
         .needs(&[Need::Strace]),
     case!(the_workers_serve_in_turn_and_no_others_come).only(has_workers),
@@ -30,7 +30,7 @@ pub const CASES: &[Case] = &[
     case!(workers_without_a_client_end_soon_after_a_killed_server)
         .timed()
         .only(|s| pool_of(s, Kind::Processes)),
-    case!(a_panic_is_told_and_harms_nobody_else)
+    case!(a_panic_is_told_and_harms_no_other_client)
         .only(blocks)
         .needs(&[Need::Strace]),
     case!(a_mistake_in_the_program_ends_it)
@@ -51,7 +51,7 @@ fn workers(server: &Server, kind: Kind, number: usize) -> BTreeSet<Pid> {
     })
 }
 
-/// Those of them that there are.
+/// The ids of the workers that exist now.
 fn workers_so_far(server: &Server, kind: Kind, number: usize) -> BTreeSet<Pid> {
     let name = match kind {
         Kind::Processes => {
@@ -81,25 +81,26 @@ fn no_workers_at_all_are_a_usage_error(form: &Form) {
 fn the_workers_exist_before_the_first_client(form: &Form) {
     for number in [1, 5] {
         let server = form.start("").workers(number).run();
-        // The first line has just come, and nobody else.
+        // The first line has just come, and no client.
         match form.kind {
             Kind::Processes => assert_eq!(server.children().len(), number),
-            // And the one that waits for signals.
+            // There is also the thread that waits for signals.
             _ => assert_eq!(server.threads(), number + 1),
         }
         server.stop();
     }
 }
 
-fn nobody_is_served_before_the_first_line(form: &Form) {
+fn no_client_is_served_before_the_first_line(form: &Form) {
     let own = proc::own_address();
-    // The first write of all is held for a while, that of the first line. By
-    // then the socket listens; what matters is who accepts meanwhile.
+    // strace holds the first write of the server, which is that of the first
+    // line. The socket listens already; the case finds out whether a worker
+    // accepts a client meanwhile.
     let hold = "inject=write:delay_enter=400ms:when=1";
     let start = form.start("--serve until-eof").on(own, 20_001);
     let traced = thread::scope(|scope| {
         let eager = scope.spawn(|| {
-            let mut client = until("somebody listens", || {
+            let mut client = until("the server listens", || {
                 Client::try_connect((own, 20_001).into()).ok()
             });
             client.exchange(b"hola\n");
@@ -117,7 +118,8 @@ fn nobody_is_served_before_the_first_line(form: &Form) {
     };
     let mut written = place(&|line| line.contains(" listening on "));
     if lines[written].contains("unfinished") {
-        // Others have done something before the kernel was done with it.
+        // Other threads have made calls before the kernel had finished this
+        // one.
         let (pid, _) = lines[written].split_once(' ').unwrap_or_default();
         written = place(&|line| {
             line.starts_with(pid) && line.contains("write resumed")
@@ -186,7 +188,7 @@ fn the_limit_holds_for_all_loops_together(form: &Form) {
             client.send(b"hola\n");
             client.half_close();
         }
-        // Whichever loop would have to take it.
+        // None of the loops takes one of these clients.
         for client in &waiting {
             client.expect_silence();
         }
@@ -228,7 +230,7 @@ fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
             idle.iter().all(|&pid| proc::is_gone(pid)).then_some(())
         });
         let taken = begin.elapsed();
-        // The one that serves is in no hurry.
+        // The worker that serves a client may take its time.
         client.exchange(b"after\n");
         client.half_close();
         client.expect_end();
@@ -241,7 +243,7 @@ fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
     assert!(attempts.any(|taken| taken < bound), "too long");
 }
 
-fn a_panic_is_told_and_harms_nobody_else(form: &Form) {
+fn a_panic_is_told_and_harms_no_other_client(form: &Form) {
     let server = form.start("--serve until-eof").room_for(2).run();
     let mut other = server.accepted();
     other.exchange(b"before\n");
@@ -253,8 +255,9 @@ fn a_panic_is_told_and_harms_nobody_else(form: &Form) {
         _ => proc::thread_named(server.pid, &worker),
     };
     let task = task.unwrap_or_else(|| panic!("{worker} is not to be found"));
-    // More bytes than there is room for: any program that believes this
-    // reads past its buffer, and Rust has it panic instead.
+    // The kernel's answer is replaced by a false one: more bytes than the
+    // buffer has. A program that relies on it reads past the buffer, and Rust
+    // makes it panic.
     let fault = ["-e", "inject=recvfrom:retval=5000:when=1"].map(String::from);
     let strace = Strace::attach(Target::Thread(task), &fault);
     let strace = strace.unwrap_or_else(|text| panic!("{text}"));
@@ -279,26 +282,29 @@ fn a_panic_is_told_and_harms_nobody_else(form: &Form) {
     }
     drop((other, next));
     let ended = server.stop_unchecked();
-    // All that was sent is counted; and of what it received at least that.
-    // (The lie was believed by whoever counted it.)
+    // All that was sent is counted. The false number may have been added to the
+    // bytes received, so those have only a lower bound.
     let last = ended.stdout.last().map(String::as_str).unwrap_or_default();
     let Some(Line::Stopped(totals)) = Line::parse(form.kind, last) else {
         panic!("{ended:?}")
     };
     assert_eq!(totals.clients, 2 + more as u64);
     let others = 7 + 6 + 13 * more as u64;
-    // Of the one that died, what it could still tell.
+    // The worker that died may have reported the 5 bytes that it had sent, or
+    // not.
     assert!((others..=others + 5).contains(&totals.sent), "{totals:?}");
     assert!(totals.received >= others, "{totals:?}");
-    // The message of the panic, and nothing about anybody else.
+    // Standard error has the message of the panic, and of no other.
     let panics = ended.stderr.iter().filter(|line| line.contains(" panicked "));
     assert_eq!(panics.count(), 1, "{ended:?}");
 }
 
-/// Where one thread or process only waits while the others accept, its wait
-/// is beyond the matrix: nothing interrupts it before the stop.
+/// The matrix cannot make every wait fail: strace is attached late, and nothing
+/// interrupts the wait of a thread or process that only waits while others
+/// accept. Here strace starts the server, and every wait fails.
 fn a_mistake_in_the_program_ends_it(form: &Form) {
-    // Not the first one: by it the runtime looks at the standard streams.
+    // The first call does not fail: by it Rust's runtime looks at the
+    // standard streams.
     let start = form.start("--serve until-eof");
     let traced = Traced::run(start, WAIT, "error=EFAULT:when=2+");
     let server = &traced.server;
@@ -316,6 +322,6 @@ fn a_mistake_in_the_program_ends_it(form: &Form) {
     let mut told = server.stderr.all();
     told.retain(|line| !line.starts_with("strace: "));
     assert_eq!(status, 1, "{told:?}");
-    // In however many workers it happens.
+    // There is one line, in however many workers the mistake happens.
     assert_eq!(told.len(), 1, "{told:?}");
 }

@@ -9,7 +9,7 @@ use probe::{Outcome, demand};
 use crate::client::Client;
 use crate::faults::table::{Case, Drive, Words};
 
-/// A case that is over, and everybody who took part in it.
+/// A case that is over, and all who took part in it: server and clients.
 pub struct Balance<'a> {
     /// The case.
     pub case: &'a Case,
@@ -111,17 +111,18 @@ impl Balance<'_> {
         let receives = ["recvfrom", "sendto"].contains(&self.case.row.call);
         match self.case.errno {
             "ECONNRESET" if receives => reason == "connection reset by peer",
-            // So a call of a blocking server ends at the idle limit.
+            // In a blocking server the idle limit ends a call with EAGAIN.
             "EAGAIN" => reason.starts_with("idle for "),
-            // The other end's silence on the network is not the client's.
+            // No other error is reported as the idle limit, not even ETIMEDOUT,
+            // or as the stop.
             _ => {
                 !reason.starts_with("idle for ") && reason != "server stopping"
             }
         }
     }
 
-    /// The last line: exact for all who were not hit, and as close as can be
-    /// known for the one who was.
+    /// The last line: exact for all clients that were not hit; for a client
+    /// that was hit, within the bounds of what can be known.
     fn totals(&self) -> Outcome {
         if self.case.row.name == "write-summary"
             && self.case.fault.words == Words::Lost

@@ -1,5 +1,5 @@
-//! Which system calls a server really makes while it serves: none of them may
-//! be missing in the table without a reason.
+//! Which system calls a server makes while it serves. The table must have each
+//! of them, or a reason why it is missing there.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +15,8 @@ use crate::forms::{Form, start};
 
 /// Why only the creator of a thread is tried with too little memory.
 const MEMORY: &str = "the stacks of threads-server are tried where they are \
-    created, and those who begin there by a test of their own; elsewhere as \
-    brk";
+    created, and the threads that begin there by a test of their own; \
+    elsewhere as brk";
 
 /// Calls that no case needs, and why.
 pub const EXEMPT: &[(&str, &str)] = &[
@@ -39,8 +39,8 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ),
     (
         "futex",
-        "the locks of the standard library; no cause outside, and EINTR and \
-         EAGAIN are its daily bread",
+        "the locks of the standard library; no cause outside, and the \
+         library handles EINTR and EAGAIN",
     ),
     (
         "getpeername",
@@ -65,8 +65,8 @@ pub const EXEMPT: &[(&str, &str)] = &[
     ("mremap", "as brk"),
     (
         "munmap",
-        "memory that is given back; what the C library does with a failure \
-         is its own business",
+        "memory that is given back; the C library decides what it does about \
+         a failure",
     ),
     ("prctl", "names a thread; a failure changes the name only"),
     (
@@ -111,7 +111,7 @@ fn the_table_has_every_call_on_the_path_of_service(form: &Form) -> Outcome {
     demand(unknown.is_empty(), || {
         format!("{}: not in the table: {unknown:?}", form.name)
     })?;
-    // And the census itself has seen what nobody could serve without.
+    // The census itself must have seen the calls that no server can do without.
     demand(seen.contains("recvfrom") && seen.contains("sendto"), || {
         format!("{}: too little was seen: {seen:?}", form.name)
     })
@@ -146,7 +146,7 @@ fn serve(form: &Form, serve: &str) -> Outcome<BTreeSet<String>> {
         slow.empty()?;
         slow.leave()?;
     }
-    // Those of the stop belong to the service, too.
+    // The calls of the stop belong to the service, too.
     server.signal(Signal::SIGTERM);
     server.ends_with(0)?;
     found(|| tree.iter().all(|&pid| proc::is_gone(pid)).then_some(()))

@@ -19,11 +19,11 @@ use crate::forms::{Approach, start};
 /// a server that spins for most of it exceeds this.
 const PROCESSOR_TIME: Duration = Duration::from_millis(500);
 
-/// The same for a case that moves megabytes.
+/// What a server may use of the processor in a case that moves megabytes.
 const FLOOD_TIME: Duration = Duration::from_secs(5);
 
-/// How many clients are served at a time: so few that one place that a fault
-/// has taken for ever is missed.
+/// How many clients are served at a time: so few that the run notices one place
+/// that a fault has taken for ever.
 const PLACES: usize = 12;
 
 /// How often the call fails in a spell of trouble, and how long this takes a
@@ -34,7 +34,7 @@ const SPELL: Duration = Duration::from_millis(300);
 /// What a client says who comes during it.
 const WAITING: &[u8] = b"I can wait\n";
 
-/// The most rounds of anything: whatever has not happened by then never will.
+/// The most rounds of anything: what has not happened by then never happens.
 const ROUNDS: usize = 400;
 
 /// A case on its way.
@@ -77,14 +77,15 @@ pub fn run(case: &Case) -> Outcome {
     let everyone = [scene.server.pid];
     let spell = case.row.drive == Drive::Spell;
     let target = if spell && case.form.approach() == Approach::Loops {
-        // What one loop cannot have now, the others cannot have either.
+        // With several loops the call fails in all of them: a shortage is one
+        // of the whole machine.
         Target::Processes(&everyone)
     } else {
         Target::Thread(target)
     };
     let strace = Strace::attach(target, &options)?;
     if case.row.fatal {
-        return scene.perish(strace);
+        return scene.expect_fatal_error(strace);
     }
     scene.drive(&strace)?;
     strace.wait_for_hit()?;
@@ -99,9 +100,9 @@ pub fn run(case: &Case) -> Outcome {
         strace.detach()?;
         return scene.balance();
     }
-    // Nobody else has to come for the dead to be buried. And only at rest
-    // is the server let go: a signal that is on its way to a program gets
-    // lost when strace, asked to end at this moment, lets go of it.
+    // The dead are reaped without a further client. strace is detached only
+    // when the server is at rest: a signal that is on its way to a program gets
+    // lost when strace, asked to end at that moment, lets go of the program.
     let pid = scene.server.pid;
     found(|| (!proc::has_zombies(pid)).then_some(()))
         .ok_or("a zombie stays")?;
@@ -138,7 +139,7 @@ impl Scene<'_> {
         let needed = match self.case.row.whom {
             Whom::Main => false,
             Whom::Victim => true,
-            Whom::Door => matches!(
+            Whom::Acceptor => matches!(
                 self.case.form.approach(),
                 Approach::Pool | Approach::Loops
             ),
@@ -170,7 +171,7 @@ impl Scene<'_> {
         Ok(client)
     }
 
-    /// The end of a stop that nobody delays any more.
+    /// The end of a stop that no client delays any more.
     fn end(&mut self) -> Outcome {
         // The grace is longer than is waited here.
         self.server.ends_with(0)
@@ -202,7 +203,8 @@ impl Scene<'_> {
         if self.case.row.whom == Whom::Victim {
             self.victim = Some(victim);
         } else {
-            // The door is whoever has served this one, and is free now.
+            // This client's worker is free once the client has left, and
+            // accepts the next client.
             victim.leave()?;
             self.others.push(victim);
         }
@@ -272,8 +274,8 @@ impl Scene<'_> {
                 Drive::Visit | Drive::Complain => {
                     self.visit()?;
                     if self.case.row.whom == Whom::Main {
-                        // What it does when a child has ended it must do
-                        // without another one.
+                        // Whatever the server does when a child has ended, it
+                        // must do without the end of a second child.
                         proc::settled(self.server.pid)?;
                     }
                 }
@@ -356,7 +358,8 @@ impl Scene<'_> {
         strace.wait_for_hit()?;
         let start = Instant::now();
         client.receive(WAITING)?;
-        // Where waiting comes after accepting it may be served before.
+        // A server that waits after it has accepted may serve the client before
+        // all calls have failed.
         found(|| (strace.hits() >= SPELL_CALLS).then_some(()))
             .ok_or("the call is not tried again")?;
         let time = start.elapsed();
@@ -387,8 +390,8 @@ impl Scene<'_> {
         .ok_or_else(|| "the killed worker is not replaced".to_owned())
     }
 
-    /// Everybody is served to the end: the victim if it can be, a polite
-    /// client who comes only now, and those who were there all the time.
+    /// All clients are served to the end: the victim if it can be, polite
+    /// clients that come only now, and those that were there all the time.
     fn afterwards(&mut self) -> Outcome {
         for client in &mut self.others {
             client.leave()?;
@@ -397,7 +400,7 @@ impl Scene<'_> {
             self.finish(&mut victim)?;
             self.others.push(victim);
         }
-        // As many as there are places, if each of them has its own.
+        // There are as many as there are places, so that each place is used.
         let places = match self.case.form.approach() {
             Approach::Pool => 1,
             _ => PLACES - self.bystanders.len(),
@@ -434,10 +437,10 @@ impl Scene<'_> {
 
     /// A mistake in the program: it has to end, with status 1 and one line,
     /// and to leave nothing behind.
-    fn perish(mut self, strace: Strace) -> Outcome {
+    fn expect_fatal_error(mut self, strace: Strace) -> Outcome {
         let tree = proc::tree(self.server.pid);
         for _ in 0..ROUNDS {
-            // Whatever becomes of the clients.
+            // These clients may be served or cut off.
             if strace.hits() > 0 || self.visit().is_err() {
                 break;
             }
@@ -463,7 +466,7 @@ impl Scene<'_> {
             .filter_map(|client| client.hit.clone())
             .collect();
         let expected = match self.case.fault.harm {
-            Harm::Nobody => 0..=0,
+            Harm::NoClient => 0..=0,
             Harm::One => 1..=1,
             Harm::Perhaps => 0..=1,
         };

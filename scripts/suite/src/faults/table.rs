@@ -6,16 +6,16 @@ use crate::forms::{FORMS, Form};
 use Drive::{
     Complain, Crowd, Flood, Kill, Leave, Once, SlowStop, Spell, Stop, Talk, Visit,
 };
-use Harm::{Nobody, One, Perhaps};
+use Harm::{NoClient, One, Perhaps};
 use Pipe::{Output, Reports, Signal};
-use Whom::{Door, Main, Victim};
+use Whom::{Acceptor, Main, Victim};
 
-/// Which thread or process of a server has its call fail.
+/// Which thread or process of a server makes the call that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {
-    /// The one that will accept the next client.
-    Door,
-    /// The one that serves the victim.
+    /// The thread or process that accepts the next client.
+    Acceptor,
+    /// The thread or process that serves the victim.
     Victim,
     /// The first thread of the server.
     Main,
@@ -32,19 +32,19 @@ pub enum Drive {
     Spell,
     /// The victim sends one message after the other.
     Talk,
-    /// The victim says goodbye.
+    /// The victim ends its side of the connection.
     Leave,
     /// The victim sends more and more, and reads only then.
     Flood,
     /// A victim is served by `--serve once`; then the next.
     Once,
-    /// A client comes whom accept(2) fails first: the server complains.
+    /// accept(2) fails for a client, so that the server writes a diagnostic.
     Complain,
     /// A worker is killed.
     Kill,
     /// The server is asked to stop.
     Stop,
-    /// The same while a client is slow to take its replies.
+    /// The server is asked to stop while a client is slow to take its replies.
     SlowStop,
 }
 
@@ -54,20 +54,20 @@ pub enum Drive {
 pub enum Pipe {
     /// Its standard output.
     Output,
-    /// By which a signal wakes the server.
+    /// The pipe by which a signal wakes the server.
     Signal,
-    /// By which the processes report to the server.
+    /// The pipe by which the processes report to the server.
     Reports,
 }
 
 /// What a fault may do to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {
-    /// Nobody notices anything.
-    Nobody,
+    /// No client notices anything.
+    NoClient,
     /// Exactly one client is closed before its time.
     One,
-    /// At most one is.
+    /// At most one client is closed before its time.
     Perhaps,
 }
 
@@ -87,11 +87,11 @@ pub enum Words {
 /// Errors that must come to the same.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
-    /// Their names.
+    /// The names of the errors.
     pub errnos: &'static [&'static str],
     /// What becomes of the clients.
     pub harm: Harm,
-    /// What is said.
+    /// What the server says.
     pub words: Words,
 }
 
@@ -110,9 +110,9 @@ pub struct Row {
     pub drive: Drive,
     /// At which of the calls it fails.
     pub whens: &'static [u32],
-    /// How.
+    /// The errors, and what must come of them.
     pub faults: &'static [Fault],
-    /// Where.
+    /// The forms of the servers.
     pub forms: &'static [&'static str],
     /// Whether the server is to end, with status 1 and one line: errors that
     /// only a mistake in the program can cause.
@@ -172,7 +172,7 @@ const fn row(
 }
 
 impl Row {
-    /// The same, of calls about this pipe.
+    /// The row, but for calls about this pipe only.
     const fn of(self, pipe: Pipe) -> Self {
         Self { pipe: Some(pipe), ..self }
     }
@@ -207,8 +207,8 @@ const ALL: &[&str] = &[
     "mux-select", "mux-poll", "mux-epoll",
     "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
 ];
-/// Those that complain where they accept; a worker process leaves it to the
-/// server, and its report is a row of its own.
+/// Forms that write the diagnostic where they accept. A worker process leaves
+/// it to the server, and its report is a row of its own.
 const TELLING: &[&str] = &[
     "threads", "threads-workers", "process",
     "mux-select", "mux-poll", "mux-epoll",
@@ -220,13 +220,13 @@ const MUX: &[&str] = &[
     "mux-select", "mux-poll", "mux-epoll",
     "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
 ];
-/// Where one thread or process serves more than one client.
+/// Forms in which one thread or process serves more than one client.
 const LASTING: &[&str] = &[
     "threads-workers", "process-workers",
     "mux-select", "mux-poll", "mux-epoll",
     "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
 ];
-/// Where the first thread itself waits for the end of a stop.
+/// Forms in which the first thread itself waits for the end of a stop.
 const MAIN: &[&str] = &[
     "threads", "threads-workers", "process", "process-workers",
     "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
@@ -235,39 +235,39 @@ const MAIN: &[&str] = &[
 // Which errors, and what must come of them.
 
 /// A call that the server need not notice.
-const EINTR: &[Fault] = &[fault(Nobody, Words::None, &["EINTR"])];
-/// The same where the descriptor does not block.
-const AGAIN: &[Fault] = &[fault(Nobody, Words::None, &["EINTR", "EAGAIN"])];
+const EINTR: &[Fault] = &[fault(NoClient, Words::None, &["EINTR"])];
+/// A call that the server need not notice, on a descriptor that does not block.
+const AGAIN: &[Fault] = &[fault(NoClient, Words::None, &["EINTR", "EAGAIN"])];
 /// A wait that the kernel has no memory for.
 const WAIT: &[Fault] = &[
-    fault(Nobody, Words::None, &["EINTR"]),
-    fault(Nobody, Words::One, &["ENOMEM"]),
+    fault(NoClient, Words::None, &["EINTR"]),
+    fault(NoClient, Words::One, &["ENOMEM"]),
 ];
 /// poll(2) fails with EINVAL where the limit of open files was lowered.
 const WAIT_POLL: &[Fault] = &[
-    fault(Nobody, Words::None, &["EINTR"]),
-    fault(Nobody, Words::One, &["ENOMEM", "EINVAL"]),
+    fault(NoClient, Words::None, &["EINTR"]),
+    fault(NoClient, Words::One, &["ENOMEM", "EINVAL"]),
 ];
 const SHORT: &[&str] = &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
 /// accept(2), with the network errors that it hands on, and those that some
 /// kernels return according to its manual page.
 const ACCEPT: &[Fault] = &[
-    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
-    fault(Nobody, Words::Perhaps, &[
+    fault(NoClient, Words::None, &["EINTR", "EAGAIN"]),
+    fault(NoClient, Words::Perhaps, &[
         "ECONNABORTED", "EPERM", "EPROTO", "ENETDOWN", "ENOPROTOOPT",
         "EHOSTDOWN", "ENONET", "EHOSTUNREACH", "EOPNOTSUPP", "ENETUNREACH",
         "ENOSR", "ESOCKTNOSUPPORT", "EPROTONOSUPPORT", "ETIMEDOUT",
     ]),
-    fault(Nobody, Words::One, SHORT),
+    fault(NoClient, Words::One, SHORT),
 ];
-const SHORTAGE: &[Fault] = &[fault(Nobody, Words::One, SHORT)];
-const NO_ROOM: &[Fault] = &[fault(Nobody, Words::One, &["EAGAIN", "ENOMEM"])];
-const NO_MEMORY: &[Fault] = &[fault(Nobody, Words::One, &["ENOMEM"])];
-const NO_STACK: &[Fault] = &[fault(Nobody, Words::Perhaps, &["ENOMEM"])];
+const SHORTAGE: &[Fault] = &[fault(NoClient, Words::One, SHORT)];
+const NO_ROOM: &[Fault] = &[fault(NoClient, Words::One, &["EAGAIN", "ENOMEM"])];
+const NO_MEMORY: &[Fault] = &[fault(NoClient, Words::One, &["ENOMEM"])];
+const NO_STACK: &[Fault] = &[fault(NoClient, Words::Perhaps, &["ENOMEM"])];
 /// A new thread. Where clone3(2) is missing, the C library tries clone(2).
 const CLONE3: &[Fault] = &[
-    fault(Nobody, Words::One, &["EAGAIN", "ENOMEM"]),
-    fault(Nobody, Words::None, &["ENOSYS"]),
+    fault(NoClient, Words::One, &["EAGAIN", "ENOMEM"]),
+    fault(NoClient, Words::None, &["ENOSYS"]),
 ];
 /// recv(2), with what tcp(7) and ip(7) add.
 const RECV: &[&str] = &[
@@ -277,30 +277,30 @@ const RECV: &[&str] = &[
 /// In a blocking server EAGAIN is how the idle limit ends a call; in a loop
 /// it means that the socket was not ready after all.
 const RECEIVE_BLOCKING: &[Fault] = &[
-    fault(Nobody, Words::None, &["EINTR"]),
+    fault(NoClient, Words::None, &["EINTR"]),
     fault(One, Words::None, &["EAGAIN"]),
     fault(One, Words::None, RECV),
 ];
 const RECEIVE: &[Fault] = &[
-    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
+    fault(NoClient, Words::None, &["EINTR", "EAGAIN"]),
     fault(One, Words::None, RECV),
 ];
 const DRAIN: &[Fault] = &[
-    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
-    fault(Nobody, Words::None, RECV),
+    fault(NoClient, Words::None, &["EINTR", "EAGAIN"]),
+    fault(NoClient, Words::None, RECV),
 ];
 /// send(2), with what tcp(7) and ip(7) add.
 const SEND: &[Fault] = &[
-    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
+    fault(NoClient, Words::None, &["EINTR", "EAGAIN"]),
     fault(One, Words::None, &[
         "EACCES", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENOBUFS",
         "ENOMEM", "ENOTCONN", "EPERM", "EPIPE", "ETIMEDOUT",
     ]),
 ];
-const SHUTDOWN: &[Fault] = &[fault(Nobody, Words::None, &["ENOTCONN"])];
+const SHUTDOWN: &[Fault] = &[fault(NoClient, Words::None, &["ENOTCONN"])];
 /// No manual page names an error that the outside could cause here. Any call
 /// may find the kernel without memory, though.
-const SETSOCKOPT: &[Fault] = &[fault(Nobody, Words::None, &["ENOMEM"])];
+const SETSOCKOPT: &[Fault] = &[fault(NoClient, Words::None, &["ENOMEM"])];
 /// A client that cannot be watched is closed.
 const WATCH: &[Fault] = &[fault(Perhaps, Words::Perhaps, &["ENOMEM", "ENOSPC"])];
 const WATCH_REPLY: &[Fault] = &[fault(One, Words::None, &["ENOMEM"])];
@@ -309,12 +309,12 @@ const WATCH_REPLY: &[Fault] = &[fault(One, Words::None, &["ENOMEM"])];
 const UNWRITTEN: &[&str] =
     &["EDQUOT", "EFBIG", "EIO", "ENOSPC", "EPERM", "EPIPE", "ECONNRESET"];
 const OUTPUT: &[Fault] = &[
-    fault(Nobody, Words::None, &["EINTR", "EAGAIN"]),
-    fault(Nobody, Words::Lost, UNWRITTEN),
+    fault(NoClient, Words::None, &["EINTR", "EAGAIN"]),
+    fault(NoClient, Words::Lost, UNWRITTEN),
 ];
 const ERRORS: &[Fault] = &[
-    fault(Nobody, Words::One, &["EINTR", "EAGAIN"]),
-    fault(Nobody, Words::None, UNWRITTEN),
+    fault(NoClient, Words::One, &["EINTR", "EAGAIN"]),
+    fault(NoClient, Words::None, UNWRITTEN),
 ];
 
 // At which of the calls.
@@ -328,14 +328,14 @@ const EVERY_SECOND: &[u32] = &[2, 4, 6];
 
 /// Every call on the path of service that can fail by no fault of ours.
 pub const TABLE: &[Row] = &[
-    row("accept4", "accept4", Door, Visit, THRICE, ALL, ACCEPT),
+    row("accept4", "accept4", Acceptor, Visit, THRICE, ALL, ACCEPT),
     // Resources that stay away for a while: each spell is one line, and no
     // reason to spin.
-    row("accept4-spell", "accept4", Door, Spell, ONCE, ALL, SHORTAGE),
-    row("clone3-spell", "clone3", Door, Spell, ONCE, THREADS, NO_ROOM),
-    row("clone-spell", "clone", Door, Spell, ONCE, CHILDREN, NO_ROOM),
-    row("poll-spell", "poll", Door, Spell, ONCE, ONE_POLLS, NO_MEMORY),
-    row("pselect6-spell", "pselect6", Door, Spell, ONCE, ONE_SELECTS, NO_MEMORY),
+    row("accept4-spell", "accept4", Acceptor, Spell, ONCE, ALL, SHORTAGE),
+    row("clone3-spell", "clone3", Acceptor, Spell, ONCE, THREADS, NO_ROOM),
+    row("clone-spell", "clone", Acceptor, Spell, ONCE, CHILDREN, NO_ROOM),
+    row("poll-spell", "poll", Acceptor, Spell, ONCE, ONE_POLLS, NO_MEMORY),
+    row("pselect6-spell", "pselect6", Acceptor, Spell, ONCE, ONE_SELECTS, NO_MEMORY),
     // Receiving, sending, and the lossless close. A thread or process that
     // serves one client makes each call of the close once.
     row("recvfrom", "recvfrom", Victim, Talk, THRICE, BLOCKING, RECEIVE_BLOCKING),
@@ -348,17 +348,17 @@ pub const TABLE: &[Row] = &[
     row("setsockopt", "setsockopt", Victim, Once, ONCE, EACH, SETSOCKOPT),
     row("setsockopt", "setsockopt", Victim, Once, THRICE, POOL, SETSOCKOPT),
     // Waiting.
-    row("poll", "poll", Door, Visit, THRICE, POLL, WAIT_POLL),
+    row("poll", "poll", Acceptor, Visit, THRICE, POLL, WAIT_POLL),
     row("poll", "poll", Main, Visit, THRICE, WORKERS, WAIT_POLL),
     row("poll-stop", "poll", Main, SlowStop, ONCE, MAIN, WAIT),
-    row("pselect6", "pselect6", Door, Visit, THRICE, SELECT, WAIT),
-    row("epoll_wait", "epoll_wait", Door, Visit, THRICE, EPOLL, EINTR),
-    row("epoll_ctl", "epoll_ctl", Door, Visit, THRICE, EPOLL, WATCH),
+    row("pselect6", "pselect6", Acceptor, Visit, THRICE, SELECT, WAIT),
+    row("epoll_wait", "epoll_wait", Acceptor, Visit, THRICE, EPOLL, EINTR),
+    row("epoll_ctl", "epoll_ctl", Acceptor, Visit, THRICE, EPOLL, WATCH),
     row("epoll_ctl-flood", "epoll_ctl", Victim, Flood, THRICE, EPOLL, WATCH_REPLY),
     // Creating and reaping.
-    row("clone3", "clone3", Door, Visit, THRICE, THREADS, CLONE3),
-    row("mmap", "mmap", Door, Crowd, THRICE, THREADS, NO_ROOM),
-    row("mprotect", "mprotect", Door, Crowd, THRICE, THREADS, NO_STACK),
+    row("clone3", "clone3", Acceptor, Visit, THRICE, THREADS, CLONE3),
+    row("mmap", "mmap", Acceptor, Crowd, THRICE, THREADS, NO_ROOM),
+    row("mprotect", "mprotect", Acceptor, Crowd, THRICE, THREADS, NO_STACK),
     row("clone", "clone", Main, Visit, THRICE, CHILDREN, NO_ROOM),
     row("clone", "clone", Main, Kill, THRICE, WORKERS, NO_ROOM),
     row("wait4", "wait4", Main, Visit, THRICE, CHILDREN, EINTR),
@@ -367,9 +367,9 @@ pub const TABLE: &[Row] = &[
     // wake no server that has room.
     row("write-output", "write", Victim, Talk, THRICE, ALL, OUTPUT).of(Output),
     row("write-summary", "write", Main, Stop, ONCE, MAIN, OUTPUT).of(Output),
-    row("write-errors", "write", Door, Complain, ONCE, TELLING, ERRORS),
+    row("write-errors", "write", Acceptor, Complain, ONCE, TELLING, ERRORS),
     row("write-reports", "write", Victim, Leave, ONCE, CHILDREN, EINTR).of(Reports),
-    row("write-reports", "write", Door, Visit, THRICE, WORKERS, EINTR).of(Reports),
+    row("write-reports", "write", Acceptor, Visit, THRICE, WORKERS, EINTR).of(Reports),
     row("read-reports", "read", Main, Visit, THRICE, PROCESS, AGAIN).of(Reports),
     row("read-signal", "read", Main, Visit, THRICE, CHILDREN, AGAIN).of(Signal),
     row("read-signal-stop", "read", Main, SlowStop, ONCE, ALL, AGAIN).of(Signal),
@@ -382,12 +382,12 @@ const fn wrong(errnos: &'static [&'static str]) -> Fault {
 
 /// Errors that only a mistake in the program can cause.
 pub const MISTAKES: &[Row] = &[
-    mistake("accept4", Door, ALL, &[wrong(&["EBADF", "EFAULT", "EINVAL", "ENOTSOCK"])]),
-    mistake("poll", Door, POLL, &[wrong(&["EFAULT"])]),
+    mistake("accept4", Acceptor, ALL, &[wrong(&["EBADF", "EFAULT", "EINVAL", "ENOTSOCK"])]),
+    mistake("poll", Acceptor, POLL, &[wrong(&["EFAULT"])]),
     mistake("poll", Main, WORKERS, &[wrong(&["EFAULT"])]),
-    mistake("pselect6", Door, SELECT, &[wrong(&["EBADF", "EINVAL"])]),
-    mistake("epoll_wait", Door, EPOLL, &[wrong(&["EBADF", "EFAULT", "EINVAL"])]),
-    mistake("ioctl", Door, MUX, &[wrong(&["EBADF", "EFAULT", "EINVAL", "ENOTTY"])]),
+    mistake("pselect6", Acceptor, SELECT, &[wrong(&["EBADF", "EINVAL"])]),
+    mistake("epoll_wait", Acceptor, EPOLL, &[wrong(&["EBADF", "EFAULT", "EINVAL"])]),
+    mistake("ioctl", Acceptor, MUX, &[wrong(&["EBADF", "EFAULT", "EINVAL", "ENOTTY"])]),
 ];
 
 /// All cases of a table, in its order, form by form.

@@ -1,5 +1,5 @@
-//! Clients that mean no good, against all forms of the servers; and that
-//! SECURITY.md promises nothing without a test.
+//! Clients that mean harm, against all forms of the servers. SECURITY.md
+//! promises nothing without a test.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -13,7 +13,7 @@ use probe::strace::{Strace, Target};
 use probe::wait::{MOMENT, found};
 use probe::{Outcome, demand, proc};
 
-use super::{Dice, be_polite, besiege, seed, stalled};
+use super::{Dice, be_polite, seed, send_hostile_clients, stalled};
 use crate::case::{Case, Need, case};
 use crate::client::Client;
 use crate::forms::{Approach, Form, start};
@@ -29,13 +29,13 @@ pub const CASES: &[Case] = &[
         .slow(),
     case!(a_flood_is_not_kept_in_memory -> Outcome).slow(),
     case!(each_client_gets_its_own_bytes_back_and_no_others -> Outcome),
-    case!(nobody_listens_on_more_than_loopback_unless_told_to -> Outcome),
+    case!(a_server_listens_on_loopback_alone_unless_told_to -> Outcome),
     case!(serving_opens_no_file_and_starts_no_program -> Outcome)
         .needs(&[Need::Strace]),
 ];
 
 fn hostile_clients_leave_a_server_as_it_was(form: &Form) -> Outcome {
-    besiege(form, seed(), 160)
+    send_hostile_clients(form, seed(), 160)
 }
 
 /// For longer, and with another seed for each round.
@@ -43,7 +43,7 @@ fn many_hostile_clients_leave_a_server_as_it_was(form: &Form) -> Outcome {
     let mut seeds = Dice::new(seed());
     for _ in 0..5 {
         let seed = seeds.number() >> 32;
-        besiege(form, seed, 2400)?;
+        send_hostile_clients(form, seed, 2400)?;
     }
     Ok(())
 }
@@ -78,13 +78,14 @@ fn a_stop_that_waits_for_a_slow_client_does_not_spin(form: &Form) -> Outcome {
     let options = "--quiet --serve until-eof --grace 60";
     let server = start(form, options)?;
     let flood = stalled(server.port()).map_err(|e| e.to_string())?;
-    // Read by nobody, and ended: what is ready for ever must not spin.
+    // This client does not read either, and has ended its side: its socket
+    // stays ready for reading, and the loop must not spin on it.
     let ended = stalled(server.port()).map_err(|e| e.to_string())?;
     ended.shutdown(Shutdown::Write).map_err(|e| e.to_string())?;
     proc::at_rest(server.pid, MOMENT)?;
     server.signal(Signal::SIGTERM);
-    let door = || listening("/proc/net/tcp", server.port()).is_empty();
-    found(|| door().then_some(())).ok_or("it still listens")?;
+    let refuses = || listening("/proc/net/tcp", server.port()).is_empty();
+    found(|| refuses().then_some(())).ok_or("it still listens")?;
     proc::at_rest(server.pid, MOMENT)?;
     drop((flood, ended));
     server.ends_with(0)
@@ -120,7 +121,7 @@ fn silent_clients_hold_no_more_than_their_places_and_their_time(
     };
     found(|| (at_a_time(&server.stdout.so_far()) >= places).then_some(()))
         .ok_or("they are not accepted")?;
-    // One who waits behind them is served, in the end.
+    // A client that waits behind them is served in the end.
     be_polite(server.port(), b"patience")?;
     for stream in &mut silent {
         let mut rest = Vec::new();
@@ -177,7 +178,7 @@ fn a_flood_is_not_kept_in_memory(form: &Form) -> Outcome {
     demand(grown < EACH * FLOODS as u64, || {
         format!("{} KiB for {FLOODS} floods", grown / 1024)
     })?;
-    // Neither is the processor kept busy by what cannot be sent.
+    // A reply that cannot be sent keeps no processor busy either.
     proc::at_rest(server.pid, MOMENT)?;
     drop(floods);
     server.signal(Signal::SIGTERM);
@@ -214,7 +215,7 @@ fn talk(port: u16, number: u64) -> Outcome {
     })
 }
 
-fn nobody_listens_on_more_than_loopback_unless_told_to(form: &Form) -> Outcome {
+fn a_server_listens_on_loopback_alone_unless_told_to(form: &Form) -> Outcome {
     let server = start(form, "")?;
     let found = listening("/proc/net/tcp", server.port());
     demand(found == ["0100007F"], || format!("{found:?}"))?;
@@ -224,7 +225,7 @@ fn nobody_listens_on_more_than_loopback_unless_told_to(form: &Form) -> Outcome {
     demand(first.ends_with(&format!(" 127.0.0.1:{}", server.port())), || first)
 }
 
-/// The addresses that somebody listens on at this port, as in this file.
+/// The addresses of the sockets that listen at this port, by this file.
 fn listening(file: &str, port: u16) -> Vec<String> {
     let port = format!(":{port:04X}");
     let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! Signals and the ends of children, at the moments where they might hurt:
+//! Signals and the ends of children, at the moments when they might do harm:
 //! see `orders` for how such a moment is made to last.
 
 use std::thread;
@@ -22,10 +22,10 @@ use crate::client::Client;
 use crate::forms::{Approach, Form};
 use crate::hostile::{be_polite, stalled};
 
-/// What is tried at such moments.
+/// The cases, each with the forms that it concerns.
 pub const CASES: &[Case] = &[
     case!(a_child_that_ends_between_the_check_and_the_wait_is_reaped -> Outcome).only(each).needs(&[Need::Strace]).slow(),
-    case!(a_full_house_notices_who_leaves_between_the_check_and_the_wait -> Outcome).only(each).needs(&[Need::Strace]).slow(),
+    case!(a_server_at_its_limit_notices_an_end_between_the_check_and_the_wait -> Outcome).only(each).needs(&[Need::Strace]).slow(),
     case!(two_hundred_children_that_end_at_once_are_all_reaped -> Outcome).only(each),
     case!(children_that_end_at_once_in_many_ways_are_all_reaped -> Outcome).only(each),
     case!(a_hundred_children_that_end_in_the_middle_of_a_stop_are_counted -> Outcome).only(each),
@@ -34,16 +34,16 @@ pub const CASES: &[Case] = &[
     case!(a_stop_between_accept_and_the_first_line_still_answers -> Outcome).only(pools).needs(&[Need::Strace]).slow(),
     case!(a_signal_between_the_fork_and_the_first_line_is_not_lost -> Outcome).only(each).needs(&[Need::Strace]).slow(),
     case!(a_stray_signal_to_the_server_changes_nothing -> Outcome).only(processes),
-    case!(a_worker_that_got_the_signal_of_a_cut_harms_nobody_else -> Outcome).only(pool),
+    case!(a_worker_that_got_the_signal_of_a_cut_harms_no_other_worker -> Outcome).only(pool),
     case!(a_child_that_is_stopped_cannot_hold_up_a_stop -> Outcome).only(processes),
     case!(a_third_signal_leaves_no_child_behind -> Outcome).only(each).needs(&[Need::Strace]).slow(),
     case!(a_child_that_is_not_its_own_is_reaped_and_changes_nothing -> Outcome).only(processes),
     case!(blocked_signals_that_it_inherits_block_nothing -> Outcome).only(processes),
     case!(a_worker_killed_while_idle_is_replaced -> Outcome).only(pool),
-    case!(a_worker_killed_while_it_serves_takes_nobody_else_along -> Outcome).only(pool),
+    case!(a_worker_killed_while_it_serves_ends_no_other_conversation -> Outcome).only(pool),
     case!(a_child_holds_the_socket_of_its_client_and_no_other -> Outcome).only(each),
-    case!(a_worker_holds_the_door_and_the_socket_of_its_client -> Outcome).only(pool),
-    case!(a_newborn_worker_whose_server_is_killed_ends -> Outcome).only(pool).needs(&[Need::Strace]).slow(),
+    case!(a_worker_holds_the_listener_and_the_socket_of_its_client -> Outcome).only(pool),
+    case!(a_new_worker_whose_server_is_killed_ends -> Outcome).only(pool).needs(&[Need::Strace]).slow(),
 ];
 
 fn each(form: &Form) -> bool {
@@ -76,7 +76,7 @@ fn end_while_held(form: &Form, call: Call, side: Side, full: bool) -> Outcome {
         let in_time = caught && held(pid, call) && state(child) == Some('Z');
         soon("it is reaped", || state(child).is_none())?;
         strace.detach()?;
-        // It is noticed that there is room: a third one is served.
+        // The server notices that there is room: a third client is served.
         let (mut third, _) = client(&server)?;
         leave(&mut second)?;
         leave(&mut third)?;
@@ -96,7 +96,7 @@ fn a_child_that_ends_between_the_check_and_the_wait_is_reaped(
     end_while_held(form, POLL, Side::Before, false)
 }
 
-fn a_full_house_notices_who_leaves_between_the_check_and_the_wait(
+fn a_server_at_its_limit_notices_an_end_between_the_check_and_the_wait(
     form: &Form,
 ) -> Outcome {
     end_while_held(form, POLL, Side::Before, true)
@@ -256,7 +256,7 @@ fn a_stop_between_accept_and_the_first_line_still_answers(
     force(|time| {
         let server = start(form, "")?;
         let (pid, port) = (server.pid, server.port());
-        // Those who accept: processes, or threads.
+        // What accepts a client is a process or a thread.
         let mut workers = proc::children(pid);
         workers.extend(proc::threads(pid));
         let processes = proc::tree(pid);
@@ -285,7 +285,7 @@ fn a_stop_between_accept_and_the_first_line_still_answers(
 // A child that has hardly begun.
 
 /// A signal comes when the child exists and has not done anything yet.
-fn signal_a_newborn(
+fn signal_a_new_child(
     form: &Form,
     send: impl Fn(&Server, Pid) -> Outcome,
     goes_on: bool,
@@ -301,10 +301,10 @@ fn signal_a_newborn(
                 exchange(&mut client, b"hello")?;
                 client.expect_end()
             });
-            let newborn = || proc::children(pid).first().copied();
+            let new_child = || proc::children(pid).first().copied();
             let caught =
-                catch(|| newborn().is_some_and(|child| held(child, CLOSE)));
-            let child = newborn().ok_or("the child is gone")?;
+                catch(|| new_child().is_some_and(|child| held(child, CLOSE)));
+            let child = new_child().ok_or("the child is gone")?;
             thread::sleep(time / 4);
             send(&server, child)?;
             let in_time = caught && held(child, CLOSE);
@@ -328,14 +328,14 @@ fn a_signal_between_the_fork_and_the_first_line_is_not_lost(
     form: &Form,
 ) -> Outcome {
     // To the child alone: the server goes on.
-    signal_a_newborn(form, |_, child| signal(child, Signal::SIGTERM), true)?;
+    signal_a_new_child(form, |_, child| signal(child, Signal::SIGTERM), true)?;
     // To the server, which hands it on; and to both.
-    signal_a_newborn(
+    signal_a_new_child(
         form,
         |server, _| signal(server.pid, Signal::SIGTERM),
         false,
     )?;
-    signal_a_newborn(
+    signal_a_new_child(
         form,
         |server, _| {
             server.signal_group(Signal::SIGINT);
@@ -347,7 +347,7 @@ fn a_signal_between_the_fork_and_the_first_line_is_not_lost(
 
 // One child alone.
 
-/// Signals that mean nothing to whom they are sent.
+/// Signals that mean nothing to the process that gets them.
 fn a_stray_signal_to_the_server_changes_nothing(form: &Form) -> Outcome {
     let server = start(form, "")?;
     let (mut one, child) = client(&server)?;
@@ -374,7 +374,7 @@ fn a_stray_signal_to_the_server_changes_nothing(form: &Form) -> Outcome {
     stop(&server, 8, 5 + 10 * 7 + 7 * 5)
 }
 
-fn a_worker_that_got_the_signal_of_a_cut_harms_nobody_else(
+fn a_worker_that_got_the_signal_of_a_cut_harms_no_other_worker(
     form: &Form,
 ) -> Outcome {
     let server = start(form, "")?;
@@ -494,11 +494,11 @@ fn a_worker_killed_while_idle_is_replaced(form: &Form) -> Outcome {
     stop(&server, 25, 125)
 }
 
-fn a_worker_killed_while_it_serves_takes_nobody_else_along(
+fn a_worker_killed_while_it_serves_ends_no_other_conversation(
     form: &Form,
 ) -> Outcome {
     let server = start(form, "")?;
-    // Each worker has served somebody, and that stays counted.
+    // Each worker has served a client, and that client stays counted.
     for _ in 0..9 {
         be_polite(server.port(), b"12345")?;
     }
@@ -520,14 +520,14 @@ fn a_worker_killed_while_it_serves_takes_nobody_else_along(
 
 fn a_child_holds_the_socket_of_its_client_and_no_other(form: &Form) -> Outcome {
     let server = start(form, "")?;
-    // Nobody is there yet: this is the listening socket.
-    let door = sockets(server.pid);
-    demand(door.len() == 1, || format!("at the start: {door:?}"))?;
+    // There is no client yet, so the only socket is the listening one.
+    let listener = sockets(server.pid);
+    demand(listener.len() == 1, || format!("at the start: {listener:?}"))?;
     let mut crowd = crowd(&server, 12)?;
-    let mut seen = door.clone();
+    let mut seen = listener.clone();
     for (client, child) in &crowd {
-        // It has one, through which it has answered: that of its client. And
-        // nobody else has that one.
+        // The child has one socket, through which it has answered: that of its
+        // client. No other child has this socket.
         let held = sockets(*child);
         demand(held.len() == 1 && !seen.contains(&held[0]), || {
             format!("{} is served with {held:?}", client.address)
@@ -536,25 +536,25 @@ fn a_child_holds_the_socket_of_its_client_and_no_other(form: &Form) -> Outcome {
     }
     // The server itself has kept none of them.
     let held = sockets(server.pid);
-    demand(held == door, || format!("the server holds {held:?}"))?;
+    demand(held == listener, || format!("the server holds {held:?}"))?;
     for (client, _) in &mut crowd {
         leave(client)?;
     }
     stop(&server, 12, 60)
 }
 
-fn a_worker_holds_the_door_and_the_socket_of_its_client(
+fn a_worker_holds_the_listener_and_the_socket_of_its_client(
     form: &Form,
 ) -> Outcome {
     let server = start(form, "")?;
-    let door = sockets(server.pid);
-    demand(door.len() == 1, || format!("at the start: {door:?}"))?;
+    let listener = sockets(server.pid);
+    demand(listener.len() == 1, || format!("at the start: {listener:?}"))?;
     let mut crowd = crowd(&server, 3)?;
-    let mut seen = door.clone();
+    let mut seen = listener.clone();
     for (client, child) in &crowd {
         let mut held = sockets(*child);
         let number = held.len();
-        held.retain(|one| *one != door[0]);
+        held.retain(|one| *one != listener[0]);
         demand(
             number == 2 && held.len() == 1 && !seen.contains(&held[0]),
             || format!("{} is served with {held:?}", client.address),
@@ -566,13 +566,13 @@ fn a_worker_holds_the_door_and_the_socket_of_its_client(
     }
     // One that is replaced while others serve inherits nothing of theirs.
     let idle = crowd[1].1;
-    soon("it is idle", || sockets(idle) == door)?;
+    soon("it is idle", || sockets(idle) == listener)?;
     signal(idle, Signal::SIGKILL)?;
-    soon("it is replaced, by one with the door alone", || {
+    soon("it is replaced, by one with the listener alone", || {
         let now = proc::children(server.pid);
         now.len() == 3
             && !now.contains(&idle)
-            && now.iter().filter(|&&pid| sockets(pid) == door).count() == 2
+            && now.iter().filter(|&&pid| sockets(pid) == listener).count() == 2
     })?;
     leave(&mut crowd[0].0)?;
     stop(&server, 3, 15)
@@ -580,7 +580,7 @@ fn a_worker_holds_the_door_and_the_socket_of_its_client(
 
 // Without a parent.
 
-fn a_newborn_worker_whose_server_is_killed_ends(form: &Form) -> Outcome {
+fn a_new_worker_whose_server_is_killed_ends(form: &Form) -> Outcome {
     force(|time| {
         let server = start(form, "")?;
         let pid = server.pid;
@@ -588,13 +588,13 @@ fn a_newborn_worker_whose_server_is_killed_ends(form: &Form) -> Outcome {
         let target = Target::Processes(&[pid]);
         let strace = hold(target, PRCTL, Side::Before, time, false)?;
         signal(before[0], Signal::SIGKILL)?;
-        let newborn = || {
+        let new_child = || {
             let mut now = proc::children(pid).into_iter();
             now.rfind(|child| !before.contains(child))
         };
         let caught =
-            catch(|| newborn().is_some_and(|child| held(child, PRCTL)));
-        let child = newborn().ok_or("the worker is gone")?;
+            catch(|| new_child().is_some_and(|child| held(child, PRCTL)));
+        let child = new_child().ok_or("the worker is gone")?;
         let orphans = orphans_of(&server)?;
         let in_time = caught && held(child, PRCTL);
         orphans_end(&orphans)?;

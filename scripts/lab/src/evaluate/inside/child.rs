@@ -17,7 +17,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 ///
 /// # Errors
 ///
-/// When nobody is at the other end.
+/// When the other end of a pipe is closed.
 pub fn count_into_pipe(count: u64) -> Result<()> {
     // Unbuffered: `Stdout` would collect the counts.
     let mut pipe = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
@@ -25,7 +25,8 @@ pub fn count_into_pipe(count: u64) -> Result<()> {
     std::io::stdin().read_exact(&mut [0])?;
     let one = 1_u64.to_ne_bytes();
     for _ in 0..count {
-        // Shorter than PIPE_BUF: whole or not at all.
+        // The line is shorter than PIPE_BUF, so the kernel writes all of it or
+        // nothing.
         pipe.write_all(&one)?;
     }
     Ok(())
@@ -40,7 +41,7 @@ pub fn count_into_pipe(count: u64) -> Result<()> {
 pub fn count_into_memory(count: u64) -> Result<f64> {
     let stdin = std::io::stdin();
     let length = NonZeroUsize::new(size_of::<u64>()).context("a number")?;
-    // SAFETY: a new mapping, of a file that nobody makes shorter; it stays
+    // SAFETY: a new mapping, of a file that no process makes shorter; it stays
     // until this process ends.
     #[allow(unsafe_code)]
     let start = unsafe {
@@ -85,14 +86,14 @@ pub struct Locked {
 
 /// How long the threads go on when nothing stops them.
 const GO_ON: Duration = Duration::from_millis(300);
-/// How often the watchdog looks.
+/// The time between two looks of the watchdog.
 const LOOK: Duration = Duration::from_millis(50);
 /// After so many looks without any progress it gives up.
 const PATIENCE: u32 = 12;
 
 /// Two threads take two locks, again and again, and a watchdog looks whether
-/// they still get on. When they do not, they still wait for each other when
-/// this returns: the process had better end.
+/// they still make progress. If they do not, they still wait for each other
+/// when this returns, so the process should end.
 #[must_use]
 pub fn locks(order: Order) -> Locked {
     let locks = Arc::new([Mutex::new(0_u64), Mutex::new(0_u64)]);
@@ -110,7 +111,8 @@ pub fn locks(order: Order) -> Locked {
                 let one = locks[first].lock();
                 let mut one = one.unwrap_or_else(PoisonError::into_inner);
                 *one += 1;
-                // Whoever does something meanwhile may lose the processor.
+                // This thread holds its first lock here and yields, so that the
+                // other thread can run.
                 thread::yield_now();
                 let two = locks[then].lock();
                 *two.unwrap_or_else(PoisonError::into_inner) += 1;

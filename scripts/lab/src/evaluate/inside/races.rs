@@ -29,7 +29,7 @@ use anyhow::{Context, Result, ensure};
 /// ```
 pub const UNSYNCHRONISED: &str = include_str!("unsynchronised.rs");
 
-/// What the compiler calls the mistake: two mutable borrows at a time.
+/// The compiler's code for this mistake: two mutable borrows at a time.
 const REFUSAL: &str = "E0499";
 
 /// Whether the compiler of this machine refuses [`UNSYNCHRONISED`], for this
@@ -114,7 +114,7 @@ mod tests {
             total.fetch_add(1, Ordering::Relaxed);
         };
         assert!(lost_share(4, add) <= 0.0);
-        // A counter that never counts loses everything.
+        // A counter that never counts loses all counts.
         assert!(lost_share(2, |_| ()) > 0.99);
     }
 }
