@@ -18,7 +18,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs/po/pages.es.json"
 PAGES = ("SECURITY.md", "docs/faults.md", "docs/soak.md")
-NUMBER = re.compile(r"(?<![\w.:-])\d(?:[\w.,-]*\w)?")
+# A number, or the name of a processor: `2 × NAME`.
+NUMBER = re.compile(r"(?<=× ).+|(?<![\w.:-])\d(?:[\w.,-]*\w)?")
 
 
 class Translation:
