@@ -657,8 +657,8 @@ a_death() {
   [ $refused -eq 0 ] || fail "refused: $refused" "rechazados: $refused"
   [ $lost -le 12 ] || fail "lost: $lost" "perdidos: $lost"
   stop_all
-  conclude "$victim had $under_way connections then; $lost exchanges are lost." \
-    "$victim tenía $under_way conexiones entonces; $lost intercambios perdidos."
+  conclude "$victim had $under_way connections then; exchanges lost: $lost." \
+    "$victim tenía $under_way conexiones entonces; intercambios perdidos: $lost."
   say 'Its totals died with it. Later clients were sent to the other servers.' \
     'Sus totales murieron con él. Los clientes siguientes fueron a los otros.'
 }
