@@ -199,12 +199,12 @@ if [ -z "${BALANCE_PROGRAMS-}" ]; then
   for what in '--release -p threads-server -p process-server -p mux-server' \
     '--profile lab -p lab'; do
     show_command "cargo build $what"
+    # Where the programs are is cargo's to decide, and it says so.
     # shellcheck disable=SC2086 # one word for each option
-    cargo build $quiet $what || fail 'it does not build' 'no compila'
-    # Where the programs are is cargo's to decide.
-    # shellcheck disable=SC2086 # one word for each option
-    BALANCE_PROGRAMS+=$(cargo build --quiet --message-format=json $what |
-      sed -n 's|.*"executable":"\([^"]*\)/[^/"]*".*|\1|p' | sort -u):
+    BALANCE_PROGRAMS+=$(
+      cargo build $quiet --message-format=json-render-diagnostics $what |
+        sed -n 's|.*"executable":"\([^"]*\)/[^/"]*".*|\1|p' | sort -u
+    ): || fail 'it does not build' 'no compila'
   done
   export BALANCE_PROGRAMS
 

@@ -5,7 +5,7 @@
     docs/po/terms.py --self-test  plants a wrong word of each kind, sees it found
 
 The texts are those of es.po, of pages.es.json, of the lab's words, of README.es.md
-and of the pictures, each beside its English. What the cells of terms.md mean is said there.
+and of the pictures, each beside its English. terms.md says what its cells mean.
 """
 
 import ast
@@ -23,6 +23,11 @@ PRINTED = re.compile(
 )
 # Code and the addresses of links are not words.
 CODE = re.compile(r"`[^`]*`|\]\([^)]*\)|<[^>]*>|\{#[^}]*\}")
+
+
+def text(path):
+    """What a file of the project says."""
+    return (ROOT / path).read_text(encoding="utf-8")
 
 
 def pattern(words, plural="(?:s|es)?"):
@@ -73,7 +78,7 @@ class Term:
 def read():
     """The terms, and the beginnings of the messages that are right."""
     terms, right, part = [], [], ""
-    for line in TERMS.read_text(encoding="utf-8").splitlines():
+    for line in text(TERMS).splitlines():
         if line.startswith("## "):
             part = line[3:]
         elif line.startswith("|") and not re.match(r"\|(-|.*\bwhy\b.*$)", line):
@@ -87,15 +92,15 @@ def read():
 
 def pairs(english, spanish):
     """The texts of two tables that have the same keys."""
-    for key, text in english.items():
+    for key, one in english.items():
         other = spanish[key]
-        yield from [(text, other)] if isinstance(text, str) else pairs(text, other)
+        yield from [(one, other)] if isinstance(one, str) else pairs(one, other)
 
 
 def messages():
     """Each English text with its Spanish one, and where it is from."""
     pair, half = ["", ""], 0
-    lines = (ROOT / "docs/po/es.po").read_text(encoding="utf-8").splitlines()
+    lines = text("docs/po/es.po").splitlines()
     for line in [*lines, 'msgid ""']:
         key = re.match(r'(msgid|msgstr|(?=")) ?(".*")', line)
         if not key:
@@ -105,17 +110,16 @@ def messages():
             pair = ["", ""]
         half = {"msgid": 0, "msgstr": 1}.get(key[1], half)
         pair[half] += ast.literal_eval(key[2])
-    table = (ROOT / "docs/po/pages.es.json").read_text(encoding="utf-8")
-    for english, spanish in json.loads(table).items():
+    for english, spanish in json.loads(text("docs/po/pages.es.json")).items():
         yield "pages.es.json", english, spanish
-    words = [
-        tomllib.loads((ROOT / "scripts/lab/words" / name).read_text(encoding="utf-8"))
-        for name in ("en.toml", "es.toml")
+    tables = [
+        tomllib.loads(text(f"scripts/lab/words/{language}.toml"))
+        for language in ("en", "es")
     ]
-    for english, spanish in pairs(*words):
+    for english, spanish in pairs(*tables):
         yield "words/es.toml", english, spanish
     pages = [
-        re.split(r"\n\s*\n", (ROOT / name).read_text(encoding="utf-8").strip())
+        re.split(r"\n\s*\n", text(name).strip())
         for name in ("README.md", "README.es.md")
     ]
     if len(pages[0]) != len(pages[1]):
@@ -125,7 +129,7 @@ def messages():
     for picture in sorted((ROOT / "docs/src/pictures").glob("*.es.svg")):
         other = picture.with_name(picture.name.replace(".es.svg", ".svg"))
         yield picture.name, *(
-            " ".join(re.findall(r">([^<>]+)<", path.read_text(encoding="utf-8")))
+            " ".join(re.findall(r">([^<>]+)<", text(path)))
             for path in (other, picture)
         )
 

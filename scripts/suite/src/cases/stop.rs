@@ -61,14 +61,7 @@ fn clients_between_messages_are_closed_at_once(form: &Form) {
             client.exchange(b"hola\n");
         }
         let taken = server.time_to_stop(signal);
-        for client in &mut clients {
-            client.expect_end();
-        }
-        let transcript = server.transcript();
-        for client in &clients {
-            let reason = transcript.reason(client.address);
-            assert_eq!(reason.as_deref(), Some("server stopping"));
-        }
+        all_are_closed_by_the_stop(&mut server, &mut clients);
         taken
     };
     for signal in [SIGINT, SIGTERM] {
@@ -82,11 +75,17 @@ fn clients_between_messages_are_closed_at_once(form: &Form) {
     let mut server = form.start("--serve once --grace 15").room_for(3).run();
     let mut clients = server.accepted_many(3);
     server.signal(SIGTERM);
-    for client in &mut clients {
+    all_are_closed_by_the_stop(&mut server, &mut clients);
+}
+
+/// Each client gets an end of file, and the server prints the stop as its
+/// reason.
+fn all_are_closed_by_the_stop(server: &mut Server, clients: &mut [Client]) {
+    for client in &mut *clients {
         client.expect_end();
     }
     let transcript = server.transcript();
-    for client in &clients {
+    for client in clients {
         let reason = transcript.reason(client.address);
         assert_eq!(reason.as_deref(), Some("server stopping"));
     }
