@@ -24,7 +24,8 @@ fn main() {
         let count = counter.load(Relaxed);
         counter.store(count + 1, Relaxed);
     });
-    // How many are lost is different in each run.
+    // How many are lost is different in each run. It can be none, so a test
+    // can miss this mistake.
     report("load, then store", 2 * ADDITIONS, counter.into_inner());
 
     // 2. The order that loses
