@@ -15,7 +15,7 @@ use crate::words::Language;
 const FILE: &str = "docs/evaluation/compare.json";
 
 /// The command that makes the lab's result file.
-const COMMAND: &str = "cargo run --release -p lab -- compare";
+const COMMAND: &str = "cargo run --profile lab -p lab -- compare";
 
 /// All that was compared.
 #[derive(Debug, Deserialize)]
@@ -120,6 +120,7 @@ impl Comparison {
         let columns: &[Column] = match kind {
             "exchange" | "echo" | "beside-idle" => &[RATE, CPU, MEDIAN, P99],
             "burst" => &[MEDIAN, P99, LONGEST],
+            "sized" => &[MEDIAN, P99],
             "memory" => &[USER, TABLES, KERNEL],
             _ => bail!("{FILE} has no work {kind}"),
         };
