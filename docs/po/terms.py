@@ -4,8 +4,9 @@
     docs/po/terms.py check        fails where a term is translated otherwise
     docs/po/terms.py --self-test  plants a wrong word of each kind, sees it found
 
-The texts are those of es.po, of pages.es.json, of the lab's words, of README.es.md
-and of the pictures, each beside its English. terms.md says what its cells mean.
+The texts are those of es.po, of pages.es.json, of the lab's words, of README.es.md,
+of the pictures, and what programs and scripts print, each beside its English.
+terms.md says what its cells mean.
 """
 
 import ast
@@ -20,6 +21,15 @@ TERMS = ROOT / "docs/po/terms.md"
 # What only the English programs print.
 PRINTED = re.compile(
     r"`[^`]*(?:\b(?:closed|died): |\b(?:sent|received) \d|listening on|more byte)"
+)
+# In a program both languages stand side by side, as two strings.
+RUST = re.compile(
+    r'"((?:[^"\\]|\\.)*)"\)?,\s*(?:format!\(\s*)?"((?:[^"\\]|\\.)*)"'
+)
+SHELL = re.compile(
+    r"""(?:pick|say|headline|conclude|paragraph|mistake|option\ \S+)\s+(?:\\\n\s*)?
+    (['"])((?:(?!\1).)*)\1\s+(?:\\\n\s*)?(['"])((?:(?!\3).)*)\3""",
+    re.S | re.X,
 )
 # Code and the addresses of links are not words.
 CODE = re.compile(r"`[^`]*`|\]\([^)]*\)|<[^>]*>|\{#[^}]*\}")
@@ -126,6 +136,16 @@ def messages():
         sys.exit("README.es.md has not the paragraphs of README.md")
     for english, spanish in zip(*pages):
         yield "README.es.md", english, spanish
+    for program in sorted(ROOT.glob("*/src/**/*.rs")):
+        source = program.read_text(encoding="utf-8").split("#[cfg(test)]\nmod")[0]
+        # A string goes on in the next line behind a backslash.
+        for pair in RUST.findall(re.sub(r"\\\n\s*", "", source)):
+            # A message has more than one word; a table of names has not.
+            if all(" " in words for words in pair):
+                yield program.name, *pair
+    for script in sorted(ROOT.glob("scripts/*.sh")):
+        for _, one, _, other in SHELL.findall(script.read_text(encoding="utf-8")):
+            yield script.name, one, other
     for picture in sorted((ROOT / "docs/src/pictures").glob("*.es.svg")):
         other = picture.with_name(picture.name.replace(".es.svg", ".svg"))
         yield picture.name, *(
