@@ -15,7 +15,7 @@ use annotate::source::{Block, LineKind, Source};
 use anyhow::{Result, bail, ensure};
 
 use crate::extent::Extent;
-use crate::words::{Language, Word};
+use crate::words::{LINES, Language, TESTS, TO, Word};
 
 /// Where the lines' numbers lead.
 #[derive(Clone, Copy)]
@@ -72,17 +72,21 @@ const UNFOLDED: usize = 3800;
 /// all that belongs to it, or the tests.
 fn parts(source: &Source) -> Vec<&[Block]> {
     let begins_item = |block: &Block| {
-        block.code_lines.clone().chain(block.head_lines.clone()).any(|line| {
-            source.line(line).is_some_and(|line| {
-                let first = line.text.chars().next();
-                first.is_some_and(|it| it.is_alphabetic() || it == '@')
-            })
+        code_of(block).any(|line| {
+            source
+                .text(line..line + 1)
+                .starts_with(|it: char| it.is_alphabetic() || it == '@')
         })
     };
     let is_one = |one: &Block, next: &Block| {
         one.test == next.test && (next.test || !begins_item(next))
     };
     source.blocks.chunk_by(is_one).collect()
+}
+
+/// The lines of code of a block.
+fn code_of(block: &Block) -> impl Iterator<Item = usize> {
+    block.head_lines.clone().chain(block.code_lines.clone())
 }
 
 /// How high these blocks will be, roughly, in pixels.
@@ -92,12 +96,8 @@ fn height(source: &Source, blocks: &[Block]) -> usize {
         return 60;
     }
     let row = |block: &Block| {
-        let is_there = |line: &usize| {
-            let line = source.line(*line);
-            line.is_some_and(|line| line.kind != LineKind::Blank)
-        };
-        let lines = block.head_lines.clone().chain(block.code_lines.clone());
-        let code = lines.filter(is_there).count() * 20 + 12;
+        let is_there = |line: &usize| source.kind(*line) != LineKind::Blank;
+        let code = code_of(block).filter(is_there).count() * 20 + 12;
         // A line of a note has room for some forty letters.
         let paragraphs = block.note().split("\n\n");
         let note: usize =
@@ -165,9 +165,7 @@ fn clipped(source: &Source, block: &Block, extent: &Extent) -> Option<Block> {
     let note =
         extent.shows(block.note_lines.start) && !block.note_lines.is_empty();
     let code_lines = clip(&block.code_lines);
-    let is_blank = |line: usize| {
-        source.line(line).is_none_or(|line| line.kind == LineKind::Blank)
-    };
+    let is_blank = |line: usize| source.kind(line) == LineKind::Blank;
     if !note && code_lines.clone().all(is_blank) {
         return None;
     }
@@ -207,17 +205,13 @@ pub fn side_by_side(columns: &[Column]) -> Result<String> {
         .iter()
         .zip(&extents)
         .map(|(Column { source, .. }, extent)| {
-            let is_code = |line: &usize| {
-                let line = source.line(*line);
-                line.is_some_and(|line| line.kind == LineKind::Code)
-            };
+            let is_code = |line: &usize| source.kind(*line) == LineKind::Code;
             let lines = extent.lines.clone().filter(is_code);
             lines.filter(|line| extent.shows(*line)).collect()
         })
         .collect();
     let text = |source: &Source, line: usize| {
-        let line = source.line(line).map_or("", |line| &line.text);
-        line.trim().to_owned()
+        source.text(line..line + 1).trim().to_owned()
     };
     let texts: Vec<Vec<String>> = columns
         .iter()
@@ -258,10 +252,7 @@ pub fn side_by_side(columns: &[Column]) -> Result<String> {
             let code = code.get(least..).unwrap_or("");
             let common = is_common(&text(source, *line));
             let class = if common { "line" } else { "line only" };
-            let number = format!(
-                "<a href=\"{url}#L{line}\" tabindex=\"-1\" \
-                 aria-hidden=\"true\">{line}</a>"
-            );
+            let number = number_link(url, *line);
             out += &code_line(class, "", &number, code, language_of(source));
         }
         out += &elided(extent, shown..extent.lines.end, least, &place, source);
@@ -285,8 +276,7 @@ fn elided(
         if lines.contains(&range.start) {
             let number = &banner.number;
             links.push(format!("<a href=\"{}\">{number}</a>", place(number)));
-            let line = source.line(range.start);
-            depth = depth.min(line.map_or(0, |line| indent(&line.text)));
+            depth = depth.min(source.indent(range.start));
         }
     }
     if links.is_empty() {
@@ -405,6 +395,14 @@ fn code_line(
     )
 }
 
+/// The number of a line, which leads to that line on this page.
+fn number_link(url: &str, line: usize) -> String {
+    format!(
+        "<a href=\"{url}#L{line}\" tabindex=\"-1\" \
+         aria-hidden=\"true\">{line}</a>"
+    )
+}
+
 /// A comment as Markdown that means what the comment says.
 fn markdown(note: &str) -> String {
     let mut out = String::new();
@@ -429,6 +427,18 @@ fn markdown(note: &str) -> String {
         out.push('\n');
     }
     out
+}
+
+/// The lines of a part that is folded, and the words that say which.
+fn folded(
+    blocks: &[Block],
+    word: Word,
+    language: Language,
+) -> (Range<usize>, String) {
+    let start = blocks.first().map_or(1, |block| block.lines().start);
+    let end = blocks.last().map_or(1, |block| block.lines().end);
+    let (word, to) = (language.word(word), language.word(TO));
+    (start..end, format!("{word} {start} {to} {}", end - 1))
 }
 
 struct Writer<'a> {
@@ -498,11 +508,9 @@ impl<'a> Writer<'a> {
                 banner.number, banner.title,
             );
         }
-        let code: Vec<usize> =
-            block.head_lines.clone().chain(block.code_lines.clone()).collect();
+        let code: Vec<usize> = code_of(block).collect();
         let is_blank = |line: &&usize| {
-            let line = self.source.line(**line);
-            line.is_none_or(|line| line.text.trim().is_empty())
+            self.source.text(**line..**line + 1).trim().is_empty()
         };
         let blank = code.iter().rev().take_while(is_blank).count();
         let (code, blank) = code.split_at(code.len() - blank);
@@ -547,45 +555,33 @@ impl<'a> Writer<'a> {
 
     /// A part that is folded, named by its first line of code.
     fn begin_part(&mut self, blocks: &[Block], language: Language) {
-        let start = blocks.first().map_or(1, |block| block.lines().start);
-        let end = blocks.last().map_or(1, |block| block.lines().end);
+        let (lines, words) = folded(blocks, LINES, language);
+        let text = |line: usize| self.source.text(line..line + 1);
         let names = |line: &usize| {
-            let line = self.source.line(*line);
-            line.is_some_and(|line| {
-                line.text.starts_with(char::is_alphabetic)
-                    && line.kind == LineKind::Code
-            })
+            self.source.kind(*line) == LineKind::Code
+                && text(*line).starts_with(char::is_alphabetic)
         };
-        let name = (start..end).find(names).unwrap_or(start);
-        let name = self.source.line(name).map_or("", |line| &line.text);
+        let name = text(lines.clone().find(names).unwrap_or(lines.start));
         let name = name.split(['(', '{', '=', ';', ':', '<']).next();
         let _ = write!(
             self.out,
-            "<details class=\"part\">\n<summary>{} {start} {} {}: \
+            "<details class=\"part\">\n<summary>{words}: \
              <code class=\"nohighlight\">{}</code></summary>\n\n",
-            language.word(Word::Lines),
-            language.word(Word::To),
-            end - 1,
             escape(name.unwrap_or_default().trim())
         );
     }
 
     /// Tests, which are folded and not explained.
     fn tests(&mut self, blocks: &[Block], language: Language) {
-        let start = blocks.first().map_or(1, |block| block.lines().start);
-        let end = blocks.last().map_or(1, |block| block.lines().end);
+        let (lines, words) = folded(blocks, TESTS, language);
         let _ = write!(
             self.out,
-            "<details class=\"tests\">\n<summary>{} {start} {} {}</summary>\n\
-             <div class=\"code\">\n",
-            language.word(Word::Tests),
-            language.word(Word::To),
-            end - 1
+            "<details class=\"tests\">\n<summary>{words}</summary>\n\
+             <div class=\"code\">\n"
         );
-        for number in start..end {
-            let line = self.source.line(number);
-            let text = line.map_or("", |line| line.text.trim_end());
-            let line = self.code_line(number, text);
+        for number in lines {
+            let text = self.source.text(number..number + 1);
+            let line = self.code_line(number, text.trim_end());
             self.out += &line;
         }
         self.out += "</div>\n</details>\n\n";
@@ -597,10 +593,7 @@ impl<'a> Writer<'a> {
             Lines::Here => (format!(" id=\"L{number}\""), ""),
             Lines::There(url) => (String::new(), url),
         };
-        let number = format!(
-            "<a href=\"{url}#L{number}\" tabindex=\"-1\" \
-             aria-hidden=\"true\">{number}</a>"
-        );
+        let number = number_link(url, number);
         let text = text.get(self.dedent..).unwrap_or_default();
         code_line("line", &id, &number, text, language_of(self.source))
     }
