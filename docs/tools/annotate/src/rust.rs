@@ -4,7 +4,7 @@
 use std::mem;
 use std::ops::Range;
 
-use proc_macro2::{LexError, Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned;
@@ -15,12 +15,6 @@ use syn::{
 };
 
 use crate::source::{Kind, Parts, Piece, Source, Token, Unit, Unreadable};
-
-impl From<LexError> for Unreadable {
-    fn from(error: LexError) -> Self {
-        Self { line: error.span().start().line, message: error.to_string() }
-    }
-}
 
 impl From<syn::Error> for Unreadable {
     fn from(error: syn::Error) -> Self {
@@ -34,7 +28,7 @@ impl From<syn::Error> for Unreadable {
 ///
 /// When the text is not Rust.
 pub fn read(path: &str, text: &str) -> Result<Source, Unreadable> {
-    let stream: TokenStream = text.parse()?;
+    let stream: TokenStream = text.parse().map_err(syn::Error::from)?;
     let file: syn::File = syn::parse2(stream.clone())?;
     let mut reader = Reader {
         text,

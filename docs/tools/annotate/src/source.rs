@@ -372,13 +372,6 @@ impl Source {
             .collect()
     }
 
-    /// The code of a block, as it stands in the file.
-    #[must_use]
-    pub fn code(&self, block: &Block) -> String {
-        self.text(block.head_lines.clone())
-            + &self.text(block.code_lines.clone())
-    }
-
     /// How many lines have code on them, tests left out.
     #[must_use]
     pub fn code_count(&self) -> usize {

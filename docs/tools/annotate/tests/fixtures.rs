@@ -10,7 +10,7 @@ use annotate::coverage;
 use annotate::project;
 use annotate::rules::{self, Finding, Rule};
 use annotate::rust;
-use annotate::source::{LineKind, Source};
+use annotate::source::{Block, LineKind, Source};
 use whole::must_be_whole;
 
 mod python;
@@ -189,6 +189,12 @@ fn the_blocks_are_the_file() {
     }
 }
 
+/// The code of a block, as it stands in the file.
+fn code_of(source: &Source, block: &Block) -> String {
+    source.text(block.head_lines.clone())
+        + &source.text(block.code_lines.clone())
+}
+
 #[test]
 fn a_block_is_a_banner_a_note_and_its_code() {
     let source = read("green/server.rs");
@@ -221,7 +227,7 @@ fn a_block_is_a_banner_a_note_and_its_code() {
     let of = |source: &Source, note: &str| {
         let mut blocks = source.blocks.iter();
         let found = blocks.find(|block| block.note() == note);
-        source.code(found.unwrap()).trim().to_owned()
+        code_of(source, found.unwrap()).trim().to_owned()
     };
     let imports =
         of(&source, "Sockets block; that is what makes this program so short.");
@@ -248,7 +254,7 @@ fn documentation_that_stands_inside_explains_what_is_around_it() {
         let source = read("green/server.py");
         let note = "Listens and serves, until a signal kills the process.";
         let block = source.blocks.iter().find(|block| block.note() == note);
-        assert_eq!(source.code(block.unwrap()), "def main():\n");
+        assert_eq!(code_of(&source, block.unwrap()), "def main():\n");
     }
 }
 

@@ -125,9 +125,8 @@ pub fn step(
     let extent = Extent::of(source, number, |it| apart.contains(&it))?;
     let level = heading.cast_signed() - extent.banner.level().cast_signed();
     let mut writer = Writer::new(source, Lines::There(url), level);
-    let lines: Vec<usize> =
-        extent.lines.clone().filter(|line| extent.shows(*line)).collect();
-    writer.dedent = least_indent(source, &lines);
+    let lines = extent.lines.clone().filter(|line| extent.shows(*line));
+    writer.dedent = least_indent(source, lines);
     // A step that is left out becomes a link to its place on this page, or in
     // the file.
     let place = |number: &str| {
@@ -197,29 +196,19 @@ pub struct Column {
 ///
 /// Where a file has no such banner.
 pub fn side_by_side(columns: &[Column]) -> Result<String> {
-    let mut extents = Vec::new();
-    for column in columns {
-        extents.push(Extent::of(&column.source, &column.number, |_| false)?);
+    // Each step with the lines of its code, and what stands there.
+    let mut steps = Vec::new();
+    for Column { number, source, .. } in columns {
+        let extent = Extent::of(source, number, |_| false)?;
+        let is_shown = |line: &usize| {
+            source.kind(*line) == LineKind::Code && extent.shows(*line)
+        };
+        let text = |line| source.text(line..line + 1).trim().to_owned();
+        let shown = extent.lines.clone().filter(is_shown);
+        let lines: Vec<(usize, String)> =
+            shown.map(|line| (line, text(line))).collect();
+        steps.push((extent, lines));
     }
-    let codes: Vec<Vec<usize>> = columns
-        .iter()
-        .zip(&extents)
-        .map(|(Column { source, .. }, extent)| {
-            let is_code = |line: &usize| source.kind(*line) == LineKind::Code;
-            let lines = extent.lines.clone().filter(is_code);
-            lines.filter(|line| extent.shows(*line)).collect()
-        })
-        .collect();
-    let text = |source: &Source, line: usize| {
-        source.text(line..line + 1).trim().to_owned()
-    };
-    let texts: Vec<Vec<String>> = columns
-        .iter()
-        .zip(&codes)
-        .map(|(Column { source, .. }, lines)| {
-            lines.iter().map(|line| text(source, *line)).collect()
-        })
-        .collect();
     // Lines of two programming languages have too little in common to be
     // marked.
     let language =
@@ -227,13 +216,16 @@ pub fn side_by_side(columns: &[Column]) -> Result<String> {
     let is_one =
         columns.iter().all(|other| language_of(&other.source) == language);
     let is_common = |text: &String| {
-        !is_one || texts.iter().all(|column| column.contains(text))
+        let stands = |lines: &[(usize, String)]| {
+            lines.iter().any(|(_, other)| other == text)
+        };
+        !is_one || steps.iter().all(|(_, lines)| stands(lines))
     };
     let mut out = format!(
         "<div class=\"side-by-side\" style=\"--columns:{}\">\n",
         columns.len()
     );
-    for ((column, extent), lines) in columns.iter().zip(&extents).zip(&codes) {
+    for (column, (extent, lines)) in columns.iter().zip(&steps) {
         let Column { number, source, url } = column;
         let _ = writeln!(
             out,
@@ -242,16 +234,15 @@ pub fn side_by_side(columns: &[Column]) -> Result<String> {
             step_id(number),
             source.path
         );
-        let least = least_indent(source, lines);
+        let least = least_indent(source, lines.iter().map(|(line, _)| *line));
         let place = |number: &str| format!("{url}#{}", step_id(number));
         let mut shown = extent.lines.start;
-        for line in lines {
+        for (line, text) in lines {
             out += &elided(extent, shown..*line, least, &place, source);
             shown = line + 1;
             let (code, _) = code_and_comment(source, *line)?;
             let code = code.get(least..).unwrap_or("");
-            let common = is_common(&text(source, *line));
-            let class = if common { "line" } else { "line only" };
+            let class = if is_common(text) { "line" } else { "line only" };
             let number = number_link(url, *line);
             out += &code_line(class, "", &number, code, language_of(source));
         }
@@ -341,14 +332,15 @@ fn language_of(source: &Source) -> &'static str {
 }
 
 /// How many spaces all of these lines begin with.
-fn least_indent(source: &Source, lines: &[usize]) -> usize {
-    lines
-        .iter()
-        .filter_map(|line| source.line(*line))
-        .filter(|line| !line.text.trim().is_empty())
-        .map(|line| indent(&line.text))
-        .min()
-        .unwrap_or(0)
+fn least_indent(source: &Source, lines: impl Iterator<Item = usize>) -> usize {
+    let is_there = |line: &usize| !is_empty(source, *line);
+    let lines = lines.filter(is_there);
+    lines.map(|line| source.indent(line)).min().unwrap_or(0)
+}
+
+/// Whether nothing stands in a line, which may be in the midst of a literal.
+fn is_empty(source: &Source, line: usize) -> bool {
+    source.text(line..line + 1).trim().is_empty()
 }
 
 fn indent(text: &str) -> usize {
@@ -509,9 +501,7 @@ impl<'a> Writer<'a> {
             );
         }
         let code: Vec<usize> = code_of(block).collect();
-        let is_blank = |line: &&usize| {
-            self.source.text(**line..**line + 1).trim().is_empty()
-        };
+        let is_blank = |line: &&usize| is_empty(self.source, **line);
         let blank = code.iter().rev().take_while(is_blank).count();
         let (code, blank) = code.split_at(code.len() - blank);
         let class = if code.is_empty() { "row wide" } else { "row" };
@@ -538,7 +528,8 @@ impl<'a> Writer<'a> {
         }
         self.out += "</div>\n";
         if !code.is_empty() {
-            let dedent = least_indent(self.source, code) - self.dedent;
+            let dedent =
+                least_indent(self.source, code.iter().copied()) - self.dedent;
             let _ = writeln!(
                 self.out,
                 "<div class=\"code\" style=\"--dedent:{dedent}\">\n{lines}\
