@@ -373,7 +373,11 @@ async function withoutAnswers(visit) {
       'the teacher gets no answers',
       (it) => it.answers > 0,
     ],
-    ['/threads.html?teacher', 'the teacher gets no notes', (it) => it.notes > 0],
+    [
+      '/threads.html?teacher',
+      'the teacher gets no notes',
+      (it) => it.notes > 0,
+    ],
     [
       '/annotated/console-log.html',
       'what is folded is not printed',
