@@ -24,9 +24,9 @@
 //! 4. if it documents a function: the first paragraph of the body, as if it
 //!    stood there. The comment of an `impl` covers its only method.
 //!
-//! `///` covers what it documents, and no other paragraph. A field, a variant or an
-//! arm may have its comment at the end of its line, and an arm as the first
-//! thing inside its block.
+//! `///` covers what it documents, and no other paragraph. A field, a variant
+//! or an arm may have its comment at the end of its line, and an arm as the
+//! first thing inside its block.
 //!
 //! Nothing is demanded for what only hands on a result: `Ok(())`, a lone
 //! `return`, `break` or `continue`, a name at the end of a block, an arm that

@@ -105,8 +105,8 @@ fn every_rule_can_fail() {
 }
 
 /// Puts a blank line in the place of each comment, one at a time, in a file in
-/// which every one is needed; a banner stays. Returns how many there are, and those that are not
-/// missed where they stood.
+/// which every one is needed; a banner stays. Returns how many there are, and
+/// those that are not missed where they stood.
 fn take_out_each(name: &str) -> (usize, Vec<String>) {
     let source = read(name);
     let end = source.lines.len() + 1;

@@ -61,8 +61,8 @@ pub fn page(source: &Source, language: Language) -> Result<String> {
 }
 
 /// How high a page of source may be, by our guess, with nothing folded: in
-/// pixels, on a screen that is 1280 wide. `docs/tools/browser/check.mjs` sees to it
-/// that none is really higher than 6000.
+/// pixels, on a screen that is 1280 wide. `docs/tools/browser/check.mjs` sees
+/// to it that none is really higher than 6000.
 const PAGE: usize = 5000;
 
 /// How much of a longer page is not folded, in pixels.
