@@ -360,35 +360,23 @@ async function withoutAnswers(visit) {
       wrong.push(`print: ${what}`);
     }
   };
-  for (const [address, what, isSo] of [
-    ['/threads-steps.html', 'an answer is printed', (it) => it.answers === 0],
-    ['/threads-steps.html', 'no question is printed', (it) => it.questions > 0],
-    [
-      '/threads.html',
-      'a note for the teacher is printed',
-      (it) => it.notes === 0,
-    ],
-    [
-      '/threads-steps.html?teacher',
-      'the teacher gets no answers',
-      (it) => it.answers > 0,
-    ],
-    [
-      '/threads.html?teacher',
-      'the teacher gets no notes',
-      (it) => it.notes > 0,
-    ],
-    [
-      '/annotated/console-log.html',
-      'what is folded is not printed',
-      (it) => it.folded > 0,
-    ],
-  ]) {
+  const printed = async (address) => {
     await page.goto(address);
-    expect(what, isSo(await state('beforeprint')));
-  }
-  const { open } = await state('afterprint');
-  expect('what was folded stays unfolded', open === 0);
+    return state('beforeprint');
+  };
+  let there = await printed('/threads-steps.html');
+  expect('an answer is printed', there.answers === 0);
+  expect('no question is printed', there.questions > 0);
+  there = await printed('/threads.html');
+  expect('a note for the teacher is printed', there.notes === 0);
+  there = await printed('/annotated/console-log.html');
+  expect('what is folded is not printed', there.folded > 0);
+  there = await state('afterprint');
+  expect('what was folded stays unfolded', there.open === 0);
+  there = await printed('/threads-steps.html?teacher');
+  expect('the teacher gets no answers', there.answers > 0);
+  there = await printed('/threads.html?teacher');
+  expect('the teacher gets no notes', there.notes > 0);
   // They are there on the screen, too, and on every page reached from there.
   await page.emulateMedia({ media: 'screen' });
   await page.goto('/threads.html?teacher');
