@@ -10,28 +10,9 @@
 
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null
-
-# ---------------------------------------------------------------- Language
-
-# The language is chosen as by the servers, and as by scripts/demo.sh.
-locale=${LC_ALL:-${LC_MESSAGES:-${LANG:-C}}}
-language=en
-case ${ECHO_LANGUAGE:-${locale%%[_.@]*}} in
-  es) language=es ;;
-esac
-
-# Settings from the environment would change what the servers do. The clients
-# of the first scene may stay for as long as a class discusses them.
-unset "${!ECHO_@}"
-export ECHO_LANGUAGE=$language ECHO_IDLE_TIMEOUT=0
-
-# Prints the one of two texts that is in the language chosen.
-pick() {
-  case $language in
-    es) printf '%s' "$2" ;;
-    *) printf '%s' "$1" ;;
-  esac
-}
+# Language, pauses, what is printed, and how it ends.
+# shellcheck source=scripts/scene.sh
+. scripts/scene.sh
 
 # ------------------------------------------------------------ Command line
 
@@ -83,8 +64,6 @@ wrong() {
 }
 
 victim=''
-pause=0
-[ -t 1 ] && pause=1.2
 scenes=''
 # Exchanges that each phase under load must see, and rolling restarts.
 step=300 rounds=3
@@ -111,14 +90,6 @@ done
 
 # --------------------------------------------------------------- What is said
 
-title='' prompt='' server_says='' typed='' plain=''
-if [ -t 1 ] && [ -z "${NO_COLOR-}" ] && [ "${TERM-dumb}" != dumb ]; then
-  title=$'\e[1m' prompt=$'\e[32m' server_says=$'\e[36m' typed=$'\e[33m'
-  plain=$'\e[0m'
-fi
-
-headline() { printf '\n%s%s%s\n' "$title" "$(pick "$@")" "$plain"; }
-say() { printf '  %s\n' "$(pick "$@")"; }
 conclude() { printf '  %s%s%s\n' "$title" "$(pick "$@")" "$plain"; }
 # A long command goes on in the next line, as a shell would take it.
 show_command() {
@@ -136,34 +107,6 @@ show_server() {
     printf '    %s%-8s| %s%s\n' "$server_says" "$name" "${part% }" "$plain"
     name=''
   done < <(fold -s -w 64 <<<"$2")
-}
-
-# Gives time to read and to explain.
-rest() {
-  case $pause in
-    0) ;;
-    enter)
-      printf '%s' "$(pick '  [Enter]' '  [Intro]')"
-      # Without a keyboard there is no key to wait for.
-      read -r -s || pause=0
-      if [ -t 1 ]; then printf '\r\e[K'; else printf '\n'; fi
-      ;;
-    *)
-      # The pause is made of short sleeps: bash heeds a signal only when a
-      # program has ended.
-      local tenths=${pause/./}
-      [[ $pause == *.* ]] || tenths+=0
-      for ((tenths = 10#$tenths; tenths > 0; tenths--)); do sleep 0.1; done
-      ;;
-  esac
-}
-
-# Says what was not as claimed, and ends.
-fail() {
-  if [ -s "${room-}/complaints" ]; then cat "$room/complaints" >&2; fi
-  printf '%s: %s\n' "$(pick 'NOT AS CLAIMED' 'NO ES LO AFIRMADO')" \
-    "$(pick "$@")" >&2
-  exit 1
 }
 
 # Milliseconds since some fixed moment.
@@ -228,38 +171,7 @@ elif [ "${BALANCE_NETWORK-}" != namespaces ]; then
 fi
 PATH=$BALANCE_PROGRAMS$PATH:/usr/sbin:/sbin
 
-# ------------------------------------------------------------- How it ends
-
-# However this ends, no process of ours and no file stays behind.
-clean_up() {
-  trap '' INT TERM HUP PIPE
-  exec 2>/dev/null
-  close_clients
-  # The first signal asks; the last one cannot be refused.
-  local try pids
-  for try in {1..60}; do
-    pids=$(jobs -pr)
-    [ -n "$pids" ] || break
-    # shellcheck disable=SC2086 # one word for each process
-    case $try in
-      1 | 20) kill -TERM $pids ;;
-      40) kill -KILL $pids ;;
-    esac || true
-    sleep 0.1
-  done
-  rm -rf -- "$room"
-}
-
-# The clients of the first scene have these numbers.
-close_clients() { exec 4>&- 5>&- 6>&-; }
-
-if ! { true <&0; } 2>/dev/null; then exec </dev/null; fi
-room=$(mktemp -d "${TMPDIR:-/tmp}/balance.XXXXXX")
-trap clean_up EXIT
-trap 'exit 129' HUP
-trap 'if [ -t 1 ]; then echo; fi; exit 130' INT
-trap 'exit 141' PIPE
-trap 'exit 143' TERM
+open_room balance
 
 # Where even clean_up cannot run, after SIGKILL, the kernel ends our children.
 leashed=()
@@ -603,7 +515,7 @@ who_serves() {
   rest
   say 'The clients leave, the balancer ends, and each server has its totals:' \
     'Los clientes se van, el balanceador termina; cada servidor da sus totales:'
-  close_clients
+  close_all
   for name in $servers; do
     await 'a client stays' 'un cliente se queda' is_idle "$name"
   done
@@ -710,9 +622,5 @@ rolling_restart() {
 
 # ------------------------------------------------------------------- The play
 
-between=true
-for scene in $scenes; do
-  $between
-  "$scene"
-  between=rest
-done
+# shellcheck disable=SC2086 # one word for each scene
+play $scenes

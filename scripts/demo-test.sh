@@ -8,86 +8,14 @@
 
 set -uo pipefail
 
-# Where this was started in the background, SIGINT is ignored, and neither this
-# shell nor one that it starts could change that; env(1) can.
-if [ -z "${DEMO_SIGNALS:-}" ] && env --default-signal=INT true 2>/dev/null
-then
-  export DEMO_SIGNALS=default
-  exec env --default-signal=INT,TERM,HUP bash "${BASH_SOURCE[0]}" "$@"
-fi
-
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null || exit
+# The cases: how they run and what is looked at after each.
+# shellcheck source=scripts/cases.sh
+. scripts/cases.sh
 demo=$PWD/scripts/demo.sh
-
-# A name with a space, for all that the demo puts into its own files.
-room=$(mktemp -d)
-trap 'rm -rf -- "$room"' EXIT
-mkdir "$room/its files"
-
-# The environment of this shell must not decide what is tested.
-unset LC_ALL LC_MESSAGES NC NO_COLOR ECHO_LANGUAGE
-export LANG=C TMPDIR="$room/its files"
 
 # The servers are built beforehand: only the demo is timed.
 cargo build --quiet && cargo build --quiet -p common --example client || exit 1
-
-passed=0 failed=0
-
-# Each case is a run and then any number of these; the first miss is told.
-miss() { [ -n "$missed" ] || missed=$*; }
-begin() {
-  name=$1 missed='' began=$SECONDS
-}
-end() {
-  local seconds=$((SECONDS - began))
-  if [ -z "$missed" ]; then
-    passed=$((passed + 1))
-    printf 'ok    %s (%d s)\n' "$name" "$seconds"
-  else
-    failed=$((failed + 1))
-    printf 'FAIL  %s (%d s): %s\n' "$name" "$seconds" "$missed"
-    sed 's/^/      | /' "$room/out" "$room/err" | tail -n 40
-  fi
-}
-
-# Processes of a run are known by a variable that they inherit, whatever group
-# or session they have moved to.
-left_behind() {
-  grep -lzsx "DEMO_RUN=$run" /proc/[0-9]*/environ | cut -d/ -f3 | xargs
-}
-
-# No line is longer, counted in columns, not bytes.
-fits() { # columns
-  local long
-  long=$(LC_ALL=C.UTF-8 grep -hE "^.{$(($1 + 1))}" "$room/out" "$room/err")
-  [ -z "$long" ] || miss "longer than $1 columns: $long"
-}
-
-# What must be so after each run.
-check_traces() { # expected status
-  [ "$status" -eq "$1" ] || miss "status $status, not $1"
-  # A process that has just been killed may take a moment to be gone.
-  local left tries
-  for tries in {1..20}; do
-    left=$(left_behind)
-    [ -n "$left" ] || break
-    [ "$tries" -lt 20 ] || miss "left behind: $left"
-    sleep 0.1
-  done
-  [ -z "$(ls -A "$TMPDIR")" ] || miss "files left: $(ls "$TMPDIR")"
-  fits 80
-}
-
-# Runs a program, in the foreground, with this environment and these words.
-run() { # VARIABLE=VALUE... program word...
-  run=$((${run-0} + 1))
-  env DEMO_RUN=$run "$@" >"$room/out" 2>"$room/err"
-  status=$?
-}
-
-shows() { grep -qE -- "$1" "$room/out" || miss "does not show: $1"; }
-shows_not() { ! grep -qE -- "$1" "$room/out" || miss "shows: $1"; }
-silent() { [ ! -s "$room/err" ] || miss "said: $(head -n 1 "$room/err")"; }
 
 # A tool of this name, whose text is on standard input, comes first.
 fake() { # name
@@ -323,35 +251,12 @@ done
 
 # ------------------------------------------------------------- Interrupted
 
-# Sends a signal, as a terminal does, to the process group of the demo when it
-# has printed a certain line.
 interrupt() { # signal, status, line, word...
-  local signal=$1 expected=$2 at=$3 line demo_group sent=no
-  shift 3
-  begin "SIG$signal at: $at"
-  run=$((run + 1))
-  : >"$room/out"
-  mkfifo "$room/pipe"
-  # Job control gives a background job its own group, and SIGINT back to it.
-  set -m
-  env DEMO_RUN=$run "$demo" "$@" >"$room/pipe" 2>"$room/err" &
-  demo_group=$!
-  set +m
-  while IFS= read -r line; do
-    printf '%s\n' "$line" >>"$room/out"
-    if [ $sent = no ] && [[ $line == *"$at"* ]]; then
-      kill -"$signal" -- -"$demo_group"
-      sent=$SECONDS
-    fi
-  done <"$room/pipe"
-  wait "$demo_group"
-  status=$?
-  rm "$room/pipe"
-  [ "$sent" != no ] || miss 'the line never came'
+  begin "SIG$1 at: $3"
+  run_interrupted "$1" "$3" "$demo" "${@:4}"
   # Shorter than any pause or time-out that it may have been in.
-  [ "$sent" = no ] || [ $((SECONDS - sent)) -le 6 ] ||
-    miss 'it took long to end'
-  check_traces "$expected"
+  [ "$took" -le 6 ] || miss 'it took long to end'
+  check_traces "$2"
   shows_not 'mux-server stopped: 3'
   end
 }
@@ -435,5 +340,4 @@ check_traces 0
 silent
 end
 
-printf '%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+total

@@ -8,12 +8,11 @@
 // standard input is a NAME and PAGES; the answer is what is wrong, and a line
 // with a dot.
 import { createRequire } from 'node:module';
-import { createServer } from 'node:http';
 import { readFile, readdir } from 'node:fs/promises';
-import { extname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
-import { chromium } from 'playwright-core';
+import { launch, serve } from './browser.mjs';
 
 const require = createRequire(import.meta.url);
 const axePath = require.resolve('axe-core/axe.min.js');
@@ -23,20 +22,18 @@ const folder = resolve(book);
 
 const WIDTHS = [1280, 390];
 const THEMES = ['light', 'dark'];
-const TYPES = {
-  '.css': 'text/css',
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.png': 'image/png',
-  '.svg': 'image/svg+xml',
-  '.woff2': 'font/woff2',
-};
 
 // What is wrong; which pages to look at; and the lines that each page has with
 // nothing folded.
 const wrong = [];
 let wanted = /(?:)/;
 const linesOf = new Map();
+
+const server = await serve(folder);
+const origin = `http://127.0.0.1:${server.address().port}`;
+const browser = await launch(
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+);
 
 // The pages that are read, without those that only carry others.
 async function pagesOf(language) {
@@ -51,28 +48,14 @@ async function pagesOf(language) {
     .sort();
 }
 
-// Serves the folder, and nothing else.
-async function serve() {
-  const server = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url, 'http://localhost');
-    const path = join(folder, decodeURIComponent(pathname));
-    try {
-      const body = await readFile(path);
-      const type = TYPES[extname(path)] ?? 'application/octet-stream';
-      // Each tab fetches fonts and scripts once.
-      const headers = { 'content-type': type, 'cache-control': 'max-age=600' };
-      response.writeHead(200, headers).end(body);
-    } catch {
-      response.writeHead(404).end();
-    }
-  });
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  return server;
+// These pages of both languages.
+async function inBoth(pages) {
+  return [...(await pages('')), ...(await pages('es'))];
 }
 
 // A tab of a reader who visits for the first time. Each error in it is
 // reported.
-async function tab(browser, origin, { width = 1280, theme = 'light' } = {}) {
+async function tab({ width = 1280, theme = 'light' } = {}) {
   const context = await browser.newContext({
     baseURL: origin,
     colorScheme: theme,
@@ -105,10 +88,10 @@ async function tab(browser, origin, { width = 1280, theme = 'light' } = {}) {
 }
 
 // Every page fits this width, and its code is highlighted.
-async function fit(browser, origin, width) {
+async function fit(visit, width) {
   // Not resized: the table of contents is open or not from the beginning.
-  const page = await tab(browser, origin, { width });
-  for (const name of [...(await pagesOf('')), ...(await pagesOf('es'))]) {
+  const page = await visit({ width });
+  for (const name of await inBoth(pagesOf)) {
     await page.goto(`/${name}`);
     const over = await page.evaluate(overflowing);
     if (over) {
@@ -126,7 +109,6 @@ async function fit(browser, origin, width) {
       linesOf.set(name, await unfoldedLines(page));
     }
   }
-  await page.context().close();
 }
 
 // How high a page is when a reader opens it: what is folded stays folded.
@@ -203,12 +185,9 @@ async function representatives(language) {
 }
 
 // No accessibility violation that axe-core knows of.
-async function accessible(browser, origin, theme, width) {
-  const page = await tab(browser, origin, { theme, width });
-  for (const name of [
-    ...(await representatives('')),
-    ...(await representatives('es')),
-  ]) {
+async function accessible(visit, theme, width) {
+  const page = await visit({ theme, width });
+  for (const name of await inBoth(representatives)) {
     await page.goto(`/${name}`);
     // What is folded is looked at as well.
     await page.evaluate(unfold);
@@ -221,7 +200,6 @@ async function accessible(browser, origin, theme, width) {
       );
     }
   }
-  await page.context().close();
 }
 
 // Between the themes only colours differ.
@@ -239,8 +217,8 @@ function unfold() {
 }
 
 // The link to the other language leads to the same place, there and back.
-async function language(browser, origin) {
-  const page = await tab(browser, origin);
+async function language(visit) {
+  const page = await visit();
   const at = () => {
     const url = new URL(page.url());
     return url.pathname + url.hash;
@@ -278,14 +256,14 @@ async function language(browser, origin) {
 }
 
 // The search finds a word of the source and a word of the translation.
-async function search(browser, origin) {
+async function search(visit) {
   for (const [start, word] of [
     ['/index.html', 'fork'],
     ['/es/index.html', 'núcleo'],
     // Readers type no accents in a search.
     ['/es/index.html', 'multiplexacion'],
   ]) {
-    const page = await tab(browser, origin);
+    const page = await visit();
     await page.goto(start);
     await page.keyboard.press('s');
     await page.locator('#mdbook-searchbar').pressSequentially(word);
@@ -317,13 +295,12 @@ async function search(browser, origin) {
     if (!text.includes(plain(word))) {
       wrong.push(`${page.url()}: found for ${word}, but it is not there`);
     }
-    await page.context().close();
   }
 }
 
 // The print view has every page, all of it, with nothing folded.
-async function print(browser, origin, language) {
-  const page = await tab(browser, origin);
+async function print(visit, language) {
+  const page = await visit();
   // The first page is there under two names, and the slides are made of other
   // pages.
   const apart = ['index.html', 'slides.html'].map((name) =>
@@ -345,7 +322,6 @@ async function print(browser, origin, language) {
       }
     }
   }
-  await page.context().close();
 }
 
 // The lines of a page with nothing folded, as the teacher sees it.
@@ -360,8 +336,8 @@ async function unfoldedLines(page) {
 // What a class gets on paper has no answers and no notes for the teacher, and
 // all else unfolded; afterwards the page is as it was. With `?teacher` they are
 // there.
-async function withoutAnswers(browser, origin) {
-  const page = await tab(browser, origin);
+async function withoutAnswers(visit) {
+  const page = await visit();
   await page.emulateMedia({ media: 'print' });
   const state = async (event) => {
     await page.evaluate((name) => window.dispatchEvent(new Event(name)), event);
@@ -384,28 +360,27 @@ async function withoutAnswers(browser, origin) {
       wrong.push(`print: ${what}`);
     }
   };
-  await page.goto('/threads-steps.html');
-  let there = await state('beforeprint');
+  const printed = async (address) => {
+    await page.goto(address);
+    return state('beforeprint');
+  };
+  let there = await printed('/threads-steps.html');
   expect('an answer is printed', there.answers === 0);
   expect('no question is printed', there.questions > 0);
-  await page.goto('/threads.html');
-  there = await state('beforeprint');
+  there = await printed('/threads.html');
   expect('a note for the teacher is printed', there.notes === 0);
-  await page.goto('/annotated/console-log.html');
-  there = await state('beforeprint');
+  there = await printed('/annotated/console-log.html');
   expect('what is folded is not printed', there.folded > 0);
   there = await state('afterprint');
   expect('what was folded stays unfolded', there.open === 0);
-  await page.goto('/threads-steps.html?teacher');
-  there = await state('beforeprint');
+  there = await printed('/threads-steps.html?teacher');
   expect('the teacher gets no answers', there.answers > 0);
-  await page.goto('/threads.html?teacher');
-  there = await state('beforeprint');
+  there = await printed('/threads.html?teacher');
   expect('the teacher gets no notes', there.notes > 0);
   // They are there on the screen, too, and on every page reached from there.
   await page.emulateMedia({ media: 'screen' });
   await page.goto('/threads.html?teacher');
-  there = await state('afterprint');
+  await state('afterprint');
   const note = page.locator('.teacher summary').first();
   expect('the teacher sees no notes', await note.isVisible());
   await page.locator('main a[href*="steps.html"]').first().click();
@@ -413,12 +388,11 @@ async function withoutAnswers(browser, origin) {
   expect('the next page forgets ?teacher', /\?teacher/.test(page.url()));
   await page.goto('/threads.html');
   expect('the class sees notes', !(await note.isVisible()));
-  await page.context().close();
 }
 
 // The sheet for three terminals is two sides of one leaf.
-async function twoPages(browser, origin) {
-  const page = await tab(browser, origin);
+async function twoPages(visit) {
+  const page = await visit();
   for (const language of ['', 'es/']) {
     await page.goto(`/${language}terminals.html`);
     const pdf = await page.pdf({ format: 'A4' });
@@ -427,13 +401,12 @@ async function twoPages(browser, origin) {
       wrong.push(`${language}terminals.html: ${count} pages on paper, not 2`);
     }
   }
-  await page.context().close();
 }
 
 // The slides: the arrow keys lead through all of them, one at a time, each
 // whole and large enough to be read from the last row.
-async function slides(browser, origin, language, width, height) {
-  const page = await tab(browser, origin, { width });
+async function slides(visit, language, width, height) {
+  const page = await visit({ width });
   await page.setViewportSize({ width, height });
   await page.goto(`/${language}slides.html`);
   await page.evaluate(() => document.fonts.ready);
@@ -490,12 +463,11 @@ async function slides(browser, origin, language, width, height) {
   if (new URL(page.url()).hash !== at) {
     wrong.push(`${language}slides.html: the other language is not at ${at}`);
   }
-  await page.context().close();
 }
 
 // Paper is light also where the screen is dark.
-async function paper(browser, origin) {
-  const page = await tab(browser, origin, { theme: 'dark' });
+async function paper(visit) {
+  const page = await visit({ theme: 'dark' });
   await page.goto('/annotated/threads-main.html');
   const background = (event) =>
     page.evaluate((name) => {
@@ -508,7 +480,6 @@ async function paper(browser, origin) {
   if ((await background('afterprint')) === 'rgb(255, 255, 255)') {
     wrong.push('a dark page is light after it was printed');
   }
-  await page.context().close();
 }
 
 // The lines that a reader sees.
@@ -518,8 +489,8 @@ async function textLines(page) {
 }
 
 // All can be done without a mouse.
-async function keyboard(browser, origin) {
-  const page = await tab(browser, origin);
+async function keyboard(visit) {
+  const page = await visit();
   const start = '/annotated/threads-main.html';
   await page.goto(start);
   // Tab goes through the bar, past the text, and is caught nowhere.
@@ -612,36 +583,33 @@ const CHECKS = [
   ...['', 'es'].map((language) => [print, language]),
 ];
 
-// Runs these checks, two at a time; says how long each kind has taken.
-async function run(browser, origin, checks) {
+// Runs these checks, two at a time, and closes the tabs of each when it ends;
+// says how long each kind has taken.
+async function run(checks) {
   const left = [...checks];
   const took = {};
   const work = async () => {
     for (let next = left.shift(); next; next = left.shift()) {
       const [check, ...rest] = next;
-      const start = Date.now();
+      const began = Date.now();
+      const pages = [];
+      const visit = async (options) => {
+        const page = await tab(options);
+        pages.push(page);
+        return page;
+      };
       try {
-        await check(browser, origin, ...rest);
+        await check(visit, ...rest);
       } catch (error) {
         wrong.push(`${check.name}: ${error}`);
       }
-      took[check.name] = (took[check.name] ?? 0) + Date.now() - start;
+      await Promise.all(pages.map((page) => page.context().close()));
+      took[check.name] = (took[check.name] ?? 0) + Date.now() - began;
     }
   };
   await Promise.all([work(), work()]);
   return took;
 }
-
-const server = await serve();
-const origin = `http://127.0.0.1:${server.address().port}`;
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox',
-    '--disable-dev-shm-usage',
-    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
-  ],
-});
 
 // What has been found wrong since the last time.
 function report() {
@@ -661,9 +629,7 @@ async function runNamed(name, pages = '') {
   if (checks.length === 0) {
     wrong.push(`there is no check ${name}`);
   }
-  const took = await run(browser, origin, checks);
-  await Promise.all(browser.contexts().map((context) => context.close()));
-  return took;
+  return run(checks);
 }
 
 if (asked[0] === '--ask') {

@@ -1,9 +1,10 @@
 // One PDF of the whole book in one language, with contents, page numbers and
 // an outline: node pdf.mjs FOLDER OUTPUT [--teacher]
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { chromium } from 'playwright-core';
+
+import { launch } from './browser.mjs';
 
 const [folder, output, teacher] = process.argv.slice(2);
 const print = pathToFileURL(resolve(folder, 'print.html'));
@@ -116,14 +117,7 @@ const FOOT =
   '<div style="width:100%;font-size:8px;text-align:center;color:#555">' +
   '<span class="pageNumber"></span></div>';
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox',
-    '--disable-dev-shm-usage',
-    '--allow-file-access-from-files',
-  ],
-});
+const browser = await launch('--allow-file-access-from-files');
 try {
   const items = await chapters(browser);
   const page = await browser.newPage();

@@ -1,6 +1,6 @@
 //! Whether the banners of a file are in order, and their words in its code.
 
-use crate::source::{Banner, Line, LineKind, Source};
+use crate::source::{Banner, LineKind, Source};
 
 /// What the code under a banner must name, by a word of its title. What stands
 /// behind a colon is a list of smaller steps, each with its own banner; and
@@ -91,7 +91,7 @@ fn missing(
     line: usize,
     end: usize,
 ) -> Vec<(&'static str, &'static [&'static str])> {
-    let block = source.line(line).map_or(0, Line::indent);
+    let block = source.indent(line);
     let below = (line + 1..end).map_while(|number| source.line(number));
     let code: Vec<String> = below
         .take_while(|line| {

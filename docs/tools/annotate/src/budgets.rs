@@ -7,15 +7,9 @@ use std::{fs, io};
 
 use crate::project;
 
-/// Files whose code lines together must not exceed a number.
-struct Budget {
-    /// What is read.
-    name: &'static str,
-    /// The most code lines.
-    most: usize,
-    /// Files, and folders whose `.rs` files count, but none deeper.
-    paths: &'static [&'static str],
-}
+/// What is read, the most code lines of it, and its files. Of a folder the
+/// `.rs` files count, but none deeper.
+type Budget = (&'static str, usize, &'static [&'static str]);
 
 /// Files of an approach that its default form does not need, or that are
 /// outside the reading path.
@@ -28,64 +22,23 @@ const BESIDE: &[&str] = &[
     "mux-server/src/epoll.rs",
 ];
 
+const ECHO: &str = "common/src/echo.rs";
+const CLOSING: &str = "common/src/closing.rs";
+
+#[rustfmt::skip]
 const BUDGETS: &[Budget] = &[
-    Budget {
-        name: "the main.rs of threads-server",
-        most: 80,
-        paths: &["threads-server/src/main.rs"],
-    },
-    Budget {
-        name: "the main.rs of process-server",
-        most: 80,
-        paths: &["process-server/src/main.rs"],
-    },
-    Budget {
-        name: "the main.rs of mux-server",
-        most: 80,
-        paths: &["mux-server/src/main.rs"],
-    },
-    Budget {
-        name: "the first lesson of threads",
-        most: 230,
-        paths: &[
-            "threads-server/src/main.rs",
-            "common/src/echo.rs",
-            "common/src/closing.rs",
-        ],
-    },
-    Budget {
-        name: "the first lesson of processes",
-        most: 230,
-        paths: &[
-            "process-server/src/main.rs",
-            "common/src/echo.rs",
-            "common/src/closing.rs",
-        ],
-    },
-    Budget {
-        name: "the first lesson of the loop",
-        most: 330,
-        paths: &[
-            "mux-server/src/main.rs",
-            "mux-server/src/client.rs",
-            "common/src/closing.rs",
-        ],
-    },
-    Budget {
-        name: "the approach of threads",
-        most: 780,
-        paths: &["threads-server/src", "common/src"],
-    },
-    Budget {
-        name: "the approach of processes",
-        most: 950,
-        paths: &["process-server/src", "common/src"],
-    },
-    Budget {
-        name: "the approach of the loop",
-        most: 1300,
-        paths: &["mux-server/src", "common/src"],
-    },
+    ("the main.rs of threads-server", 80, &["threads-server/src/main.rs"]),
+    ("the main.rs of process-server", 80, &["process-server/src/main.rs"]),
+    ("the main.rs of mux-server", 80, &["mux-server/src/main.rs"]),
+    ("the first lesson of threads", 230,
+        &["threads-server/src/main.rs", ECHO, CLOSING]),
+    ("the first lesson of processes", 230,
+        &["process-server/src/main.rs", ECHO, CLOSING]),
+    ("the first lesson of the loop", 330,
+        &["mux-server/src/main.rs", "mux-server/src/client.rs", CLOSING]),
+    ("the approach of threads", 780, &["threads-server/src", "common/src"]),
+    ("the approach of processes", 950, &["process-server/src", "common/src"]),
+    ("the approach of the loop", 1300, &["mux-server/src", "common/src"]),
 ];
 
 /// What one budget allows and what is read.
@@ -128,16 +81,16 @@ impl Reading {
 ///
 /// Where a file is missing or cannot be read.
 pub fn readings(root: &Path) -> io::Result<Vec<Reading>> {
-    let count = |budget: &Budget| {
+    let count = |&(name, most, paths): &Budget| {
         let mut files = Vec::new();
-        for path in budget.paths {
+        for path in paths {
             for path in files_of(root, path)? {
                 let source = project::read(root, &path)?
                     .map_err(|error| io::Error::other(error.to_string()))?;
                 files.push((path, source.code_count()));
             }
         }
-        Ok(Reading { name: budget.name, most: budget.most, files })
+        Ok(Reading { name, most, files })
     };
     BUDGETS.iter().map(count).collect()
 }

@@ -24,9 +24,9 @@
 //! 4. if it documents a function: the first paragraph of the body, as if it
 //!    stood there. The comment of an `impl` covers its only method.
 //!
-//! `///` covers what it documents, and no other paragraph. A field, a variant or an
-//! arm may have its comment at the end of its line, and an arm as the first
-//! thing inside its block.
+//! `///` covers what it documents, and no other paragraph. A field, a variant
+//! or an arm may have its comment at the end of its line, and an arm as the
+//! first thing inside its block.
 //!
 //! Nothing is demanded for what only hands on a result: `Ok(())`, a lone
 //! `return`, `break` or `continue`, a name at the end of a block, an arm that
@@ -35,7 +35,7 @@
 
 use std::ops::Range;
 
-use crate::source::{Comment, Kind, Line, LineKind, Source, Unit};
+use crate::source::{Comment, Kind, LineKind, Source, Unit};
 
 /// How many lines a paragraph has at most.
 pub const MOST_LINES: usize = 4;
@@ -194,8 +194,7 @@ impl<'a> Coverage<'a> {
     /// were not missing.
     fn of_paragraph(&self, index: usize) -> Option<Cover> {
         let unit = &self.source.units[index];
-        let indent = |line| self.source.line(line).map(Line::indent);
-        let mut least = indent(unit.line)?;
+        let mut least = self.source.indent(unit.line);
         for number in (1..unit.top).rev() {
             let line = self.source.line(number)?;
             let (start, cover) = match line.kind {
@@ -226,8 +225,7 @@ impl<'a> Coverage<'a> {
     /// block of this indentation.
     fn fits(&self, index: usize, start: usize, block: usize) -> bool {
         let unit = &self.source.units[index];
-        let line = self.source.line(unit.line);
-        if line.is_some_and(|line| line.indent() == block) {
+        if self.source.indent(unit.line) == block {
             return self.count(start..unit.line) < MOST_LINES;
         }
         // The unit is inside another: an arm, whose comment is about its block,
@@ -271,10 +269,8 @@ impl<'a> Coverage<'a> {
                 (_, Some(open)) => open + 1,
                 _ => return false,
             };
-            let above = (start..unit.line).filter_map(|n| self.source.line(n));
-            let mut above =
-                above.skip_while(|line| line.kind == LineKind::Comment);
-            let code = |line: &Line| line.kind == LineKind::Code;
+            let above = (start..unit.line).map(|line| self.source.kind(line));
+            let mut above = above.skip_while(|kind| *kind == LineKind::Comment);
             let is_direct = self.parent(index) == Some(outer.line);
             // The unit is inside another statement, which must fit as a whole.
             let inside = self.source.units[at + 1..index].iter();
@@ -284,7 +280,7 @@ impl<'a> Coverage<'a> {
                 .max();
             let end = whole.filter(|_| !is_direct).unwrap_or(unit.line);
             self.of[at] == Cover::Explained
-                && above.all(code)
+                && above.all(|kind| kind == LineKind::Code)
                 && self.count(start..end + 1) <= MOST_LINES
         })
     }

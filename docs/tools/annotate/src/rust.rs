@@ -4,20 +4,17 @@
 use std::mem;
 use std::ops::Range;
 
-use proc_macro2::{LexError, Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Block, Expr, Ident, Item, Stmt};
+use syn::{
+    Attribute, Block, Expr, ForeignItem, Ident, ImplItem, Item, ItemImpl, Stmt,
+    TraitItem,
+};
 
 use crate::source::{Kind, Parts, Piece, Source, Token, Unit, Unreadable};
-
-impl From<LexError> for Unreadable {
-    fn from(error: LexError) -> Self {
-        Self { line: error.span().start().line, message: error.to_string() }
-    }
-}
 
 impl From<syn::Error> for Unreadable {
     fn from(error: syn::Error) -> Self {
@@ -31,7 +28,7 @@ impl From<syn::Error> for Unreadable {
 ///
 /// When the text is not Rust.
 pub fn read(path: &str, text: &str) -> Result<Source, Unreadable> {
-    let stream: TokenStream = text.parse()?;
+    let stream: TokenStream = text.parse().map_err(syn::Error::from)?;
     let file: syn::File = syn::parse2(stream.clone())?;
     let mut reader = Reader {
         text,
@@ -211,8 +208,17 @@ impl Reader<'_> {
         test
     }
 
-    fn begin_body(&mut self, body: Option<&Block>) {
-        self.sole = body.is_some_and(|body| body.stmts.len() == 1);
+    /// Adds an item, of a function with its body; says what `add` says.
+    fn add_item(
+        &mut self,
+        kind: Kind,
+        item: &(impl ToTokens + Spanned),
+        body: Option<&Block>,
+    ) -> bool {
+        let open = body.map(|body| body.brace_token.span.open());
+        let test = self.add(kind, item, open);
+        self.sole = !test && body.is_some_and(|body| body.stmts.len() == 1);
+        test
     }
 }
 
@@ -326,74 +332,51 @@ fn comment_length(text: &str) -> usize {
     at
 }
 
-/// Where a body begins.
-fn open_of(body: &Block) -> Span {
-    body.brace_token.span.open()
-}
-
 impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_item(&mut self, item: &'ast Item) {
-        let body = match item {
-            Item::Fn(function) => Some(open_of(&function.block)),
-            _ => None,
+        let (kind, body) = match item {
+            Item::Use(_) => (Kind::Use, None),
+            Item::Mod(module) if module.content.is_none() => {
+                (Kind::Module, None)
+            }
+            Item::Impl(_) => (Kind::Impl, None),
+            Item::Fn(function) => (Kind::Item, Some(&*function.block)),
+            _ => (Kind::Item, None),
         };
-        let kind = match item {
-            Item::Use(_) => Kind::Use,
-            Item::Mod(module) if module.content.is_none() => Kind::Module,
-            Item::Impl(_) => Kind::Impl,
-            _ => Kind::Item,
-        };
-        if !self.add(kind, item, body) {
+        if !self.add_item(kind, item, body) {
             visit::visit_item(self, item);
         }
     }
 
-    fn visit_impl_item(&mut self, item: &'ast syn::ImplItem) {
+    fn visit_impl_item(&mut self, item: &'ast ImplItem) {
         let body = match item {
-            syn::ImplItem::Fn(function) => Some(open_of(&function.block)),
+            ImplItem::Fn(function) => Some(&function.block),
             _ => None,
         };
-        if !self.add(Kind::Item, item, body) {
+        if !self.add_item(Kind::Item, item, body) {
             visit::visit_impl_item(self, item);
         }
     }
 
-    fn visit_trait_item(&mut self, item: &'ast syn::TraitItem) {
+    fn visit_trait_item(&mut self, item: &'ast TraitItem) {
         let body = match item {
-            syn::TraitItem::Fn(function) => {
-                function.default.as_ref().map(open_of)
-            }
+            TraitItem::Fn(function) => function.default.as_ref(),
             _ => None,
         };
-        if !self.add(Kind::Item, item, body) {
+        if !self.add_item(Kind::Item, item, body) {
             visit::visit_trait_item(self, item);
         }
     }
 
-    fn visit_foreign_item(&mut self, item: &'ast syn::ForeignItem) {
-        if !self.add(Kind::Item, item, None) {
+    fn visit_foreign_item(&mut self, item: &'ast ForeignItem) {
+        if !self.add_item(Kind::Item, item, None) {
             visit::visit_foreign_item(self, item);
         }
     }
 
-    fn visit_item_impl(&mut self, block: &'ast syn::ItemImpl) {
+    fn visit_item_impl(&mut self, block: &'ast ItemImpl) {
         self.sole = block.items.len() == 1;
         visit::visit_item_impl(self, block);
-    }
-
-    fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
-        self.begin_body(Some(&function.block));
-        visit::visit_item_fn(self, function);
-    }
-
-    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
-        self.begin_body(Some(&function.block));
-        visit::visit_impl_item_fn(self, function);
-    }
-
-    fn visit_trait_item_fn(&mut self, function: &'ast syn::TraitItemFn) {
-        self.begin_body(function.default.as_ref());
-        visit::visit_trait_item_fn(self, function);
     }
 
     fn visit_field(&mut self, field: &'ast syn::Field) {

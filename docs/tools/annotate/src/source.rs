@@ -351,6 +351,18 @@ impl Source {
         self.lines.get(number.checked_sub(1)?)
     }
 
+    /// What the line of this number is; blank if there is none.
+    #[must_use]
+    pub fn kind(&self, number: usize) -> LineKind {
+        self.line(number).map_or(LineKind::Blank, |line| line.kind)
+    }
+
+    /// How many blanks the line of this number begins with.
+    #[must_use]
+    pub fn indent(&self, number: usize) -> usize {
+        self.line(number).map_or(0, Line::indent)
+    }
+
     /// The text of these lines, as it stands in the file.
     #[must_use]
     pub fn text(&self, lines: Range<usize>) -> String {
@@ -358,13 +370,6 @@ impl Source {
             .filter_map(|line| self.line(line))
             .map(|line| line.text.as_str())
             .collect()
-    }
-
-    /// The code of a block, as it stands in the file.
-    #[must_use]
-    pub fn code(&self, block: &Block) -> String {
-        self.text(block.head_lines.clone())
-            + &self.text(block.code_lines.clone())
     }
 
     /// How many lines have code on them, tests left out.

@@ -3,16 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 
 use std::fs;
-use std::io::{self, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use annotate::coverage;
 use annotate::project;
 use annotate::rules::{self, Finding, Rule};
 use annotate::rust;
-use annotate::source::{LineKind, Source};
+use annotate::source::{Block, LineKind, Source};
+use whole::must_be_whole;
+
+mod python;
+mod whole;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -26,7 +28,7 @@ fn names(colour: &str) -> Vec<String> {
         .filter(|name| !name.ends_with(".expected"))
         .map(|name| format!("{colour}/{name}"))
         .collect();
-    if !python_is_here() {
+    if !python_can_be_read() {
         names.retain(|name| !name.contains(".py"));
     }
     names.sort();
@@ -34,14 +36,8 @@ fn names(colour: &str) -> Vec<String> {
 }
 
 /// Python reads Python; without it, those fixtures must be left out.
-fn python_is_here() -> bool {
-    let version = Command::new("python3").arg("--version").output();
-    let here = version.is_ok_and(|output| output.status.success());
-    if !here {
-        let reason = "SKIPPED: no python3; Python files are not checked";
-        let _ = writeln!(io::stderr(), "{reason}");
-    }
-    here
+fn python_can_be_read() -> bool {
+    python::is_here("3, 0", "Python files are not checked")
 }
 
 fn text(name: &str) -> String {
@@ -109,8 +105,8 @@ fn every_rule_can_fail() {
 }
 
 /// Puts a blank line in the place of each comment, one at a time, in a file in
-/// which every one is needed; a banner stays. Returns how many there are, and those that are not
-/// missed where they stood.
+/// which every one is needed; a banner stays. Returns how many there are, and
+/// those that are not missed where they stood.
 fn take_out_each(name: &str) -> (usize, Vec<String>) {
     let source = read(name);
     let end = source.lines.len() + 1;
@@ -169,7 +165,7 @@ fn every_comment_is_missed_when_it_is_gone() {
 
 #[test]
 fn so_it_is_in_python() {
-    if python_is_here() {
+    if python_can_be_read() {
         let (tried, unnoticed) = take_out_each("green/server.py");
         assert_eq!(tried, 19);
         assert_eq!(
@@ -188,26 +184,15 @@ fn the_blocks_are_the_file() {
     for name in names("red").into_iter().chain(names("green")) {
         let text = text(&name);
         if let Ok(source) = try_read(&name, &text) {
-            annotated_whole(&source, &text);
+            must_be_whole(&source, &text);
         }
     }
 }
 
-/// Every line stands in one block, in order.
-fn annotated_whole(source: &Source, text: &str) {
-    let mut next = 1;
-    let mut joined = String::new();
-    for block in &source.blocks {
-        assert_eq!(block.head_lines.start, next);
-        assert_eq!(block.head_lines.end, block.note_lines.start);
-        assert_eq!(block.note_lines.end, block.code_lines.start);
-        joined += &source.text(block.head_lines.clone());
-        joined += &source.text(block.note_lines.clone());
-        joined += &source.text(block.code_lines.clone());
-        next = block.code_lines.end;
-    }
-    assert_eq!(next, source.lines.len() + 1);
-    assert_eq!(joined, text);
+/// The code of a block, as it stands in the file.
+fn code_of(source: &Source, block: &Block) -> String {
+    source.text(block.head_lines.clone())
+        + &source.text(block.code_lines.clone())
 }
 
 #[test]
@@ -242,7 +227,7 @@ fn a_block_is_a_banner_a_note_and_its_code() {
     let of = |source: &Source, note: &str| {
         let mut blocks = source.blocks.iter();
         let found = blocks.find(|block| block.note() == note);
-        source.code(found.unwrap()).trim().to_owned()
+        code_of(source, found.unwrap()).trim().to_owned()
     };
     let imports =
         of(&source, "Sockets block; that is what makes this program so short.");
@@ -265,11 +250,11 @@ fn a_block_is_a_banner_a_note_and_its_code() {
 
 #[test]
 fn documentation_that_stands_inside_explains_what_is_around_it() {
-    if python_is_here() {
+    if python_can_be_read() {
         let source = read("green/server.py");
         let note = "Listens and serves, until a signal kills the process.";
         let block = source.blocks.iter().find(|block| block.note() == note);
-        assert_eq!(source.code(block.unwrap()), "def main():\n");
+        assert_eq!(code_of(&source, block.unwrap()), "def main():\n");
     }
 }
 
@@ -292,7 +277,7 @@ fn comments_come_from_the_gaps_between_tokens() {
             None,
         ]
     );
-    annotated_whole(&source, text);
+    must_be_whole(&source, text);
 }
 
 #[test]
@@ -305,6 +290,6 @@ fn files_may_end_anywhere_and_lines_in_any_way() {
         "const A: &str = \"a\n\n// b\n\";",
     ] {
         let source = rust::read("f.rs", text).unwrap();
-        annotated_whole(&source, text);
+        must_be_whole(&source, text);
     }
 }

@@ -3,22 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::Path;
-use std::process::Command;
 
 use annotate::budgets::{self, Reading};
 use annotate::project;
 use annotate::source::Source;
+use whole::must_be_whole;
+
+mod python;
+mod whole;
 
 /// Every file that is read in class; those in Python only where Python can
 /// read them.
 fn files() -> Vec<String> {
     let mut files = project::files(&project::root()).unwrap();
-    let version = Command::new("python3").arg("--version").output();
-    if !version.is_ok_and(|output| output.status.success()) {
-        let reason = "SKIPPED: no python3; docs/python is not checked";
-        let _ = writeln!(io::stderr(), "{reason}");
+    if !python::is_here("3, 0", "docs/python is not checked") {
         files.retain(|path| !path.starts_with("docs/python"));
     }
     files
@@ -58,16 +57,8 @@ fn threads_and_processes_have_the_same_steps() {
 #[test]
 fn the_blocks_of_every_file_are_the_whole_file() {
     for path in files() {
-        let source = read(&path);
-        let mut next = 1;
-        let mut text = String::new();
-        for block in &source.blocks {
-            assert_eq!(block.lines().start, next, "{path}");
-            text += &source.text(block.lines());
-            next = block.lines().end;
-        }
-        let file = project::root().join(&path);
-        assert_eq!(text, fs::read_to_string(file).unwrap());
+        let text = fs::read_to_string(project::root().join(&path)).unwrap();
+        must_be_whole(&read(&path), &text);
     }
 }
 

@@ -15,7 +15,7 @@ use annotate::source::{Block, LineKind, Source};
 use anyhow::{Result, bail, ensure};
 
 use crate::extent::Extent;
-use crate::words::{Language, Word};
+use crate::words::{LINES, Language, TESTS, TO, Word};
 
 /// Where the lines' numbers lead.
 #[derive(Clone, Copy)]
@@ -61,8 +61,8 @@ pub fn page(source: &Source, language: Language) -> Result<String> {
 }
 
 /// How high a page of source may be, by our guess, with nothing folded: in
-/// pixels, on a screen that is 1280 wide. `docs/tools/browser/check.mjs` sees to it
-/// that none is really higher than 6000.
+/// pixels, on a screen that is 1280 wide. `docs/tools/browser/check.mjs` sees
+/// to it that none is really higher than 6000.
 const PAGE: usize = 5000;
 
 /// How much of a longer page is not folded, in pixels.
@@ -72,17 +72,21 @@ const UNFOLDED: usize = 3800;
 /// all that belongs to it, or the tests.
 fn parts(source: &Source) -> Vec<&[Block]> {
     let begins_item = |block: &Block| {
-        block.code_lines.clone().chain(block.head_lines.clone()).any(|line| {
-            source.line(line).is_some_and(|line| {
-                let first = line.text.chars().next();
-                first.is_some_and(|it| it.is_alphabetic() || it == '@')
-            })
+        code_of(block).any(|line| {
+            source
+                .text(line..line + 1)
+                .starts_with(|it: char| it.is_alphabetic() || it == '@')
         })
     };
     let is_one = |one: &Block, next: &Block| {
         one.test == next.test && (next.test || !begins_item(next))
     };
     source.blocks.chunk_by(is_one).collect()
+}
+
+/// The lines of code of a block.
+fn code_of(block: &Block) -> impl Iterator<Item = usize> {
+    block.head_lines.clone().chain(block.code_lines.clone())
 }
 
 /// How high these blocks will be, roughly, in pixels.
@@ -92,12 +96,8 @@ fn height(source: &Source, blocks: &[Block]) -> usize {
         return 60;
     }
     let row = |block: &Block| {
-        let is_there = |line: &usize| {
-            let line = source.line(*line);
-            line.is_some_and(|line| line.kind != LineKind::Blank)
-        };
-        let lines = block.head_lines.clone().chain(block.code_lines.clone());
-        let code = lines.filter(is_there).count() * 20 + 12;
+        let is_there = |line: &usize| source.kind(*line) != LineKind::Blank;
+        let code = code_of(block).filter(is_there).count() * 20 + 12;
         // A line of a note has room for some forty letters.
         let paragraphs = block.note().split("\n\n");
         let note: usize =
@@ -125,9 +125,8 @@ pub fn step(
     let extent = Extent::of(source, number, |it| apart.contains(&it))?;
     let level = heading.cast_signed() - extent.banner.level().cast_signed();
     let mut writer = Writer::new(source, Lines::There(url), level);
-    let lines: Vec<usize> =
-        extent.lines.clone().filter(|line| extent.shows(*line)).collect();
-    writer.dedent = least_indent(source, &lines);
+    let lines = extent.lines.clone().filter(|line| extent.shows(*line));
+    writer.dedent = least_indent(source, lines);
     // A step that is left out becomes a link to its place on this page, or in
     // the file.
     let place = |number: &str| {
@@ -165,9 +164,7 @@ fn clipped(source: &Source, block: &Block, extent: &Extent) -> Option<Block> {
     let note =
         extent.shows(block.note_lines.start) && !block.note_lines.is_empty();
     let code_lines = clip(&block.code_lines);
-    let is_blank = |line: usize| {
-        source.line(line).is_none_or(|line| line.kind == LineKind::Blank)
-    };
+    let is_blank = |line: usize| source.kind(line) == LineKind::Blank;
     if !note && code_lines.clone().all(is_blank) {
         return None;
     }
@@ -199,33 +196,19 @@ pub struct Column {
 ///
 /// Where a file has no such banner.
 pub fn side_by_side(columns: &[Column]) -> Result<String> {
-    let mut extents = Vec::new();
-    for column in columns {
-        extents.push(Extent::of(&column.source, &column.number, |_| false)?);
+    // Each step with the lines of its code, and what stands there.
+    let mut steps = Vec::new();
+    for Column { number, source, .. } in columns {
+        let extent = Extent::of(source, number, |_| false)?;
+        let is_shown = |line: &usize| {
+            source.kind(*line) == LineKind::Code && extent.shows(*line)
+        };
+        let text = |line| source.text(line..line + 1).trim().to_owned();
+        let shown = extent.lines.clone().filter(is_shown);
+        let lines: Vec<(usize, String)> =
+            shown.map(|line| (line, text(line))).collect();
+        steps.push((extent, lines));
     }
-    let codes: Vec<Vec<usize>> = columns
-        .iter()
-        .zip(&extents)
-        .map(|(Column { source, .. }, extent)| {
-            let is_code = |line: &usize| {
-                let line = source.line(*line);
-                line.is_some_and(|line| line.kind == LineKind::Code)
-            };
-            let lines = extent.lines.clone().filter(is_code);
-            lines.filter(|line| extent.shows(*line)).collect()
-        })
-        .collect();
-    let text = |source: &Source, line: usize| {
-        let line = source.line(line).map_or("", |line| &line.text);
-        line.trim().to_owned()
-    };
-    let texts: Vec<Vec<String>> = columns
-        .iter()
-        .zip(&codes)
-        .map(|(Column { source, .. }, lines)| {
-            lines.iter().map(|line| text(source, *line)).collect()
-        })
-        .collect();
     // Lines of two programming languages have too little in common to be
     // marked.
     let language =
@@ -233,13 +216,16 @@ pub fn side_by_side(columns: &[Column]) -> Result<String> {
     let is_one =
         columns.iter().all(|other| language_of(&other.source) == language);
     let is_common = |text: &String| {
-        !is_one || texts.iter().all(|column| column.contains(text))
+        let stands = |lines: &[(usize, String)]| {
+            lines.iter().any(|(_, other)| other == text)
+        };
+        !is_one || steps.iter().all(|(_, lines)| stands(lines))
     };
     let mut out = format!(
         "<div class=\"side-by-side\" style=\"--columns:{}\">\n",
         columns.len()
     );
-    for ((column, extent), lines) in columns.iter().zip(&extents).zip(&codes) {
+    for (column, (extent, lines)) in columns.iter().zip(&steps) {
         let Column { number, source, url } = column;
         let _ = writeln!(
             out,
@@ -248,20 +234,16 @@ pub fn side_by_side(columns: &[Column]) -> Result<String> {
             step_id(number),
             source.path
         );
-        let least = least_indent(source, lines);
+        let least = least_indent(source, lines.iter().map(|(line, _)| *line));
         let place = |number: &str| format!("{url}#{}", step_id(number));
         let mut shown = extent.lines.start;
-        for line in lines {
+        for (line, text) in lines {
             out += &elided(extent, shown..*line, least, &place, source);
             shown = line + 1;
             let (code, _) = code_and_comment(source, *line)?;
             let code = code.get(least..).unwrap_or("");
-            let common = is_common(&text(source, *line));
-            let class = if common { "line" } else { "line only" };
-            let number = format!(
-                "<a href=\"{url}#L{line}\" tabindex=\"-1\" \
-                 aria-hidden=\"true\">{line}</a>"
-            );
+            let class = if is_common(text) { "line" } else { "line only" };
+            let number = number_link(url, *line);
             out += &code_line(class, "", &number, code, language_of(source));
         }
         out += &elided(extent, shown..extent.lines.end, least, &place, source);
@@ -285,8 +267,7 @@ fn elided(
         if lines.contains(&range.start) {
             let number = &banner.number;
             links.push(format!("<a href=\"{}\">{number}</a>", place(number)));
-            let line = source.line(range.start);
-            depth = depth.min(line.map_or(0, |line| indent(&line.text)));
+            depth = depth.min(source.indent(range.start));
         }
     }
     if links.is_empty() {
@@ -351,14 +332,15 @@ fn language_of(source: &Source) -> &'static str {
 }
 
 /// How many spaces all of these lines begin with.
-fn least_indent(source: &Source, lines: &[usize]) -> usize {
-    lines
-        .iter()
-        .filter_map(|line| source.line(*line))
-        .filter(|line| !line.text.trim().is_empty())
-        .map(|line| indent(&line.text))
-        .min()
-        .unwrap_or(0)
+fn least_indent(source: &Source, lines: impl Iterator<Item = usize>) -> usize {
+    let is_there = |line: &usize| !is_empty(source, *line);
+    let lines = lines.filter(is_there);
+    lines.map(|line| source.indent(line)).min().unwrap_or(0)
+}
+
+/// Whether nothing stands in a line, which may be in the midst of a literal.
+fn is_empty(source: &Source, line: usize) -> bool {
+    source.text(line..line + 1).trim().is_empty()
 }
 
 fn indent(text: &str) -> usize {
@@ -405,6 +387,14 @@ fn code_line(
     )
 }
 
+/// The number of a line, which leads to that line on this page.
+fn number_link(url: &str, line: usize) -> String {
+    format!(
+        "<a href=\"{url}#L{line}\" tabindex=\"-1\" \
+         aria-hidden=\"true\">{line}</a>"
+    )
+}
+
 /// A comment as Markdown that means what the comment says.
 fn markdown(note: &str) -> String {
     let mut out = String::new();
@@ -429,6 +419,18 @@ fn markdown(note: &str) -> String {
         out.push('\n');
     }
     out
+}
+
+/// The lines of a part that is folded, and the words that say which.
+fn folded(
+    blocks: &[Block],
+    word: Word,
+    language: Language,
+) -> (Range<usize>, String) {
+    let start = blocks.first().map_or(1, |block| block.lines().start);
+    let end = blocks.last().map_or(1, |block| block.lines().end);
+    let (word, to) = (language.word(word), language.word(TO));
+    (start..end, format!("{word} {start} {to} {}", end - 1))
 }
 
 struct Writer<'a> {
@@ -498,12 +500,8 @@ impl<'a> Writer<'a> {
                 banner.number, banner.title,
             );
         }
-        let code: Vec<usize> =
-            block.head_lines.clone().chain(block.code_lines.clone()).collect();
-        let is_blank = |line: &&usize| {
-            let line = self.source.line(**line);
-            line.is_none_or(|line| line.text.trim().is_empty())
-        };
+        let code: Vec<usize> = code_of(block).collect();
+        let is_blank = |line: &&usize| is_empty(self.source, **line);
         let blank = code.iter().rev().take_while(is_blank).count();
         let (code, blank) = code.split_at(code.len() - blank);
         let class = if code.is_empty() { "row wide" } else { "row" };
@@ -530,7 +528,8 @@ impl<'a> Writer<'a> {
         }
         self.out += "</div>\n";
         if !code.is_empty() {
-            let dedent = least_indent(self.source, code) - self.dedent;
+            let dedent =
+                least_indent(self.source, code.iter().copied()) - self.dedent;
             let _ = writeln!(
                 self.out,
                 "<div class=\"code\" style=\"--dedent:{dedent}\">\n{lines}\
@@ -547,45 +546,33 @@ impl<'a> Writer<'a> {
 
     /// A part that is folded, named by its first line of code.
     fn begin_part(&mut self, blocks: &[Block], language: Language) {
-        let start = blocks.first().map_or(1, |block| block.lines().start);
-        let end = blocks.last().map_or(1, |block| block.lines().end);
+        let (lines, words) = folded(blocks, LINES, language);
+        let text = |line: usize| self.source.text(line..line + 1);
         let names = |line: &usize| {
-            let line = self.source.line(*line);
-            line.is_some_and(|line| {
-                line.text.starts_with(char::is_alphabetic)
-                    && line.kind == LineKind::Code
-            })
+            self.source.kind(*line) == LineKind::Code
+                && text(*line).starts_with(char::is_alphabetic)
         };
-        let name = (start..end).find(names).unwrap_or(start);
-        let name = self.source.line(name).map_or("", |line| &line.text);
+        let name = text(lines.clone().find(names).unwrap_or(lines.start));
         let name = name.split(['(', '{', '=', ';', ':', '<']).next();
         let _ = write!(
             self.out,
-            "<details class=\"part\">\n<summary>{} {start} {} {}: \
+            "<details class=\"part\">\n<summary>{words}: \
              <code class=\"nohighlight\">{}</code></summary>\n\n",
-            language.word(Word::Lines),
-            language.word(Word::To),
-            end - 1,
             escape(name.unwrap_or_default().trim())
         );
     }
 
     /// Tests, which are folded and not explained.
     fn tests(&mut self, blocks: &[Block], language: Language) {
-        let start = blocks.first().map_or(1, |block| block.lines().start);
-        let end = blocks.last().map_or(1, |block| block.lines().end);
+        let (lines, words) = folded(blocks, TESTS, language);
         let _ = write!(
             self.out,
-            "<details class=\"tests\">\n<summary>{} {start} {} {}</summary>\n\
-             <div class=\"code\">\n",
-            language.word(Word::Tests),
-            language.word(Word::To),
-            end - 1
+            "<details class=\"tests\">\n<summary>{words}</summary>\n\
+             <div class=\"code\">\n"
         );
-        for number in start..end {
-            let line = self.source.line(number);
-            let text = line.map_or("", |line| line.text.trim_end());
-            let line = self.code_line(number, text);
+        for number in lines {
+            let text = self.source.text(number..number + 1);
+            let line = self.code_line(number, text.trim_end());
             self.out += &line;
         }
         self.out += "</div>\n</details>\n\n";
@@ -597,10 +584,7 @@ impl<'a> Writer<'a> {
             Lines::Here => (format!(" id=\"L{number}\""), ""),
             Lines::There(url) => (String::new(), url),
         };
-        let number = format!(
-            "<a href=\"{url}#L{number}\" tabindex=\"-1\" \
-             aria-hidden=\"true\">{number}</a>"
-        );
+        let number = number_link(url, number);
         let text = text.get(self.dedent..).unwrap_or_default();
         code_line("line", &id, &number, text, language_of(self.source))
     }

@@ -127,7 +127,7 @@ fn add_pictures(root: &Path, language: Language, output: &Path) -> Result<()> {
         let from = root.join("docs").join(folder);
         if from.exists() {
             fs::create_dir_all(&target)?;
-            for path in pictures(&from)? {
+            for path in files(&from, &["svg"])? {
                 let name = path.file_name().unwrap_or_default();
                 let copy = target.join(name);
                 ensure!(
@@ -141,7 +141,7 @@ fn add_pictures(root: &Path, language: Language, output: &Path) -> Result<()> {
         if !target.exists() {
             continue;
         }
-        for path in pictures(&target)? {
+        for path in files(&target, &["svg"])? {
             let text = path.to_string_lossy();
             let Some(base) = text.strip_suffix(".es.svg") else {
                 continue;
@@ -160,12 +160,8 @@ fn add_pictures(root: &Path, language: Language, output: &Path) -> Result<()> {
     Ok(())
 }
 
-fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
-    files(folder, &["svg"])
-}
-
 /// The files of a folder and of all below it that have one of these
-/// extensions, in order.
+/// extensions, or any where none is named, in order.
 ///
 /// # Errors
 ///
@@ -178,10 +174,11 @@ pub fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
         let path = entry?.path();
         if path.is_dir() {
             found.extend(files(&path, extensions)?);
-        } else if path
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .is_some_and(|extension| extensions.contains(&extension))
+            continue;
+        }
+        let extension = path.extension().and_then(|it| it.to_str());
+        if extensions.is_empty()
+            || extension.is_some_and(|it| extensions.contains(&it))
         {
             found.push(path);
         }

@@ -177,18 +177,9 @@ fn must_equal(
 /// All files of a folder, by their paths in it.
 fn contents(folder: &Path) -> Result<Files> {
     let mut found = Files::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(below) = folders.pop() {
-        let entries = fs::read_dir(&below);
-        for entry in entries.with_context(|| text(&below))? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let name = text(path.strip_prefix(folder)?);
-                found.insert(name, fs::read(&path)?);
-            }
-        }
+    for path in build::files(folder, &[])? {
+        let name = text(path.strip_prefix(folder)?);
+        found.insert(name, fs::read(&path)?);
     }
     Ok(found)
 }

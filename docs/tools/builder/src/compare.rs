@@ -2,15 +2,15 @@
 //! a table for each kind of work, and in it a bar for each program.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::mem;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 
 use crate::annotated::escape;
-use crate::words::Language;
+use crate::results;
+use crate::words::{COMPARISON, Language, PROGRAM, Word};
 
 const FILE: &str = "docs/evaluation/compare.json";
 
@@ -21,7 +21,6 @@ const COMMAND: &str = "cargo run --profile lab -p lab -- compare";
 #[derive(Debug, Deserialize)]
 pub struct Comparison {
     began: String,
-    complete: bool,
     machine: Machine,
     /// The names of the programs, by their keys.
     programs: BTreeMap<String, String>,
@@ -43,8 +42,8 @@ struct Sample {
     values: BTreeMap<String, f64>,
 }
 
-/// A column: the figure, its head in both languages, and its unit.
-type Column = (&'static str, &'static str, &'static str, Unit);
+/// A column: the figure, its head, and its unit.
+type Column = (&'static str, Word, Unit);
 
 #[derive(Clone, Copy)]
 enum Unit {
@@ -53,29 +52,28 @@ enum Unit {
     Kib,
 }
 
-const RATE: Column = ("rate", "per second", "por segundo", Unit::PerSecond);
+use Unit::{Kib, Nanoseconds, PerSecond};
+
+const RATE: Column = ("rate", ("per second", "por segundo"), PerSecond);
 const CPU: Column = (
     "cpu_ns",
-    "server's CPU time, each",
-    "tiempo de CPU del servidor, cada una",
-    Unit::Nanoseconds,
+    ("server's CPU time, each", "tiempo de CPU del servidor, cada una"),
+    Nanoseconds,
 );
 const MEDIAN: Column =
-    ("median_ns", "median latency", "latencia mediana", Unit::Nanoseconds);
+    ("median_ns", ("median latency", "latencia mediana"), Nanoseconds);
 const P99: Column =
-    ("p99_ns", "99 of 100 within", "99 de 100 en", Unit::Nanoseconds);
-const LONGEST: Column =
-    ("max_ns", "longest", "la más larga", Unit::Nanoseconds);
+    ("p99_ns", ("99 of 100 within", "99 de 100 en"), Nanoseconds);
+const LONGEST: Column = ("max_ns", ("longest", "la más larga"), Nanoseconds);
 const USER: Column =
-    ("user_kib", "user space, each", "espacio de usuario, cada una", Unit::Kib);
+    ("user_kib", ("user space, each", "espacio de usuario, cada una"), Kib);
 const TABLES: Column = (
     "page_tables_kib",
-    "page tables, each",
-    "tablas de páginas, cada una",
-    Unit::Kib,
+    ("page tables, each", "tablas de páginas, cada una"),
+    Kib,
 );
 const KERNEL: Column =
-    ("kernel_kib", "kernel, each", "kernel, cada una", Unit::Kib);
+    ("kernel_kib", ("kernel, each", "kernel, cada una"), Kib);
 
 impl Comparison {
     /// Reads the lab's results.
@@ -84,12 +82,7 @@ impl Comparison {
     ///
     /// Where there are none, or they are not what is expected.
     pub fn read(root: &Path) -> Result<Self> {
-        let text = fs::read_to_string(root.join(FILE)).with_context(|| {
-            format!("{FILE} is missing: {COMMAND} makes it")
-        })?;
-        let found: Self = serde_json::from_str(&text).context(FILE)?;
-        ensure!(found.complete, "{FILE} is not complete: {COMMAND}");
-        Ok(found)
+        results::read(root, FILE, COMMAND)
     }
 
     /// Where and when it was measured, in words of no language.
@@ -136,7 +129,7 @@ impl Comparison {
         }
         ensure!(!rows.is_empty(), "{FILE} has no {kind} of {count}");
         rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-        if let Unit::PerSecond = columns[0].3 {
+        if let PerSecond = columns[0].2 {
             rows.reverse();
         }
         let most = rows.iter().map(|row| row.0).fold(0.0, f64::max);
@@ -155,27 +148,16 @@ impl Comparison {
             );
             for (value, column) in medians.iter().zip(columns) {
                 let text =
-                    value.map_or("–".to_owned(), |it| column.3.text(it));
+                    value.map_or("–".to_owned(), |it| column.2.text(it));
                 // The first column has a bar, and no other.
                 body += &format!("<td>{text}{}</td>", mem::take(&mut bar));
             }
             body += "</tr>\n";
         }
-        let (program, label) = language
-            .pick(("program", "Comparison"), ("programa", "Comparación"));
-        let heads: String = columns
-            .iter()
-            .map(|(_, english, spanish, _)| {
-                let head = language.pick(english, spanish);
-                format!("<th scope=\"col\">{head}</th>")
-            })
-            .collect();
-        Ok(format!(
-            "<div class=\"verdicts compared\" role=\"region\" tabindex=\"0\" \
-             aria-label=\"{label}: {kind} {count}\">\n<table>\n<thead><tr>\
-             <th scope=\"col\">{program}</th>{heads}</tr></thead>\n\
-             <tbody>\n{body}</tbody>\n</table>\n</div>"
-        ))
+        let mut heads = vec![language.word(PROGRAM)];
+        heads.extend(columns.iter().map(|column| language.word(column.1)));
+        let label = format!("{}: {kind} {count}", language.word(COMPARISON));
+        Ok(results::table("verdicts compared", &label, &heads, &body))
     }
 
     fn median(
@@ -202,18 +184,15 @@ impl Comparison {
 
 impl Unit {
     fn text(self, value: f64) -> String {
-        match self {
-            Self::PerSecond => digits(value),
-            Self::Kib => format!("{} KiB", digits(value)),
-            Self::Nanoseconds if value < 1e3 => format!("{} ns", digits(value)),
-            Self::Nanoseconds if value < 1e6 => {
-                format!("{} µs", digits(value / 1e3))
-            }
-            Self::Nanoseconds if value < 1e9 => {
-                format!("{} ms", digits(value / 1e6))
-            }
-            Self::Nanoseconds => format!("{} s", digits(value / 1e9)),
-        }
+        let (divisor, unit) = match self {
+            PerSecond => return digits(value),
+            Kib => (1.0, "KiB"),
+            Nanoseconds if value < 1e3 => (1.0, "ns"),
+            Nanoseconds if value < 1e6 => (1e3, "µs"),
+            Nanoseconds if value < 1e9 => (1e6, "ms"),
+            Nanoseconds => (1e9, "s"),
+        };
+        format!("{} {unit}", digits(value / divisor))
     }
 }
 

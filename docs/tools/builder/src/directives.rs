@@ -21,7 +21,7 @@ use crate::annotated::{self, Column, escape};
 use crate::compare::Comparison;
 use crate::glossary;
 use crate::verdicts::Evaluation;
-use crate::words::{Language, Word};
+use crate::words::{ANSWER, Language, MINUTE, MINUTES, QUESTION, TEACHER};
 
 /// Expands the directives of a book.
 pub struct Expand {
@@ -214,10 +214,7 @@ impl<'a> Context<'a> {
             ["glossary"] => glossary::list(self.root, language)?,
             ["minutes", number] => {
                 let count: u32 = number.parse().context("how many minutes?")?;
-                let word = match count {
-                    1 => Word::Minute,
-                    _ => Word::Minutes,
-                };
+                let word = if count == 1 { MINUTE } else { MINUTES };
                 let word = language.word(word);
                 format!("<p class=\"minutes\">{count} {word}</p>")
             }
@@ -225,21 +222,21 @@ impl<'a> Context<'a> {
             ["teacher"] => {
                 ensure!(open.is_empty(), "a note within another");
                 open.push(Open::Teacher);
-                details("teacher", language.word(Word::Teacher))
+                details("teacher", language.word(TEACHER))
             }
             ["question"] => {
                 ensure!(open.is_empty(), "a question within a note");
                 open.push(Open::Question);
                 format!(
                     "<div class=\"question\">\n<p class=\"label\">{}</p>",
-                    language.word(Word::Question)
+                    language.word(QUESTION)
                 )
             }
             ["answer"] => {
                 let question = matches!(open.pop(), Some(Open::Question));
                 ensure!(question, "an answer without a question");
                 open.push(Open::Answer);
-                details("answer", language.word(Word::Answer))
+                details("answer", language.word(ANSWER))
             }
             ["end"] => match open.pop() {
                 Some(Open::Teacher) => "</details>".into(),

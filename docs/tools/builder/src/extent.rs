@@ -80,19 +80,19 @@ fn block(
     banner: &Banner,
 ) -> Result<Range<usize>> {
     let (path, number) = (&source.path, &banner.number);
-    let depth = indent(source, line);
+    let depth = source.indent(line);
     let mut below = source.units.iter().skip_while(|unit| unit.line < line);
-    let first = below.next().filter(|it| indent(source, it.line) >= depth);
+    let first = below.next().filter(|it| source.indent(it.line) >= depth);
     let Some(first) = first else {
         bail!("{path}:{line}: there is no code below {number}");
     };
     ensure!(
-        indent(source, first.line) == depth,
+        source.indent(first.line) == depth,
         "{path}:{line}: {number} is not indented as the code below it"
     );
     // The other branches of a statement of Python are units of their own.
     let end = below
-        .filter(|it| indent(source, it.line) == depth)
+        .filter(|it| source.indent(it.line) == depth)
         .take_while(|it| it.kind == Kind::Branch)
         .fold(first.last, |end, it| end.max(it.last));
     // Nothing of what follows an arm or an item belongs to it.
@@ -105,11 +105,11 @@ fn block(
     let ends = |at: &usize| {
         let next = source.banners().find(|(begins, _)| begins == at);
         let is_next = next.is_some_and(|(_, next)| {
-            next.level() <= banner.level() && indent(source, *at) == depth
+            next.level() <= banner.level() && source.indent(*at) == depth
         });
         is_next
-            || kind(source, *at) == LineKind::Test
-            || (begins_something(source, *at) && indent(source, *at) < depth)
+            || source.kind(*at) == LineKind::Test
+            || (begins_something(source, *at) && source.indent(*at) < depth)
     };
     let last = source.lines.len();
     let end = (first.line..=last).find(ends).unwrap_or(last + 1);
@@ -119,32 +119,19 @@ fn block(
 /// The end of these lines, without the blank ones.
 fn trimmed(source: &Source, lines: Range<usize>) -> usize {
     let start = lines.start;
-    let is_there = |line: &usize| kind(source, *line) != LineKind::Blank;
+    let is_there = |line: &usize| source.kind(*line) != LineKind::Blank;
     lines.rev().find(is_there).map_or(start, |line| line + 1)
 }
 
 /// Whether something begins in a line: it is not blank, and not in the midst
 /// of a literal of several lines.
 fn begins_something(source: &Source, line: usize) -> bool {
-    let first = source.line(line).and_then(|line| line.tokens.first());
-    match kind(source, line) {
+    source.line(line).is_some_and(|line| match line.kind {
         LineKind::Blank => false,
-        LineKind::Code => first.is_some_and(|token| {
-            text(source, line).trim_start().starts_with(token)
-        }),
+        LineKind::Code => line
+            .tokens
+            .first()
+            .is_some_and(|token| line.text.trim_start().starts_with(token)),
         LineKind::Comment | LineKind::Test => true,
-    }
-}
-
-fn kind(source: &Source, line: usize) -> LineKind {
-    source.line(line).map_or(LineKind::Blank, |line| line.kind)
-}
-
-fn text(source: &Source, line: usize) -> &str {
-    source.line(line).map_or("", |line| line.text.trim_end())
-}
-
-fn indent(source: &Source, line: usize) -> usize {
-    let text = text(source, line);
-    text.len() - text.trim_start_matches(' ').len()
+    })
 }

@@ -28,12 +28,8 @@ pub fn every_line_once(book: &Book) -> Result<()> {
             let source = fs::read_to_string(book.root.join(&file))?;
             let page = chapter.strip_prefix(&chapters)?.with_extension("html");
             for language in Language::ALL {
-                let mut path = book.output.clone();
-                if language == Language::Spanish {
-                    path.push("es");
-                }
-                path.push(&page);
-                let html = parse(&path)?;
+                let folder = book.output.join(language.pick("", "es"));
+                let html = parse(&folder.join(&page))?;
                 let translated = language == Language::Spanish;
                 compare(&html, &source, translated, &mut |what| {
                     wrong.push(format!("{file} ({}): {what}", language.name()));
@@ -275,14 +271,20 @@ impl Page {
     }
 }
 
-fn parse(path: &Path) -> Result<Html> {
+/// A page, parsed.
+///
+/// # Errors
+///
+/// When there is no such page.
+pub fn parse(path: &Path) -> Result<Html> {
     let text =
         fs::read_to_string(path).with_context(|| path.display().to_string())?;
     Ok(Html::parse_document(&text))
 }
 
 /// A selector of this program.
-fn selector(text: &str) -> Selector {
+#[must_use]
+pub fn selector(text: &str) -> Selector {
     Selector::parse(text).expect("a selector that is written here")
 }
 

@@ -1,7 +1,7 @@
 //! Builds the book of this repository, and checks it.
 
 use std::env;
-use std::path::{self, Path, PathBuf};
+use std::path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
@@ -15,6 +15,7 @@ mod directives;
 mod extent;
 mod glossary;
 mod html;
+mod results;
 mod search;
 mod self_test;
 mod slides;
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let root = annotate::project::root();
-    let output = output(&root);
+    let output = root.join("target/book");
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
@@ -60,9 +61,4 @@ fn run() -> Result<()> {
             "usage: book build | messages FOLDER | check [NAME | --self-test]"
         ),
     }
-}
-
-/// Where the book is built: `target/book`.
-fn output(root: &Path) -> PathBuf {
-    root.join("target/book")
 }

@@ -6,10 +6,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use scraper::{ElementRef, Html, Selector};
+use scraper::{ElementRef, Html};
 
 use crate::annotated::escape;
-use crate::words::{Language, Word};
+use crate::html::{parse, selector};
+use crate::words::{BACK, Language, NEXT, QUESTION, SLIDES};
 
 /// What a presentation is called in an address, and the chapter that begins it.
 const TALKS: &[&str] = &["threads", "processes", "multiplexing"];
@@ -27,45 +28,42 @@ pub fn write(root: &Path, language: Language, output: &Path) -> Result<()> {
         let from = root.join("docs").join(name);
         fs::copy(&from, output.join(name)).context(name)?;
     }
-    let mut slides = String::new();
-    let mut contents = String::new();
-    for talk in TALKS {
-        let chapter = Page::read(output, talk)?;
-        let steps = Page::read(output, &format!("{talk}-steps"))?;
-        let title = chapter.title()?;
-        let mut talk = Talk::new(talk, &title);
+    let mut talks = Vec::new();
+    for name in TALKS {
+        let chapter = Page::read(output, name)?;
+        let steps = Page::read(output, &format!("{name}-steps"))?;
+        let mut talk = Talk::new(name, chapter.title()?);
         talk.add(&chapter.section("general-view")?, "");
         for (step, question) in steps.steps() {
             talk.add(&step, &question);
         }
-        ensure!(talk.count > 4, "{}: no steps", talk.name);
-        slides += &talk.out;
-        contents += &talk.entry();
+        ensure!(talk.count > 4, "{name}: no steps");
+        talks.push(talk);
     }
     let chapter = Page::read(output, COMPARISON)?;
-    let title = chapter.title()?;
-    let mut talk = Talk::new(COMPARISON, &title);
+    let mut talk = Talk::new(COMPARISON, chapter.title()?);
     for section in chapter.sections_with_code() {
         talk.add(&section, "");
     }
     ensure!(talk.count > 1, "{COMPARISON}: no code side by side");
-    slides += &talk.out;
-    contents += &talk.entry();
+    talks.push(talk);
+    let contents: String = talks.iter().map(Talk::entry).collect();
+    let slides: String = talks.iter().map(|talk| talk.out.as_str()).collect();
     let page = page(language, &contents, &slides);
     fs::write(output.join("slides.html"), page)?;
     Ok(())
 }
 
 /// The slides of one approach.
-struct Talk<'a> {
-    name: &'a str,
-    title: &'a str,
+struct Talk {
+    name: &'static str,
+    title: String,
     count: usize,
     out: String,
 }
 
-impl<'a> Talk<'a> {
-    fn new(name: &'a str, title: &'a str) -> Self {
+impl Talk {
+    fn new(name: &'static str, title: String) -> Self {
         Self { name, title, count: 0, out: String::new() }
     }
 
@@ -101,10 +99,8 @@ struct Page {
 
 impl Page {
     fn read(output: &Path, name: &str) -> Result<Self> {
-        let path = output.join(format!("{name}.html"));
-        let text = fs::read_to_string(&path)
-            .with_context(|| path.display().to_string())?;
-        Ok(Self { name: name.to_owned(), html: Html::parse_document(&text) })
+        let html = parse(&output.join(format!("{name}.html")))?;
+        Ok(Self { name: name.to_owned(), html })
     }
 
     fn main(&self) -> impl Iterator<Item = ElementRef<'_>> {
@@ -175,11 +171,6 @@ fn has_class(element: ElementRef<'_>, class: &str) -> bool {
     element.value().classes().any(|it| it == class)
 }
 
-/// A selector of this program.
-fn selector(text: &str) -> Selector {
-    Selector::parse(text).expect("a selector that is written here")
-}
-
 fn page(language: Language, contents: &str, slides: &str) -> String {
     let other = language.other();
     let url = match other {
@@ -220,10 +211,10 @@ fn page(language: Language, contents: &str, slides: &str) -> String {
          <button id=\"next\" type=\"button\" aria-label=\"{next}\">→</button>\n\
          </nav>\n<script src=\"highlight.js\"></script>\n\
          <script src=\"theme/slides.js\"></script>\n</body>\n</html>\n",
-        slides_word = word(Word::Slides),
-        question = word(Word::Question),
-        back = word(Word::Back),
-        next = word(Word::Next),
+        slides_word = word(SLIDES),
+        question = word(QUESTION),
+        back = word(BACK),
+        next = word(NEXT),
         other_code = other.code(),
         other_name = other.name(),
     )

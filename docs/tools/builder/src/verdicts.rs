@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
 use crate::annotated::escape;
-use crate::words::{Language, Word};
+use crate::results;
+use crate::words::{CLAIM, FIGURE, Language, SPREAD, VERDICT};
 
 /// Where the lab puts its results in words.
 const FILE: &str = "docs/evaluation/claims.json";
@@ -28,8 +29,6 @@ const VERDICTS: [&str; 5] = [
 /// All claims, tested, in both languages.
 #[derive(Debug, Deserialize)]
 pub struct Evaluation {
-    /// False when the lab was stopped early.
-    complete: bool,
     en: Vec<Claim>,
     es: Vec<Claim>,
 }
@@ -55,11 +54,7 @@ impl Evaluation {
     ///
     /// Where there are none, or they are not what is expected.
     pub fn read(root: &Path) -> Result<Self> {
-        let text = fs::read_to_string(root.join(FILE)).with_context(|| {
-            format!("{FILE} is missing: {COMMAND} makes it")
-        })?;
-        let evaluation: Self = serde_json::from_str(&text).context(FILE)?;
-        ensure!(evaluation.complete, "{FILE} is not complete: {COMMAND}");
+        let evaluation: Self = results::read(root, FILE, COMMAND)?;
         for claim in evaluation.en.iter().chain(&evaluation.es) {
             ensure!(
                 VERDICTS.contains(&claim.verdict.as_str()),
@@ -72,10 +67,7 @@ impl Evaluation {
     }
 
     fn claims(&self, language: Language) -> &[Claim] {
-        match language {
-            Language::English => &self.en,
-            Language::Spanish => &self.es,
-        }
+        language.pick(&self.en, &self.es)
     }
 
     /// The claims of an approach, or all, as a table.
@@ -91,17 +83,10 @@ impl Evaluation {
             .collect();
         ensure!(!claims.is_empty(), "{FILE} has no claim for {approach}");
         let rows: String = claims.iter().map(|claim| claim.row()).collect();
-        let heads = [Word::Claim, Word::Verdict, Word::Figure, Word::Spread];
-        let heads = heads.map(|word| {
-            format!("<th scope=\"col\">{}</th>", language.word(word))
-        });
-        Ok(format!(
-            "<div class=\"verdicts\" role=\"region\" tabindex=\"0\" \
-             aria-label=\"{}\">\n<table>\n<thead><tr>{}</tr></thead>\n\
-             <tbody>\n{rows}</tbody>\n</table>\n</div>",
-            language.word(Word::Verdict),
-            heads.concat()
-        ))
+        let heads = [CLAIM, VERDICT, FIGURE, SPREAD];
+        let heads = heads.map(|word| language.word(word));
+        let label = language.word(VERDICT);
+        Ok(results::table("verdicts", label, &heads, &rows))
     }
 
     /// The verdict and the figure of one claim, as a paragraph.

@@ -69,62 +69,48 @@ impl Language {
 
     /// A word or two of the pages themselves.
     #[must_use]
-    pub fn word(self, word: Word) -> &'static str {
-        let (english, spanish) = match word {
-            Word::Teacher => ("For the teacher", "Para quien enseña"),
-            Word::Question => ("Question", "Pregunta"),
-            Word::Answer => ("Answer", "Respuesta"),
-            Word::Slides => ("Slides", "Diapositivas"),
-            Word::Back => ("Back", "Anterior"),
-            Word::Next => ("Next", "Siguiente"),
-            Word::Minute => ("minute", "minuto"),
-            Word::Minutes => ("minutes", "minutos"),
-            Word::Tests => ("Tests, lines", "Pruebas, líneas"),
-            Word::Lines => ("Lines", "Líneas"),
-            Word::To => ("to", "a"),
-            Word::Claim => ("Claim", "Afirmación"),
-            Word::Verdict => ("Verdict", "Veredicto"),
-            Word::Figure => ("Measured", "Medido"),
-            Word::Spread => ("Spread", "Dispersión"),
-        };
+    pub fn word(self, (english, spanish): Word) -> &'static str {
         self.pick(english, spanish)
     }
 }
 
-/// What [`Language::word`] knows.
-#[derive(Clone, Copy, Debug)]
-pub enum Word {
-    /// The summary of a note for the teacher.
-    Teacher,
-    /// Before a question.
-    Question,
-    /// The summary of an answer.
-    Answer,
-    /// The presenter's view.
-    Slides,
-    /// One slide back.
-    Back,
-    /// One slide on.
-    Next,
-    /// One of them.
-    Minute,
-    /// More of them.
-    Minutes,
-    /// The summary of folded tests, before the numbers of their lines.
-    Tests,
-    /// The summary of another folded part, before the numbers of its lines.
-    Lines,
-    /// Between two numbers.
-    To,
-    /// Heads of the columns of verdicts.
-    Claim,
-    /// The lab's word.
-    Verdict,
-    /// What the lab has measured.
-    Figure,
-    /// How far its repetitions lie apart.
-    Spread,
-}
+/// A word or two, in English and in Spanish.
+pub type Word = (&'static str, &'static str);
+
+/// The summary of a note for the teacher.
+pub const TEACHER: Word = ("For the teacher", "Para quien enseña");
+/// Before a question.
+pub const QUESTION: Word = ("Question", "Pregunta");
+/// The summary of an answer.
+pub const ANSWER: Word = ("Answer", "Respuesta");
+/// The presenter's view.
+pub const SLIDES: Word = ("Slides", "Diapositivas");
+/// One slide back.
+pub const BACK: Word = ("Back", "Anterior");
+/// One slide on.
+pub const NEXT: Word = ("Next", "Siguiente");
+/// One of them.
+pub const MINUTE: Word = ("minute", "minuto");
+/// More of them.
+pub const MINUTES: Word = ("minutes", "minutos");
+/// The summary of folded tests, before the numbers of their lines.
+pub const TESTS: Word = ("Tests, lines", "Pruebas, líneas");
+/// The summary of another folded part, before the numbers of its lines.
+pub const LINES: Word = ("Lines", "Líneas");
+/// Between two numbers.
+pub const TO: Word = ("to", "a");
+/// Heads of the columns of verdicts.
+pub const CLAIM: Word = ("Claim", "Afirmación");
+/// The lab's word.
+pub const VERDICT: Word = ("Verdict", "Veredicto");
+/// What the lab has measured.
+pub const FIGURE: Word = ("Measured", "Medido");
+/// How far its repetitions lie apart.
+pub const SPREAD: Word = ("Spread", "Dispersión");
+/// Head of the column of what was compared.
+pub const PROGRAM: Word = ("program", "programa");
+/// What a comparison is called.
+pub const COMPARISON: Word = ("Comparison", "Comparación");
 
 /// What mdBook's own template says, and how it is said in Spanish. Each
 /// must be found at least once, so that an update of mdBook that changes its
