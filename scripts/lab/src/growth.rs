@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Catalogue, Program, Serve};
+use crate::header::Header;
 use crate::language::Language;
 use crate::load::idle::Idle;
 use crate::load::{self, Limit, Live, Plan, Shape};
-use crate::machine::{Machine, Pinned};
+use crate::machine::Pinned;
 use crate::measure::{Floor, Observer};
 use crate::plot::{self, Chart, Curve, Point};
 use crate::procfs;
@@ -145,16 +145,9 @@ pub struct Creation {
 /// All that was measured for the curves: what the JSON file holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Growth {
-    /// The form of this file.
-    pub form: u32,
-    /// When it began, UTC.
-    pub began: String,
-    /// How long it took, seconds.
-    pub seconds: f64,
-    /// False when it was stopped early.
-    pub complete: bool,
-    /// Where it was measured.
-    pub machine: Machine,
+    /// When, how long and where.
+    #[serde(flatten)]
+    pub header: Header,
     /// How far and how long.
     pub effort: Effort,
     /// Every sample beside idle connections.
@@ -177,25 +170,19 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Growth> {
     let clock = Instant::now();
-    let began = humantime::format_rfc3339_seconds(SystemTime::now());
     let mut growth = Growth {
-        form: 1,
-        began: began.to_string(),
-        seconds: 0.0,
-        complete: true,
-        machine: Machine::this(),
+        header: Header::new(Growth::FORM),
         effort: *effort,
         steps: Vec::new(),
         creations: Vec::new(),
         missing: Vec::new(),
     };
-    let asked_to_stop = || live.stop.load(Ordering::Relaxed);
     let mut spent = 0.0;
     for round in 0..effort.rounds {
         for program in CURVE_PROGRAMS {
             let curve = CurveRound { catalogue, effort, live, program, round };
             let result = curve.run(&mut growth, &mut spent, observer);
-            if asked_to_stop() {
+            if live.stops() {
                 break;
             }
             if let Err(error) = result {
@@ -208,7 +195,7 @@ pub fn run(
         }
         for mib in effort.sizes() {
             for floor in CREATORS {
-                if asked_to_stop() {
+                if live.stops() {
                     break;
                 }
                 let what =
@@ -224,8 +211,7 @@ pub fn run(
             spent += floor_estimate(mib);
         }
     }
-    growth.complete = !asked_to_stop();
-    growth.seconds = clock.elapsed().as_secs_f64();
+    growth.header = growth.header.ended(clock, !live.stops());
     Ok(growth)
 }
 
@@ -247,7 +233,7 @@ impl CurveRound<'_> {
     ) -> Result<()> {
         let program = self.program;
         let mut steps = self.effort.steps(program);
-        let limit = growth.machine.descriptors;
+        let limit = growth.header.machine.descriptors;
         steps.retain(|step| *step as u64 + 64 <= limit);
         if let Some(most) = self.effort.steps(program).last()
             && steps.last() != Some(most)
@@ -269,7 +255,7 @@ impl CurveRound<'_> {
             .map_err(|why| anyhow::anyhow!("{why}"))?;
         let mut idle = Idle::open(server.target(), 0)?;
         for step in steps {
-            if self.live.stop.load(Ordering::Relaxed) {
+            if self.live.stops() {
                 return Ok(());
             }
             let what =
@@ -314,6 +300,9 @@ impl CurveRound<'_> {
 }
 
 impl Growth {
+    /// The form that this version writes.
+    pub const FORM: u32 = 1;
+
     /// One curve for each program, over the number of idle connections.
     fn curves(
         &self,

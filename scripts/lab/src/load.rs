@@ -510,7 +510,9 @@ impl Live {
         recent.reset();
     }
 
-    fn stops(&self) -> bool {
+    /// Whether the run was asked to end early.
+    #[must_use]
+    pub fn stops(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 }

@@ -107,7 +107,7 @@ fn a_quick_evaluation_is_complete() {
     assert!(output.status.success(), "{table}\n{complaints}");
 
     let evaluation = read(&out.join("evaluation.json"));
-    assert!(evaluation.complete && evaluation.seconds > 1.0);
+    assert!(evaluation.header.complete && evaluation.header.seconds > 1.0);
     assert!(evaluation.missing.is_empty(), "{:?}", evaluation.missing);
     for program in ["rustc", "lab"] {
         assert!(evaluation.versions.contains_key(program), "{program}");
@@ -126,7 +126,7 @@ fn a_quick_evaluation_is_complete() {
             let id = told.id;
             // With one processor there is no speed-up to be measured.
             let measured = told.verdict != Verdict::NotMeasured
-                || evaluation.machine.processors < 2;
+                || evaluation.header.machine.processors < 2;
             assert!(measured, "{id}: {}", told.figure);
             assert!(!told.figure.is_empty(), "{id}");
             // The table has its line.
@@ -184,7 +184,7 @@ fn an_interrupted_evaluation_leaves_what_is_finished() {
     let status = lab.wait().unwrap();
     assert_eq!(status.code(), Some(130));
     let evaluation = read(&out.join("evaluation.json"));
-    assert!(!evaluation.complete);
+    assert!(!evaluation.header.complete);
     let ids: Vec<&String> = evaluation.verdicts.keys().collect();
     assert_eq!(ids, ["M4"]);
 }
@@ -253,11 +253,14 @@ fn two_runs_on_the_same_machine_agree() {
     let directory = program::workspace().join("docs/evaluation");
     let first = read(&directory.join("evaluation.json"));
     let second = read(&directory.join("second.json"));
-    assert_ne!(first.began, second.began, "that is one run, not two");
-    assert_eq!(first.machine.cpu, second.machine.cpu);
-    assert_eq!(first.machine.kernel, second.machine.kernel);
+    assert_ne!(
+        first.header.began, second.header.began,
+        "that is one run, not two"
+    );
+    assert_eq!(first.header.machine.cpu, second.header.machine.cpu);
+    assert_eq!(first.header.machine.kernel, second.header.machine.kernel);
     for evaluation in [&first, &second] {
-        assert!(evaluation.complete);
+        assert!(evaluation.header.complete);
         assert_eq!(evaluation.effort, Effort::FULL);
         assert_eq!(evaluation.verdicts.len(), 18);
         for (id, verdict) in &evaluation.verdicts {
@@ -310,7 +313,7 @@ fn what_could_not_be_measured_is_said_on_the_pages() {
     let file = program::workspace().join("docs/evaluation/evaluation.json");
     let out = directory("evaluate-unmeasured");
     let mut evaluation = read(&file);
-    evaluation.machine.processors = 1;
+    evaluation.header.machine.processors = 1;
     evaluation.samples.0.retain(|name, _| !name.starts_with("memory/"));
     let why = "not installed: cc".to_owned();
     evaluation.missing.insert(Experiment::Memory, why.clone());

@@ -223,7 +223,7 @@ fn wait_and_send(
         // the slowest one.
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                if live.stop.load(Ordering::Relaxed)
+                if live.stops()
                     && let Ok(mut server) = server.lock()
                 {
                     drop(server.take());
