@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use probe::proc;
+use probe::wait::within;
 
 use super::{Bench, Stopped};
 use crate::catalogue::{Catalogue, Program, Serve};
@@ -283,8 +285,8 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
 /// loop.
 fn worker(server: &Server, program: Program) -> Result<Pid> {
     let all = match program {
-        P::PROCESS => procfs::tree(server.pid()),
-        P::THREADS => procfs::tasks(server.pid()),
+        P::PROCESS => proc::tree(server.pid()),
+        P::THREADS => proc::threads(server.pid()),
         _ => return Ok(server.pid()),
     };
     all.into_iter().find(|pid| *pid != server.pid()).context("no worker")
@@ -296,14 +298,12 @@ fn worker(server: &Server, program: Program) -> Result<Pid> {
 /// any other fault to the kernel: a real fault happens again at once, but a
 /// signal sent by kill(2) has to be sent again.
 fn crash_for_good(pid: Pid) -> Result<()> {
-    let deadline = Instant::now() + TIMEOUT;
-    while procfs::is_running(pid) {
-        ensure!(Instant::now() < deadline, "process {pid} survived SIGSEGV");
+    let gone = within(TIMEOUT, || {
         // The process may have just ended: then no more signals are needed.
         let _ = kill(pid, Signal::SIGSEGV);
-        thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
+        proc::is_gone(pid).then_some(())
+    });
+    gone.with_context(|| format!("process {pid} survived SIGSEGV"))
 }
 
 /// Messages that cost processor time: the speed-up from one client to as

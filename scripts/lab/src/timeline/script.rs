@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{getpid, gettid};
+use probe::wait::within;
 
 use super::Strip;
 use super::trace::{ASKED, CLIENTS, CONNECTS, Details, Event, Trace};
@@ -142,12 +143,11 @@ fn warm_up(target: Target, file: &Path) -> Result<()> {
     stream.write_all(b"here\n")?;
     stream.shutdown(Shutdown::Write)?;
     stream.read_to_end(&mut Vec::new())?;
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !fs::read_to_string(file).is_ok_and(|it| it.contains(CLOSED)) {
-        ensure!(Instant::now() < deadline, "nothing is traced");
-        thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
+    let traced = within(Duration::from_secs(10), || {
+        let text = fs::read_to_string(file).ok()?;
+        text.contains(CLOSED).then_some(())
+    });
+    traced.context("nothing is traced")
 }
 
 fn connect(target: Target) -> Result<TcpStream> {
