@@ -131,6 +131,23 @@ impl Program {
         &self.entry().title
     }
 
+    /// What samples and words call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::THREADS => "threads",
+            Self::THREADS_POOL => "threads_pool",
+            Self::PROCESS => "processes",
+            Self::PROCESS_POOL => "processes_pool",
+            Self::MUX_SELECT => "select",
+            Self::MUX_POLL => "poll",
+            Self::MUX_EPOLL => "epoll",
+            Self::PYTHON_THREADING => "python_threading",
+            Self::PYTHON_MULTIPROCESSING => "python_multiprocessing",
+            other => other.title(),
+        }
+    }
+
     /// Whether it is a server of ours. A missing peer is left out of the
     /// tables; a missing server of ours is shown as a gap.
     #[must_use]

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 use crate::catalogue::{self, Catalogue, Linkage, Program};
 use crate::header::Header;
@@ -312,7 +313,7 @@ impl Run<'_> {
             return;
         }
         for _ in 0..self.agenda.effort.rounds {
-            for floor in Floor::ALL {
+            for floor in Floor::VARIANTS.iter().copied() {
                 if self.stops() {
                     return;
                 }

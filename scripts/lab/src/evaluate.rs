@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 use crate::catalogue::{self, Catalogue, Linkage, Program};
 use crate::claims::{
@@ -262,8 +263,9 @@ impl Finding {
 /// The experiments that some claims need, in the order in which they are
 /// done.
 fn agenda(claims: &[Claim]) -> Vec<Experiment> {
-    Experiment::ALL
-        .into_iter()
+    Experiment::VARIANTS
+        .iter()
+        .copied()
         .filter(|it| claims.iter().any(|claim| claim.needs.contains(it)))
         .collect()
 }

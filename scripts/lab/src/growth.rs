@@ -1,6 +1,5 @@
 //! What grows with what: curves, drawn from measurements of this machine.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,9 +14,8 @@ use crate::load::idle::Idle;
 use crate::load::{self, Limit, Live, Plan, Shape};
 use crate::machine::Pinned;
 use crate::measure::{Floor, Observer};
-use crate::plot::{self, Chart, Curve, Point};
+use crate::plot::{self, Chart, Curve};
 use crate::procfs;
-use crate::stats::Summary;
 use crate::text;
 use crate::words::Words;
 use Program as P;
@@ -314,7 +312,8 @@ impl Growth {
             let steps = self.steps.iter();
             let own = steps.filter(|step| step.program == program);
             let pairs = own.map(|step| (step.idle as u64, figure(step)));
-            curves.push(curve(label(words, name(program))?, pairs));
+            let label = label(words, program.name())?;
+            curves.push(Curve::through_medians(label, pairs));
         }
         Ok(curves)
     }
@@ -330,7 +329,8 @@ impl Growth {
                 Floor::Thread => "pthread",
                 _ => "std_thread",
             };
-            curves.push(curve(label(words, name)?, pairs));
+            let label = label(words, name)?;
+            curves.push(Curve::through_medians(label, pairs));
         }
         Ok(curves)
     }
@@ -395,50 +395,9 @@ fn mebibytes(value: f64) -> String {
     format!("{} MiB", text::plain(value))
 }
 
-/// What the words call a program at the end of its curve.
-fn name(program: Program) -> &'static str {
-    match program {
-        P::THREADS => "threads",
-        P::PROCESS => "processes",
-        P::MUX_SELECT => "select",
-        P::MUX_POLL => "poll",
-        P::MUX_EPOLL => "epoll",
-        other => other.title(),
-    }
-}
-
-/// A curve through the medians of samples that were taken at the same place.
-fn curve(label: String, pairs: impl Iterator<Item = (u64, f64)>) -> Curve {
-    let mut places: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-    for (x, y) in pairs {
-        places.entry(x).or_default().push(y);
-    }
-    let point = |(x, samples): (u64, Vec<f64>)| {
-        let summary = Summary::of(&samples)?;
-        #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
-        Some(Point {
-            x: x as f64,
-            y: summary.median,
-            low: summary.min,
-            high: summary.max,
-        })
-    };
-    Curve { label, points: places.into_iter().filter_map(point).collect() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_curve_goes_through_the_medians() {
-        let pairs = [(10, 3.0), (1, 1.0), (10, 5.0), (10, 4.0)];
-        let curve = curve("x".to_owned(), pairs.into_iter());
-        let places: Vec<(f64, f64)> =
-            curve.points.iter().map(|point| (point.x, point.y)).collect();
-        assert_eq!(places, [(1.0, 1.0), (10.0, 4.0)]);
-        assert_eq!((curve.points[1].low, curve.points[1].high), (3.0, 5.0));
-    }
 
     #[test]
     fn select_ends_where_its_descriptors_end() {

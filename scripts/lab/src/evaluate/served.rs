@@ -33,27 +33,11 @@ pub(super) const WORK: f64 = 0.01;
 /// No step of an experiment takes as long as this.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the samples call a program.
-pub(super) fn name(program: Program) -> &'static str {
-    match program {
-        P::THREADS => "threads",
-        P::THREADS_POOL => "threads_pool",
-        P::PROCESS => "processes",
-        P::PROCESS_POOL => "processes_pool",
-        P::MUX_SELECT => "select",
-        P::MUX_POLL => "poll",
-        P::MUX_EPOLL => "epoll",
-        P::PYTHON_THREADING => "python_threading",
-        P::PYTHON_MULTIPROCESSING => "python_multiprocessing",
-        other => other.title(),
-    }
-}
-
 /// What the samples call an approach; the program stands for the approach.
 fn approach(program: Program) -> &'static str {
     match program {
         P::MUX_POLL => "mux",
-        other => name(other),
+        other => other.name(),
     }
 }
 
@@ -98,15 +82,6 @@ impl Bench<'_> {
 
 fn failed(program: Program) -> impl Fn(Unavailable) -> anyhow::Error {
     move |why| anyhow!("{program}: {why}")
-}
-
-/// A client's connection.
-fn connect(target: Target) -> Result<TcpStream> {
-    let stream = TcpStream::connect(target.address())
-        .with_context(|| format!("connecting to {target}"))?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 /// Sends one message and reads its echo.
@@ -235,7 +210,7 @@ fn wait_and_send(
         });
         let took = together(clients, |begin| {
             begin.wait();
-            let mut stream = connect(target)?;
+            let mut stream = target.connect()?;
             stream.set_read_timeout(Some(TIMEOUT * 2))?;
             talk(&mut stream, b"here")?;
             // The test waits for no event here: the client itself is slow.
@@ -259,7 +234,7 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
             let server = bench.ours(program, Serve::UntilEof, CLIENTS, &[])?;
             let mut streams = Vec::new();
             for _ in 0..CLIENTS {
-                let mut stream = connect(server.target())?;
+                let mut stream = server.target().connect()?;
                 talk(&mut stream, b"here")?;
                 streams.push(stream);
             }
@@ -340,7 +315,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             bench.begins_round("work for the processor", round, *program)?;
             let send = |count: usize| {
                 together(count, |begin| {
-                    let stream = connect(server.target());
+                    let stream = server.target().connect();
                     begin.wait();
                     let mut stream = stream?;
                     (0..messages).try_for_each(|_| talk(&mut stream, b"work"))
@@ -413,7 +388,7 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
             let over = AtomicBool::new(false);
             let beside = thread::scope(|scope| {
                 let heavy = scope.spawn(|| -> Result<()> {
-                    let mut stream = connect(target)?;
+                    let mut stream = target.connect()?;
                     while !over.load(Ordering::Relaxed) {
                         talk(&mut stream, b"work")?;
                     }
@@ -442,7 +417,7 @@ fn come_and_go(target: Target, time: Duration) -> Result<f64> {
     let mut pause = 0;
     while Instant::now() < end || latencies.len() < 3 {
         let start = Instant::now();
-        let mut stream = connect(target)?;
+        let mut stream = target.connect()?;
         stream.shutdown(Shutdown::Write)?;
         let mut nothing = Vec::new();
         stream.read_to_end(&mut nothing)?;
@@ -470,7 +445,7 @@ pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
             bench.begins_round("one exchange each", round, *program)?;
             let shape = Shape::Exchange(Ending::Server);
             let figures = load_on(bench, server, shape, CLIENTS)?;
-            let name = name(*program);
+            let name = program.name();
             let cpu = figures.cpu_ns.context("no processor time")?;
             samples.push(format!("pools/{name}/cpu_each_ns"), cpu);
             measure::settle(server);
@@ -494,7 +469,7 @@ pub(super) fn efficiency(bench: &mut Bench<'_>) -> Result<Samples> {
         for (program, server) in &servers {
             bench.begins_round(&what, round, *program)?;
             let figures = load_on(bench, server, Shape::Echo, clients)?;
-            let name = name(*program);
+            let name = program.name();
             let cpu = figures.cpu_ns.context("no processor time")?;
             samples.push(format!("efficiency/{name}/cpu_each_ns"), cpu);
             samples.push(
@@ -606,7 +581,7 @@ pub(super) fn scaling(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     for step in &growth.steps {
         bench.used.insert(step.program);
-        let (name, idle) = (name(step.program), step.idle);
+        let (name, idle) = (step.program.name(), step.idle);
         samples.push(
             format!("scaling/{name}/beside_{idle}/round_trip_ns"),
             step.round_trip_ns,

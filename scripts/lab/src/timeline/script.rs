@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
@@ -139,7 +139,7 @@ const CLOSED: &str = r#"{"name":"closed""#;
 /// One client beforehand, that is not drawn: the first one of a program is
 /// slower than others.
 fn warm_up(target: Target, file: &Path) -> Result<()> {
-    let mut stream = connect(target)?;
+    let mut stream = target.connect()?;
     stream.write_all(b"here\n")?;
     stream.shutdown(Shutdown::Write)?;
     stream.read_to_end(&mut Vec::new())?;
@@ -148,14 +148,6 @@ fn warm_up(target: Target, file: &Path) -> Result<()> {
         text.contains(CLOSED).then_some(())
     });
     traced.context("nothing is traced")
-}
-
-fn connect(target: Target) -> Result<TcpStream> {
-    let stream = TcpStream::connect(target.address())
-        .with_context(|| format!("connecting to {target}"))?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 /// Microseconds of the clock that the servers' traces are written by.
@@ -218,7 +210,7 @@ fn play_one(
     let message = vec![b'.'; role.bytes];
     let mut reply = vec![0; role.bytes];
     let connects = now()?;
-    let mut stream = connect(target)?;
+    let mut stream = target.connect()?;
     // The last client's message has no receiver any more, which is no error.
     let _ = connected.send(());
     let client =

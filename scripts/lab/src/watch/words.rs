@@ -84,38 +84,21 @@ pub fn sign(language: Language, doing: Doing) -> char {
 /// What a sign means, for the legend.
 #[must_use]
 pub fn meaning(language: Language, doing: Doing) -> String {
-    let name = match doing {
-        Doing::Waits => "waits",
-        Doing::Queued => "queued",
-        Doing::Works => "works",
-        Doing::Accepts => "accepts",
-        Doing::Receives => "receives",
-        Doing::Sends => "sends",
-        Doing::Closes => "closes",
-    };
+    let name: &str = doing.into();
     word(language, &format!("doing.{name}"))
 }
 
 /// What an approach creates, for the title.
 #[must_use]
 pub fn approach(language: Language, approach: Approach) -> String {
-    let name = match approach {
-        Approach::Threads => "threads",
-        Approach::Processes => "processes",
-        Approach::Loop => "loop",
-    };
+    let name: &str = approach.into();
     word(language, &format!("creates.{name}"))
 }
 
 /// What a scripted client is like.
 #[must_use]
 pub fn role(language: Language, role: Role) -> String {
-    let name = match role {
-        Role::Slow => "slow",
-        Role::Fast => "fast",
-        Role::Computing => "computing",
-        Role::Short => "short",
-    };
+    let name: &str = role.into();
     word(language, &format!("role.{name}"))
 }
 
