@@ -335,6 +335,17 @@ impl Catalogue {
         Server::start(command, announces)
     }
 
+    /// Starts the server that serves one after the other: ours with threads,
+    /// of which it may have one at a time.
+    ///
+    /// # Errors
+    ///
+    /// When it is not built or does not start.
+    pub fn start_serial(&self) -> Result<Server, Unavailable> {
+        let command = self.ours("threads-server", "", Serve::UntilEof, 1)?;
+        Server::start(command, Announces::FirstLine)
+    }
+
     /// The command line that starts a program.
     ///
     /// # Errors
@@ -348,7 +359,9 @@ impl Catalogue {
     ) -> Result<(Command, Announces), Unavailable> {
         let entry = program.entry();
         if let Some(package) = &entry.package {
-            let command = self.ours(package, &entry.run, serve, clients)?;
+            // There is room for clients that close while the next ones arrive.
+            let most = clients + 64;
+            let command = self.ours(package, &entry.run, serve, most)?;
             return Ok((command, Announces::FirstLine));
         }
         let built = match &entry.build {
@@ -387,7 +400,7 @@ impl Catalogue {
         package: &str,
         options: &str,
         serve: Serve,
-        clients: usize,
+        most: usize,
     ) -> Result<Command, Unavailable> {
         let file = self.servers.get(package).ok_or_else(|| {
             Unavailable::NotInstalled(format!("{package} is not built"))
@@ -396,8 +409,7 @@ impl Catalogue {
         command
             .args(["--port", "0", "--quiet", "--serve", serve.words()])
             .args(["--idle-timeout", "0"])
-            // There is room for clients that close while the next ones arrive.
-            .args(["--max-clients", &(clients + 64).to_string()])
+            .args(["--max-clients", &most.to_string()])
             .args(options.split_whitespace());
         Ok(command)
     }

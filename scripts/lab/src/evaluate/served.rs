@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::num::NonZeroUsize;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::thread;
@@ -16,14 +15,14 @@ use probe::proc;
 use probe::wait::within;
 
 use super::{Bench, Stopped};
-use crate::catalogue::{Catalogue, Program, Serve};
+use crate::catalogue::{Program, Serve};
 use crate::claims::{Experiment, Samples};
 use crate::growth;
 use crate::load::{self, Ending, Limit, Plan, Shape, Target, Witness};
 use crate::machine::processors;
 use crate::measure::{self, Account, Metric, Observer};
 use crate::procfs;
-use crate::program::{Announces, Server, Unavailable};
+use crate::program::{Server, Unavailable};
 use Program as P;
 
 /// How long each client of `waiting` does so.
@@ -143,22 +142,6 @@ pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
     Ok(samples)
 }
 
-/// The server that serves one after the other: ours with threads, of which
-/// it may have one at a time.
-pub(crate) fn one_after_the_other(catalogue: &Catalogue) -> Result<Command> {
-    let file = catalogue
-        .server("threads-server")
-        .context("threads-server is not built")?;
-    let mut command = Command::new(file);
-    command.args(["--port", "0", "--quiet", "--serve", "until-eof"]).args([
-        "--idle-timeout",
-        "0",
-        "--max-clients",
-        "1",
-    ]);
-    Ok(command)
-}
-
 /// Clients that are greeted, wait, and then send: how long until all are
 /// served.
 pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
@@ -176,9 +159,8 @@ pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
             let whose = approach(program);
             samples.push(format!("waiting/{whose}/wall_ms"), took);
         }
-        let command = one_after_the_other(bench.catalogue)?;
-        let server = Server::start(command, Announces::FirstLine)
-            .map_err(failed(P::THREADS))?;
+        let server = bench.catalogue.start_serial();
+        let server = server.map_err(failed(P::THREADS))?;
         let took = wait_and_send(bench, server, clients)?;
         samples.push("waiting/one_after_the_other/wall_ms", took);
     }
