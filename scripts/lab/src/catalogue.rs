@@ -310,8 +310,7 @@ impl Catalogue {
     /// When it cannot be compiled.
     pub fn floors(&self) -> Result<PathBuf> {
         let build = "cc -O2 -pthread -o {out} {peers}/floors.c";
-        self.built("floors", build, None)
-            .map_err(|why| anyhow::anyhow!("floors: {why}"))
+        self.built("floors", build, None).context("floors")
     }
 
     /// The file of one of our servers.

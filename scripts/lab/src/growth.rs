@@ -247,10 +247,8 @@ impl CurveRound<'_> {
             }
         }
         let most = steps.last().copied().unwrap_or(1);
-        let server = self
-            .catalogue
-            .start(program, Serve::UntilEof, most + 1)
-            .map_err(|why| anyhow::anyhow!("{why}"))?;
+        let server =
+            self.catalogue.start(program, Serve::UntilEof, most + 1)?;
         let mut idle = Idle::open(server.target(), 0)?;
         for step in steps {
             if self.live.stops() {

@@ -592,7 +592,7 @@ pub(crate) fn memory(
 ) -> Result<BTreeMap<Metric, f64>> {
     let server = catalogue
         .start(program, Serve::UntilEof, count)
-        .map_err(|why| anyhow::anyhow!("{program}: {why}"))?;
+        .with_context(|| program.to_string())?;
     // What is set up with the first clients is not each client's.
     drop(Idle::open(server.target(), 8)?);
     settle(&server);

@@ -119,6 +119,8 @@ impl fmt::Display for Unavailable {
     }
 }
 
+impl std::error::Error for Unavailable {}
+
 /// How the lab learns where a server listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Announces {

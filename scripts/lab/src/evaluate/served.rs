@@ -60,7 +60,7 @@ impl Bench<'_> {
         options: &[&str],
     ) -> Result<Server> {
         let server = self.start(program, serve, clients, options);
-        server.map_err(failed(program))
+        server.with_context(|| program.to_string())
     }
 
     /// Starts a server for so many clients, with more options.
@@ -77,10 +77,6 @@ impl Bench<'_> {
         self.used.insert(program);
         Server::start(command, announces)
     }
-}
-
-fn failed(program: Program) -> impl Fn(Unavailable) -> anyhow::Error {
-    move |why| anyhow!("{program}: {why}")
 }
 
 /// Sends one message and reads its echo.
@@ -160,7 +156,7 @@ pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
             samples.push(format!("waiting/{whose}/wall_ms"), took);
         }
         let server = bench.catalogue.start_serial();
-        let server = server.map_err(failed(P::THREADS))?;
+        let server = server.with_context(|| P::THREADS.to_string())?;
         let took = wait_and_send(bench, server, clients)?;
         samples.push("waiting/one_after_the_other/wall_ms", took);
     }
@@ -282,7 +278,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
         match bench.start(program, Serve::UntilEof, clients, &options) {
             Ok(server) => servers.push((program, server)),
             Err(why) if program.is_ours() => {
-                return Err(failed(program)(why));
+                return Err(why).with_context(|| program.to_string());
             }
             Err(why) => {
                 bench.says(&format!("left out: {program}: {why}"));

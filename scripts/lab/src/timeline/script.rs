@@ -20,7 +20,7 @@ use super::Strip;
 use super::trace::{ASKED, CLIENTS, CONNECTS, Details, Event, Trace};
 use crate::catalogue::Catalogue;
 use crate::load::Target;
-use crate::program::{Announces, Server, Unavailable};
+use crate::program::{Announces, Server};
 
 /// Processor time that each message costs, microseconds: what the server
 /// takes from the kernel at a time, up to 1024 bytes, is one message.
@@ -110,7 +110,7 @@ fn run_once(
         .args(["--cpu-work", WORK, "--trace"])
         .arg(file);
     let server = Server::start(command, Announces::FirstLine)
-        .map_err(|why: Unavailable| anyhow!("{package}: {why}"))?;
+        .with_context(|| package.to_owned())?;
     warm_up(server.target(), file)?;
     let events = play(server.target())?;
     // The last lines are written when the server has stopped.
