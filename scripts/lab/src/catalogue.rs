@@ -131,6 +131,23 @@ impl Program {
         &self.entry().title
     }
 
+    /// What samples and words call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::THREADS => "threads",
+            Self::THREADS_POOL => "threads_pool",
+            Self::PROCESS => "processes",
+            Self::PROCESS_POOL => "processes_pool",
+            Self::MUX_SELECT => "select",
+            Self::MUX_POLL => "poll",
+            Self::MUX_EPOLL => "epoll",
+            Self::PYTHON_THREADING => "python_threading",
+            Self::PYTHON_MULTIPROCESSING => "python_multiprocessing",
+            other => other.title(),
+        }
+    }
+
     /// Whether it is a server of ours. A missing peer is left out of the
     /// tables; a missing server of ours is shown as a gap.
     #[must_use]
@@ -293,8 +310,7 @@ impl Catalogue {
     /// When it cannot be compiled.
     pub fn floors(&self) -> Result<PathBuf> {
         let build = "cc -O2 -pthread -o {out} {peers}/floors.c";
-        self.built("floors", build, None)
-            .map_err(|why| anyhow::anyhow!("floors: {why}"))
+        self.built("floors", build, None).context("floors")
     }
 
     /// The file of one of our servers.
@@ -318,6 +334,17 @@ impl Catalogue {
         Server::start(command, announces)
     }
 
+    /// Starts the server that serves one after the other: ours with threads,
+    /// of which it may have one at a time.
+    ///
+    /// # Errors
+    ///
+    /// When it is not built or does not start.
+    pub fn start_serial(&self) -> Result<Server, Unavailable> {
+        let command = self.ours("threads-server", "", Serve::UntilEof, 1)?;
+        Server::start(command, Announces::FirstLine)
+    }
+
     /// The command line that starts a program.
     ///
     /// # Errors
@@ -331,7 +358,9 @@ impl Catalogue {
     ) -> Result<(Command, Announces), Unavailable> {
         let entry = program.entry();
         if let Some(package) = &entry.package {
-            let command = self.ours(package, &entry.run, serve, clients)?;
+            // There is room for clients that close while the next ones arrive.
+            let most = clients + 64;
+            let command = self.ours(package, &entry.run, serve, most)?;
             return Ok((command, Announces::FirstLine));
         }
         let built = match &entry.build {
@@ -370,7 +399,7 @@ impl Catalogue {
         package: &str,
         options: &str,
         serve: Serve,
-        clients: usize,
+        most: usize,
     ) -> Result<Command, Unavailable> {
         let file = self.servers.get(package).ok_or_else(|| {
             Unavailable::NotInstalled(format!("{package} is not built"))
@@ -379,8 +408,7 @@ impl Catalogue {
         command
             .args(["--port", "0", "--quiet", "--serve", serve.words()])
             .args(["--idle-timeout", "0"])
-            // There is room for clients that close while the next ones arrive.
-            .args(["--max-clients", &(clients + 64).to_string()])
+            .args(["--max-clients", &most.to_string()])
             .args(options.split_whitespace());
         Ok(command)
     }

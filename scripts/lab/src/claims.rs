@@ -12,6 +12,7 @@ use std::fmt;
 
 use minijinja::Value;
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
 use crate::stats::{Summary, pairwise_ratios};
 
@@ -21,7 +22,8 @@ mod tests;
 
 pub use rules::{CLAIMS, DISTURBED};
 
-/// Something that is measured, for one claim or several.
+/// Something that is measured, for one claim or several, in the order in which
+/// that is done: the shortest come first.
 #[derive(
     Clone,
     Copy,
@@ -33,6 +35,7 @@ pub use rules::{CLAIMS, DISTURBED};
     Hash,
     Serialize,
     Deserialize,
+    VariantArray,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Experiment {
@@ -64,27 +67,6 @@ pub enum Experiment {
     Efficiency,
     /// One active connection beside idle ones.
     Scaling,
-}
-
-impl Experiment {
-    /// All experiments, in the order in which they are done: the shortest come
-    /// first.
-    pub const ALL: [Self; 14] = [
-        Self::Source,
-        Self::Mechanisms,
-        Self::Passing,
-        Self::Races,
-        Self::Deadlocks,
-        Self::Creation,
-        Self::Pools,
-        Self::Memory,
-        Self::Waiting,
-        Self::Crash,
-        Self::Compute,
-        Self::Fairness,
-        Self::Efficiency,
-        Self::Scaling,
-    ];
 }
 
 /// The mechanisms that are asked for, as the samples name them.

@@ -2,14 +2,15 @@
 //! between them, and what comes of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 use crate::catalogue::{self, Catalogue, Linkage, Program};
+use crate::header::Header;
 use crate::load::Live;
-use crate::machine::Machine;
 use crate::measure::{Effort, Floor, Metric, Observer, Prepared, Sample, Work};
 use crate::rows::{self, Against, Evidence, Finding, Row};
 use crate::stats::Summary;
@@ -182,16 +183,9 @@ fn beside(effort: &Effort) -> Vec<(Program, Work)> {
 /// All that a comparison found: what the JSON file holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// The form of this file.
-    pub form: u32,
-    /// When it began, UTC.
-    pub began: String,
-    /// How long it took, seconds.
-    pub seconds: f64,
-    /// False when it was stopped early.
-    pub complete: bool,
-    /// Where it was measured.
-    pub machine: Machine,
+    /// When, how long and where.
+    #[serde(flatten)]
+    pub header: Header,
     /// With what.
     pub versions: BTreeMap<String, String>,
     /// How process-server and the C programs that fork are linked.
@@ -267,22 +261,17 @@ pub fn run(
         samples: Vec::new(),
         floors: BTreeMap::new(),
     };
-    let began = humantime::format_rfc3339_seconds(SystemTime::now());
-    let machine = Machine::this();
+    let header = Header::new(Report::FORM);
     run.measure_floors();
     for group in &agenda.groups {
-        run.measure_group(group, machine.descriptors);
+        run.measure_group(group, header.machine.descriptors);
     }
     let evidence = Evidence { samples: &run.samples, missing: &run.missing };
     let findings = agenda.rows.iter().map(|row| evidence.judge(row)).collect();
     let used: BTreeSet<Program> =
         run.samples.iter().map(|sample| sample.program).collect();
     Ok(Report {
-        form: Report::FORM,
-        began: began.to_string(),
-        seconds: run.began.elapsed().as_secs_f64(),
-        complete: !run.stops(),
-        machine,
+        header: header.ended(run.began, !run.stops()),
         versions: catalogue::versions(&used),
         linkage: catalogue.linkage(),
         effort: agenda.effort,
@@ -316,7 +305,7 @@ struct Run<'run> {
 
 impl Run<'_> {
     fn stops(&self) -> bool {
-        self.live.stop.load(std::sync::atomic::Ordering::Relaxed)
+        self.live.stops()
     }
 
     fn measure_floors(&mut self) {
@@ -324,7 +313,7 @@ impl Run<'_> {
             return;
         }
         for _ in 0..self.agenda.effort.rounds {
-            for floor in Floor::ALL {
+            for floor in Floor::VARIANTS.iter().copied() {
                 if self.stops() {
                     return;
                 }

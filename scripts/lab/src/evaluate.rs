@@ -3,19 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::Ordering;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 use crate::catalogue::{self, Catalogue, Linkage, Program};
 use crate::claims::{
     CLAIMS, Claim, Evidence, Experiment, Judgement, Samples, Verdict,
 };
 use crate::growth;
+use crate::header::Header;
 use crate::load::Live;
-use crate::machine::Machine;
 use crate::measure::Observer;
 
 mod inside;
@@ -178,7 +178,7 @@ impl std::error::Error for Stopped {}
 
 impl Bench<'_> {
     fn stops(&self) -> bool {
-        self.live.stop.load(Ordering::Relaxed)
+        self.live.stops()
     }
 
     /// The next step of an experiment.
@@ -210,16 +210,9 @@ pub struct Finding {
 /// measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// The form of this file.
-    pub form: u32,
-    /// When it began, UTC.
-    pub began: String,
-    /// How long it took, seconds.
-    pub seconds: f64,
-    /// False when it was stopped early: claims are missing then.
-    pub complete: bool,
-    /// Where it was measured.
-    pub machine: Machine,
+    /// When, how long and where. When it was stopped early claims are missing.
+    #[serde(flatten)]
+    pub header: Header,
     /// With what.
     pub versions: BTreeMap<String, String>,
     /// How process-server is linked.
@@ -245,7 +238,7 @@ impl Evaluation {
     pub fn findings(&self) -> Vec<Finding> {
         let evidence = Evidence {
             samples: &self.samples,
-            processors: self.machine.processors,
+            processors: self.header.machine.processors,
             missing: &self.missing,
         };
         let tested = |claim: &Claim| self.verdicts.contains_key(claim.id);
@@ -270,8 +263,9 @@ impl Finding {
 /// The experiments that some claims need, in the order in which they are
 /// done.
 fn agenda(claims: &[Claim]) -> Vec<Experiment> {
-    Experiment::ALL
-        .into_iter()
+    Experiment::VARIANTS
+        .iter()
+        .copied()
         .filter(|it| claims.iter().any(|claim| claim.needs.contains(it)))
         .collect()
 }
@@ -293,8 +287,7 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Evaluation {
     let clock = Instant::now();
-    let began = humantime::format_rfc3339_seconds(SystemTime::now());
-    let machine = Machine::this();
+    let header = Header::new(Evaluation::FORM);
     let mut bench = Bench {
         catalogue,
         effort: *effort,
@@ -327,17 +320,13 @@ pub fn run(
     }
     let evidence = Evidence {
         samples: &samples,
-        processors: machine.processors,
+        processors: header.machine.processors,
         missing: &bench.missing,
     };
     let found = claims.iter().filter_map(|it| finding(*it, &evidence));
     let verdicts = found.map(|finding| finding.verdict()).collect();
     Evaluation {
-        form: Evaluation::FORM,
-        began: began.to_string(),
-        seconds: clock.elapsed().as_secs_f64(),
-        complete: !bench.stops(),
-        machine,
+        header: header.ended(clock, !bench.stops()),
         versions: catalogue::versions(&bench.used),
         linkage: catalogue.linkage(),
         effort: *effort,

@@ -1,23 +1,21 @@
 //! What grows with what: curves, drawn from measurements of this machine.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Catalogue, Program, Serve};
+use crate::header::Header;
 use crate::language::Language;
 use crate::load::idle::Idle;
 use crate::load::{self, Limit, Live, Plan, Shape};
-use crate::machine::{Machine, Pinned};
+use crate::machine::Pinned;
 use crate::measure::{Floor, Observer};
-use crate::plot::{self, Chart, Curve, Point};
+use crate::plot::{self, Chart, Curve};
 use crate::procfs;
-use crate::stats::Summary;
 use crate::text;
 use crate::words::Words;
 use Program as P;
@@ -145,16 +143,9 @@ pub struct Creation {
 /// All that was measured for the curves: what the JSON file holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Growth {
-    /// The form of this file.
-    pub form: u32,
-    /// When it began, UTC.
-    pub began: String,
-    /// How long it took, seconds.
-    pub seconds: f64,
-    /// False when it was stopped early.
-    pub complete: bool,
-    /// Where it was measured.
-    pub machine: Machine,
+    /// When, how long and where.
+    #[serde(flatten)]
+    pub header: Header,
     /// How far and how long.
     pub effort: Effort,
     /// Every sample beside idle connections.
@@ -177,25 +168,19 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Growth> {
     let clock = Instant::now();
-    let began = humantime::format_rfc3339_seconds(SystemTime::now());
     let mut growth = Growth {
-        form: 1,
-        began: began.to_string(),
-        seconds: 0.0,
-        complete: true,
-        machine: Machine::this(),
+        header: Header::new(Growth::FORM),
         effort: *effort,
         steps: Vec::new(),
         creations: Vec::new(),
         missing: Vec::new(),
     };
-    let asked_to_stop = || live.stop.load(Ordering::Relaxed);
     let mut spent = 0.0;
     for round in 0..effort.rounds {
         for program in CURVE_PROGRAMS {
             let curve = CurveRound { catalogue, effort, live, program, round };
             let result = curve.run(&mut growth, &mut spent, observer);
-            if asked_to_stop() {
+            if live.stops() {
                 break;
             }
             if let Err(error) = result {
@@ -208,7 +193,7 @@ pub fn run(
         }
         for mib in effort.sizes() {
             for floor in CREATORS {
-                if asked_to_stop() {
+                if live.stops() {
                     break;
                 }
                 let what =
@@ -224,8 +209,7 @@ pub fn run(
             spent += floor_estimate(mib);
         }
     }
-    growth.complete = !asked_to_stop();
-    growth.seconds = clock.elapsed().as_secs_f64();
+    growth.header = growth.header.ended(clock, !live.stops());
     Ok(growth)
 }
 
@@ -247,7 +231,7 @@ impl CurveRound<'_> {
     ) -> Result<()> {
         let program = self.program;
         let mut steps = self.effort.steps(program);
-        let limit = growth.machine.descriptors;
+        let limit = growth.header.machine.descriptors;
         steps.retain(|step| *step as u64 + 64 <= limit);
         if let Some(most) = self.effort.steps(program).last()
             && steps.last() != Some(most)
@@ -263,13 +247,11 @@ impl CurveRound<'_> {
             }
         }
         let most = steps.last().copied().unwrap_or(1);
-        let server = self
-            .catalogue
-            .start(program, Serve::UntilEof, most + 1)
-            .map_err(|why| anyhow::anyhow!("{why}"))?;
+        let server =
+            self.catalogue.start(program, Serve::UntilEof, most + 1)?;
         let mut idle = Idle::open(server.target(), 0)?;
         for step in steps {
-            if self.live.stop.load(Ordering::Relaxed) {
+            if self.live.stops() {
                 return Ok(());
             }
             let what =
@@ -314,6 +296,9 @@ impl CurveRound<'_> {
 }
 
 impl Growth {
+    /// The form that this version writes.
+    pub const FORM: u32 = 1;
+
     /// One curve for each program, over the number of idle connections.
     fn curves(
         &self,
@@ -325,7 +310,8 @@ impl Growth {
             let steps = self.steps.iter();
             let own = steps.filter(|step| step.program == program);
             let pairs = own.map(|step| (step.idle as u64, figure(step)));
-            curves.push(curve(label(words, name(program))?, pairs));
+            let label = label(words, program.name())?;
+            curves.push(Curve::through_medians(label, pairs));
         }
         Ok(curves)
     }
@@ -341,7 +327,8 @@ impl Growth {
                 Floor::Thread => "pthread",
                 _ => "std_thread",
             };
-            curves.push(curve(label(words, name)?, pairs));
+            let label = label(words, name)?;
+            curves.push(Curve::through_medians(label, pairs));
         }
         Ok(curves)
     }
@@ -406,50 +393,9 @@ fn mebibytes(value: f64) -> String {
     format!("{} MiB", text::plain(value))
 }
 
-/// What the words call a program at the end of its curve.
-fn name(program: Program) -> &'static str {
-    match program {
-        P::THREADS => "threads",
-        P::PROCESS => "processes",
-        P::MUX_SELECT => "select",
-        P::MUX_POLL => "poll",
-        P::MUX_EPOLL => "epoll",
-        other => other.title(),
-    }
-}
-
-/// A curve through the medians of samples that were taken at the same place.
-fn curve(label: String, pairs: impl Iterator<Item = (u64, f64)>) -> Curve {
-    let mut places: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-    for (x, y) in pairs {
-        places.entry(x).or_default().push(y);
-    }
-    let point = |(x, samples): (u64, Vec<f64>)| {
-        let summary = Summary::of(&samples)?;
-        #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
-        Some(Point {
-            x: x as f64,
-            y: summary.median,
-            low: summary.min,
-            high: summary.max,
-        })
-    };
-    Curve { label, points: places.into_iter().filter_map(point).collect() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_curve_goes_through_the_medians() {
-        let pairs = [(10, 3.0), (1, 1.0), (10, 5.0), (10, 4.0)];
-        let curve = curve("x".to_owned(), pairs.into_iter());
-        let places: Vec<(f64, f64)> =
-            curve.points.iter().map(|point| (point.x, point.y)).collect();
-        assert_eq!(places, [(1.0, 1.0), (10.0, 4.0)]);
-        assert_eq!((curve.points[1].low, curve.points[1].high), (3.0, 5.0));
-    }
 
     #[test]
     fn select_ends_where_its_descriptors_end() {

@@ -4,7 +4,8 @@
 //!
 //! From the question to the answer: [`rows`] says what the servers have to
 //! reach; [`compare`] measures all that it needs, in rounds that alternate
-//! between the programs; [`measure`] takes one sample; [`load`] is the client
+//! between the programs, and writes it down below a [`header`]; [`measure`]
+//! takes one sample; [`load`] is the client
 //! that it takes it with; [`catalogue`] and [`program`] build, start and stop
 //! whatever is measured; [`procfs`] and [`machine`] read what it costs and
 //! where; [`stats`] makes figures of samples. [`growth`] measures curves
@@ -22,6 +23,7 @@ pub mod claims;
 pub mod compare;
 pub mod evaluate;
 pub mod growth;
+pub mod header;
 pub mod language;
 pub mod load;
 pub mod machine;

@@ -74,6 +74,20 @@ impl Target {
         Ok(Self(address))
     }
 
+    /// Connects a client, which waits for 30 s at most when it reads, and sends
+    /// at once (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    ///
+    /// When the connection is refused.
+    pub fn connect(self) -> Result<TcpStream> {
+        let stream = TcpStream::connect(self.address())
+            .with_context(|| format!("connecting to {self}"))?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
     /// Looks a `HOST:PORT` up; `:PORT` and `PORT` mean this machine.
     ///
     /// # Errors
@@ -510,7 +524,9 @@ impl Live {
         recent.reset();
     }
 
-    fn stops(&self) -> bool {
+    /// Whether the run was asked to end early.
+    #[must_use]
+    pub fn stops(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
+use probe::proc::{threads, tree};
 use serde::{Deserialize, Serialize};
 
 use crate::procfs;
@@ -176,8 +177,8 @@ fn for_each_thread(
     root: Pid,
     mut act: impl FnMut(Pid) -> nix::Result<()>,
 ) -> nix::Result<()> {
-    for pid in procfs::tree(root) {
-        for task in procfs::tasks(pid) {
+    for pid in tree(root) {
+        for task in threads(pid) {
             match act(task) {
                 Ok(()) | Err(nix::Error::ESRCH) => {} // it has just ended
                 Err(error) => return Err(error),
@@ -218,7 +219,7 @@ mod tests {
     fn pinning_lasts_as_long_as_its_guard() {
         let before = processors();
         let mut other = Command::new("sleep").arg("10").spawn().unwrap();
-        let pid = Pid::from_raw(i32::try_from(other.id()).unwrap());
+        let pid = probe::proc::pid_of(&other);
         let pinned = Pinned::together(pid).unwrap();
         assert_eq!(processors(), [pinned.processor]);
         drop(pinned);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::catalogue::{Catalogue, Program, Serve};
 use crate::load::idle::Idle;
@@ -591,7 +592,7 @@ pub(crate) fn memory(
 ) -> Result<BTreeMap<Metric, f64>> {
     let server = catalogue
         .start(program, Serve::UntilEof, count)
-        .map_err(|why| anyhow::anyhow!("{program}: {why}"))?;
+        .with_context(|| program.to_string())?;
     // What is set up with the first clients is not each client's.
     drop(Idle::open(server.target(), 8)?);
     settle(&server);
@@ -622,9 +623,20 @@ pub(crate) fn memory(
 
 /// What the kernel itself takes, without any server.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Floor {
     /// Both ends of a connection in one thread.
     RoundTripAlone,
@@ -643,29 +655,6 @@ pub enum Floor {
 }
 
 impl Floor {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::RoundTripAlone,
-        Self::RoundTripPair,
-        Self::ExchangeAlone,
-        Self::ConnectAcceptClose,
-        Self::Thread,
-        Self::StdThread,
-        Self::Fork,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::RoundTripAlone => "round-trip-alone",
-            Self::RoundTripPair => "round-trip-pair",
-            Self::ExchangeAlone => "exchange-alone",
-            Self::ConnectAcceptClose => "connect-accept-close",
-            Self::Thread => "thread",
-            Self::StdThread => "std-thread",
-            Self::Fork => "fork",
-        }
-    }
-
     /// Operations that take about as long as any other floor's.
     fn count(self) -> u64 {
         match self {
@@ -687,10 +676,11 @@ impl Floor {
     pub fn measure(self, catalogue: &Catalogue, mib: u64) -> Result<f64> {
         let share = 1 + mib / 8; // a larger parent takes longer
         let count = (self.count() / share).max(20);
+        let name: &str = self.into();
         let mut command = match self {
             Self::StdThread => {
                 let mut command = Command::new(catalogue.lab());
-                command.args(["peer", "std-thread"]);
+                command.arg("peer");
                 command
             }
             _ => Command::new(catalogue.floors()?),
@@ -702,24 +692,20 @@ impl Floor {
             _ => None,
         };
         let output = command
-            .args(match self {
-                Self::StdThread => vec![],
-                _ => vec![self.name()],
-            })
+            .arg(name)
             .args([count.to_string(), mib.to_string()])
             .output()
             .context("running the floors")?;
         drop(pinned);
         ensure!(
             output.status.success(),
-            "the floor {} failed: {}",
-            self.name(),
+            "the floor {name} failed: {}",
             String::from_utf8_lossy(&output.stderr).trim()
         );
         let text = String::from_utf8_lossy(&output.stdout);
-        text.trim().parse().with_context(|| {
-            format!("the floor {} printed {text:?}", self.name())
-        })
+        text.trim()
+            .parse()
+            .with_context(|| format!("the floor {name} printed {text:?}"))
     }
 }
 

@@ -2,12 +2,15 @@
 //! curve has its own colour, brightness, dashes, marker and a label where it
 //! ends.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, ensure};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::stats::Summary;
 
 /// One curve.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +19,32 @@ pub struct Curve {
     pub label: String,
     /// From the left to the right.
     pub points: Vec<Point>,
+}
+
+impl Curve {
+    /// A curve through the medians of samples, where several were taken at one
+    /// place.
+    #[must_use]
+    pub fn through_medians(
+        label: String,
+        samples: impl IntoIterator<Item = (u64, f64)>,
+    ) -> Self {
+        let mut places: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+        for (x, y) in samples {
+            places.entry(x).or_default().push(y);
+        }
+        let point = |(x, samples): (u64, Vec<f64>)| {
+            let summary = Summary::of(&samples)?;
+            #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
+            Some(Point {
+                x: x as f64,
+                y: summary.median,
+                low: summary.min,
+                high: summary.max,
+            })
+        };
+        Self { label, points: places.into_iter().filter_map(point).collect() }
+    }
 }
 
 /// One point of a curve, with what it may be off by.
@@ -351,6 +380,16 @@ mod tests {
             label: label.into(),
             points: [1.0, 10.0, 100.0].map(point).to_vec(),
         }
+    }
+
+    #[test]
+    fn a_curve_goes_through_the_medians() {
+        let pairs = [(10, 3.0), (1, 1.0), (10, 5.0), (10, 4.0)];
+        let curve = Curve::through_medians("x".to_owned(), pairs);
+        let places: Vec<(f64, f64)> =
+            curve.points.iter().map(|point| (point.x, point.y)).collect();
+        assert_eq!(places, [(1.0, 1.0), (10.0, 4.0)]);
+        assert_eq!((curve.points[1].low, curve.points[1].high), (3.0, 5.0));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! A server here is a process and all that descend from it: the children of
 //! process-server are as much the server as the threads of threads-server.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::time::Duration;
 
@@ -11,44 +10,11 @@ use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
-use procfs::process::{Process, Task};
+use probe::proc::threads;
+pub use probe::proc::tree;
+use procfs::process::Process;
 use procfs::{Current, CurrentSI, KernelStats, Meminfo, ticks_per_second};
 use serde::{Deserialize, Serialize};
-
-/// The process `root` and all that descend from it and still exist.
-#[must_use]
-pub fn tree(root: Pid) -> Vec<Pid> {
-    let mut found = Vec::new();
-    let mut waiting = VecDeque::from([root]);
-    while let Some(pid) = waiting.pop_front() {
-        found.push(pid);
-        for task in threads(pid) {
-            let children = task.children().unwrap_or_default();
-            let children =
-                children.into_iter().filter_map(|it| it.try_into().ok());
-            waiting.extend(children.map(Pid::from_raw));
-        }
-    }
-    found
-}
-
-/// Whether a process or thread exists and has not ended yet, reaped or not.
-#[must_use]
-pub fn is_running(pid: Pid) -> bool {
-    let stat = Process::new(pid.as_raw()).and_then(|it| it.stat());
-    stat.is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X'))
-}
-
-/// The threads of one process.
-#[must_use]
-pub fn tasks(pid: Pid) -> Vec<Pid> {
-    threads(pid).map(|task| Pid::from_raw(task.tid)).collect()
-}
-
-fn threads(pid: Pid) -> impl Iterator<Item = Task> {
-    let tasks = Process::new(pid.as_raw()).and_then(|it| it.tasks());
-    tasks.into_iter().flatten().flatten()
-}
 
 /// Processor time that a server has used since it started.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -218,7 +184,12 @@ pub struct ContextSwitches {
 pub fn context_switches(root: Pid) -> ContextSwitches {
     let mut switches = ContextSwitches::default();
     for pid in tree(root) {
-        for status in threads(pid).filter_map(|task| task.status().ok()) {
+        for thread in threads(pid) {
+            let thread = Process::new(thread.as_raw());
+            // It may have ended meanwhile.
+            let Ok(status) = thread.and_then(|it| it.status()) else {
+                continue;
+            };
             let [by_itself, made] = [
                 status.voluntary_ctxt_switches,
                 status.nonvoluntary_ctxt_switches,
@@ -264,6 +235,8 @@ pub fn ephemeral_ports() -> Option<u64> {
 mod tests {
     use std::process::Command;
 
+    use probe::proc::{is_gone, pid_of};
+
     use super::*;
 
     #[test]
@@ -276,13 +249,13 @@ mod tests {
             .stdin(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let pid = pid_of(&child);
         assert!(tree(Pid::this()).contains(&pid));
-        assert!(is_running(pid));
+        assert!(!is_gone(pid));
         drop(child.stdin.take());
         child.wait().unwrap();
         assert!(!tree(Pid::this()).contains(&pid));
-        assert!(!is_running(pid));
+        assert!(is_gone(pid));
         // Reaped: what it used is now in this process's account.
         let after = cpu_time(Pid::this()).unwrap();
         let used = after.total.saturating_sub(before.total);

@@ -12,12 +12,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use probe::proc::pid_of;
+use probe::wait::within;
 use serde::Deserialize;
 
 use crate::load::Target;
@@ -116,6 +118,8 @@ impl fmt::Display for Unavailable {
         }
     }
 }
+
+impl std::error::Error for Unavailable {}
 
 /// How the lab learns where a server listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,12 +250,6 @@ pub fn spawn(command: &mut Command, orphaned: Signal) -> io::Result<Child> {
     command.spawn()
 }
 
-/// The process of a child.
-#[must_use]
-pub fn pid_of(child: &Child) -> Pid {
-    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
-}
-
 /// Ends a server and everything in its process group; the exit status if it
 /// ended by itself.
 pub fn end(child: &mut Child) -> Option<i32> {
@@ -264,12 +262,7 @@ pub fn end(child: &mut Child) -> Option<i32> {
 }
 
 fn wait_for_end(child: &mut Child, longest: Duration) {
-    let deadline = Instant::now() + longest;
-    while child.try_wait().is_ok_and(|status| status.is_none())
-        && Instant::now() < deadline
-    {
-        thread::sleep(Duration::from_millis(2));
-    }
+    within(longest, || child.try_wait().transpose());
 }
 
 /// Collects what a server complains about, up to a few lines.
@@ -301,17 +294,12 @@ fn address_in_first_line(told: &mpsc::Receiver<String>) -> Option<SocketAddr> {
 
 fn wait_for_port(child: &mut Child, port: u16) -> Option<SocketAddr> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let deadline = Instant::now() + START;
-    while Instant::now() < deadline {
-        if child.try_wait().is_ok_and(|status| status.is_some()) {
-            return None;
-        }
-        if TcpStream::connect(address).is_ok() {
-            return Some(address);
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    None
+    let listens = within(START, || {
+        let ended = child.try_wait().is_ok_and(|status| status.is_some());
+        let listens = TcpStream::connect(address).is_ok();
+        (ended || listens).then_some(listens && !ended)
+    });
+    (listens == Some(true)).then_some(address)
 }
 
 /// A port that is free now, for servers that cannot choose one themselves.
@@ -327,6 +315,8 @@ pub fn free_port() -> Result<u16> {
 
 #[cfg(test)]
 mod tests {
+    use probe::proc::tree;
+
     use super::*;
 
     fn shell(script: &str) -> Command {
@@ -342,7 +332,7 @@ mod tests {
             Server::start(shell(script), Announces::FirstLine).unwrap();
         assert_eq!(server.target(), Target::parse("127.0.0.1:4711").unwrap());
         // The server's child ends with the server.
-        let tree = crate::procfs::tree(server.pid());
+        let tree = tree(server.pid());
         assert_eq!(tree.len(), 2);
         drop(server);
         // The child is killed, and perhaps not yet reaped by the process that
@@ -352,11 +342,9 @@ mod tests {
             std::fs::read(format!("/proc/{pid}/cmdline"))
                 .is_ok_and(|line| !line.is_empty())
         };
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while tree.iter().any(lives) {
-            assert!(Instant::now() < deadline, "a process is left");
-            thread::sleep(Duration::from_millis(1));
-        }
+        let all_gone = || (!tree.iter().any(lives)).then_some(());
+        let gone = within(Duration::from_secs(5), all_gone);
+        assert!(gone.is_some(), "a process is left");
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn a_comparison_is_complete_and_survives_its_json() {
     let report =
         compare::run(&catalogue(), &agenda, &live, &mut notes).unwrap();
 
-    assert!(report.complete);
+    assert!(report.header.complete);
     let verdict = |index: usize| report.findings[index].verdict;
     for index in 0..8 {
         let finding = &report.findings[index];
@@ -168,7 +168,7 @@ fn a_run_that_is_stopped_says_so() {
     let mut notes = Notes::default();
     let report =
         compare::run(&catalogue(), &agenda(), &live, &mut notes).unwrap();
-    assert!(!report.complete);
+    assert!(!report.header.complete);
     assert!(report.samples.is_empty());
 }
 

@@ -3,12 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lab::claims::{Experiment, Verdict};
 use lab::evaluate::{Effort, Evaluation, page};
@@ -17,7 +17,8 @@ use lab::program;
 use lab::timeline::trace::Trace;
 use lab::timeline::{Model, Strip, check_nesting};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use probe::proc::{pid_of, tree};
+use probe::wait::within;
 
 const LAB: &str = env!("CARGO_BIN_EXE_lab");
 
@@ -37,17 +38,20 @@ fn read(file: &Path) -> Evaluation {
     serde_json::from_str(&text).unwrap()
 }
 
+/// Runs the lab, whose words come before an output file or directory; returns
+/// what it has printed.
+fn lab<Word: AsRef<OsStr>>(words: &[Word], out: &Path) -> String {
+    let output =
+        Command::new(LAB).args(words).arg("--out").arg(out).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{complaints}");
+    text
+}
+
 /// Writes the pages and the pictures of a file of results again.
 fn draw(command: &str, file: &Path, out: &Path) {
-    let status = Command::new(LAB)
-        .args([command, "--draw"])
-        .arg(file)
-        .arg("--out")
-        .arg(out)
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success());
+    lab(&[command.as_ref(), "--draw".as_ref(), file.as_os_str()], out);
 }
 
 fn attribute(node: roxmltree::Node<'_, '_>, name: &str) -> f64 {
@@ -97,17 +101,9 @@ fn check_picture(file: &Path) {
 #[test]
 fn a_quick_evaluation_is_complete() {
     let out = directory("evaluate-quick");
-    let output = Command::new(LAB)
-        .args(["evaluate", "--quick", "--out"])
-        .arg(&out)
-        .output()
-        .unwrap();
-    let table = String::from_utf8(output.stdout).unwrap();
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{table}\n{complaints}");
-
+    let table = lab(&["evaluate", "--quick"], &out);
     let evaluation = read(&out.join("evaluation.json"));
-    assert!(evaluation.complete && evaluation.seconds > 1.0);
+    assert!(evaluation.header.complete && evaluation.header.seconds > 1.0);
     assert!(evaluation.missing.is_empty(), "{:?}", evaluation.missing);
     for program in ["rustc", "lab"] {
         assert!(evaluation.versions.contains_key(program), "{program}");
@@ -126,7 +122,7 @@ fn a_quick_evaluation_is_complete() {
             let id = told.id;
             // With one processor there is no speed-up to be measured.
             let measured = told.verdict != Verdict::NotMeasured
-                || evaluation.machine.processors < 2;
+                || evaluation.header.machine.processors < 2;
             assert!(measured, "{id}: {}", told.figure);
             assert!(!told.figure.is_empty(), "{id}");
             // The table has its line.
@@ -167,24 +163,20 @@ fn an_interrupted_evaluation_leaves_what_is_finished() {
         .process_group(0)
         .spawn()
         .unwrap();
-    let pid = Pid::from_raw(i32::try_from(lab.id()).unwrap());
+    let pid = pid_of(&lab);
     // It is measuring once it has started a server.
-    let deadline = Instant::now() + Duration::from_secs(300);
-    let serves = || {
-        lab::procfs::tree(pid).iter().any(|pid| {
+    let serves = within(Duration::from_secs(300), || {
+        tree(pid).into_iter().find(|pid| {
             fs::read_to_string(format!("/proc/{pid}/comm"))
                 .is_ok_and(|name| name.starts_with("threads-server"))
         })
-    };
-    while !serves() {
-        assert!(Instant::now() < deadline, "it never begins");
-        thread::sleep(Duration::from_millis(5));
-    }
+    });
+    assert!(serves.is_some(), "it never begins");
     kill(pid, Signal::SIGINT).unwrap();
     let status = lab.wait().unwrap();
     assert_eq!(status.code(), Some(130));
     let evaluation = read(&out.join("evaluation.json"));
-    assert!(!evaluation.complete);
+    assert!(!evaluation.header.complete);
     let ids: Vec<&String> = evaluation.verdicts.keys().collect();
     assert_eq!(ids, ["M4"]);
 }
@@ -193,17 +185,10 @@ fn an_interrupted_evaluation_leaves_what_is_finished() {
 fn the_timeline_shows_four_servers() {
     let out = directory("timeline");
     let picture = out.join("timeline.svg");
-    let output = Command::new(LAB)
-        .args(["timeline", "--out"])
-        .arg(&picture)
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}\n{complaints}");
+    lab(&["timeline"], &picture);
     check_picture(&picture);
     let traces = program::output_directory().unwrap().join("timeline");
-    let mut files = Vec::new();
+    let mut words = vec!["timeline".into()];
     for (name, model) in [
         ("one-after-the-other", Model::OneAfterTheOther),
         ("threads", Model::Threads),
@@ -227,19 +212,11 @@ fn the_timeline_shows_four_servers() {
         }
         // The slow one sends after 70 ms and is then computed for.
         assert!(strip.end >= 80.0, "{name}: {}", strip.end);
-        files.push(file);
+        words.push(file.into_os_string());
     }
     // The same files, given by hand, make the same picture.
     let again = out.join("again.svg");
-    let status = Command::new(LAB)
-        .arg("timeline")
-        .args(&files)
-        .arg("--out")
-        .arg(&again)
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success());
+    lab(&words, &again);
     assert_eq!(fs::read(&picture).unwrap(), fs::read(&again).unwrap());
     let output =
         Command::new(LAB).args(["timeline", "/dev/null"]).output().unwrap();
@@ -253,11 +230,14 @@ fn two_runs_on_the_same_machine_agree() {
     let directory = program::workspace().join("docs/evaluation");
     let first = read(&directory.join("evaluation.json"));
     let second = read(&directory.join("second.json"));
-    assert_ne!(first.began, second.began, "that is one run, not two");
-    assert_eq!(first.machine.cpu, second.machine.cpu);
-    assert_eq!(first.machine.kernel, second.machine.kernel);
+    assert_ne!(
+        first.header.began, second.header.began,
+        "that is one run, not two"
+    );
+    assert_eq!(first.header.machine.cpu, second.header.machine.cpu);
+    assert_eq!(first.header.machine.kernel, second.header.machine.kernel);
     for evaluation in [&first, &second] {
-        assert!(evaluation.complete);
+        assert!(evaluation.header.complete);
         assert_eq!(evaluation.effort, Effort::FULL);
         assert_eq!(evaluation.verdicts.len(), 18);
         for (id, verdict) in &evaluation.verdicts {
@@ -310,7 +290,7 @@ fn what_could_not_be_measured_is_said_on_the_pages() {
     let file = program::workspace().join("docs/evaluation/evaluation.json");
     let out = directory("evaluate-unmeasured");
     let mut evaluation = read(&file);
-    evaluation.machine.processors = 1;
+    evaluation.header.machine.processors = 1;
     evaluation.samples.0.retain(|name, _| !name.starts_with("memory/"));
     let why = "not installed: cc".to_owned();
     evaluation.missing.insert(Experiment::Memory, why.clone());

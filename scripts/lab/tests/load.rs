@@ -43,11 +43,22 @@ fn echo_once(client: &mut TcpStream) -> std::io::Result<()> {
 }
 
 fn echo_until_eof(client: &mut TcpStream) -> std::io::Result<()> {
+    echo_changed(client, |_| {})
+}
+
+/// Echoes until the end of file, after `change` had each piece.
+fn echo_changed(
+    client: &mut TcpStream,
+    mut change: impl FnMut(&mut [u8]),
+) -> std::io::Result<()> {
     let mut buffer = [0; 1024];
     loop {
         match client.read(&mut buffer)? {
             0 => return Ok(()),
-            size => client.write_all(&buffer[..size])?,
+            size => {
+                change(&mut buffer[..size]);
+                client.write_all(&buffer[..size])?;
+            }
         }
     }
 }
@@ -199,15 +210,7 @@ fn with_a_stall(pace: Pace) -> Outcome {
     let stall = Arc::new(Stall::default());
     let inside = Arc::clone(&stall);
     let target = serve(Arc::new(move |client: &mut TcpStream| {
-        let mut buffer = [0; 1024];
-        loop {
-            let size = client.read(&mut buffer)?;
-            if size == 0 {
-                return Ok(());
-            }
-            inside.wait();
-            client.write_all(&buffer[..size])?;
-        }
+        echo_changed(client, |_| inside.wait())
     }));
     let limit = Limit::Time(Duration::from_millis(2500));
     let mut plan = Plan::new(target, Shape::Echo, connections(8), limit);
@@ -335,19 +338,13 @@ fn a_server_that_serves_in_another_way_is_told_so() {
 fn wrong_replies_fail_the_run() {
     // The first two messages of a connection are answered as they should be.
     let target = serve(Arc::new(|client: &mut TcpStream| {
-        let mut buffer = [0; 1024];
         let mut number = 0;
-        loop {
-            let size = client.read(&mut buffer)?;
-            if size == 0 {
-                return Ok(());
-            }
+        echo_changed(client, |piece| {
             number += 1;
             if number > 2 {
-                buffer[0] ^= 1;
+                piece[0] ^= 1;
             }
-            client.write_all(&buffer[..size])?;
-        }
+        })
     }));
     let address = target.to_string();
     let words = ["--serve", "until-eof", "-n", "100", "--warm-up", "0s"];
@@ -421,19 +418,13 @@ fn a_stream_is_compared_byte_by_byte() {
     assert!(took > Duration::ZERO);
 
     let target = serve(Arc::new(|client: &mut TcpStream| {
-        let mut buffer = [0; 1024];
         let mut total = 0;
-        loop {
-            let size = client.read(&mut buffer)?;
-            if size == 0 {
-                return Ok(());
-            }
-            total += size;
+        echo_changed(client, |piece| {
+            total += piece.len();
             if total > 500_000 {
-                buffer[0] ^= 1;
+                piece[0] ^= 1;
             }
-            client.write_all(&buffer[..size])?;
-        }
+        })
     }));
     let error = load::stream::run(target, bytes, &live, &()).unwrap_err();
     assert!(error.to_string().contains("differs"), "{error}");

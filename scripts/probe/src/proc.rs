@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::Child;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::sleep;
@@ -60,6 +61,12 @@ impl Process {
             threads: usize::try_from(number(17)?).ok()?,
         })
     }
+}
+
+/// The process of a child.
+pub fn pid_of(child: &Child) -> Pid {
+    // A process id is below 2^22.
+    Pid::from_raw(child.id().cast_signed())
 }
 
 /// The numbers in a directory of `/proc`.

@@ -60,8 +60,7 @@ impl Server {
         user: Option<u32>,
         copy: Option<Copy>,
     ) -> Self {
-        let leader = i32::try_from(child.id()).map(Pid::from_raw);
-        let leader = leader.expect("a process id fits");
+        let leader = proc::pid_of(&child);
         let stdout = child.stdout.take();
         let stderr = child.stderr.take();
         Self {

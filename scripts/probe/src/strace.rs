@@ -191,10 +191,9 @@ impl Strace {
     ///
     /// When it does not end.
     pub fn detach(mut self) -> Outcome<Vec<String>> {
-        let pid = i32::try_from(self.child.id()).expect("a process id fits");
         // It may have ended by itself, with its server.
         if let Ok(None) = self.child.try_wait() {
-            kill(Pid::from_raw(pid), Signal::SIGTERM).ok();
+            kill(proc::pid_of(&self.child), Signal::SIGTERM).ok();
         }
         within(LIMIT, || self.child.try_wait().ok().flatten())
             .ok_or_else(|| format!("strace stays for {LIMIT:?}"))?;

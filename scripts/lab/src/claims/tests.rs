@@ -27,7 +27,12 @@ fn judgement_on(
 
 #[track_caller]
 fn verdict(id: &str, all: &[(&str, &[f64])]) -> Verdict {
-    let judgement = judgement_on(id, &samples(all), 2);
+    verdict_on(id, &samples(all))
+}
+
+#[track_caller]
+fn verdict_on(id: &str, samples: &Samples) -> Verdict {
+    let judgement = judgement_on(id, samples, 2);
     let judgement = judgement.expect("the samples are all there");
     let verdict = judgement.verdict;
     for told in told(id, judgement) {
@@ -421,7 +426,7 @@ fn scaling_is_a_matter_of_the_backend() {
 #[test]
 fn source_is_counted_in_three_ways() {
     let source = |lines: f64, branches: f64, states: f64| {
-        let mut all = Vec::new();
+        let mut all = Samples::default();
         for (whose, counts) in [
             ("threads", [100.0, 10.0, 5.0]),
             ("processes", [200.0, 20.0, 5.0]),
@@ -430,15 +435,10 @@ fn source_is_counted_in_three_ways() {
             for (what, count) in
                 ["lines", "branches", "states"].iter().zip(counts)
             {
-                let name = format!("source/{whose}/{what}_count");
-                all.push((name, [count]));
+                all.push(format!("source/{whose}/{what}_count"), count);
             }
         }
-        let all: Vec<(&str, &[f64])> = all
-            .iter()
-            .map(|(name, values)| (name.as_str(), &values[..]))
-            .collect();
-        verdict("M4", &all)
+        verdict_on("M4", &all)
     };
     assert_eq!(source(300.0, 30.0, 9.0), Holds);
     assert_eq!(source(300.0, 30.0, 5.0), InPart);
@@ -467,19 +467,14 @@ fn light_clients_wait_for_a_heavy_one() {
 #[test]
 fn mechanisms_are_here_or_not() {
     let mechanisms = |here: [f64; 5]| {
-        let mut all = Vec::new();
+        let mut all = Samples::default();
         for (name, here) in MECHANISMS.iter().zip(here) {
-            all.push((format!("mechanisms/{name}/here"), [here]));
+            all.push(format!("mechanisms/{name}/here"), here);
         }
         for name in ["select", "poll", "epoll"] {
-            let name = format!("mechanisms/{name}/backend_serves");
-            all.push((name, [1.0]));
+            all.push(format!("mechanisms/{name}/backend_serves"), 1.0);
         }
-        let all: Vec<(&str, &[f64])> = all
-            .iter()
-            .map(|(name, values)| (name.as_str(), &values[..]))
-            .collect();
-        verdict("M6", &all)
+        verdict_on("M6", &all)
     };
     assert_eq!(mechanisms([1.0, 1.0, 1.0, 0.0, 1.0]), InPart);
     assert_eq!(mechanisms([1.0; 5]), DoesNotHold);

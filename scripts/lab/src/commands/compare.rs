@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use lab::catalogue::{Catalogue, Linkage, Program};
+use lab::catalogue::{Linkage, Program};
 use lab::compare::{self, Agenda, Report};
 use lab::measure::{Effort, Metric, NOISY, Work};
 use lab::rows::{Against, Bound, Finding, SIZES, STALL_NS, Verdict};
 use lab::stats::{Summary, median};
-use lab::{machine, program, table, text};
+use lab::{program, table, text};
 
-use super::progress::{Interrupted, Progress};
+use super::progress::measured;
 use super::{out, status, write_json};
 
 #[derive(Args)]
@@ -45,15 +45,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         list(&agenda);
         return Ok(ExitCode::SUCCESS);
     }
-    machine::raise_descriptor_limit()?;
-    out!("building the servers");
-    let catalogue = Catalogue::new()?;
-    let mut progress = Progress::new(agenda.estimate());
-    let interrupted = Interrupted::watch()?;
-    let report =
-        compare::run(&catalogue, &agenda, interrupted.live(), &mut progress)?;
-    progress.finish();
-    drop(interrupted);
+    let report = measured(agenda.estimate(), |catalogue, live, progress| {
+        compare::run(catalogue, &agenda, live, progress)
+    })?;
 
     let file = match &arguments.json {
         Some(file) => file.clone(),
@@ -64,10 +58,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     out!("every sample: {}", program::shown(&file));
     let failed = |finding: &Finding| finding.verdict == Verdict::Fail;
     let fails = arguments.strict && report.findings.iter().any(failed);
-    Ok(if report.complete && fails {
+    Ok(if report.header.complete && fails {
         ExitCode::FAILURE
     } else {
-        status(report.complete)
+        status(report.header.complete)
     })
 }
 
@@ -147,7 +141,7 @@ fn with_spread(metric: Metric, summary: Option<Summary>) -> String {
 }
 
 fn print(report: &Report) {
-    let machine = &report.machine;
+    let machine = &report.header.machine;
     out!(
         "{}, {} processors{}, {}, Linux {}, {}",
         machine.cpu,
@@ -155,7 +149,7 @@ fn print(report: &Report) {
         if machine.virtual_machine { " (virtual)" } else { "" },
         machine.system,
         machine.kernel,
-        report.began
+        report.header.began
     );
     out!(
         "TCP congestion control {}; {} rounds of {} s each; figures are \
@@ -425,7 +419,7 @@ fn print_findings(report: &Report) {
         count(Verdict::Fail),
         count(Verdict::TooNoisy),
         count(Verdict::LeftOut),
-        report.seconds.round(),
-        if report.complete { "" } else { "; stopped early" }
+        report.header.seconds.round(),
+        if report.header.complete { "" } else { "; stopped early" }
     );
 }

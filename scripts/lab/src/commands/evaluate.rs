@@ -5,14 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use lab::catalogue::Catalogue;
 use lab::claims;
 use lab::evaluate::{self, Effort, Evaluation, page, pictures};
 use lab::language::Language;
-use lab::{machine, program, table};
+use lab::{program, table};
 use nix::sys::resource::{Resource, setrlimit};
 
-use super::progress::{Interrupted, Progress};
+use super::progress::measured;
 use super::{directory, out, read_json, status, write_json};
 
 #[derive(Args)]
@@ -44,28 +43,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     write(&evaluation, &directory)?;
     print(&evaluation)?;
     out!("all of it: {}", program::shown(&directory));
-    Ok(status(evaluation.complete))
+    Ok(status(evaluation.header.complete))
 }
 
 fn measure(arguments: &Arguments) -> Result<Evaluation> {
     let claims = claims::select(&arguments.claims)?;
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
-    machine::raise_descriptor_limit()?;
     // P2 makes servers crash, and their memory is of no use: no core dumps.
     setrlimit(Resource::RLIMIT_CORE, 0, 0).context("no core dumps")?;
-    out!("building the servers");
-    let catalogue = Catalogue::new()?;
-    let mut progress = Progress::new(evaluate::estimate(&claims, &effort));
-    let interrupted = Interrupted::watch()?;
-    let evaluation = evaluate::run(
-        &catalogue,
-        &claims,
-        &effort,
-        interrupted.live(),
-        &mut progress,
-    );
-    progress.finish();
-    Ok(evaluation)
+    let estimate = evaluate::estimate(&claims, &effort);
+    measured(estimate, |catalogue, live, progress| {
+        Ok(evaluate::run(catalogue, &claims, &effort, live, progress))
+    })
 }
 
 fn write(evaluation: &Evaluation, directory: &Path) -> Result<()> {
@@ -81,15 +70,15 @@ fn write(evaluation: &Evaluation, directory: &Path) -> Result<()> {
 }
 
 fn print(evaluation: &Evaluation) -> Result<()> {
-    let machine = &evaluation.machine;
+    let machine = &evaluation.header.machine;
     out!(
         "{}, {} processors, {}, Linux {}; {:.0} s{}\n",
         machine.cpu,
         machine.processors,
         machine.system,
         machine.kernel,
-        evaluation.seconds,
-        if evaluation.complete {
+        evaluation.header.seconds,
+        if evaluation.header.complete {
             ""
         } else {
             "; stopped early: what is missing was not finished"

@@ -5,11 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use lab::catalogue::Catalogue;
 use lab::growth::{self, Effort, Growth};
-use lab::{machine, program};
+use lab::program;
 
-use super::progress::{Interrupted, Progress};
+use super::progress::measured;
 use super::{directory, out, read_json, status, write_json};
 
 #[derive(Args)]
@@ -34,24 +33,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     for file in growth.draw(&directory)? {
         out!("drawn: {}", program::shown(&file));
     }
-    Ok(status(growth.complete))
+    Ok(status(growth.header.complete))
 }
 
 fn measure(arguments: &Arguments, directory: &Path) -> Result<Growth> {
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
-    machine::raise_descriptor_limit()?;
-    out!("building the servers");
-    let catalogue = Catalogue::new()?;
-    let mut progress = Progress::new(effort.estimate());
-    let interrupted = Interrupted::watch()?;
-    let growth =
-        growth::run(&catalogue, &effort, interrupted.live(), &mut progress)?;
-    progress.finish();
+    let growth = measured(effort.estimate(), |catalogue, live, progress| {
+        growth::run(catalogue, &effort, live, progress)
+    })?;
     let file = directory.join("growth.json");
     write_json(&file, &growth)?;
     out!(
         "measured in {:.0} s; every sample: {}",
-        growth.seconds,
+        growth.header.seconds,
         program::shown(&file)
     );
     Ok(growth)

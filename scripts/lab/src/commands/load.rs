@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -174,10 +174,9 @@ fn server(arguments: &Arguments) -> Result<(Target, Option<Server>)> {
     };
     let catalogue = Catalogue::new()?;
     let clients = arguments.connections.get();
-    match catalogue.start(program, serve, clients) {
-        Ok(server) => Ok((server.target(), Some(server))),
-        Err(why) => bail!("{program}: {why}"),
-    }
+    let server = catalogue.start(program, serve, clients);
+    let server = server.with_context(|| program.to_string())?;
+    Ok((server.target(), Some(server)))
 }
 
 fn plan(arguments: &Arguments, target: Target) -> Plan {

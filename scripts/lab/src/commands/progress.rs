@@ -7,12 +7,30 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+use lab::catalogue::Catalogue;
 use lab::load::Live;
+use lab::machine;
 use lab::measure::Observer;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::out;
+
+/// Builds the servers and measures with them, which takes so many seconds,
+/// about: with a bar, and until Ctrl-C asks for what there is by then.
+pub fn measured<T>(
+    estimate: f64,
+    run: impl FnOnce(&Catalogue, &Live, &mut Progress) -> Result<T>,
+) -> Result<T> {
+    machine::raise_descriptor_limit()?;
+    out!("building the servers");
+    let catalogue = Catalogue::new()?;
+    let mut progress = Progress::new(estimate);
+    let interrupted = Interrupted::watch()?;
+    let measured = run(&catalogue, interrupted.live(), &mut progress)?;
+    progress.finish();
+    Ok(measured)
+}
 
 /// A bar with what goes on and the time that is left. Without a terminal a
 /// line now and then, so that a log shows that it goes on.
@@ -28,7 +46,7 @@ const TELL: Duration = Duration::from_secs(30);
 
 impl Progress {
     /// A run that takes so many seconds, about.
-    pub fn new(estimate: f64) -> Self {
+    fn new(estimate: f64) -> Self {
         let bar = ProgressBar::new(1000);
         if let Ok(style) = ProgressStyle::with_template(
             "{bar:24} {percent:>3} %  {prefix:>9} left  {msg}",
@@ -45,7 +63,7 @@ impl Progress {
     }
 
     /// Removes the bar.
-    pub fn finish(&self) {
+    fn finish(&self) {
         self.bar.finish_and_clear();
     }
 

@@ -64,15 +64,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let is_terminal =
         stdin().is_terminal() && stdout().is_terminal() && !is_dumb;
     if arguments.picture.is_none() && !is_terminal {
-        eprintln!(
-            "lab watch: {}",
-            language.pick(
-                "this is not a terminal; the view needs one of at least \
-                 80 columns and 24 rows",
-                "esto no es una terminal; la vista necesita una de al menos \
-                 80 columnas y 24 filas",
-            )
-        );
+        let why = words::word(language, "watch.no_terminal");
+        eprintln!("lab watch: {why}");
         return Ok(ExitCode::from(USAGE));
     }
     let look = Look {
@@ -81,7 +74,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         colour: env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
         utf8: arguments.picture.is_some() || words::is_utf8(),
     };
-    out!("{}", language.pick("building …", "compilando …"));
+    out!("{}", words::word(language, "watch.building"));
     let packages = Approach::ALL.map(Approach::program);
     let programs = program::build(&packages)?;
     let mut app = App::new(look, options, programs, arguments.script)?;
@@ -105,11 +98,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 fn draw(app: &mut App, file: &Path) -> Result<()> {
     let (columns, rows) = PICTURE;
     let buffer = app.one_round(Rect::new(0, 0, columns, rows))?;
-    let title = app.language().pick(
-        "lab watch: who waits for whom, live",
-        "lab watch: quién espera a quién, en vivo",
-    );
-    write(file, &picture::svg(&buffer, title))?;
+    let title = words::word(app.language(), "watch.title");
+    write(file, &picture::svg(&buffer, &title))?;
     out!("{}", file.display());
     Ok(())
 }

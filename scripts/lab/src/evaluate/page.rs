@@ -172,7 +172,7 @@ pub fn sentences(evaluation: &Evaluation) -> Result<Value> {
         Ok(told.iter().map(entry).collect())
     };
     Ok(json!({
-        "complete": evaluation.complete,
+        "complete": evaluation.header.complete,
         "en": told(Language::English)?,
         "es": told(Language::Spanish)?,
     }))

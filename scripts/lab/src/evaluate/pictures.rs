@@ -9,7 +9,7 @@ use super::{Evaluation, page};
 use crate::bars::{self, Bar, Chart, Group};
 use crate::claims::Samples;
 use crate::language::Language;
-use crate::plot::{self, Curve, Point};
+use crate::plot::{self, Curve};
 use crate::stats::Summary;
 use crate::text;
 use crate::words::Words;
@@ -181,22 +181,10 @@ fn curves(
 
 fn curve(samples: &Samples, whose: &str, label: String) -> Curve {
     let beginning = format!("scaling/{whose}/beside_");
-    let mut points: Vec<Point> = samples
-        .0
-        .iter()
-        .filter_map(|(name, values)| {
-            let rest = name.strip_prefix(&beginning)?;
-            let idle: f64 =
-                rest.strip_suffix("/round_trip_ns")?.parse().ok()?;
-            let summary = Summary::of(values)?;
-            Some(Point {
-                x: idle,
-                y: summary.median,
-                low: summary.min,
-                high: summary.max,
-            })
-        })
-        .collect();
-    points.sort_by(|a, b| a.x.total_cmp(&b.x));
-    Curve { label, points }
+    let places = samples.0.iter().filter_map(|(name, values)| {
+        let rest = name.strip_prefix(&beginning)?;
+        let idle: u64 = rest.strip_suffix("/round_trip_ns")?.parse().ok()?;
+        Some(values.iter().map(move |value| (idle, *value)))
+    });
+    Curve::through_medians(label, places.flatten())
 }

@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::num::NonZeroUsize;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::thread;
@@ -12,16 +11,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use probe::proc;
+use probe::wait::within;
 
 use super::{Bench, Stopped};
-use crate::catalogue::{Catalogue, Program, Serve};
+use crate::catalogue::{Program, Serve};
 use crate::claims::{Experiment, Samples};
 use crate::growth;
 use crate::load::{self, Ending, Limit, Plan, Shape, Target, Witness};
 use crate::machine::processors;
 use crate::measure::{self, Account, Metric, Observer};
 use crate::procfs;
-use crate::program::{Announces, Server, Unavailable};
+use crate::program::{Server, Unavailable};
 use Program as P;
 
 /// How long each client of `waiting` does so.
@@ -31,27 +32,11 @@ pub(super) const WORK: f64 = 0.01;
 /// No step of an experiment takes as long as this.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the samples call a program.
-pub(super) fn name(program: Program) -> &'static str {
-    match program {
-        P::THREADS => "threads",
-        P::THREADS_POOL => "threads_pool",
-        P::PROCESS => "processes",
-        P::PROCESS_POOL => "processes_pool",
-        P::MUX_SELECT => "select",
-        P::MUX_POLL => "poll",
-        P::MUX_EPOLL => "epoll",
-        P::PYTHON_THREADING => "python_threading",
-        P::PYTHON_MULTIPROCESSING => "python_multiprocessing",
-        other => other.title(),
-    }
-}
-
 /// What the samples call an approach; the program stands for the approach.
 fn approach(program: Program) -> &'static str {
     match program {
         P::MUX_POLL => "mux",
-        other => name(other),
+        other => other.name(),
     }
 }
 
@@ -75,7 +60,7 @@ impl Bench<'_> {
         options: &[&str],
     ) -> Result<Server> {
         let server = self.start(program, serve, clients, options);
-        server.map_err(failed(program))
+        server.with_context(|| program.to_string())
     }
 
     /// Starts a server for so many clients, with more options.
@@ -92,19 +77,6 @@ impl Bench<'_> {
         self.used.insert(program);
         Server::start(command, announces)
     }
-}
-
-fn failed(program: Program) -> impl Fn(Unavailable) -> anyhow::Error {
-    move |why| anyhow!("{program}: {why}")
-}
-
-/// A client's connection.
-fn connect(target: Target) -> Result<TcpStream> {
-    let stream = TcpStream::connect(target.address())
-        .with_context(|| format!("connecting to {target}"))?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 /// Sends one message and reads its echo.
@@ -166,22 +138,6 @@ pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
     Ok(samples)
 }
 
-/// The server that serves one after the other: ours with threads, of which
-/// it may have one at a time.
-pub(crate) fn one_after_the_other(catalogue: &Catalogue) -> Result<Command> {
-    let file = catalogue
-        .server("threads-server")
-        .context("threads-server is not built")?;
-    let mut command = Command::new(file);
-    command.args(["--port", "0", "--quiet", "--serve", "until-eof"]).args([
-        "--idle-timeout",
-        "0",
-        "--max-clients",
-        "1",
-    ]);
-    Ok(command)
-}
-
 /// Clients that are greeted, wait, and then send: how long until all are
 /// served.
 pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
@@ -199,9 +155,8 @@ pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
             let whose = approach(program);
             samples.push(format!("waiting/{whose}/wall_ms"), took);
         }
-        let command = one_after_the_other(bench.catalogue)?;
-        let server = Server::start(command, Announces::FirstLine)
-            .map_err(failed(P::THREADS))?;
+        let server = bench.catalogue.start_serial();
+        let server = server.with_context(|| P::THREADS.to_string())?;
         let took = wait_and_send(bench, server, clients)?;
         samples.push("waiting/one_after_the_other/wall_ms", took);
     }
@@ -223,7 +178,7 @@ fn wait_and_send(
         // the slowest one.
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                if live.stop.load(Ordering::Relaxed)
+                if live.stops()
                     && let Ok(mut server) = server.lock()
                 {
                     drop(server.take());
@@ -233,7 +188,7 @@ fn wait_and_send(
         });
         let took = together(clients, |begin| {
             begin.wait();
-            let mut stream = connect(target)?;
+            let mut stream = target.connect()?;
             stream.set_read_timeout(Some(TIMEOUT * 2))?;
             talk(&mut stream, b"here")?;
             // The test waits for no event here: the client itself is slow.
@@ -257,7 +212,7 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
             let server = bench.ours(program, Serve::UntilEof, CLIENTS, &[])?;
             let mut streams = Vec::new();
             for _ in 0..CLIENTS {
-                let mut stream = connect(server.target())?;
+                let mut stream = server.target().connect()?;
                 talk(&mut stream, b"here")?;
                 streams.push(stream);
             }
@@ -283,8 +238,8 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
 /// loop.
 fn worker(server: &Server, program: Program) -> Result<Pid> {
     let all = match program {
-        P::PROCESS => procfs::tree(server.pid()),
-        P::THREADS => procfs::tasks(server.pid()),
+        P::PROCESS => proc::tree(server.pid()),
+        P::THREADS => proc::threads(server.pid()),
         _ => return Ok(server.pid()),
     };
     all.into_iter().find(|pid| *pid != server.pid()).context("no worker")
@@ -296,14 +251,12 @@ fn worker(server: &Server, program: Program) -> Result<Pid> {
 /// any other fault to the kernel: a real fault happens again at once, but a
 /// signal sent by kill(2) has to be sent again.
 fn crash_for_good(pid: Pid) -> Result<()> {
-    let deadline = Instant::now() + TIMEOUT;
-    while procfs::is_running(pid) {
-        ensure!(Instant::now() < deadline, "process {pid} survived SIGSEGV");
+    let gone = within(TIMEOUT, || {
         // The process may have just ended: then no more signals are needed.
         let _ = kill(pid, Signal::SIGSEGV);
-        thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
+        proc::is_gone(pid).then_some(())
+    });
+    gone.with_context(|| format!("process {pid} survived SIGSEGV"))
 }
 
 /// Messages that cost processor time: the speed-up from one client to as
@@ -325,7 +278,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
         match bench.start(program, Serve::UntilEof, clients, &options) {
             Ok(server) => servers.push((program, server)),
             Err(why) if program.is_ours() => {
-                return Err(failed(program)(why));
+                return Err(why).with_context(|| program.to_string());
             }
             Err(why) => {
                 bench.says(&format!("left out: {program}: {why}"));
@@ -340,7 +293,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             bench.begins_round("work for the processor", round, *program)?;
             let send = |count: usize| {
                 together(count, |begin| {
-                    let stream = connect(server.target());
+                    let stream = server.target().connect();
                     begin.wait();
                     let mut stream = stream?;
                     (0..messages).try_for_each(|_| talk(&mut stream, b"work"))
@@ -413,7 +366,7 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
             let over = AtomicBool::new(false);
             let beside = thread::scope(|scope| {
                 let heavy = scope.spawn(|| -> Result<()> {
-                    let mut stream = connect(target)?;
+                    let mut stream = target.connect()?;
                     while !over.load(Ordering::Relaxed) {
                         talk(&mut stream, b"work")?;
                     }
@@ -442,7 +395,7 @@ fn come_and_go(target: Target, time: Duration) -> Result<f64> {
     let mut pause = 0;
     while Instant::now() < end || latencies.len() < 3 {
         let start = Instant::now();
-        let mut stream = connect(target)?;
+        let mut stream = target.connect()?;
         stream.shutdown(Shutdown::Write)?;
         let mut nothing = Vec::new();
         stream.read_to_end(&mut nothing)?;
@@ -470,7 +423,7 @@ pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
             bench.begins_round("one exchange each", round, *program)?;
             let shape = Shape::Exchange(Ending::Server);
             let figures = load_on(bench, server, shape, CLIENTS)?;
-            let name = name(*program);
+            let name = program.name();
             let cpu = figures.cpu_ns.context("no processor time")?;
             samples.push(format!("pools/{name}/cpu_each_ns"), cpu);
             measure::settle(server);
@@ -494,7 +447,7 @@ pub(super) fn efficiency(bench: &mut Bench<'_>) -> Result<Samples> {
         for (program, server) in &servers {
             bench.begins_round(&what, round, *program)?;
             let figures = load_on(bench, server, Shape::Echo, clients)?;
-            let name = name(*program);
+            let name = program.name();
             let cpu = figures.cpu_ns.context("no processor time")?;
             samples.push(format!("efficiency/{name}/cpu_each_ns"), cpu);
             samples.push(
@@ -606,7 +559,7 @@ pub(super) fn scaling(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     for step in &growth.steps {
         bench.used.insert(step.program);
-        let (name, idle) = (name(step.program), step.idle);
+        let (name, idle) = (step.program.name(), step.idle);
         samples.push(
             format!("scaling/{name}/beside_{idle}/round_trip_ns"),
             step.round_trip_ns,

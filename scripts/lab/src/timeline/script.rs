@@ -4,22 +4,23 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{getpid, gettid};
+use probe::wait::within;
 
 use super::Strip;
 use super::trace::{ASKED, CLIENTS, CONNECTS, Details, Event, Trace};
 use crate::catalogue::Catalogue;
 use crate::load::Target;
-use crate::program::{Announces, Server, Unavailable};
+use crate::program::{Announces, Server};
 
 /// Processor time that each message costs, microseconds: what the server
 /// takes from the kernel at a time, up to 1024 bytes, is one message.
@@ -109,7 +110,7 @@ fn run_once(
         .args(["--cpu-work", WORK, "--trace"])
         .arg(file);
     let server = Server::start(command, Announces::FirstLine)
-        .map_err(|why: Unavailable| anyhow!("{package}: {why}"))?;
+        .with_context(|| package.to_owned())?;
     warm_up(server.target(), file)?;
     let events = play(server.target())?;
     // The last lines are written when the server has stopped.
@@ -138,24 +139,15 @@ const CLOSED: &str = r#"{"name":"closed""#;
 /// One client beforehand, that is not drawn: the first one of a program is
 /// slower than others.
 fn warm_up(target: Target, file: &Path) -> Result<()> {
-    let mut stream = connect(target)?;
+    let mut stream = target.connect()?;
     stream.write_all(b"here\n")?;
     stream.shutdown(Shutdown::Write)?;
     stream.read_to_end(&mut Vec::new())?;
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !fs::read_to_string(file).is_ok_and(|it| it.contains(CLOSED)) {
-        ensure!(Instant::now() < deadline, "nothing is traced");
-        thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
-}
-
-fn connect(target: Target) -> Result<TcpStream> {
-    let stream = TcpStream::connect(target.address())
-        .with_context(|| format!("connecting to {target}"))?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+    let traced = within(Duration::from_secs(10), || {
+        let text = fs::read_to_string(file).ok()?;
+        text.contains(CLOSED).then_some(())
+    });
+    traced.context("nothing is traced")
 }
 
 /// Microseconds of the clock that the servers' traces are written by.
@@ -218,7 +210,7 @@ fn play_one(
     let message = vec![b'.'; role.bytes];
     let mut reply = vec![0; role.bytes];
     let connects = now()?;
-    let mut stream = connect(target)?;
+    let mut stream = target.connect()?;
     // The last client's message has no receiver any more, which is no error.
     let _ = connected.send(());
     let client =

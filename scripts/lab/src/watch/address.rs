@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
+use super::words;
 use crate::language::Language;
 
 /// The addresses under which a server that listens there can be reached, the
@@ -80,21 +81,10 @@ pub fn commands(address: SocketAddr) -> [(&'static str, String); 3] {
 
 /// What to do then, and who can do it.
 #[must_use]
-pub fn hint(language: Language, listening: SocketAddr) -> &'static str {
-    if listening.ip().is_loopback() {
-        language.pick(
-            "Only this machine can connect. For the class: -- --host 0.0.0.0",
-            "Solo esta máquina puede conectarse. Para la clase: \
-             -- --host 0.0.0.0",
-        )
-    } else {
-        language.pick(
-            "Type a message and press Enter; Ctrl-D (Windows: Ctrl-Z, Enter) \
-             ends it.",
-            "Escriba un mensaje y pulse Enter; Ctrl-D (Windows: Ctrl-Z, \
-             Enter) termina.",
-        )
-    }
+pub fn hint(language: Language, listening: SocketAddr) -> String {
+    let alone = listening.ip().is_loopback();
+    let name = if alone { "watch.this_machine" } else { "watch.class" };
+    words::word(language, name)
 }
 
 /// The dots of each character, five rows of them.

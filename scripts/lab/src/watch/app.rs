@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use minijinja::context;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use ratatui::buffer::Buffer;
@@ -24,6 +25,7 @@ use super::options::{Approach, Options};
 use super::script::Script;
 use super::server::Server;
 use super::view::{Look, Screen};
+use super::words;
 use crate::language::Language;
 
 /// What a column may stand for, milliseconds.
@@ -113,8 +115,10 @@ impl App {
         Ok(())
     }
 
-    fn pick<'a>(&self, english: &'a str, spanish: &'a str) -> &'a str {
-        self.look.language.pick(english, spanish)
+    /// Shows one of the words of the view in place of the legend.
+    fn tell(&mut self, name: &str) {
+        let name = format!("watch.{name}");
+        self.message = Some(words::word(self.look.language, &name));
     }
 
     /// Does what a key asks for.
@@ -147,13 +151,7 @@ impl App {
                 self.options.next_backend();
                 self.replace();
             }
-            Action::Backend => {
-                let text = self.pick(
-                    "Only the loop has a backend: 3, then b",
-                    "Solo el bucle tiene backend: 3 y luego b",
-                );
-                self.message = Some(text.to_owned());
-            }
+            Action::Backend => self.tell("no_backend"),
             Action::Quit => self.quit(),
         }
     }
@@ -161,11 +159,7 @@ impl App {
     /// Begins an orderly end; the second call ends the server without waiting
     /// for its clients.
     pub fn quit(&mut self) {
-        let text = self.pick(
-            "Stopping; q again does not wait",
-            "Deteniendo; otra vez q no espera",
-        );
-        self.message = Some(text.to_owned());
+        self.tell("stopping");
         self.quitting = true;
         self.stop();
     }
@@ -189,11 +183,7 @@ impl App {
         if self.server.is_none() {
             self.restart();
         } else if !self.stopping {
-            let text = self.pick(
-                "The server stops, the next one takes its port …",
-                "El servidor se detiene; el siguiente toma su puerto …",
-            );
-            self.message = Some(text.to_owned());
+            self.tell("replacing");
             self.stop();
         }
     }
@@ -243,6 +233,7 @@ impl App {
             return;
         }
         // The server has ended by itself, or another process has ended it.
+        let language = self.look.language;
         let name = self.last.approach.program();
         let error = self.last.lines.iter().find(|(error, _)| *error);
         let how = if let Some(signal) = status.signal() {
@@ -251,11 +242,11 @@ impl App {
         } else if let Some((_, line)) = error {
             line.clone()
         } else {
-            let what = self.pick("exit status", "estado de salida");
-            format!("{what} {}", status.code().unwrap_or(0))
+            let code = status.code().unwrap_or(0);
+            words::say(language, "watch.status", context! { code })
         };
-        let ended = self.pick("has ended", "ha terminado");
-        let text = format!("{name} {ended}: {how}");
+        let ended = context! { name, how => &how };
+        let text = words::say(language, "watch.ended", ended);
         let code = u8::try_from(status.code().unwrap_or(1)).unwrap_or(1);
         if self.last.address.is_none() && self.summaries.is_empty() {
             // A server that has never listened has nothing to show.
@@ -263,10 +254,7 @@ impl App {
             self.failure = Some((how, code));
             return;
         }
-        let keys = self.pick(
-            "1 2 3 start a server, q leaves",
-            "1 2 3 inician un servidor, q sale",
-        );
+        let keys = words::word(language, "watch.leave");
         self.message = Some(format!("{text}; {keys}"));
         if code != 0 || self.last.address.is_none() {
             self.failure = Some((text, 1));

@@ -21,10 +21,10 @@ use netlink_packet_sock_diag::inet::{
 use netlink_sys::{Socket, protocols::NETLINK_SOCK_DIAG};
 use nix::libc;
 use nix::unistd::Pid;
+use probe::proc::{threads, tree};
 use procfs::process::{Process, Syscall};
 
 use super::line::{Key, Worker, canonical};
-use crate::procfs::tree;
 
 /// What a thread or process does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,7 +152,7 @@ impl Sampler {
     /// Threads bear the names that the server prints.
     fn find_threads(&mut self) {
         let root = self.root.as_raw();
-        for tid in crate::procfs::tasks(self.root) {
+        for tid in threads(self.root) {
             let tid = tid.as_raw();
             if self.known.contains(&tid) {
                 continue;

@@ -8,13 +8,16 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use strum::IntoStaticStr;
+
 use super::kernel::{Sample, Task};
 use super::line::{Event, Key, Line, Worker, harmless};
 use super::options::Approach;
 
 /// What is done for a client. Where several fall into one cell, the last in
 /// this order is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Doing {
     /// Nothing: it waits for the client.
     Waits,

@@ -2,9 +2,11 @@
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
+use strum::IntoStaticStr;
 
 /// The three approaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Approach {
     /// `threads-server`
     Threads,

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use strum::IntoStaticStr;
+
 use super::options::Options;
 
 /// Processor time that each message costs, microseconds: long enough to be
@@ -22,7 +24,8 @@ const PAUSE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a client is like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Role {
     /// It connects, and sends much later.
     Slow,

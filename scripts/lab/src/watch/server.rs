@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use probe::proc::pid_of;
 
 use super::kernel::{Held, Sampler};
 use super::line::{Key, Worker};
 use super::model::{Model, Row};
 use super::options::Options;
 use crate::language::Language;
-use crate::program::{end, pid_of, spawn};
+use crate::program::{end, spawn};
 
 /// How often the kernel is asked.
 const SAMPLE: Duration = Duration::from_millis(100);

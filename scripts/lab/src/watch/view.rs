@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use minijinja::context;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
@@ -120,21 +121,15 @@ impl Screen<'_> {
         }
     }
 
-    fn pick(
-        &self,
-        english: &'static str,
-        spanish: &'static str,
-    ) -> &'static str {
-        self.look.language.pick(english, spanish)
+    /// One of the words of the view.
+    fn word(&self, name: &str) -> String {
+        words::word(self.look.language, &format!("watch.{name}"))
     }
 
     fn draw_too_small(&self, area: Rect, buffer: &mut Buffer) {
-        let text = self.pick(
-            "needs 80 columns and 24 rows",
-            "necesita 80 columnas y 24 filas",
-        );
+        let text = self.word("too_small");
         let width = area.width as usize;
-        let mut rest = text;
+        let mut rest = text.as_str();
         for y in area.y..area.bottom() {
             // So small that even this may take several rows.
             let end =
@@ -180,18 +175,13 @@ impl Screen<'_> {
             format!(" {} {options}", approach.program())
         };
         let right = if self.paused {
-            self.pick("paused ", "en pausa ").to_owned()
+            self.word("paused")
         } else {
-            let (served, active) = (self.model.served, self.model.active);
-            match self.look.language {
-                Language::English => {
-                    format!("now {active}, in all {served} ")
-                }
-                Language::Spanish => {
-                    format!("ahora {active}, en total {served} ")
-                }
-            }
+            let Model { served, active, .. } = self.model;
+            let figures = context! { served, active };
+            words::say(self.look.language, "watch.served", figures)
         };
+        let right = format!("{right} ");
         let wide = width(&right);
         let room = usize::from(area.width).saturating_sub(wide + 1);
         buffer.set_stringn(area.x, area.y, &left, room, TITLE);
@@ -204,7 +194,7 @@ impl Screen<'_> {
     /// Draws the address and what to type; how many rows that took.
     fn draw_address(&self, area: Rect, buffer: &mut Buffer) -> u16 {
         let Some(listening) = self.model.address else {
-            let text = self.pick("starting …", "iniciando …");
+            let text = self.word("starting");
             buffer.set_string(area.x + 1, area.y + 2, text, BOLD);
             return 5;
         };
@@ -261,13 +251,14 @@ impl Screen<'_> {
         }
         // There is room for more on a projector.
         if area.height >= 30 {
-            let mut text =
-                address::hint(self.look.language, listening).to_owned();
+            let language = self.look.language;
+            let mut text = address::hint(language, listening);
             if addresses.len() > 1 {
-                let also = self.pick("Also", "También");
                 let others: Vec<String> =
                     addresses[1..].iter().map(ToString::to_string).collect();
-                text = format!("{text} {also}: {}", others.join(", "));
+                let addresses = context! { addresses => others.join(", ") };
+                text.push(' ');
+                text += &words::say(language, "watch.also", addresses);
             }
             let y = area.y + used + 1;
             let room = usize::from(area.width).saturating_sub(2);
@@ -283,24 +274,24 @@ impl Screen<'_> {
         if let Some((waiting, limit)) = self.model.sample.queue {
             let style =
                 if waiting > 0 { BOLD.fg(Color::Magenta) } else { BOLD };
-            figures.push(("Recv-Q", waiting.to_string(), style));
-            figures.push(("Send-Q", limit.to_string(), BOLD));
+            figures.push(("Recv-Q".to_owned(), waiting.to_string(), style));
+            figures.push(("Send-Q".to_owned(), limit.to_string(), BOLD));
         }
         if let Some(descriptors) = held.descriptors {
-            let name = self.pick("descriptors", "descriptores");
+            let name = self.word("descriptors");
             figures.push((name, descriptors.to_string(), BOLD));
         }
         if let Some(memory) = held.memory_kib {
             #[allow(clippy::cast_precision_loss, reason = "to be read")]
             let mebibytes = memory as f64 / 1024.0;
-            let name = self.pick("memory", "memoria");
+            let name = self.word("memory");
             figures.push((name, format!("{mebibytes:.1} MiB"), BOLD));
         }
         if held.processes > 1 {
-            let name = self.pick("processes", "procesos");
+            let name = self.word("processes");
             figures.push((name, held.processes.to_string(), BOLD));
         } else if held.threads > 0 {
-            let name = self.pick("threads", "hilos");
+            let name = self.word("threads");
             figures.push((name, held.threads.to_string(), BOLD));
         }
         let mut spans = vec![Span::raw(" kernel")];
@@ -317,10 +308,9 @@ impl Screen<'_> {
             Key::Main => {
                 use super::options::Approach;
                 match self.options.approach {
-                    Approach::Processes => self.pick("parent", "padre"),
-                    _ => self.pick("main", "principal"),
+                    Approach::Processes => self.word("parent"),
+                    _ => self.word("main"),
                 }
-                .to_owned()
             }
             Key::Worker(worker) => words::worker(language, worker),
             Key::Client(_) => match row.owner {
@@ -329,7 +319,7 @@ impl Screen<'_> {
                 }
                 _ => String::new(),
             },
-            Key::Queue(_) => self.pick("  queue", "  cola").to_owned(),
+            Key::Queue(_) => format!("  {}", self.word("queue")),
         }
     }
 
@@ -381,9 +371,9 @@ impl Screen<'_> {
         let axis = self.axis(lane);
         let faint = Style::new().add_modifier(Modifier::UNDERLINED);
         let names = [
-            (1, self.pick("who", "quién")),
-            (1 + label + GAP, self.pick("client", "cliente")),
-            (1 + label + GAP + client + GAP, "kernel"),
+            (1, self.word("who")),
+            (1 + label + GAP, self.word("client")),
+            (1 + label + GAP + client + GAP, "kernel".to_owned()),
         ];
         for (x, name) in names {
             buffer.set_string(x_of(x), y, name, faint);
@@ -436,10 +426,8 @@ impl Screen<'_> {
         (x, y): (u16, u16),
         buffer: &mut Buffer,
     ) {
-        let text = match self.look.language {
-            Language::English => format!("… and {hidden} more"),
-            Language::Spanish => format!("… y {hidden} más"),
-        };
+        let rows = context! { rows => hidden };
+        let text = words::say(self.look.language, "watch.hidden", rows);
         buffer.set_string(x, y, text, BOLD);
     }
 
@@ -460,12 +448,11 @@ impl Screen<'_> {
 
     /// The line above the lanes: how long ago, and now.
     fn axis(&self, lane: usize) -> String {
-        let now = self.pick("now", "ahora");
-        let each = format!("{}/", duration(self.cell))
-            + self.pick("column", "columna");
+        let now = self.word("now");
+        let each = format!("{}/{}", duration(self.cell), self.word("column"));
         let span = self.cell.saturating_mul(u32::try_from(lane).unwrap_or(0));
         let left = format!("-{} ", duration(span));
-        let room = lane.saturating_sub(width(&left) + width(now));
+        let room = lane.saturating_sub(width(&left) + width(&now));
         format!("{left}{each:─^room$}{now}")
     }
 
@@ -514,7 +501,7 @@ impl Screen<'_> {
         let mut spans = Vec::new();
         for (key, meaning) in words::keys(self.look.language) {
             spans.push(Span::raw(" "));
-            spans.push(Span::styled(*key, TITLE));
+            spans.push(Span::styled(key, TITLE));
             spans.push(Span::raw(format!(" {meaning}")));
         }
         buffer.set_line(area.x, area.y, &Line::from(spans), area.width);

@@ -1,12 +1,15 @@
-//! What the view says, in English and in Spanish.
+//! What the view says; the words stand where all others of the lab do.
 
 use std::env;
+
+use serde::Serialize;
 
 use super::line::Worker;
 use super::model::Doing;
 use super::options::Approach;
 use super::script::Role;
 use crate::language::Language;
+use crate::words::Words;
 
 /// The language of the locale, by the same rule as the servers: the first of
 /// the three variables that is not empty decides.
@@ -36,21 +39,31 @@ fn locale(names: &[&str]) -> Option<String> {
         .find(|value| !value.is_empty())
 }
 
+/// One of the words, `watch.who` or `role.slow`.
+#[must_use]
+pub fn word(language: Language, name: &str) -> String {
+    Words::of(language).word(name)
+}
+
+/// One of the sentences, with its figures filled in.
+#[must_use]
+pub fn say(language: Language, name: &str, figures: impl Serialize) -> String {
+    let said = Words::of(language).say(name, figures);
+    // As with a word: its name is seen on the screen.
+    said.unwrap_or_else(|_| name.to_owned())
+}
+
 /// A worker as the server prints it.
 #[must_use]
 pub fn worker(language: Language, worker: Worker) -> String {
-    match worker {
-        Worker::Thread(number) => {
-            format!("{} {number}", language.pick("thread", "hilo"))
-        }
-        Worker::Process(id) => {
-            format!("{} {id}", language.pick("process", "proceso"))
-        }
-        Worker::Loop => language.pick("loop", "bucle").to_owned(),
-        Worker::LoopNumber(number) => {
-            format!("{} {number}", language.pick("loop", "bucle"))
-        }
-    }
+    let (noun, number) = match worker {
+        Worker::Thread(number) => ("thread", number.to_string()),
+        Worker::Process(id) => ("process", id.to_string()),
+        Worker::Loop => ("loop", String::new()),
+        Worker::LoopNumber(number) => ("loop", number.to_string()),
+    };
+    let noun = word(language, &format!("worker.{noun}"));
+    format!("{noun} {number}").trim_end().to_owned()
 }
 
 /// The sign of what is done, on a terminal that knows UTF-8. No two are the
@@ -61,138 +74,76 @@ pub fn sign(language: Language, doing: Doing) -> char {
         Doing::Waits => '·',
         Doing::Queued => '░',
         Doing::Works => '█',
-        Doing::Accepts => 'A',
-        Doing::Receives => 'R',
-        Doing::Sends => match language {
-            Language::English => 'S',
-            Language::Spanish => 'E',
-        },
-        Doing::Closes => 'C',
+        _ => {
+            let meaning = meaning(language, doing);
+            meaning.chars().next().map_or('?', |it| it.to_ascii_uppercase())
+        }
     }
 }
 
 /// What a sign means, for the legend.
 #[must_use]
-pub fn meaning(language: Language, doing: Doing) -> &'static str {
-    match doing {
-        Doing::Waits => language.pick("waits", "espera"),
-        Doing::Queued => language.pick("queued", "en cola"),
-        Doing::Works => language.pick("works", "trabaja"),
-        Doing::Accepts => language.pick("accepts", "acepta"),
-        Doing::Receives => language.pick("receives", "recibe"),
-        Doing::Sends => language.pick("sends", "envía"),
-        Doing::Closes => language.pick("closes", "cierra"),
-    }
+pub fn meaning(language: Language, doing: Doing) -> String {
+    let name: &str = doing.into();
+    word(language, &format!("doing.{name}"))
 }
 
 /// What an approach creates, for the title.
 #[must_use]
-pub fn approach(language: Language, approach: Approach) -> &'static str {
-    match approach {
-        Approach::Threads => language
-            .pick("a thread for each connection", "un hilo para cada conexión"),
-        Approach::Processes => language.pick(
-            "a process for each connection",
-            "un proceso para cada conexión",
-        ),
-        Approach::Loop => language.pick(
-            "one loop for all connections",
-            "un bucle para todas las conexiones",
-        ),
-    }
+pub fn approach(language: Language, approach: Approach) -> String {
+    let name: &str = approach.into();
+    word(language, &format!("creates.{name}"))
 }
 
 /// What a scripted client is like.
 #[must_use]
-pub fn role(language: Language, role: Role) -> &'static str {
-    match role {
-        Role::Slow => language.pick("slow", "lento"),
-        Role::Fast => language.pick("fast", "rápido"),
-        Role::Computing => language.pick("computing", "calcula"),
-        Role::Short => language.pick("short", "breve"),
-    }
+pub fn role(language: Language, role: Role) -> String {
+    let name: &str = role.into();
+    word(language, &format!("role.{name}"))
 }
 
-/// The keys, for the last line of the screen.
-#[must_use]
-pub fn keys(language: Language) -> &'static [(&'static str, &'static str)] {
-    match language {
-        Language::English => &[
-            ("p", "pause"),
-            ("+-", "time"),
-            ("1", "threads"),
-            ("2", "processes"),
-            ("3", "loop"),
-            ("b", "backend"),
-            ("m", "one"),
-            ("?", "help"),
-            ("q", "quit"),
-        ],
-        Language::Spanish => &[
-            ("p", "pausa"),
-            ("+-", "tiempo"),
-            ("1", "hilos"),
-            ("2", "procesos"),
-            ("3", "bucle"),
-            ("b", "backend"),
-            ("m", "uno"),
-            ("?", "ayuda"),
-            ("q", "salir"),
-        ],
-    }
+/// The keys with what they do, for the last line of the screen.
+pub fn keys(
+    language: Language,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let keys = [
+        ("p", "pause"),
+        ("+-", "time"),
+        ("1", "threads"),
+        ("2", "processes"),
+        ("3", "loop"),
+        ("b", "backend"),
+        ("m", "one"),
+        ("?", "help"),
+        ("q", "quit"),
+    ];
+    keys.into_iter()
+        .map(move |(key, name)| (key, word(language, &format!("key.{name}"))))
 }
 
-/// The page behind `?`.
+/// The lines of the page behind `?`.
 #[must_use]
-pub fn help(language: Language) -> &'static [&'static str] {
-    match language {
-        Language::English => &[
-            "p      pauses the picture; the server goes on",
-            "+ -    less, or more, time in each column",
-            "1 2 3  threads, processes, loop: the old server stops in order,",
-            "       the new one takes its port",
-            "b      the loop asks with the next of select, poll, epoll",
-            "m      --max-clients 1: the server serves one client at a time;",
-            "       m again: as before",
-            "q      stops the server and leaves; q again does not wait",
-            "",
-            "The right end of a row is now. Signs that fall into one column",
-            "stand one behind the other. A client is queued while it has not",
-            "been accepted, or while its message waits in the kernel.",
-            "S or R is the state of the thread or process (sleeps, runs);",
-            "then comes the system call that it waits in.",
-            "Recv-Q: clients in the accept queue. Send-Q: its limit.",
-            "",
-            "nc -N is OpenBSD's; traditional netcat: nc -q 10; Ncat and",
-            "BusyBox: without it. Ctrl-D ends the input, on Windows Ctrl-Z.",
-        ],
-        Language::Spanish => &[
-            "p      pausa la imagen; el servidor sigue",
-            "+ -    menos tiempo, o más, en cada columna",
-            "1 2 3  hilos, procesos, bucle: el servidor anterior se detiene",
-            "       en orden y el nuevo toma su puerto",
-            "b      el bucle pregunta con el siguiente: select, poll, epoll",
-            "m      --max-clients 1: el servidor atiende a un cliente a la",
-            "       vez; otra vez m: como antes",
-            "q      detiene el servidor y sale; otra vez q no espera",
-            "",
-            "El extremo derecho de una fila es ahora. Los signos que caen en",
-            "una columna van uno detrás de otro. Un cliente está en cola",
-            "mientras no ha sido aceptado, o su mensaje espera en el kernel.",
-            "S o R es el estado del hilo o proceso (duerme, se ejecuta);",
-            "después va la llamada al sistema en la que espera.",
-            "Recv-Q: clientes en la cola de accept. Send-Q: su límite.",
-            "",
-            "nc -N es el de OpenBSD; netcat tradicional: nc -q 10; Ncat y",
-            "BusyBox: sin eso. Ctrl-D termina la entrada; en Windows, Ctrl-Z.",
-        ],
+pub fn help(language: Language) -> Vec<String> {
+    let keys = [
+        ("p", "pause"),
+        ("+ -", "time"),
+        ("1 2 3", "approach"),
+        ("b", "backend"),
+        ("m", "one"),
+        ("q", "quit"),
+    ];
+    let mut lines = Vec::new();
+    for (mut key, name) in keys {
+        for line in word(language, &format!("help.{name}")).lines() {
+            lines.push(format!("{key:<7}{line}"));
+            // The key stands beside the first line only.
+            key = "";
+        }
     }
-}
-
-/// One of several, or one: `1 client`, `2 clients`.
-#[must_use]
-pub fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
+    lines.push(String::new());
+    let picture = word(language, "help.picture");
+    lines.extend(picture.lines().map(str::to_owned));
+    lines
 }
 
 /// What a terminal without UTF-8 shows instead of a character.
