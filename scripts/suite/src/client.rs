@@ -235,6 +235,18 @@ impl Client {
         }
     }
 
+    /// Whether its connection has held.
+    ///
+    /// # Errors
+    ///
+    /// What it broke of.
+    pub fn unharmed(&self) -> Outcome {
+        match &self.hit {
+            None => Ok(()),
+            Some(error) => Err(format!("{}: {error}", self.address)),
+        }
+    }
+
     /// Notes an error of the connection; fails if it is the silence of a
     /// server that hangs.
     fn judge(&mut self, result: io::Result<()>, what: &str) -> Outcome {

@@ -392,10 +392,8 @@ pub fn be_polite(port: u16, message: &[u8]) -> Outcome<u64> {
     let mut client = Client::connect(port)?;
     client.talk(message)?;
     client.leave()?;
-    match client.hit {
-        None => Ok(1),
-        Some(error) => Err(format!("a polite client: {error}")),
-    }
+    client.unharmed().map_err(|text| format!("a polite client: {text}"))?;
+    Ok(1)
 }
 
 /// Reads a transcript: every line harmless, every client opened and closed

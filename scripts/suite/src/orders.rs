@@ -19,6 +19,7 @@ mod cases;
 
 use std::fs;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use nix::libc;
@@ -50,7 +51,7 @@ const HOLDS: [Duration; 4] = [
 ///
 /// When it does not say that it listens.
 pub fn start(form: &Form, options: &str) -> Outcome<Server> {
-    start_by(form, &[], options)
+    form.start("--serve until-eof").options(options).try_run()
 }
 
 /// Starts it by way of another program, which becomes the server: it runs
@@ -59,11 +60,8 @@ pub fn start(form: &Form, options: &str) -> Outcome<Server> {
 /// # Errors
 ///
 /// When it does not say that it listens.
-pub fn start_by(form: &Form, words: &[&str], options: &str) -> Outcome<Server> {
-    form.start("--serve until-eof")
-        .options(options)
-        .under_words(words)
-        .try_run()
+pub fn start_by(form: &Form, words: &[&str]) -> Outcome<Server> {
+    form.start("--serve until-eof").under_words(words).try_run()
 }
 
 /// Sends a signal to one process.
@@ -112,10 +110,7 @@ pub fn client(server: &Server) -> Outcome<(Client, Pid)> {
 /// When it does not.
 pub fn exchange(client: &mut Client, message: &[u8]) -> Outcome {
     client.talk(message)?;
-    match &client.hit {
-        None => Ok(()),
-        Some(error) => Err(format!("{}: {error}", client.address)),
-    }
+    client.unharmed()
 }
 
 /// Ends its side, and reads the server's end of file, which must come.
@@ -125,10 +120,7 @@ pub fn exchange(client: &mut Client, message: &[u8]) -> Outcome {
 /// When it does not.
 pub fn leave(client: &mut Client) -> Outcome {
     client.leave()?;
-    match &client.hit {
-        None => Ok(()),
-        Some(error) => Err(format!("{}: {error}", client.address)),
-    }
+    client.unharmed()
 }
 
 /// Waits for this; fails with this text otherwise.
@@ -172,9 +164,7 @@ pub fn stopped(server: &Server, clients: u64, bytes: u64) -> Outcome {
     demand(counted == (clients, bytes, bytes), || {
         format!("{summary:?}, not {clients} clients and {bytes} bytes")
     })?;
-    soon("its children have ended", || {
-        children.iter().all(|&child| is_gone(child))
-    })
+    all_end(&children)
 }
 
 /// Where a process is held.
@@ -258,54 +248,73 @@ pub fn hold(
     Strace::attach(target, &options)
 }
 
-/// Whether what a case wanted to force has happened in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forced {
-    /// The order was forced, and all was well.
-    Yes,
-    /// The process was not held long enough.
-    TooLate,
+/// Lets a client talk, waits until a process is held, and does something to
+/// the server then. What the client has sent by that time is answered. Says
+/// whether the process was held until after that.
+///
+/// # Errors
+///
+/// When the client gets no echo and no end, or nothing can be done.
+pub fn talk_while(
+    is_held: impl Fn() -> bool,
+    server: &Server,
+    time: Duration,
+    act: impl FnOnce() -> Outcome,
+) -> Outcome<bool> {
+    let port = server.port();
+    thread::scope(|scope| {
+        let talk = scope.spawn(move || {
+            let mut client = Client::connect(port)?;
+            exchange(&mut client, b"hello")?;
+            client.expect_end()
+        });
+        let caught = catch(&is_held);
+        // The client's message must have arrived before.
+        thread::sleep(time / 4);
+        act()?;
+        let in_time = caught && is_held();
+        talk.join().unwrap_or(Err("the client panicked".into()))?;
+        Ok(in_time)
+    })
 }
 
-impl From<bool> for Forced {
-    fn from(in_time: bool) -> Self {
-        if in_time { Self::Yes } else { Self::TooLate }
-    }
-}
-
-/// Tries a case with longer and longer holds until its order was forced.
+/// Tries a case on a new server each time, with longer and longer holds, until
+/// it says that its order was forced in time.
 ///
 /// # Errors
 ///
 /// What the case fails with; or that it could not be forced.
-pub fn force(mut case: impl FnMut(Duration) -> Outcome<Forced>) -> Outcome {
+pub fn force(
+    form: &Form,
+    options: &str,
+    case: impl Fn(&Server, Duration) -> Outcome<bool>,
+) -> Outcome {
     for time in HOLDS {
-        if case(time)? == Forced::Yes {
+        if case(&start(form, options)?, time)? {
             return Ok(());
         }
     }
     Err("the machine is too busy to force this order".to_owned())
 }
 
-/// Kills the server, whose children are orphans from then on; returns them.
-///
-/// # Errors
-///
-/// When it does not die.
-pub fn orphans_of(server: &Server) -> Outcome<Vec<Pid>> {
-    let orphans = proc::children(server.pid);
-    server.signal(Signal::SIGKILL);
-    server.ends_with(128 + 9)?;
-    Ok(orphans)
-}
-
-/// Waits until all of these have ended.
+/// Waits until all of these processes have ended.
 ///
 /// # Errors
 ///
 /// When they do not end.
-pub fn orphans_end(orphans: &[Pid]) -> Outcome {
-    soon("the orphans have ended", || {
-        orphans.iter().all(|&orphan| is_gone(orphan))
+pub fn all_end(pids: &[Pid]) -> Outcome {
+    soon("they have ended", || pids.iter().all(|&pid| is_gone(pid)))
+}
+
+/// Waits until another worker is there for one that was killed, so that there
+/// are three again.
+///
+/// # Errors
+///
+/// When there are not.
+pub fn replaced(server: &Server, worker: Pid) -> Outcome {
+    soon("the worker is replaced", || {
+        let now = proc::children(server.pid);
+        now.len() == 3 && !now.contains(&worker)
     })
 }
