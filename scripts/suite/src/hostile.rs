@@ -14,7 +14,6 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use probe::Kind;
 use probe::client::Client as Connection;
 use probe::lines::Lines;
@@ -22,8 +21,8 @@ use probe::wait::MOMENT;
 use probe::{Outcome, demand, proc};
 use socket2::SockRef;
 
-use crate::client::{Client, here};
-use crate::forms::{Form, start};
+use crate::client::{Client, at_once, here};
+use crate::forms::{Form, end, start};
 
 pub use cases::CASES;
 
@@ -313,21 +312,11 @@ fn serve_hostile_clients(form: &Form, seed: u64, visits: u64) -> Outcome {
     let held = proc::settled(server.pid)?;
     let memory = proc::memory(server.pid);
     let once = form.kind != Kind::Loop;
-    let lanes: Vec<Outcome<u64>> = thread::scope(|scope| {
-        let lanes: Vec<_> = (0..LANES)
-            .map(|lane| {
-                let dice = Dice::new(seed.wrapping_mul(LANES) + lane);
-                scope.spawn(move || attack(port, dice, once, visits / LANES))
-            })
-            .collect();
-        let join = |lane: thread::ScopedJoinHandle<'_, _>| {
-            lane.join().unwrap_or(Err("a lane panicked".into()))
-        };
-        lanes.into_iter().map(join).collect()
-    });
-    for lane in lanes {
-        clients += lane?;
-    }
+    let lanes = at_once(LANES, |lane| {
+        let dice = Dice::new(seed.wrapping_mul(LANES) + lane);
+        attack(port, dice, once, visits / LANES)
+    })?;
+    clients += lanes.iter().sum::<u64>();
     clients += be_polite(port, b"afterwards")?;
     proc::balanced(server.pid, &held)?;
     let grown = proc::memory(server.pid).saturating_sub(memory);
@@ -335,8 +324,7 @@ fn serve_hostile_clients(form: &Form, seed: u64, visits: u64) -> Outcome {
         format!("it has grown by {} KiB", grown / 1024)
     })?;
     proc::at_rest(server.pid, MOMENT)?;
-    server.signal(Signal::SIGTERM);
-    server.ends_with(0)?;
+    end(&server)?;
     let summary = server.summary()?;
     demand(summary.clients == clients, || {
         format!("{} clients served, not {clients}", summary.clients)
@@ -439,8 +427,9 @@ fn audit(output: &Lines, clients: u64, received: u64) -> Outcome {
 /// # Errors
 ///
 /// When it cannot connect.
-pub fn stalled(port: u16) -> io::Result<TcpStream> {
-    let mut client = Connection::try_connect_narrow(here(port))?;
+pub fn stalled(port: u16) -> Outcome<TcpStream> {
+    let client = Connection::try_connect_narrow(here(port));
+    let mut client = client.map_err(|error| format!("connect: {error}"))?;
     // A server that serves once may have closed already.
     client.try_flood(FLOOD);
     Ok(client.into_stream())

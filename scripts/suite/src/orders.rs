@@ -25,10 +25,10 @@ use std::time::Duration;
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use probe::proc::{self, is_gone, state};
+use probe::proc::{self, state};
 use probe::server::Server;
 use probe::strace::{Strace, Target};
-use probe::wait::found;
+use probe::wait::soon;
 use probe::{Outcome, demand};
 
 use crate::client::Client;
@@ -95,11 +95,9 @@ pub fn real_time_signal(pid: Pid) -> Outcome {
 pub fn client(server: &Server) -> Outcome<(Client, Pid)> {
     let mut client = Client::connect(server.port())?;
     exchange(&mut client, b"hello")?;
-    let address = format!("  {}  connected", client.address);
-    let pid = server.stdout.find("who serves the client", |line| {
-        let who = line.strip_suffix(&address)?.strip_prefix("process ")?;
-        who.trim_end().parse().ok()
-    })?;
+    let worker = client.worker(server)?;
+    let pid = worker.strip_prefix("process ").and_then(|id| id.parse().ok());
+    let pid = pid.ok_or_else(|| format!("{worker} is no process"))?;
     Ok((client, Pid::from_raw(pid)))
 }
 
@@ -123,15 +121,6 @@ pub fn leave(client: &mut Client) -> Outcome {
     client.unharmed()
 }
 
-/// Waits for this; fails with this text otherwise.
-///
-/// # Errors
-///
-/// The text.
-pub fn soon(what: &str, mut done: impl FnMut() -> bool) -> Outcome {
-    found(|| done().then_some(())).ok_or_else(|| format!("never: {what}"))
-}
-
 /// Waits until a server has no children any more, not even zombies.
 ///
 /// # Errors
@@ -139,32 +128,6 @@ pub fn soon(what: &str, mut done: impl FnMut() -> bool) -> Outcome {
 /// When it keeps some.
 pub fn childless(server: &Server) -> Outcome {
     soon("all children are reaped", || proc::children(server.pid).is_empty())
-}
-
-/// Asks a server to stop, which must be orderly and exact.
-///
-/// # Errors
-///
-/// When it is not.
-pub fn stop(server: &Server, clients: u64, bytes: u64) -> Outcome {
-    server.signal(Signal::SIGTERM);
-    stopped(server, clients, bytes)
-}
-
-/// Waits for the end of a server that was asked to stop.
-///
-/// # Errors
-///
-/// When it is not orderly, or not exact.
-pub fn stopped(server: &Server, clients: u64, bytes: u64) -> Outcome {
-    let children = proc::children(server.pid);
-    server.ends_with(0)?;
-    let summary = server.summary()?;
-    let counted = (summary.clients, summary.received, summary.sent);
-    demand(counted == (clients, bytes, bytes), || {
-        format!("{summary:?}, not {clients} clients and {bytes} bytes")
-    })?;
-    all_end(&children)
 }
 
 /// Where a process is held.
@@ -186,8 +149,8 @@ pub fn held(pid: Pid, call: Call) -> bool {
 }
 
 /// Waits for a moment that may have passed already; says whether it has come.
-pub fn catch(mut now: impl FnMut() -> bool) -> bool {
-    found(|| now().then_some(())).is_some()
+pub fn catch(now: impl FnMut() -> bool) -> bool {
+    soon("it is held", now).is_ok()
 }
 
 /// A system call at which a process can be held.
@@ -239,13 +202,9 @@ pub fn hold(
     };
     let when = if first_only { ":when=1" } else { "" };
     let (name, time) = (call.name, time.as_micros());
-    let options = [
-        "-e".to_owned(),
-        format!("trace={name}"),
-        "-e".to_owned(),
-        format!("inject={name}:{side}={time}{when}"),
-    ];
-    Strace::attach(target, &options)
+    let trace = format!("--trace={name}");
+    let inject = format!("--inject={name}:{side}={time}{when}");
+    Strace::attach(target, &[trace, inject])
 }
 
 /// Lets a client talk, waits until a process is held, and does something to
@@ -295,26 +254,4 @@ pub fn force(
         }
     }
     Err("the machine is too busy to force this order".to_owned())
-}
-
-/// Waits until all of these processes have ended.
-///
-/// # Errors
-///
-/// When they do not end.
-pub fn all_end(pids: &[Pid]) -> Outcome {
-    soon("they have ended", || pids.iter().all(|&pid| is_gone(pid)))
-}
-
-/// Waits until another worker is there for one that was killed, so that there
-/// are three again.
-///
-/// # Errors
-///
-/// When there are not.
-pub fn replaced(server: &Server, worker: Pid) -> Outcome {
-    soon("the worker is replaced", || {
-        let now = proc::children(server.pid);
-        now.len() == 3 && !now.contains(&worker)
-    })
 }

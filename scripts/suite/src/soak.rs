@@ -20,7 +20,6 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt,
     socket, sockopt,
@@ -31,7 +30,8 @@ use probe::wait::LIMIT;
 use probe::{Outcome, demand, proc};
 
 use crate::case::{Case, case};
-use crate::forms::{FORMS, Form, start};
+use crate::client::at_once;
+use crate::forms::{FORMS, Form, start, stop};
 use crate::hostile::be_polite;
 
 /// What is run for every change.
@@ -147,38 +147,23 @@ fn soak(form: &Form, plan: Plan) -> Outcome<Figures> {
         figures.memory.push(proc::memory(pid));
     }
     be_polite(server.port(), b"the last one")?;
-    server.signal(Signal::SIGTERM);
-    server.ends_with(0)?;
-    let summary = server.summary()?;
     let all = plan.rounds * LANES * each;
     let bytes = (0..all).map(length).sum::<u64>() + 12;
-    let printed = (summary.clients, summary.received, summary.sent);
-    demand(printed == (all + 1, bytes, bytes), || {
-        format!("{summary:?}, not {} clients, {bytes} bytes", all + 1)
-    })?;
+    stop(&server, all + 1, bytes)?;
     figures.judge()?;
     Ok(figures)
 }
 
 /// One round: several lanes of clients, in each one after the other.
 fn run_lanes(port: u16, first: u64, each: u64) -> Outcome {
-    thread::scope(|scope| {
-        let lanes: Vec<_> = (0..LANES)
-            .map(|lane| {
-                let first = first + lane * each;
-                scope.spawn(move || {
-                    (first..first + each).try_for_each(|number| {
-                        exchange(port, number).map_err(|error| {
-                            format!("connection {number}: {error}")
-                        })
-                    })
-                })
-            })
-            .collect();
-        lanes.into_iter().try_for_each(|lane| {
-            lane.join().unwrap_or(Err("a lane panicked".into()))
+    at_once(LANES, |lane| {
+        let first = first + lane * each;
+        (first..first + each).try_for_each(|number| {
+            exchange(port, number)
+                .map_err(|error| format!("connection {number}: {error}"))
         })
     })
+    .map(drop)
 }
 
 /// How long the message of this connection is.

@@ -3,15 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use nix::sys::signal::Signal;
 use probe::strace::{Strace, Target};
-use probe::wait::found;
 use probe::{Outcome, demand, proc};
 
 use crate::case::{Case, Need, case};
 use crate::client::Client;
 use crate::faults::table::TABLE;
-use crate::forms::{Form, start};
+use crate::forms::{Form, all_end, end, start};
 
 /// Why only the creator of a thread is tried with too little memory.
 const MEMORY: &str = "the stacks of threads-server are tried where they are \
@@ -147,10 +145,8 @@ fn serve(form: &Form, serve: &str) -> Outcome<BTreeSet<String>> {
         slow.leave()?;
     }
     // The calls of the stop belong to the service, too.
-    server.signal(Signal::SIGTERM);
-    server.ends_with(0)?;
-    found(|| tree.iter().all(|&pid| proc::is_gone(pid)).then_some(()))
-        .ok_or("it has left children behind")?;
+    end(&server)?;
+    all_end(&tree)?;
     let lines = strace.detach()?;
     Ok(lines.iter().filter_map(|line| call(line)).collect())
 }

@@ -9,17 +9,17 @@ use nix::unistd::Pid;
 use probe::proc::{self, is_gone, sockets, state};
 use probe::server::Server;
 use probe::strace::Target;
-use probe::wait::MOMENT;
+use probe::wait::{MOMENT, soon};
 use probe::{Outcome, demand};
 
 use super::{
-    ACCEPT, CLONE, CLOSE, Call, POLL, PRCTL, Side, WAIT, all_end, catch,
-    childless, client, exchange, force, held, hold, leave, real_time_signal,
-    replaced, signal, soon, start, start_by, stop, stopped, talk_while,
+    ACCEPT, CLONE, CLOSE, Call, POLL, PRCTL, Side, WAIT, catch, childless,
+    client, exchange, force, held, hold, leave, real_time_signal, signal,
+    start, start_by, talk_while,
 };
 use crate::case::{Case, Need, case, has_workers, processes};
-use crate::client::Client;
-use crate::forms::{Approach, Form};
+use crate::client::{Client, at_once};
+use crate::forms::{Approach, Form, all_end, replaced, stop, stopped};
 use crate::hostile::{be_polite, stalled};
 
 /// The cases, each with the forms that it concerns.
@@ -351,11 +351,7 @@ fn a_third_signal_leaves_no_child_behind(form: &Form) -> Outcome {
     force(form, "--grace 60", |server, time| {
         let pid = server.pid;
         // Each of them would wait for its client for a minute.
-        let crowd: Vec<_> = thread::scope(|scope| {
-            let stall = || scope.spawn(|| stalled(server.port()));
-            let all: Vec<_> = (0..5).map(|_| stall()).collect();
-            all.into_iter().map(thread::ScopedJoinHandle::join).collect()
-        });
+        let crowd = at_once(5, |_| stalled(server.port()))?;
         let children = proc::children(pid);
         server.signal(Signal::SIGTERM);
         server.wait_for_notice();
