@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use probe::Kind;
 use probe::client::Client as Connection;
-use probe::lines::Lines;
+use probe::server::Server;
+use probe::transcript::{Event, Line, Totals};
 use probe::wait::MOMENT;
 use probe::{Outcome, demand, proc};
 use socket2::SockRef;
@@ -331,7 +332,7 @@ fn serve_hostile_clients(form: &Form, seed: u64, visits: u64) -> Outcome {
     })?;
     let errors = server.stderr.try_all()?;
     demand(errors.is_empty(), || format!("it complains: {errors:?}"))?;
-    audit(&server.stdout, summary.clients, summary.received)
+    audit(&server, form.kind, summary)
 }
 
 /// By how much the memory of a server may differ between two moments: stacks
@@ -386,36 +387,31 @@ pub fn be_polite(port: u16, message: &[u8]) -> Outcome<u64> {
 
 /// Reads a transcript: every line harmless, every client opened and closed
 /// once, the figures of the last line those of the others.
-fn audit(output: &Lines, clients: u64, received: u64) -> Outcome {
-    let lines = output.try_all()?;
-    let harmful = lines.iter().find(|line| {
-        line.len() > 4095
-            || line.chars().any(|character| {
-                character.is_control()
-                    || "\u{fffd}\u{202e}\u{2066}\u{2028}\u{2029}"
-                        .contains(character)
-            })
-    });
-    demand(harmful.is_none(), || format!("a harmful line: {harmful:?}"))?;
-    let events = |begin: &str| {
-        let event = |line: &&String| {
-            line.split_once("  ").is_some_and(|(_, rest)| {
-                let rest = rest.trim_start().split_once("  ");
-                rest.is_some_and(|(_, event)| event.starts_with(begin))
-            })
-        };
-        lines.iter().filter(event).collect::<Vec<_>>()
+fn audit(server: &Server, kind: Kind, totals: Totals) -> Outcome {
+    let lines = server.stdout.try_all()?;
+    let Totals { clients, received, .. } = totals;
+    let is_harmful = |character: char| {
+        character.is_control()
+            || "\u{fffd}\u{202e}\u{2066}\u{2028}\u{2029}".contains(character)
     };
-    let connected = events("connected").len() as u64;
-    let closed = events("closed").len() as u64;
+    let harmful = lines.iter().find(|line| line.contains(is_harmful));
+    demand(harmful.is_none(), || format!("a harmful line: {harmful:?}"))?;
+    let (mut connected, mut closed, mut sum) = (0, 0, 0);
+    for line in &lines {
+        match Line::parse(kind, line) {
+            None => return Err(format!("not a proper line: {line:?}")),
+            Some(Line::Of { event, .. }) => match event {
+                Event::Connected => connected += 1,
+                Event::Closed(_) => closed += 1,
+                Event::Received(bytes, _) => sum += bytes,
+                Event::Sent(_) | Event::Died(_) => {}
+            },
+            Some(_) => {}
+        }
+    }
     demand(connected == clients && closed == clients, || {
         format!("{connected} connected, {closed} closed, {clients} counted")
     })?;
-    let lengths = events("received ").into_iter().filter_map(|line| {
-        let (_, rest) = line.split_once("received ")?;
-        rest.split_once(' ')?.0.parse::<u64>().ok()
-    });
-    let sum: u64 = lengths.sum();
     demand(sum == received, || {
         format!("{received} bytes counted, {sum} by its lines")
     })
