@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use probe::Kind;
 use probe::server::Server;
 use probe::strace::{Strace, Target};
@@ -16,6 +16,7 @@ use crate::client::Client;
 use crate::control_group::Group;
 use crate::forms::{Approach, Form, replaced, start, stop};
 use crate::hostile::be_polite;
+use crate::orders::signal;
 
 /// How many clients come.
 const CLIENTS: usize = 200;
@@ -206,8 +207,7 @@ fn a_worker_is_replaced_once_there_is_room_for_it(form: &Form) -> Outcome {
     let group = Group::new(server.pid).ok_or("no control group")?;
     group.limit(1)?;
     let doomed = proc::children(server.pid)[0];
-    kill(doomed, Signal::SIGKILL)
-        .map_err(|errno| format!("kill {doomed}: {errno}"))?;
+    signal(doomed, Signal::SIGKILL)?;
     server
         .stderr
         .find("a word of a worker that cannot be replaced", |_| Some(()))?;

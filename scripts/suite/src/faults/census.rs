@@ -122,10 +122,9 @@ fn serve(form: &Form, serve: &str) -> Outcome<BTreeSet<String>> {
     let strace = Strace::attach(Target::Processes(&tree), &[])?;
     for _ in 0..4 {
         // Three at a time: as many as a pool can serve.
-        let mut crowd = Vec::new();
-        for _ in 0..3 {
-            crowd.push(Client::connect(server.port())?);
-        }
+        let mut crowd = (0..3)
+            .map(|_| Client::connect(server.port()))
+            .collect::<Outcome<Vec<_>>>()?;
         for client in &mut crowd {
             if serve == "once" {
                 client.serve_once(b"hola\n")?;
@@ -134,9 +133,8 @@ fn serve(form: &Form, serve: &str) -> Outcome<BTreeSet<String>> {
                 client.talk(&[b'm'; 3000])?;
             }
         }
-        if serve != "once" {
-            crowd.iter_mut().try_for_each(Client::leave)?;
-        }
+        // Those of `--serve once` have left.
+        crowd.iter_mut().try_for_each(Client::leave)?;
     }
     if serve != "once" {
         let mut slow = Client::connect_narrow(server.port())?;

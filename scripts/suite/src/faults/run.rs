@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use probe::server::Server;
 use probe::strace::{Strace, Target};
@@ -14,6 +14,7 @@ use crate::client::Client;
 use crate::faults::balance::Balance;
 use crate::faults::table::{Case, Drive, Harm, Pipe, Whom};
 use crate::forms::{Approach, all_end, end, replaced, start};
+use crate::orders::signal;
 
 /// What a server may use of the processor in one case. A case takes a second;
 /// a server that spins for most of it exceeds this.
@@ -132,10 +133,7 @@ impl Scene<'_> {
         let needed = match self.case.row.whom {
             Whom::Main => false,
             Whom::Victim => true,
-            Whom::Acceptor => matches!(
-                self.case.form.approach(),
-                Approach::Pool | Approach::Loops
-            ),
+            Whom::Acceptor => self.case.form.workers.is_some(),
         };
         if self.case.row.drive == Drive::SlowStop {
             let mut client = Client::connect_narrow(self.server.port())?;
@@ -199,19 +197,20 @@ impl Scene<'_> {
         };
         // In life these errors come with a signal, which would end a program
         // that does not ignore it.
-        let signal = match *errno {
+        let with_signal = match *errno {
             "EPIPE" => ":signal=SIGPIPE",
             "EFBIG" => ":signal=SIGXFSZ",
             _ => "",
         };
         let mut options = vec![
-            format!("--inject={call}:error={errno}{signal}:when={when}{more}"),
-            format!("--trace={call},accept4"),
+            format!(
+                "--inject={call}:error={errno}{with_signal}:when={when}{more}"
+            ),
+            format!("--trace={call}"),
         ];
         if row.drive == Drive::Complain {
             options.push("--inject=accept4:error=EMFILE:when=1".to_owned());
-        } else if call != "accept4" {
-            options[1] = format!("--trace={call}");
+            options[1] += ",accept4";
         }
         if let Some(pipe) = row.pipe {
             options.push(format!("--trace-path={}", self.pipe(pipe)?));
@@ -222,23 +221,18 @@ impl Scene<'_> {
     /// The name of one of the server's pipes: they are known by their order,
     /// that in which `Stop::new` and what follows it open them.
     fn pipe(&self, pipe: Pipe) -> Outcome<String> {
-        let descriptors = proc::descriptors(self.server.pid);
-        let (standard, own): (Vec<_>, Vec<_>) =
-            descriptors.into_iter().partition(|(fd, _)| *fd <= 2);
-        let mut own: Vec<_> = own
-            .into_iter()
-            .map(|(_, target)| target)
-            .filter(|target| target.starts_with("pipe:"))
-            .collect();
-        own.dedup();
-        let standard = |number: usize| {
-            standard.get(number).map(|(_, target)| target.clone())
-        };
+        let mut pipes = proc::descriptors(self.server.pid);
+        pipes.retain(|(fd, target)| {
+            *fd == 1 || *fd > 2 && target.starts_with("pipe:")
+        });
+        // Both ends of a pipe have its name.
+        pipes.dedup_by(|(_, one), (_, other)| one == other);
         let found = match pipe {
-            Pipe::Output => standard(1),
-            Pipe::Signal => own.first().cloned(),
-            Pipe::Reports => own.get(1).cloned(),
+            Pipe::Output => pipes.first(),
+            Pipe::Signal => pipes.get(1),
+            Pipe::Reports => pipes.get(2),
         };
+        let found = found.map(|(_, target)| target.clone());
         found.ok_or_else(|| format!("{pipe:?}: there is no such pipe"))
     }
 
@@ -353,8 +347,7 @@ impl Scene<'_> {
             .into_iter()
             .find(|id| !busy.contains(&format!("process {id}")))
             .ok_or("there is no worker without a client")?;
-        kill(idle, Signal::SIGKILL)
-            .map_err(|errno| format!("kill {idle}: {errno}"))?;
+        signal(idle, Signal::SIGKILL)?;
         self.kills += 1;
         replaced(&self.server, idle)
     }
@@ -384,10 +377,9 @@ impl Scene<'_> {
         for client in &mut bystanders {
             self.finish(client)?;
         }
-        let hits = bystanders.iter().filter(|client| client.hit.is_some());
-        let hits = hits.count();
+        let harmed = bystanders.iter().try_for_each(Client::unharmed);
         self.others.append(&mut bystanders);
-        demand(hits == 0, || format!("{hits} bystanders were harmed"))
+        harmed.map_err(|text| format!("a bystander was harmed: {text}"))
     }
 
     /// Serves a client to its end.
