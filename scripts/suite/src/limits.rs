@@ -1,5 +1,5 @@
-//! Too little of something: descriptors, threads, processes, memory. Two hundred
-//! clients who all come at once are all served in the end.
+//! Too little of something: descriptors, threads, processes, memory. Two
+//! hundred clients who all come at once are all served in the end.
 
 use std::thread;
 use std::time::Duration;
