@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
+use std::slice;
 use std::sync::{Arc, OnceLock};
 
 use nix::sys::signal::{Signal, kill};
@@ -111,12 +112,8 @@ impl Strace {
     /// When strace does not say that it is attached.
     pub fn attach(target: Target, options: &[String]) -> Outcome<Self> {
         let mut command = Command::new("strace");
-        let thread;
-        let pids = match target {
-            Target::Thread(id) => {
-                thread = [id];
-                &thread[..]
-            }
+        let pids = match &target {
+            Target::Thread(id) => slice::from_ref(id),
             Target::Processes(pids) => {
                 command.arg("-f");
                 pids

@@ -124,13 +124,11 @@ impl Event {
 
 impl Totals {
     fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split(", ");
-        let clients = parts.next()?.strip_suffix(" served")?;
-        let received = parts.next()?.strip_suffix(" received")?;
-        let sent = parts.next()?.strip_suffix(" sent")?;
-        if parts.next().is_some() {
-            return None;
-        }
+        let parts: Vec<_> = text.split(", ").collect();
+        let &[clients, received, sent] = &parts[..] else { return None };
+        let clients = clients.strip_suffix(" served")?;
+        let received = received.strip_suffix(" received")?;
+        let sent = sent.strip_suffix(" sent")?;
         Some(Self {
             clients: count(clients, "client")?,
             received: count(received, "byte")?,

@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Outcome;
+
 /// How long anything may take before a case gives up. Generous: a loaded
 /// machine is slow, and only a failure waits so long.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -20,13 +22,18 @@ pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
         .unwrap_or_else(|| panic!("waited {LIMIT:?} in vain until {what}"))
 }
 
-/// Looks as [`until`] does, without a panic: nothing, if it was not found in
-/// time.
-pub fn found<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
-    within(LIMIT, look)
+/// Waits until `done` is true.
+///
+/// # Errors
+///
+/// After [`LIMIT`], with `what` was waited for.
+pub fn soon(what: &str, mut done: impl FnMut() -> bool) -> Outcome {
+    within(LIMIT, || done().then_some(()))
+        .ok_or_else(|| format!("waited {LIMIT:?} in vain until {what}"))
 }
 
-/// Looks as [`found`] does, for at most this time.
+/// Looks as [`until`] does, but for at most this time, and without a panic:
+/// nothing, if it was not found in time.
 pub fn within<T>(
     limit: Duration,
     mut look: impl FnMut() -> Option<T>,

@@ -91,11 +91,6 @@ impl Case {
         self.timed
     }
 
-    /// Whether it is to be begun before the others.
-    pub fn is_slow(&self) -> bool {
-        self.slow
-    }
-
     /// Whether the case concerns this form.
     pub fn concerns(&self, form: &Form) -> bool {
         self.only.is_none_or(|only| only(form))
@@ -121,7 +116,7 @@ pub fn trials(cases: &[Case]) -> Vec<Trial> {
     let (mut slow, quick): (Vec<_>, Vec<_>) = forms::chosen()
         .flat_map(|form| cases.iter().map(move |case| (form, case)))
         .filter(|(form, case)| case.concerns(form))
-        .partition(|(_, case)| case.is_slow());
+        .partition(|(_, case)| case.slow);
     slow.extend(quick);
     slow.into_iter().map(|(form, case)| case.trial(form)).collect()
 }

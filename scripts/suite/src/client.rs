@@ -2,9 +2,11 @@
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use probe::client::Client as Connection;
+use probe::server::Server;
 use probe::{Outcome, demand};
 
 /// How long a write that must not be waited for any longer takes.
@@ -91,12 +93,10 @@ impl Client {
     ///
     /// When the server does not take it.
     pub fn send(&mut self, message: &[u8]) -> Outcome {
-        if self.hit.is_some() {
-            return Ok(());
+        if self.hit.is_none() {
+            self.sent += message.len() as u64;
         }
-        self.sent += message.len() as u64;
-        let result = self.stream.write_all(message);
-        self.judge(result, "room")
+        self.attempt("room", |stream| stream.write_all(message)).map(drop)
     }
 
     /// Reads the echo of a message, unless the connection is broken.
@@ -105,13 +105,9 @@ impl Client {
     ///
     /// When nothing comes for too long, or something else than the echo.
     pub fn receive(&mut self, message: &[u8]) -> Outcome {
-        if self.hit.is_some() {
-            return Ok(());
-        }
         let mut echo = vec![0; message.len()];
-        let result = self.stream.read_exact(&mut echo);
-        self.judge(result, "a reply")?;
-        if self.hit.is_none() {
+        let whole = |stream: &mut TcpStream| stream.read_exact(&mut echo);
+        if self.attempt("a reply", whole)?.is_some() {
             demand(echo == message, || {
                 format!("{} got something else than its echo", self.address)
             })?;
@@ -127,16 +123,11 @@ impl Client {
     ///
     /// When it does not come, or something else comes before it.
     pub fn expect_end(&mut self) -> Outcome {
-        if self.hit.is_some() {
-            return Ok(());
-        }
         let mut rest = Vec::new();
-        let result = self.stream.read_to_end(&mut rest).map(drop);
-        self.judge(result, "the end of file")?;
-        if !rest.is_empty() {
-            let (number, address) = (rest.len(), self.address);
-            return Err(format!("{address} got {number} bytes too many"));
-        }
+        self.attempt("the end of file", |it| it.read_to_end(&mut rest))?;
+        demand(rest.is_empty(), || {
+            format!("{} got {} bytes too many", self.address, rest.len())
+        })?;
         self.left = true;
         Ok(())
     }
@@ -147,12 +138,11 @@ impl Client {
     ///
     /// As `expect_end`.
     pub fn leave(&mut self) -> Outcome {
-        if !self.left && self.hit.is_none() {
-            let result = self.stream.shutdown(Shutdown::Write);
-            self.judge(result, "its half-close")?;
-            self.expect_end()?;
+        if self.left {
+            return Ok(());
         }
-        Ok(())
+        self.half_close()?;
+        self.expect_end()
     }
 
     /// Behaves as a client of `--serve once`: sends one message, reads its echo
@@ -164,11 +154,12 @@ impl Client {
     pub fn serve_once(&mut self, message: &[u8]) -> Outcome {
         self.talk(message)?;
         self.expect_end()?;
-        if self.hit.is_none() {
-            let result = self.stream.shutdown(Shutdown::Write);
-            self.judge(result, "its half-close")?;
-        }
-        Ok(())
+        self.half_close()
+    }
+
+    fn half_close(&mut self) -> Outcome {
+        self.attempt("its half-close", |it| it.shutdown(Shutdown::Write))
+            .map(drop)
     }
 
     /// Sends until nothing more can be sent, for the server waits with a
@@ -178,19 +169,24 @@ impl Client {
     ///
     /// When it could go on sending for ever.
     pub fn fill(&mut self) -> Outcome {
-        let result = self.stream.set_write_timeout(Some(FULL));
-        let result = result.and_then(|()| {
-            while self.sent < FLOOD {
-                let count = self.stream.write(&[b'f'; 1024])?;
-                self.sent += count as u64;
+        let mut sent = self.sent;
+        let full = self.attempt("room", |stream| {
+            stream.set_write_timeout(Some(FULL))?;
+            while sent < FLOOD {
+                match stream.write(&[b'f'; 1024]) {
+                    Ok(count) => sent += count as u64,
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                        return Ok(true);
+                    }
+                    Err(error) => return Err(error),
+                }
             }
-            Ok(())
-        });
-        match result {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-            Ok(()) => Err("the server takes whatever is sent".to_owned()),
-            Err(error) => self.judge(Err(error), "room"),
-        }
+            Ok(false)
+        })?;
+        self.sent = sent;
+        demand(full != Some(false), || {
+            "the server takes whatever is sent".to_owned()
+        })
     }
 
     /// Reads all the replies that are due.
@@ -202,15 +198,13 @@ impl Client {
         let due = usize::try_from(self.sent - self.got).unwrap_or(0);
         let mut echo = vec![b'f'; due.min(1024)];
         while self.hit.is_none() && self.got < self.sent {
-            let result = match self.stream.read(&mut echo) {
-                Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
-                Ok(count) => {
-                    self.got += count as u64;
-                    Ok(())
+            let count = self.attempt("its replies", |stream| {
+                match stream.read(&mut echo)? {
+                    0 => Err(ErrorKind::UnexpectedEof.into()),
+                    count => Ok(count),
                 }
-                Err(error) => Err(error),
-            };
-            self.judge(result, "its replies")?;
+            })?;
+            self.got += count.unwrap_or(0) as u64;
         }
         demand(echo.iter().all(|&byte| byte == b'f'), || {
             format!("{} got something else", self.address)
@@ -224,26 +218,87 @@ impl Client {
     /// As `expect_end`.
     pub fn be_cut(&mut self) -> Outcome {
         let mut rest = Vec::new();
-        let result = self.stream.read_to_end(&mut rest).map(drop);
+        let end = self.attempt("the end of file", |stream| {
+            match stream.read_to_end(&mut rest) {
+                // It tells of what was still on its way to the server when
+                // the server had closed.
+                Err(e) if e.kind() == ErrorKind::ConnectionReset => Ok(()),
+                result => result.map(drop),
+            }
+        });
         self.got += rest.len() as u64;
         self.cut = true;
         self.left = true;
-        match result {
-            // What was still on its way to the server when it had closed.
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
-            result => self.judge(result, "the end of file"),
+        end.map(drop)
+    }
+
+    /// Who serves it: the first column of the server's lines about it.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not say that it has connected.
+    pub fn worker(&self, server: &Server) -> Outcome<String> {
+        let address = format!("  {}  connected", self.address);
+        server.stdout.find(&address, |line| {
+            let (worker, _) = line.split_once(&address)?;
+            Some(worker.trim_end().to_owned())
+        })
+    }
+
+    /// Whether its connection has held.
+    ///
+    /// # Errors
+    ///
+    /// What it broke of.
+    pub fn unharmed(&self) -> Outcome {
+        match &self.hit {
+            None => Ok(()),
+            Some(error) => Err(format!("{}: {error}", self.address)),
         }
     }
 
-    /// Notes an error of the connection; fails if it is the silence of a
-    /// server that hangs.
-    fn judge(&mut self, result: io::Result<()>, what: &str) -> Outcome {
-        let Err(error) = result else { return Ok(()) };
-        if error.kind() == ErrorKind::WouldBlock {
-            let address = self.address;
-            return Err(format!("{address} waits for {what} in vain"));
+    /// Does this with the connection, unless that is broken: nothing, if it is
+    /// or breaks now. Notes the error of a connection that breaks, and fails
+    /// at the silence of a server that hangs.
+    fn attempt<T>(
+        &mut self,
+        what: &str,
+        act: impl FnOnce(&mut TcpStream) -> io::Result<T>,
+    ) -> Outcome<Option<T>> {
+        if self.hit.is_some() {
+            return Ok(None);
         }
-        self.hit = Some(error.to_string());
-        Ok(())
+        match act(&mut self.stream) {
+            Ok(done) => Ok(Some(done)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                Err(format!("{} waits for {what} in vain", self.address))
+            }
+            Err(error) => {
+                self.hit = Some(error.to_string());
+                Ok(None)
+            }
+        }
     }
+}
+
+/// Does this so many times at once, each in a thread of its own that knows its
+/// number; returns what they have come to.
+///
+/// # Errors
+///
+/// What the first of them fails with.
+pub fn at_once<T: Send>(
+    times: u64,
+    act: impl Fn(u64) -> Outcome<T> + Sync,
+) -> Outcome<Vec<T>> {
+    let act = &act;
+    thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..times).map(|number| scope.spawn(move || act(number))).collect();
+        let join = |thread: ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or(Err("a client panicked".into()))
+        };
+        let results: Vec<_> = threads.into_iter().map(join).collect();
+        results.into_iter().collect()
+    })
 }

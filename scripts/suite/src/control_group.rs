@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -24,8 +24,6 @@ pub(crate) fn has_control_groups() -> bool {
 /// A control group with one server in it, and no other process.
 pub(crate) struct Group {
     directory: PathBuf,
-    /// Where the server came from.
-    parent: PathBuf,
 }
 
 impl Group {
@@ -36,10 +34,7 @@ impl Group {
         for parent in ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"] {
             let number = NUMBER.fetch_add(1, Ordering::SeqCst);
             let name = format!("echo-suite-{}-{number}", process::id());
-            let group = Self {
-                directory: PathBuf::from(parent).join(name),
-                parent: PathBuf::from(parent),
-            };
+            let group = Self { directory: Path::new(parent).join(name) };
             if fs::create_dir(&group.directory).is_ok()
                 && group.directory.join("pids.max").exists()
                 && group.enter(pid).is_ok()
@@ -76,7 +71,7 @@ impl Drop for Group {
         // A failed case may have left its server here: it goes where it came
         // from, for only an empty group can be removed.
         let here = self.directory.join("cgroup.procs");
-        let home = self.parent.join("cgroup.procs");
+        let home = self.directory.with_file_name("cgroup.procs");
         let pids = fs::read_to_string(here).unwrap_or_default();
         for pid in pids.lines() {
             fs::write(&home, pid).ok();

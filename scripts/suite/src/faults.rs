@@ -22,7 +22,7 @@ use probe::Outcome;
 
 use crate::case::Need;
 use crate::{forms, runner};
-use table::{Case, MISTAKES, TABLE, cases, slice};
+use table::{Case, all_cases, slice};
 
 /// A case and what it has come to.
 #[derive(Debug)]
@@ -39,12 +39,10 @@ static RESULTS: Mutex<Vec<Result>> = Mutex::new(Vec::new());
 /// always, the others with `--include-ignored`.
 #[must_use]
 pub fn trials() -> Vec<Trial> {
-    let all = || [cases(TABLE), cases(MISTAKES)].concat();
-    let name = |case: &Case| case.to_string();
-    let daily: BTreeSet<_> = slice(all()).iter().map(name).collect();
+    let daily: BTreeSet<_> = slice().iter().map(Case::to_string).collect();
     let chosen: Vec<_> = forms::chosen().collect();
-    let trials = all().into_iter().filter(|case| chosen.contains(&case.form));
-    let trials = trials.map(|case| {
+    let all = all_cases().into_iter();
+    let trials = all.filter(|case| chosen.contains(&case.form)).map(|case| {
         let name = case.to_string();
         let ignored = !daily.contains(&name);
         let trial = runner::trial(name, &[Need::Strace], move || {
@@ -66,12 +64,14 @@ pub fn trials() -> Vec<Trial> {
 /// When the page cannot be written.
 pub fn publish() -> io::Result<()> {
     let results = RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
-    let all = cases(TABLE).len() + cases(MISTAKES).len();
-    if results.len() == all { report::write(&results) } else { Ok(()) }
+    if results.len() < all_cases().len() {
+        return Ok(());
+    }
+    report::write(&results)
 }
 
 /// The names of the rows.
 #[cfg(test)]
 pub(crate) fn rows() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().chain(MISTAKES).map(|row| row.name)
+    all_cases().into_iter().map(|case| case.row.name)
 }

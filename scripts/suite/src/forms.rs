@@ -1,13 +1,19 @@
-//! The ten forms of the three servers, and their programs.
+//! The ten forms of the three servers, their programs, and how a server of one
+//! form is started and stopped.
 
 use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use probe::Kind::{self, Loop, Processes, Threads};
-use probe::Outcome;
+use probe::proc::{self, is_gone};
 use probe::server::Server;
 use probe::start::Start;
+use probe::transcript::Totals;
+use probe::wait::soon;
+use probe::{Outcome, demand};
 
 /// One form of a server: the options that all its tests are run with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +102,7 @@ impl Form {
     /// port.
     #[must_use]
     pub fn start(&self, options: &str) -> Start {
-        let program = program(self.kind.program());
+        let program = directory().join(self.kind.program());
         let start = Start::new(&program, self.kind, self.workers);
         start.options(self.options).options(options)
     }
@@ -117,14 +123,64 @@ pub fn start(form: &Form, options: &str) -> Outcome<Server> {
     form.start(options).try_run()
 }
 
-/// A server's program. It is where the tests' own programs are, since it was
-/// built like them.
-fn program(name: &str) -> PathBuf {
-    directory().join(name)
+/// Asks a server to stop, which must be orderly.
+///
+/// # Errors
+///
+/// When it is not.
+pub fn end(server: &Server) -> Outcome {
+    server.signal(Signal::SIGTERM);
+    server.ends_with(0)
 }
 
-/// Where cargo puts programs: `target/debug`, of a test in
-/// `target/debug/deps`.
+/// Asks a server to stop, which must be orderly and exact.
+///
+/// # Errors
+///
+/// When it is not.
+pub fn stop(server: &Server, clients: u64, bytes: u64) -> Outcome {
+    server.signal(Signal::SIGTERM);
+    stopped(server, clients, bytes)
+}
+
+/// Waits for the end of a server that was asked to stop.
+///
+/// # Errors
+///
+/// When it is not orderly, or not exact.
+pub fn stopped(server: &Server, clients: u64, bytes: u64) -> Outcome {
+    let children = proc::children(server.pid);
+    server.ends_with(0)?;
+    let due = Totals { clients, received: bytes, sent: bytes };
+    let came = server.summary()?;
+    demand(came == due, || format!("due: {due:?}, came: {came:?}"))?;
+    all_end(&children)
+}
+
+/// Waits until all of these processes have ended.
+///
+/// # Errors
+///
+/// When they do not end.
+pub fn all_end(pids: &[Pid]) -> Outcome {
+    soon("no process is left", || pids.iter().all(|&pid| is_gone(pid)))
+}
+
+/// Waits until another worker is there for one that was killed, so that there
+/// are three again.
+///
+/// # Errors
+///
+/// When there are not.
+pub fn replaced(server: &Server, worker: Pid) -> Outcome {
+    soon("the killed worker is replaced", || {
+        let now = proc::children(server.pid);
+        now.len() == 3 && !now.contains(&worker)
+    })
+}
+
+/// Where cargo puts programs, the servers' like those of the tests:
+/// `target/debug`, of a test in `target/debug/deps`.
 fn directory() -> PathBuf {
     let here = env::current_exe().expect("a program knows where it is");
     here.ancestors().nth(2).expect("a test is in deps").to_owned()

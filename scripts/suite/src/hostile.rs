@@ -14,16 +14,16 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use probe::Kind;
 use probe::client::Client as Connection;
-use probe::lines::Lines;
+use probe::server::Server;
+use probe::transcript::{Event, Line, Totals};
 use probe::wait::MOMENT;
 use probe::{Outcome, demand, proc};
 use socket2::SockRef;
 
-use crate::client::{Client, here};
-use crate::forms::{Form, start};
+use crate::client::{Client, at_once, here};
+use crate::forms::{Form, end, start};
 
 pub use cases::CASES;
 
@@ -313,21 +313,11 @@ fn serve_hostile_clients(form: &Form, seed: u64, visits: u64) -> Outcome {
     let held = proc::settled(server.pid)?;
     let memory = proc::memory(server.pid);
     let once = form.kind != Kind::Loop;
-    let lanes: Vec<Outcome<u64>> = thread::scope(|scope| {
-        let lanes: Vec<_> = (0..LANES)
-            .map(|lane| {
-                let dice = Dice::new(seed.wrapping_mul(LANES) + lane);
-                scope.spawn(move || attack(port, dice, once, visits / LANES))
-            })
-            .collect();
-        let join = |lane: thread::ScopedJoinHandle<'_, _>| {
-            lane.join().unwrap_or(Err("a lane panicked".into()))
-        };
-        lanes.into_iter().map(join).collect()
-    });
-    for lane in lanes {
-        clients += lane?;
-    }
+    let lanes = at_once(LANES, |lane| {
+        let dice = Dice::new(seed.wrapping_mul(LANES) + lane);
+        attack(port, dice, once, visits / LANES)
+    })?;
+    clients += lanes.iter().sum::<u64>();
     clients += be_polite(port, b"afterwards")?;
     proc::balanced(server.pid, &held)?;
     let grown = proc::memory(server.pid).saturating_sub(memory);
@@ -335,15 +325,14 @@ fn serve_hostile_clients(form: &Form, seed: u64, visits: u64) -> Outcome {
         format!("it has grown by {} KiB", grown / 1024)
     })?;
     proc::at_rest(server.pid, MOMENT)?;
-    server.signal(Signal::SIGTERM);
-    server.ends_with(0)?;
+    end(&server)?;
     let summary = server.summary()?;
     demand(summary.clients == clients, || {
         format!("{} clients served, not {clients}", summary.clients)
     })?;
     let errors = server.stderr.try_all()?;
     demand(errors.is_empty(), || format!("it complains: {errors:?}"))?;
-    audit(&server.stdout, summary.clients, summary.received)
+    audit(&server, form.kind, summary)
 }
 
 /// By how much the memory of a server may differ between two moments: stacks
@@ -392,44 +381,37 @@ pub fn be_polite(port: u16, message: &[u8]) -> Outcome<u64> {
     let mut client = Client::connect(port)?;
     client.talk(message)?;
     client.leave()?;
-    match client.hit {
-        None => Ok(1),
-        Some(error) => Err(format!("a polite client: {error}")),
-    }
+    client.unharmed().map_err(|text| format!("a polite client: {text}"))?;
+    Ok(1)
 }
 
 /// Reads a transcript: every line harmless, every client opened and closed
 /// once, the figures of the last line those of the others.
-fn audit(output: &Lines, clients: u64, received: u64) -> Outcome {
-    let lines = output.try_all()?;
-    let harmful = lines.iter().find(|line| {
-        line.len() > 4095
-            || line.chars().any(|character| {
-                character.is_control()
-                    || "\u{fffd}\u{202e}\u{2066}\u{2028}\u{2029}"
-                        .contains(character)
-            })
-    });
-    demand(harmful.is_none(), || format!("a harmful line: {harmful:?}"))?;
-    let events = |begin: &str| {
-        let event = |line: &&String| {
-            line.split_once("  ").is_some_and(|(_, rest)| {
-                let rest = rest.trim_start().split_once("  ");
-                rest.is_some_and(|(_, event)| event.starts_with(begin))
-            })
-        };
-        lines.iter().filter(event).collect::<Vec<_>>()
+fn audit(server: &Server, kind: Kind, totals: Totals) -> Outcome {
+    let lines = server.stdout.try_all()?;
+    let Totals { clients, received, .. } = totals;
+    let is_harmful = |character: char| {
+        character.is_control()
+            || "\u{fffd}\u{202e}\u{2066}\u{2028}\u{2029}".contains(character)
     };
-    let connected = events("connected").len() as u64;
-    let closed = events("closed").len() as u64;
+    let harmful = lines.iter().find(|line| line.contains(is_harmful));
+    demand(harmful.is_none(), || format!("a harmful line: {harmful:?}"))?;
+    let (mut connected, mut closed, mut sum) = (0, 0, 0);
+    for line in &lines {
+        match Line::parse(kind, line) {
+            None => return Err(format!("not a proper line: {line:?}")),
+            Some(Line::Of { event, .. }) => match event {
+                Event::Connected => connected += 1,
+                Event::Closed(_) => closed += 1,
+                Event::Received(bytes, _) => sum += bytes,
+                Event::Sent(_) | Event::Died(_) => {}
+            },
+            Some(_) => {}
+        }
+    }
     demand(connected == clients && closed == clients, || {
         format!("{connected} connected, {closed} closed, {clients} counted")
     })?;
-    let lengths = events("received ").into_iter().filter_map(|line| {
-        let (_, rest) = line.split_once("received ")?;
-        rest.split_once(' ')?.0.parse::<u64>().ok()
-    });
-    let sum: u64 = lengths.sum();
     demand(sum == received, || {
         format!("{received} bytes counted, {sum} by its lines")
     })
@@ -441,8 +423,9 @@ fn audit(output: &Lines, clients: u64, received: u64) -> Outcome {
 /// # Errors
 ///
 /// When it cannot connect.
-pub fn stalled(port: u16) -> io::Result<TcpStream> {
-    let mut client = Connection::try_connect_narrow(here(port))?;
+pub fn stalled(port: u16) -> Outcome<TcpStream> {
+    let client = Connection::try_connect_narrow(here(port));
+    let mut client = client.map_err(|error| format!("connect: {error}"))?;
     // A server that serves once may have closed already.
     client.try_flood(FLOOD);
     Ok(client.into_stream())

@@ -19,6 +19,7 @@ mod case;
 pub mod cases;
 pub mod client;
 mod control_group;
+mod facts;
 pub mod faults;
 pub mod forms;
 pub mod hostile;

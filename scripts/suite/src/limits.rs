@@ -1,22 +1,22 @@
-//! Too little of something: descriptors, threads, processes, memory. Two hundred
-//! clients who all come at once are all served in the end.
+//! Too little of something: descriptors, threads, processes, memory. Two
+//! hundred clients who all come at once are all served in the end.
 
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use probe::Kind;
 use probe::server::Server;
 use probe::strace::{Strace, Target};
-use probe::transcript::Totals;
-use probe::wait::{MOMENT, found};
+use probe::wait::MOMENT;
 use probe::{Outcome, demand, proc};
 
 use crate::case::{Case, Need, case, creates_for_each};
 use crate::client::Client;
 use crate::control_group::Group;
-use crate::forms::{Approach, Form, start};
+use crate::forms::{Approach, Form, replaced, start, stop};
 use crate::hostile::be_polite;
+use crate::orders::signal;
 
 /// How many clients come.
 const CLIENTS: usize = 200;
@@ -124,12 +124,8 @@ fn a_new_thread_that_finds_no_memory_serves_its_client(form: &Form) -> Outcome {
         for _ in 0..20 {
             be_polite(server.port(), b"hola\n")?;
         }
-        server.signal(Signal::SIGTERM);
-        server.ends_with(0)?;
+        stop(&server, 20, bytes)?;
         strace.detach()?;
-        let totals = server.summary()?;
-        let counted = (totals.clients, totals.received, totals.sent);
-        demand(counted == (20, bytes, bytes), || format!("{totals:?}"))?;
         // The stack that could not be had was told once.
         let errors = server.stderr.try_all()?;
         demand(errors.len() <= 1, || format!("{call}: {errors:?}"))?;
@@ -166,9 +162,7 @@ fn serve_crowds(server: &Server, spells: usize) -> Outcome {
         for client in &mut crowd {
             client.receive(b"me too\n")?;
             client.leave()?;
-            demand(client.hit.is_none(), || {
-                format!("{} was dropped: {:?}", client.address, client.hit)
-            })?;
+            client.unharmed()?;
         }
         clients.append(&mut crowd);
         if spell < spells {
@@ -177,7 +171,7 @@ fn serve_crowds(server: &Server, spells: usize) -> Outcome {
         }
     }
     inside.leave()?;
-    demand(inside.hit.is_none(), || format!("{:?}", inside.hit))?;
+    inside.unharmed()?;
     clients.push(inside);
     afterwards(server, &baseline, &clients, spells)
 }
@@ -190,29 +184,19 @@ fn afterwards(
     clients: &[Client],
     lines: usize,
 ) -> Outcome {
-    let mut holdings = Vec::new();
-    found(|| {
-        holdings = proc::holdings(server.pid);
-        (holdings == baseline).then_some(())
-    })
-    .ok_or_else(|| format!("it held {baseline:#?} and holds {holdings:#?}"))?;
+    proc::balanced(server.pid, baseline)?;
     proc::at_rest(server.pid, MOMENT)?;
     let used = proc::processor_time(server.pid);
     let bound = PROCESSOR_TIME * u32::try_from(lines.max(1)).unwrap_or(1);
     demand(used <= bound, || {
         format!("it has used {used:?} of processor time")
     })?;
-    server.signal(Signal::SIGTERM);
-    server.ends_with(0)?;
+    let bytes = clients.iter().map(|client| client.sent).sum();
+    stop(server, clients.len() as u64, bytes)?;
     let errors = server.stderr.try_all()?;
     demand(errors.len() == lines, || {
         format!("{lines} diagnostics are due, came: {errors:#?}")
-    })?;
-    let bytes = clients.iter().map(|client| client.sent).sum();
-    let due =
-        Totals { clients: clients.len() as u64, received: bytes, sent: bytes };
-    let came = server.summary()?;
-    demand(came == due, || format!("due: {due:?}, came: {came:?}"))
+    })
 }
 
 /// A worker dies while no process can be created in its place: the others go
@@ -223,8 +207,7 @@ fn a_worker_is_replaced_once_there_is_room_for_it(form: &Form) -> Outcome {
     let group = Group::new(server.pid).ok_or("no control group")?;
     group.limit(1)?;
     let doomed = proc::children(server.pid)[0];
-    kill(doomed, Signal::SIGKILL)
-        .map_err(|errno| format!("kill {doomed}: {errno}"))?;
+    signal(doomed, Signal::SIGKILL)?;
     server
         .stderr
         .find("a word of a worker that cannot be replaced", |_| Some(()))?;
@@ -237,7 +220,6 @@ fn a_worker_is_replaced_once_there_is_room_for_it(form: &Form) -> Outcome {
         clients.push(client);
     }
     group.limit(100)?;
-    found(|| (proc::children(server.pid).len() == 3).then_some(()))
-        .ok_or("the worker is not replaced")?;
+    replaced(&server, doomed)?;
     afterwards(&server, &baseline, &clients, 1)
 }

@@ -1,8 +1,10 @@
 //! What a test needs of the machine that it runs on.
 
-use std::net::{Ipv6Addr, TcpListener};
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{IpAddr, Ipv6Addr, TcpListener};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::Uid;
@@ -42,75 +44,68 @@ pub enum Need {
 impl Need {
     /// Whether this machine has it; what is missing, otherwise.
     pub(crate) fn is_met(self) -> Result<(), &'static str> {
-        match self {
-            Self::Curl => {
-                static FOUND: OnceLock<bool> = OnceLock::new();
-                works(&FOUND, "curl --version").ok_or("there is no curl")
+        let is_free = |ip: IpAddr, port| TcpListener::bind((ip, port)).is_ok();
+        let (has, missing) = match self {
+            Self::Curl => (works("curl --version"), "there is no curl"),
+            Self::Ipv6 => {
+                let own = Ipv6Addr::LOCALHOST.into();
+                (is_free(own, 0), "there is no IPv6 here")
             }
-            Self::Ipv6 => TcpListener::bind((Ipv6Addr::LOCALHOST, 0))
-                .map(drop)
-                .map_err(|_| "there is no IPv6 here"),
-            Self::Strace => strace::version()
-                .map(drop)
-                .ok_or("strace is missing or may not trace"),
+            Self::Strace => (
+                strace::version().is_some(),
+                "strace is missing or may not trace",
+            ),
             Self::ControlGroup => {
                 static FOUND: OnceLock<bool> = OnceLock::new();
-                FOUND
-                    .get_or_init(has_control_groups)
-                    .then_some(())
-                    .ok_or("no control group can be made")
+                let has = *FOUND.get_or_init(has_control_groups);
+                (has, "no control group can be made")
             }
-            Self::TaskLimit => Self::ControlGroup
-                .is_met()
-                .or_else(|_| Self::Strace.is_met())
-                .map_err(|_| "no control group can be made, nor strace used"),
+            Self::TaskLimit => (
+                Self::ControlGroup.is_met().is_ok()
+                    || Self::Strace.is_met().is_ok(),
+                "no control group can be made, nor strace used",
+            ),
             Self::Prlimit => {
-                static FOUND: OnceLock<bool> = OnceLock::new();
-                works(&FOUND, "prlimit --version").ok_or("there is no prlimit")
+                (works("prlimit --version"), "there is no prlimit")
             }
-            Self::Setsid => {
-                static FOUND: OnceLock<bool> = OnceLock::new();
-                works(&FOUND, "setsid --version").ok_or("there is no setsid")
-            }
-            Self::Descriptors => getrlimit(Resource::RLIMIT_NOFILE)
-                .is_ok_and(|(soft, _)| soft >= 8192)
-                .then_some(())
-                .ok_or("a process may have fewer than 8192 descriptors"),
-            Self::OrdinaryUser => {
-                static FOUND: OnceLock<bool> = OnceLock::new();
-                (!Uid::effective().is_root()
-                    || works(&FOUND, "setpriv --reuid 65534 true").is_some())
-                .then_some(())
-                .ok_or("root cannot become an ordinary user with setpriv")
-            }
+            Self::Setsid => (works("setsid --version"), "there is no setsid"),
+            Self::Descriptors => (
+                getrlimit(Resource::RLIMIT_NOFILE)
+                    .is_ok_and(|(soft, _)| soft >= 8192),
+                "a process may have fewer than 8192 descriptors",
+            ),
+            Self::OrdinaryUser => (
+                !Uid::effective().is_root()
+                    || works("setpriv --reuid 65534 true"),
+                "root cannot become an ordinary user with setpriv",
+            ),
             Self::PrivilegedPorts => {
                 let path = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
-                std::fs::read_to_string(path)
-                    .ok()
-                    .and_then(|first| first.trim().parse().ok())
-                    .filter(|first: &u32| *first > 80)
-                    .map(drop)
-                    .ok_or("any user may listen on port 80 here")
+                let first = fs::read_to_string(path).unwrap_or_default();
+                let has = first.trim().parse().is_ok_and(|it: u32| it > 80);
+                (has, "any user may listen on port 80 here")
             }
-            Self::DefaultPort => TcpListener::bind((own_address(), 8080))
-                .map(drop)
-                .map_err(|_| "something else listens on port 8080"),
-        }
+            Self::DefaultPort => (
+                is_free(own_address().into(), 8080),
+                "something else listens on port 8080",
+            ),
+        };
+        if has { Ok(()) } else { Err(missing) }
     }
 }
 
-/// Whether a command line runs and succeeds, asked once.
-fn works(found: &OnceLock<bool>, line: &str) -> Option<()> {
-    found
-        .get_or_init(|| {
-            let mut words = line.split(' ');
-            Command::new(words.next().unwrap_or_default())
-                .args(words)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status()
-                .is_ok_and(|status| status.success())
-        })
-        .then_some(())
+/// Whether a command line runs and succeeds, tried once.
+fn works(line: &'static str) -> bool {
+    static FOUND: Mutex<BTreeMap<&str, bool>> = Mutex::new(BTreeMap::new());
+    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    *found.entry(line).or_insert_with(|| {
+        let mut words = line.split(' ');
+        Command::new(words.next().unwrap_or_default())
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    })
 }

@@ -19,15 +19,16 @@ mod cases;
 
 use std::fs;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use probe::proc::{self, is_gone, state};
+use probe::proc::{self, state};
 use probe::server::Server;
 use probe::strace::{Strace, Target};
-use probe::wait::found;
+use probe::wait::soon;
 use probe::{Outcome, demand};
 
 use crate::client::Client;
@@ -50,7 +51,7 @@ const HOLDS: [Duration; 4] = [
 ///
 /// When it does not say that it listens.
 pub fn start(form: &Form, options: &str) -> Outcome<Server> {
-    start_by(form, &[], options)
+    form.start("--serve until-eof").options(options).try_run()
 }
 
 /// Starts it by way of another program, which becomes the server: it runs
@@ -59,11 +60,8 @@ pub fn start(form: &Form, options: &str) -> Outcome<Server> {
 /// # Errors
 ///
 /// When it does not say that it listens.
-pub fn start_by(form: &Form, words: &[&str], options: &str) -> Outcome<Server> {
-    form.start("--serve until-eof")
-        .options(options)
-        .under_words(words)
-        .try_run()
+pub fn start_by(form: &Form, words: &[&str]) -> Outcome<Server> {
+    form.start("--serve until-eof").under_words(words).try_run()
 }
 
 /// Sends a signal to one process.
@@ -97,11 +95,9 @@ pub fn real_time_signal(pid: Pid) -> Outcome {
 pub fn client(server: &Server) -> Outcome<(Client, Pid)> {
     let mut client = Client::connect(server.port())?;
     exchange(&mut client, b"hello")?;
-    let address = format!("  {}  connected", client.address);
-    let pid = server.stdout.find("who serves the client", |line| {
-        let who = line.strip_suffix(&address)?.strip_prefix("process ")?;
-        who.trim_end().parse().ok()
-    })?;
+    let worker = client.worker(server)?;
+    let pid = worker.strip_prefix("process ").and_then(|id| id.parse().ok());
+    let pid = pid.ok_or_else(|| format!("{worker} is no process"))?;
     Ok((client, Pid::from_raw(pid)))
 }
 
@@ -112,10 +108,7 @@ pub fn client(server: &Server) -> Outcome<(Client, Pid)> {
 /// When it does not.
 pub fn exchange(client: &mut Client, message: &[u8]) -> Outcome {
     client.talk(message)?;
-    match &client.hit {
-        None => Ok(()),
-        Some(error) => Err(format!("{}: {error}", client.address)),
-    }
+    client.unharmed()
 }
 
 /// Ends its side, and reads the server's end of file, which must come.
@@ -125,19 +118,7 @@ pub fn exchange(client: &mut Client, message: &[u8]) -> Outcome {
 /// When it does not.
 pub fn leave(client: &mut Client) -> Outcome {
     client.leave()?;
-    match &client.hit {
-        None => Ok(()),
-        Some(error) => Err(format!("{}: {error}", client.address)),
-    }
-}
-
-/// Waits for this; fails with this text otherwise.
-///
-/// # Errors
-///
-/// The text.
-pub fn soon(what: &str, mut done: impl FnMut() -> bool) -> Outcome {
-    found(|| done().then_some(())).ok_or_else(|| format!("never: {what}"))
+    client.unharmed()
 }
 
 /// Waits until a server has no children any more, not even zombies.
@@ -147,34 +128,6 @@ pub fn soon(what: &str, mut done: impl FnMut() -> bool) -> Outcome {
 /// When it keeps some.
 pub fn childless(server: &Server) -> Outcome {
     soon("all children are reaped", || proc::children(server.pid).is_empty())
-}
-
-/// Asks a server to stop, which must be orderly and exact.
-///
-/// # Errors
-///
-/// When it is not.
-pub fn stop(server: &Server, clients: u64, bytes: u64) -> Outcome {
-    server.signal(Signal::SIGTERM);
-    stopped(server, clients, bytes)
-}
-
-/// Waits for the end of a server that was asked to stop.
-///
-/// # Errors
-///
-/// When it is not orderly, or not exact.
-pub fn stopped(server: &Server, clients: u64, bytes: u64) -> Outcome {
-    let children = proc::children(server.pid);
-    server.ends_with(0)?;
-    let summary = server.summary()?;
-    let counted = (summary.clients, summary.received, summary.sent);
-    demand(counted == (clients, bytes, bytes), || {
-        format!("{summary:?}, not {clients} clients and {bytes} bytes")
-    })?;
-    soon("its children have ended", || {
-        children.iter().all(|&child| is_gone(child))
-    })
 }
 
 /// Where a process is held.
@@ -196,8 +149,8 @@ pub fn held(pid: Pid, call: Call) -> bool {
 }
 
 /// Waits for a moment that may have passed already; says whether it has come.
-pub fn catch(mut now: impl FnMut() -> bool) -> bool {
-    found(|| now().then_some(())).is_some()
+pub fn catch(now: impl FnMut() -> bool) -> bool {
+    soon("it is held", now).is_ok()
 }
 
 /// A system call at which a process can be held.
@@ -249,63 +202,56 @@ pub fn hold(
     };
     let when = if first_only { ":when=1" } else { "" };
     let (name, time) = (call.name, time.as_micros());
-    let options = [
-        "-e".to_owned(),
-        format!("trace={name}"),
-        "-e".to_owned(),
-        format!("inject={name}:{side}={time}{when}"),
-    ];
-    Strace::attach(target, &options)
+    let trace = format!("--trace={name}");
+    let inject = format!("--inject={name}:{side}={time}{when}");
+    Strace::attach(target, &[trace, inject])
 }
 
-/// Whether what a case wanted to force has happened in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forced {
-    /// The order was forced, and all was well.
-    Yes,
-    /// The process was not held long enough.
-    TooLate,
+/// Lets a client talk, waits until a process is held, and does something to
+/// the server then. What the client has sent by that time is answered. Says
+/// whether the process was held until after that.
+///
+/// # Errors
+///
+/// When the client gets no echo and no end, or nothing can be done.
+pub fn talk_while(
+    is_held: impl Fn() -> bool,
+    server: &Server,
+    time: Duration,
+    act: impl FnOnce() -> Outcome,
+) -> Outcome<bool> {
+    let port = server.port();
+    thread::scope(|scope| {
+        let talk = scope.spawn(move || {
+            let mut client = Client::connect(port)?;
+            exchange(&mut client, b"hello")?;
+            client.expect_end()
+        });
+        let caught = catch(&is_held);
+        // The client's message must have arrived before.
+        thread::sleep(time / 4);
+        act()?;
+        let in_time = caught && is_held();
+        talk.join().unwrap_or(Err("the client panicked".into()))?;
+        Ok(in_time)
+    })
 }
 
-impl From<bool> for Forced {
-    fn from(in_time: bool) -> Self {
-        if in_time { Self::Yes } else { Self::TooLate }
-    }
-}
-
-/// Tries a case with longer and longer holds until its order was forced.
+/// Tries a case on a new server each time, with longer and longer holds, until
+/// it says that its order was forced in time.
 ///
 /// # Errors
 ///
 /// What the case fails with; or that it could not be forced.
-pub fn force(mut case: impl FnMut(Duration) -> Outcome<Forced>) -> Outcome {
+pub fn force(
+    form: &Form,
+    options: &str,
+    case: impl Fn(&Server, Duration) -> Outcome<bool>,
+) -> Outcome {
     for time in HOLDS {
-        if case(time)? == Forced::Yes {
+        if case(&start(form, options)?, time)? {
             return Ok(());
         }
     }
     Err("the machine is too busy to force this order".to_owned())
-}
-
-/// Kills the server, whose children are orphans from then on; returns them.
-///
-/// # Errors
-///
-/// When it does not die.
-pub fn orphans_of(server: &Server) -> Outcome<Vec<Pid>> {
-    let orphans = proc::children(server.pid);
-    server.signal(Signal::SIGKILL);
-    server.ends_with(128 + 9)?;
-    Ok(orphans)
-}
-
-/// Waits until all of these have ended.
-///
-/// # Errors
-///
-/// When they do not end.
-pub fn orphans_end(orphans: &[Pid]) -> Outcome {
-    soon("the orphans have ended", || {
-        orphans.iter().all(|&orphan| is_gone(orphan))
-    })
 }

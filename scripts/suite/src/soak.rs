@@ -10,28 +10,23 @@
 //! of the last quarter of the rounds must be at most 5 % and 256 KiB above
 //! that of the second quarter. The first quarter may warm up.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
-use std::os::fd::AsRawFd as _;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt,
-    socket, sockopt,
-};
-use nix::sys::time::TimeVal;
+use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::Pid;
 use probe::wait::LIMIT;
 use probe::{Outcome, demand, proc};
+use socket2::{Domain, Socket, Type};
 
 use crate::case::{Case, case};
-use crate::forms::{FORMS, Form, start};
+use crate::client::{at_once, here};
+use crate::facts::{date, read};
+use crate::forms::{FORMS, Form, start, stop};
 use crate::hostile::be_polite;
 
 /// What is run for every change.
@@ -147,38 +142,23 @@ fn soak(form: &Form, plan: Plan) -> Outcome<Figures> {
         figures.memory.push(proc::memory(pid));
     }
     be_polite(server.port(), b"the last one")?;
-    server.signal(Signal::SIGTERM);
-    server.ends_with(0)?;
-    let summary = server.summary()?;
     let all = plan.rounds * LANES * each;
     let bytes = (0..all).map(length).sum::<u64>() + 12;
-    let printed = (summary.clients, summary.received, summary.sent);
-    demand(printed == (all + 1, bytes, bytes), || {
-        format!("{summary:?}, not {} clients, {bytes} bytes", all + 1)
-    })?;
+    stop(&server, all + 1, bytes)?;
     figures.judge()?;
     Ok(figures)
 }
 
 /// One round: several lanes of clients, in each one after the other.
 fn run_lanes(port: u16, first: u64, each: u64) -> Outcome {
-    thread::scope(|scope| {
-        let lanes: Vec<_> = (0..LANES)
-            .map(|lane| {
-                let first = first + lane * each;
-                scope.spawn(move || {
-                    (first..first + each).try_for_each(|number| {
-                        exchange(port, number).map_err(|error| {
-                            format!("connection {number}: {error}")
-                        })
-                    })
-                })
-            })
-            .collect();
-        lanes.into_iter().try_for_each(|lane| {
-            lane.join().unwrap_or(Err("a lane panicked".into()))
+    at_once(LANES, |lane| {
+        let first = first + lane * each;
+        (first..first + each).try_for_each(|number| {
+            exchange(port, number)
+                .map_err(|error| format!("connection {number}: {error}"))
         })
     })
+    .map(drop)
 }
 
 /// How long the message of this connection is.
@@ -212,22 +192,15 @@ fn exchange(port: u16, number: u64) -> io::Result<()> {
 /// Connects from one of the addresses that belong to this machine alone.
 fn connect_from(address: u64, port: u16) -> io::Result<TcpStream> {
     let last = u8::try_from(2 + address).map_err(io::Error::other)?;
-    let stream = socket(
-        AddressFamily::Inet,
-        SockType::Stream,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
-    let limit = i64::try_from(LIMIT.as_secs()).map_err(io::Error::other)?;
-    let limit = TimeVal::new(limit, 0);
-    setsockopt(&stream, sockopt::ReceiveTimeout, &limit)?;
-    setsockopt(&stream, sockopt::SendTimeout, &limit)?;
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_read_timeout(Some(LIMIT))?;
+    socket.set_write_timeout(Some(LIMIT))?;
     // The port is chosen with the connection, so that those of connections
     // that are over can be had again.
-    setsockopt(&stream, sockopt::IpBindAddressNoPort, &true)?;
-    bind(stream.as_raw_fd(), &SockaddrIn::new(127, 0, 0, last, 0))?;
-    connect(stream.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port))?;
-    Ok(stream.into())
+    setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
+    socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into())?;
+    socket.connect(&here(port).into())?;
+    Ok(socket.into())
 }
 
 fn what_a_server_holds_does_not_grow_with_its_clients(form: &Form) -> Outcome {
@@ -271,8 +244,7 @@ fn page(all: &[Figures]) -> String {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     page += &fact("processor", model.map(|name| format!("{cores} × {name}")));
     page += &fact("memory", read("/proc/meminfo", "MemTotal:", " "));
-    let _ = write!(page, "{TAIL}");
-    page
+    page + TAIL
 }
 
 const HEAD: &str = "# The soak
@@ -300,18 +272,3 @@ const TAIL: &str = "
 The seconds are no measurement of speed: the clients share the processors with
 the server, and check every byte.
 ";
-
-/// Today.
-fn date() -> Option<String> {
-    let output = Command::new("date").args(["-u", "+%F"]).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    Some(text.trim_end().to_owned())
-}
-
-/// What a file says behind this key and separator, in its first such line.
-fn read(path: &str, key: &str, separator: &str) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-    let value = line.trim_start().trim_start_matches(separator);
-    Some(value.trim().to_owned())
-}

@@ -3,15 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use nix::sys::signal::Signal;
 use probe::strace::{Strace, Target};
-use probe::wait::found;
 use probe::{Outcome, demand, proc};
 
 use crate::case::{Case, Need, case};
 use crate::client::Client;
 use crate::faults::table::TABLE;
-use crate::forms::{Form, start};
+use crate::forms::{Form, all_end, end, start};
 
 /// Why only the creator of a thread is tried with too little memory.
 const MEMORY: &str = "the stacks of threads-server are tried where they are \
@@ -124,10 +122,9 @@ fn serve(form: &Form, serve: &str) -> Outcome<BTreeSet<String>> {
     let strace = Strace::attach(Target::Processes(&tree), &[])?;
     for _ in 0..4 {
         // Three at a time: as many as a pool can serve.
-        let mut crowd = Vec::new();
-        for _ in 0..3 {
-            crowd.push(Client::connect(server.port())?);
-        }
+        let mut crowd = (0..3)
+            .map(|_| Client::connect(server.port()))
+            .collect::<Outcome<Vec<_>>>()?;
         for client in &mut crowd {
             if serve == "once" {
                 client.serve_once(b"hola\n")?;
@@ -136,9 +133,8 @@ fn serve(form: &Form, serve: &str) -> Outcome<BTreeSet<String>> {
                 client.talk(&[b'm'; 3000])?;
             }
         }
-        if serve != "once" {
-            crowd.iter_mut().try_for_each(Client::leave)?;
-        }
+        // Those of `--serve once` have left.
+        crowd.iter_mut().try_for_each(Client::leave)?;
     }
     if serve != "once" {
         let mut slow = Client::connect_narrow(server.port())?;
@@ -147,10 +143,8 @@ fn serve(form: &Form, serve: &str) -> Outcome<BTreeSet<String>> {
         slow.leave()?;
     }
     // The calls of the stop belong to the service, too.
-    server.signal(Signal::SIGTERM);
-    server.ends_with(0)?;
-    found(|| tree.iter().all(|&pid| proc::is_gone(pid)).then_some(()))
-        .ok_or("it has left children behind")?;
+    end(&server)?;
+    all_end(&tree)?;
     let lines = strace.detach()?;
     Ok(lines.iter().filter_map(|line| call(line)).collect())
 }

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::process::Command;
 
 use probe::strace;
 
+use crate::facts::{date, read};
 use crate::faults::Result;
 use crate::faults::census::EXEMPT;
 use crate::faults::table::{Case, MISTAKES, Row, TABLE, cases};
@@ -20,35 +20,23 @@ fn lines(
     table: &'static [Row],
     survived: impl Fn(&Case) -> bool,
 ) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut cases = cases(table).into_iter().peekable();
-    while let Some(first) = cases.next() {
-        let same = |case: &Case| {
-            (case.form, case.row.name) == (first.form, first.row.name)
-        };
-        let mut errnos = vec![first.errno];
-        let mut whens = vec![first.when];
-        let (mut all, mut well) = (1, u32::from(survived(&first)));
-        while let Some(case) = cases.next_if(same) {
-            if !errnos.contains(&case.errno) {
-                errnos.push(case.errno);
-            }
-            if !whens.contains(&case.when) {
-                whens.push(case.when);
-            }
-            all += 1;
-            well += u32::from(survived(&case));
-        }
-        let whens: Vec<_> = whens.iter().map(u32::to_string).collect();
-        lines.push(format!(
-            "| {} | {} | {} | {} | {all} | {well} |",
-            first.form.name,
-            first.row.name,
+    let all = cases(table);
+    let lines = all.chunk_by(Case::is_of_the_same_call).map(|group| {
+        let Case { form, row, .. } = group[0];
+        let errnos = row.faults.iter().flat_map(|fault| fault.errnos);
+        let errnos: Vec<_> = errnos.copied().collect();
+        let whens: Vec<_> = row.whens.iter().map(u32::to_string).collect();
+        let well = group.iter().filter(|case| survived(case)).count();
+        format!(
+            "| {} | {} | {} | {} | {} | {well} |",
+            form.name,
+            row.name,
             errnos.join(" "),
             whens.join(" "),
-        ));
-    }
-    lines
+            group.len(),
+        )
+    });
+    lines.collect()
 }
 
 /// The whole page.
@@ -56,16 +44,11 @@ fn page(results: &[Result]) -> String {
     let survived = |case: &Case| {
         let name = case.to_string();
         results.iter().any(|result| {
-            result.case.row.fatal == case.row.fatal
-                && result.case.to_string() == name
-                && result.outcome.is_ok()
+            result.case.to_string() == name && result.outcome.is_ok()
         })
     };
-    let date = Command::new("date").arg("+%Y-%m-%d").output();
-    let date = date.map(|output| output.stdout).unwrap_or_default();
-    let date = String::from_utf8_lossy(&date);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease");
-    let kernel = kernel.unwrap_or_default();
+    let date = date().unwrap_or_default();
+    let kernel = read("/proc/sys/kernel/osrelease", "", "").unwrap_or_default();
     let mut page = String::new();
     let count = |fatal: bool| {
         let group = results.iter().filter(|r| r.case.row.fatal == fatal);
@@ -78,7 +61,8 @@ fn page(results: &[Result]) -> String {
         "# What the servers survive\n\
         \n\
         Written by `cargo test -p suite --test faults -- \
-        --include-ignored`: do not edit. Last run: {}, Linux {}, strace {}.\n\
+        --include-ignored`: do not edit. Last run: {date}, Linux {kernel}, \
+        strace {}.\n\
         \n\
         **{well} of {all}** injected faults survived; **{fatal_well} of \
         {fatal}** mistakes ended the program as they should.\n\
@@ -98,8 +82,6 @@ fn page(results: &[Result]) -> String {
         ## The forms\n\
         \n\
         | form | command |\n| --- | --- |\n",
-        date.trim(),
-        kernel.trim(),
         strace::version().unwrap_or("none"),
     );
     for form in &FORMS {
@@ -136,6 +118,7 @@ pub fn write(results: &[Result]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::faults::table::all_cases;
 
     #[test]
     fn the_page_shows_this_table_and_that_all_has_survived() {
@@ -145,8 +128,7 @@ mod tests {
             .filter(|line| line.matches(" | ").count() == 5)
             .filter(|line| !line.starts_with("| form") && !line.contains("---"))
             .collect();
-        let due: Vec<_> =
-            [lines(TABLE, |_| true), lines(MISTAKES, |_| true)].concat();
+        let due = [TABLE, MISTAKES].map(|it| lines(it, |_| true)).concat();
         assert_eq!(shown, due, "run the whole matrix");
         for (call, reason) in EXEMPT {
             assert!(page.contains(&format!("| {call} | {reason} |")));
@@ -155,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_case_has_a_name_of_its_own() {
-        let all = [cases(TABLE), cases(MISTAKES)].concat();
+        let all = all_cases();
         let mut names: Vec<_> = all.iter().map(ToString::to_string).collect();
         names.sort();
         names.dedup();

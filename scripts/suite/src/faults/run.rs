@@ -3,17 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use probe::server::Server;
 use probe::strace::{Strace, Target};
-use probe::wait::{LIMIT, MOMENT, found};
+use probe::wait::{LIMIT, MOMENT, soon};
 use probe::{Outcome, demand, proc};
 
 use crate::client::Client;
 use crate::faults::balance::Balance;
 use crate::faults::table::{Case, Drive, Harm, Pipe, Whom};
-use crate::forms::{Approach, start};
+use crate::forms::{Approach, all_end, end, replaced, start};
+use crate::orders::signal;
 
 /// What a server may use of the processor in one case. A case takes a second;
 /// a server that spins for most of it exceeds this.
@@ -38,10 +39,9 @@ const WAITING: &[u8] = b"I can wait\n";
 const ROUNDS: usize = 400;
 
 /// A case on its way.
-pub struct Scene<'a> {
+struct Scene<'a> {
     case: &'a Case,
-    /// The server.
-    pub server: Server,
+    server: Server,
     /// Two clients who are in service all the time, and must not notice.
     bystanders: Vec<Client>,
     /// Whose thread or process is the one whose call fails.
@@ -49,7 +49,7 @@ pub struct Scene<'a> {
     /// All other clients.
     others: Vec<Client>,
     /// Workers killed.
-    pub kills: usize,
+    kills: usize,
 }
 
 /// Runs a case.
@@ -93,7 +93,8 @@ pub fn run(case: &Case) -> Outcome {
         for client in &mut scene.others {
             client.be_cut()?;
         }
-        scene.end()?;
+        // The grace is longer than is waited here.
+        scene.server.ends_with(0)?;
         for client in &mut scene.bystanders {
             client.expect_end()?;
         }
@@ -104,17 +105,11 @@ pub fn run(case: &Case) -> Outcome {
     // when the server is at rest: a signal that is on its way to a program gets
     // lost when strace, asked to end at that moment, lets go of the program.
     let pid = scene.server.pid;
-    found(|| (!proc::has_zombies(pid)).then_some(()))
-        .ok_or("a zombie stays")?;
+    soon("no zombie is left", || !proc::has_zombies(pid))?;
     proc::settled(pid)?;
     strace.detach()?;
     scene.afterwards()?;
-    let mut holdings = Vec::new();
-    found(|| {
-        holdings = proc::holdings(pid);
-        (holdings == baseline).then_some(())
-    })
-    .ok_or_else(|| format!("it held {baseline:#?} and holds {holdings:#?}"))?;
+    proc::balanced(pid, &baseline)?;
     proc::at_rest(pid, MOMENT)?;
     let used = proc::processor_time(pid).saturating_sub(before);
     let bound = match case.row.drive {
@@ -124,8 +119,7 @@ pub fn run(case: &Case) -> Outcome {
     demand(used <= bound, || {
         format!("it has used {used:?} of processor time, more than {bound:?}")
     })?;
-    scene.server.signal(Signal::SIGTERM);
-    scene.end()?;
+    end(&scene.server)?;
     scene.balance()
 }
 
@@ -139,10 +133,7 @@ impl Scene<'_> {
         let needed = match self.case.row.whom {
             Whom::Main => false,
             Whom::Victim => true,
-            Whom::Acceptor => matches!(
-                self.case.form.approach(),
-                Approach::Pool | Approach::Loops
-            ),
+            Whom::Acceptor => self.case.form.workers.is_some(),
         };
         if self.case.row.drive == Drive::SlowStop {
             let mut client = Client::connect_narrow(self.server.port())?;
@@ -164,26 +155,11 @@ impl Scene<'_> {
         };
         if self.case.once() {
             // It has one message only, and keeps it for later.
-            self.worker(&client)?;
+            client.worker(&self.server)?;
         } else {
             client.talk(b"here I am\n")?;
         }
         Ok(client)
-    }
-
-    /// The end of a stop that no client delays any more.
-    fn end(&mut self) -> Outcome {
-        // The grace is longer than is waited here.
-        self.server.ends_with(0)
-    }
-
-    /// Who serves a client: the first column of its lines.
-    fn worker(&self, client: &Client) -> Outcome<String> {
-        let address = format!("  {}  connected", client.address);
-        self.server.stdout.find(&address, |line| {
-            let (worker, _) = line.split_once(&address)?;
-            Some(worker.trim_end().to_owned())
-        })
     }
 
     /// The thread whose call is to fail.
@@ -192,7 +168,7 @@ impl Scene<'_> {
         let Some(mut victim) = self.victim.take() else {
             return Ok(pid);
         };
-        let worker = self.worker(&victim)?;
+        let worker = victim.worker(&self.server)?;
         let target = match worker.split_once(' ') {
             Some(("process", id)) => id.parse().ok().map(Pid::from_raw),
             Some(_) => proc::thread_named(pid, &worker),
@@ -221,19 +197,20 @@ impl Scene<'_> {
         };
         // In life these errors come with a signal, which would end a program
         // that does not ignore it.
-        let signal = match *errno {
+        let with_signal = match *errno {
             "EPIPE" => ":signal=SIGPIPE",
             "EFBIG" => ":signal=SIGXFSZ",
             _ => "",
         };
         let mut options = vec![
-            format!("--inject={call}:error={errno}{signal}:when={when}{more}"),
-            format!("--trace={call},accept4"),
+            format!(
+                "--inject={call}:error={errno}{with_signal}:when={when}{more}"
+            ),
+            format!("--trace={call}"),
         ];
         if row.drive == Drive::Complain {
             options.push("--inject=accept4:error=EMFILE:when=1".to_owned());
-        } else if call != "accept4" {
-            options[1] = format!("--trace={call}");
+            options[1] += ",accept4";
         }
         if let Some(pipe) = row.pipe {
             options.push(format!("--trace-path={}", self.pipe(pipe)?));
@@ -244,23 +221,18 @@ impl Scene<'_> {
     /// The name of one of the server's pipes: they are known by their order,
     /// that in which `Stop::new` and what follows it open them.
     fn pipe(&self, pipe: Pipe) -> Outcome<String> {
-        let descriptors = proc::descriptors(self.server.pid);
-        let (standard, own): (Vec<_>, Vec<_>) =
-            descriptors.into_iter().partition(|(fd, _)| *fd <= 2);
-        let mut own: Vec<_> = own
-            .into_iter()
-            .map(|(_, target)| target)
-            .filter(|target| target.starts_with("pipe:"))
-            .collect();
-        own.dedup();
-        let standard = |number: usize| {
-            standard.get(number).map(|(_, target)| target.clone())
-        };
+        let mut pipes = proc::descriptors(self.server.pid);
+        pipes.retain(|(fd, target)| {
+            *fd == 1 || *fd > 2 && target.starts_with("pipe:")
+        });
+        // Both ends of a pipe have its name.
+        pipes.dedup_by(|(_, one), (_, other)| one == other);
         let found = match pipe {
-            Pipe::Output => standard(1),
-            Pipe::Signal => own.first().cloned(),
-            Pipe::Reports => own.get(1).cloned(),
+            Pipe::Output => pipes.first(),
+            Pipe::Signal => pipes.get(1),
+            Pipe::Reports => pipes.get(2),
         };
+        let found = found.map(|(_, target)| target.clone());
         found.ok_or_else(|| format!("{pipe:?}: there is no such pipe"))
     }
 
@@ -284,26 +256,18 @@ impl Scene<'_> {
                     self.others.push(client);
                 }
                 Drive::Talk => {
-                    let Some(victim) = &mut self.victim else {
-                        break;
-                    };
-                    victim.talk(b"and what do you say?\n")?;
+                    self.victim()?.talk(b"and what do you say?\n")?;
                 }
                 Drive::Spell => {
                     self.sit_out(strace)?;
                     break;
                 }
                 Drive::Leave => {
-                    let Some(victim) = &mut self.victim else {
-                        break;
-                    };
-                    victim.leave()?;
+                    self.victim()?.leave()?;
                     break;
                 }
                 Drive::Flood => {
-                    let Some(victim) = &mut self.victim else {
-                        break;
-                    };
+                    let victim = self.victim()?;
                     victim.fill()?;
                     victim.empty()?;
                 }
@@ -333,6 +297,10 @@ impl Scene<'_> {
         Ok(())
     }
 
+    fn victim(&mut self) -> Outcome<&mut Client> {
+        self.victim.as_mut().ok_or_else(|| "there is no victim".to_owned())
+    }
+
     /// A client comes, talks and leaves. Of several loops the kernel may wake
     /// always the same one unless that is busy, so there come more at once.
     fn visit(&mut self) -> Outcome {
@@ -360,8 +328,7 @@ impl Scene<'_> {
         client.receive(WAITING)?;
         // A server that waits after it has accepted may serve the client before
         // all calls have failed.
-        found(|| (strace.hits() >= SPELL_CALLS).then_some(()))
-            .ok_or("the call is not tried again")?;
+        soon("the call is tried again", || strace.hits() >= SPELL_CALLS)?;
         let time = start.elapsed();
         self.others.push(client);
         demand(time >= SPELL, || {
@@ -374,20 +341,15 @@ impl Scene<'_> {
         let busy = self
             .bystanders
             .iter()
-            .map(|client| self.worker(client))
+            .map(|client| client.worker(&self.server))
             .collect::<Outcome<Vec<_>>>()?;
         let idle = proc::children(self.server.pid)
             .into_iter()
             .find(|id| !busy.contains(&format!("process {id}")))
             .ok_or("there is no worker without a client")?;
-        kill(idle, Signal::SIGKILL)
-            .map_err(|errno| format!("kill {idle}: {errno}"))?;
+        signal(idle, Signal::SIGKILL)?;
         self.kills += 1;
-        found(|| {
-            let children = proc::children(self.server.pid);
-            (children.len() == 3 && !children.contains(&idle)).then_some(())
-        })
-        .ok_or_else(|| "the killed worker is not replaced".to_owned())
+        replaced(&self.server, idle)
     }
 
     /// All clients are served to the end: the victim if it can be, polite
@@ -415,10 +377,9 @@ impl Scene<'_> {
         for client in &mut bystanders {
             self.finish(client)?;
         }
-        let hits = bystanders.iter().filter(|client| client.hit.is_some());
-        let hits = hits.count();
+        let harmed = bystanders.iter().try_for_each(Client::unharmed);
         self.others.append(&mut bystanders);
-        demand(hits == 0, || format!("{hits} bystanders were harmed"))
+        harmed.map_err(|text| format!("a bystander was harmed: {text}"))
     }
 
     /// Serves a client to its end.
@@ -452,8 +413,7 @@ impl Scene<'_> {
         demand(errors.len() == 1, || {
             format!("not one line on standard error: {errors:#?}")
         })?;
-        found(|| tree.iter().all(|&pid| proc::is_gone(pid)).then_some(()))
-            .ok_or_else(|| "it has left children behind".to_owned())
+        all_end(&tree)
     }
 
     /// Compares what the clients know with what the server has printed.

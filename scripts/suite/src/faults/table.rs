@@ -148,6 +148,12 @@ impl Case {
     pub fn once(&self) -> bool {
         self.row.drive == Once
     }
+
+    /// Whether this is a case of the same call in the same form.
+    #[must_use]
+    pub fn is_of_the_same_call(&self, other: &Self) -> bool {
+        (self.form, self.row.name) == (other.form, other.row.name)
+    }
 }
 
 const fn fault(
@@ -409,21 +415,17 @@ pub fn cases(table: &'static [Row]) -> Vec<Case> {
     cases
 }
 
+/// The whole matrix.
+#[must_use]
+pub fn all_cases() -> Vec<Case> {
+    [cases(TABLE), cases(MISTAKES)].concat()
+}
+
 /// A slice of it for every day: of each call in each form one case, another
 /// error and another time in each.
 #[must_use]
-pub fn slice(cases: Vec<Case>) -> Vec<Case> {
-    let mut slice = Vec::new();
-    let mut cases = cases.into_iter().peekable();
-    while let Some(first) = cases.peek().copied() {
-        let same = |case: &Case| {
-            (case.form, case.row.name) == (first.form, first.row.name)
-        };
-        let mut group = Vec::new();
-        while let Some(case) = cases.next_if(same) {
-            group.push(case);
-        }
-        slice.push(group[7 * slice.len() % group.len()]);
-    }
-    slice
+pub fn slice() -> Vec<Case> {
+    let all = all_cases();
+    let calls = all.chunk_by(Case::is_of_the_same_call).enumerate();
+    calls.map(|(number, group)| group[7 * number % group.len()]).collect()
 }

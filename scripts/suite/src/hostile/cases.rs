@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use probe::strace::{Strace, Target};
-use probe::wait::{MOMENT, found};
+use probe::wait::{MOMENT, soon};
 use probe::{Outcome, demand, proc};
 
 use super::{Dice, be_polite, seed, send_hostile_clients, stalled};
 use crate::case::{Case, Need, case};
-use crate::client::Client;
-use crate::forms::{Approach, Form, start};
+use crate::client::{Client, at_once};
+use crate::forms::{Approach, Form, end, start};
 
 /// What they try, and what must come of it.
 pub const CASES: &[Case] = &[
@@ -52,8 +52,8 @@ fn a_stop_is_not_held_up_by_hostile_clients(form: &Form) -> Outcome {
     let options = "--quiet --serve until-eof --grace 1";
     let server = start(form, options)?;
     let port = server.port();
-    let floods: Vec<_> = (0..2).map(|_| stalled(port)).collect();
-    demand(floods.iter().all(Result::is_ok), || format!("{floods:?}"))?;
+    let floods: Vec<_> =
+        (0..2).map(|_| stalled(port)).collect::<Outcome<_>>()?;
     let silent: Vec<_> =
         (0..4).map(|_| Client::connect(port)).collect::<Outcome<_>>()?;
     let over = AtomicBool::new(false);
@@ -63,8 +63,7 @@ fn a_stop_is_not_held_up_by_hostile_clients(form: &Form) -> Outcome {
             scope.spawn(|| talk_until(port, &over));
         }
         thread::sleep(Duration::from_millis(100));
-        server.signal(Signal::SIGTERM);
-        let result = server.ends_with(0);
+        let result = end(&server);
         over.store(true, Ordering::SeqCst);
         result
     })?;
@@ -77,15 +76,16 @@ fn a_stop_is_not_held_up_by_hostile_clients(form: &Form) -> Outcome {
 fn a_stop_that_waits_for_a_slow_client_does_not_spin(form: &Form) -> Outcome {
     let options = "--quiet --serve until-eof --grace 60";
     let server = start(form, options)?;
-    let flood = stalled(server.port()).map_err(|e| e.to_string())?;
+    let flood = stalled(server.port())?;
     // This client does not read either, and has ended its side: its socket
     // stays ready for reading, and the loop must not spin on it.
-    let ended = stalled(server.port()).map_err(|e| e.to_string())?;
+    let ended = stalled(server.port())?;
     ended.shutdown(Shutdown::Write).map_err(|e| e.to_string())?;
     proc::at_rest(server.pid, MOMENT)?;
     server.signal(Signal::SIGTERM);
-    let refuses = || listening("/proc/net/tcp", server.port()).is_empty();
-    found(|| refuses().then_some(())).ok_or("it still listens")?;
+    soon("it listens no longer", || {
+        listening("/proc/net/tcp", server.port()).is_empty()
+    })?;
     proc::at_rest(server.pid, MOMENT)?;
     drop((flood, ended));
     server.ends_with(0)
@@ -119,8 +119,7 @@ fn silent_clients_hold_no_more_than_their_places_and_their_time(
         Approach::Pool => 3,
         _ => MOST,
     };
-    found(|| (at_a_time(&server.stdout.so_far()) >= places).then_some(()))
-        .ok_or("they are not accepted")?;
+    soon("they are accepted", || at_a_time(&server.stdout.so_far()) >= places)?;
     // A client that waits behind them is served in the end.
     be_polite(server.port(), b"patience")?;
     for stream in &mut silent {
@@ -133,8 +132,7 @@ fn silent_clients_hold_no_more_than_their_places_and_their_time(
     }
     drop(silent);
     proc::balanced(server.pid, &before)?;
-    server.signal(Signal::SIGTERM);
-    server.ends_with(0)?;
+    end(&server)?;
     let lines = server.stdout.try_all()?;
     let most = at_a_time(&lines);
     demand(most == places, || format!("{most} were served at a time"))?;
@@ -161,44 +159,29 @@ fn at_a_time(lines: &[String]) -> usize {
 }
 
 fn a_flood_is_not_kept_in_memory(form: &Form) -> Outcome {
-    const FLOODS: usize = 12;
+    const FLOODS: u64 = 12;
     // A stack, a process' own pages, an entry: whatever it is, it is far less
     // than what each of them has sent.
     const EACH: u64 = 400 << 10;
-    let options = "--quiet --serve until-eof";
-    let server = start(form, options)?;
+    let server = start(form, "--quiet --serve until-eof")?;
     be_polite(server.port(), b"warm")?;
     let before = proc::memory(server.pid);
-    let floods: Vec<_> = thread::scope(|scope| {
-        let flood = || scope.spawn(|| stalled(server.port()));
-        let all: Vec<_> = (0..FLOODS).map(|_| flood()).collect();
-        all.into_iter().filter_map(|one| one.join().ok()).collect()
-    });
+    let floods = at_once(FLOODS, |_| stalled(server.port()))?;
     let grown = proc::memory(server.pid).saturating_sub(before);
-    demand(grown < EACH * FLOODS as u64, || {
+    demand(grown < EACH * FLOODS, || {
         format!("{} KiB for {FLOODS} floods", grown / 1024)
     })?;
     // A reply that cannot be sent keeps no processor busy either.
     proc::at_rest(server.pid, MOMENT)?;
     drop(floods);
-    server.signal(Signal::SIGTERM);
-    server.ends_with(0)
+    end(&server)
 }
 
 fn each_client_gets_its_own_bytes_back_and_no_others(form: &Form) -> Outcome {
-    let options = "--quiet --serve until-eof";
-    let server = start(form, options)?;
+    let server = start(form, "--quiet --serve until-eof")?;
     let port = server.port();
-    thread::scope(|scope| {
-        let talks: Vec<_> = (0..3)
-            .map(|number| scope.spawn(move || talk(port, number)))
-            .collect();
-        talks.into_iter().try_for_each(|talk| {
-            talk.join().unwrap_or(Err("a client panicked".into()))
-        })
-    })?;
-    server.signal(Signal::SIGTERM);
-    server.ends_with(0)
+    at_once(3, |number| talk(port, number))?;
+    end(&server)
 }
 
 /// Exchanges messages that no other client sends.
@@ -248,10 +231,9 @@ fn listening(file: &str, port: u16) -> Vec<String> {
 
 fn serving_opens_no_file_and_starts_no_program(form: &Form) -> Outcome {
     let server = start(form, "--quiet")?;
-    let calls = "trace=/^open,creat,mkdir,rename,/^unlink,/^exec";
-    let options = ["-e".to_owned(), calls.to_owned()];
+    let calls = "--trace=/^open,creat,mkdir,rename,/^unlink,/^exec".to_owned();
     let processes = proc::tree(server.pid);
-    let strace = Strace::attach(Target::Processes(&processes), &options)?;
+    let strace = Strace::attach(Target::Processes(&processes), &[calls])?;
     for message in ["../../etc/passwd", "$(id)", "`id`;id|id\n", "\0"] {
         for _ in 0..4 {
             be_polite(server.port(), message.as_bytes())?;

@@ -4,22 +4,22 @@
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use probe::proc::{self, is_gone, sockets, state};
 use probe::server::Server;
 use probe::strace::Target;
-use probe::wait::MOMENT;
+use probe::wait::{MOMENT, soon};
 use probe::{Outcome, demand};
 
 use super::{
     ACCEPT, CLONE, CLOSE, Call, POLL, PRCTL, Side, WAIT, catch, childless,
-    client, exchange, force, held, hold, leave, orphans_end, orphans_of,
-    real_time_signal, signal, soon, start, start_by, stop, stopped,
+    client, exchange, force, held, hold, leave, real_time_signal, signal,
+    start, start_by, talk_while,
 };
 use crate::case::{Case, Need, case, has_workers, processes};
-use crate::client::Client;
-use crate::forms::{Approach, Form};
+use crate::client::{Client, at_once};
+use crate::forms::{Approach, Form, all_end, replaced, stop, stopped};
 use crate::hostile::{be_polite, stalled};
 
 /// The cases, each with the forms that it concerns.
@@ -63,13 +63,12 @@ fn pools(form: &Form) -> bool {
 /// A child ends while the server is held at this call, on its way from the
 /// check for ended children to the wait for the next event.
 fn end_while_held(form: &Form, call: Call, side: Side, full: bool) -> Outcome {
-    force(|time| {
-        let most = if full { 2 } else { 9 };
-        let server = start(form, &format!("--max-clients {most}"))?;
+    let most = if full { 2 } else { 9 };
+    force(form, &format!("--max-clients {most}"), |server, time| {
         let pid = server.pid;
-        let (mut first, child) = client(&server)?;
+        let (mut first, child) = client(server)?;
         let strace = hold(Target::Thread(pid), call, side, time, false)?;
-        let (mut second, _) = client(&server)?;
+        let (mut second, _) = client(server)?;
         let caught = catch(|| held(pid, call));
         leave(&mut first)?;
         soon("the child is a zombie", || is_gone(child))?;
@@ -77,12 +76,12 @@ fn end_while_held(form: &Form, call: Call, side: Side, full: bool) -> Outcome {
         soon("it is reaped", || state(child).is_none())?;
         strace.detach()?;
         // The server notices that there is room: a third client is served.
-        let (mut third, _) = client(&server)?;
+        let (mut third, _) = client(server)?;
         leave(&mut second)?;
         leave(&mut third)?;
-        childless(&server)?;
-        stop(&server, 3, 15)?;
-        Ok(in_time.into())
+        childless(server)?;
+        stop(server, 3, 15)?;
+        Ok(in_time)
     })
 }
 
@@ -109,22 +108,33 @@ fn crowd(server: &Server, number: usize) -> Outcome<Vec<(Client, Pid)>> {
     (0..number).map(|_| client(server)).collect()
 }
 
+/// Stops a server's process, so that it sees only later what happens now.
+fn suspend(server: &Server) -> Outcome {
+    server.signal(Signal::SIGSTOP);
+    soon("the server is stopped", || state(server.pid) == Some('T'))
+}
+
+/// Waits until all children of a suspended server have ended, and lets the
+/// server go on.
+fn resume(server: &Server, crowd: &[(Client, Pid)]) -> Outcome {
+    soon("all are zombies", || {
+        crowd.iter().all(|&(_, child)| state(child) == Some('Z'))
+    })?;
+    server.signal(Signal::SIGCONT);
+    childless(server)
+}
+
 fn two_hundred_children_that_end_at_once_are_all_reaped(
     form: &Form,
 ) -> Outcome {
     let server = start(form, "")?;
     let mut crowd = crowd(&server, 200)?;
-    server.signal(Signal::SIGSTOP);
-    soon("the server is stopped", || state(server.pid) == Some('T'))?;
+    suspend(&server)?;
     for (client, _) in &mut crowd {
         leave(client)?;
     }
     // 200 signals of one kind are one signal: it is all that the server gets.
-    soon("all are zombies", || {
-        crowd.iter().all(|&(_, child)| state(child) == Some('Z'))
-    })?;
-    server.signal(Signal::SIGCONT);
-    childless(&server)?;
+    resume(&server, &crowd)?;
     be_polite(server.port(), b"12345")?;
     stop(&server, 201, 201 * 5)
 }
@@ -135,8 +145,7 @@ fn children_that_end_at_once_in_many_ways_are_all_reaped(
     const EACH: usize = 12;
     let server = start(form, "")?;
     let mut crowd = crowd(&server, 4 * EACH)?;
-    server.signal(Signal::SIGSTOP);
-    soon("the server is stopped", || state(server.pid) == Some('T'))?;
+    suspend(&server)?;
     for (number, (client, child)) in crowd.iter_mut().enumerate() {
         match number % 4 {
             0 => leave(client)?,
@@ -145,11 +154,7 @@ fn children_that_end_at_once_in_many_ways_are_all_reaped(
             _ => signal(*child, Signal::SIGTERM)?,
         }
     }
-    soon("all are zombies", || {
-        crowd.iter().all(|&(_, child)| state(child) == Some('Z'))
-    })?;
-    server.signal(Signal::SIGCONT);
-    childless(&server)?;
+    resume(&server, &crowd)?;
     // Half of them could not report: those bytes are not counted.
     stop(&server, 4 * EACH as u64, 2 * EACH as u64 * 5)?;
     let lines = server.stdout.try_all()?;
@@ -177,64 +182,45 @@ fn a_hundred_children_that_end_in_the_middle_of_a_stop_are_counted(
 
 // A fork in progress.
 
-/// How a stop can be asked for.
-#[derive(Clone, Copy, Debug)]
-enum Ask {
-    Terminate,
-    CtrlC,
+/// Asks the server alone to stop.
+fn terminate(server: &Server) -> Outcome {
+    signal(server.pid, Signal::SIGTERM)
 }
 
-impl Ask {
-    fn send(self, server: &Server) -> Outcome {
-        match self {
-            Self::Terminate => signal(server.pid, Signal::SIGTERM),
-            Self::CtrlC => {
-                server.signal_group(Signal::SIGINT);
-                Ok(())
-            }
-        }
-    }
+/// Asks the server and its children to stop, as a terminal does.
+fn ctrl_c(server: &Server) -> Outcome {
+    killpg(server.group(), Signal::SIGINT)
+        .map_err(|errno| format!("SIGINT to the group: {errno}"))
 }
 
-fn stop_while_forking(form: &Form, side: Side, ask: Ask) -> Outcome {
-    force(|time| {
-        let server = start(form, "")?;
-        let (pid, port) = (server.pid, server.port());
+fn stop_while_forking(
+    form: &Form,
+    side: Side,
+    ask: fn(&Server) -> Outcome,
+) -> Outcome {
+    force(form, "", |server, time| {
+        let pid = server.pid;
         let strace = hold(Target::Thread(pid), CLONE, side, time, false)?;
-        let in_time = thread::scope(|scope| {
-            // What it has sent by then is answered.
-            let talk = scope.spawn(move || {
-                let mut client = Client::connect(port)?;
-                exchange(&mut client, b"hello")?;
-                client.expect_end()
-            });
-            let caught = catch(|| held(pid, CLONE));
-            // Its message must have arrived before the stop.
-            thread::sleep(time / 4);
-            ask.send(&server)?;
-            let in_time = caught && held(pid, CLONE);
-            talk.join().unwrap_or(Err("the client panicked".into()))?;
-            Outcome::Ok(in_time)
-        })?;
-        stopped(&server, 1, 5)?;
+        let is_held = || held(pid, CLONE);
+        let in_time = talk_while(is_held, server, time, || ask(server))?;
+        stopped(server, 1, 5)?;
         strace.detach()?;
-        Ok(in_time.into())
+        Ok(in_time)
     })
 }
 
 fn a_stop_while_a_fork_is_in_progress_reaches_the_child(
     form: &Form,
 ) -> Outcome {
-    stop_while_forking(form, Side::Before, Ask::Terminate)?;
-    stop_while_forking(form, Side::Behind, Ask::Terminate)?;
-    stop_while_forking(form, Side::Before, Ask::CtrlC)?;
-    stop_while_forking(form, Side::Behind, Ask::CtrlC)
+    stop_while_forking(form, Side::Before, terminate)?;
+    stop_while_forking(form, Side::Behind, terminate)?;
+    stop_while_forking(form, Side::Before, ctrl_c)?;
+    stop_while_forking(form, Side::Behind, ctrl_c)
 }
 
 fn a_stop_while_a_worker_is_being_replaced_reaches_it(form: &Form) -> Outcome {
     for side in [Side::Before, Side::Behind] {
-        force(|time| {
-            let server = start(form, "")?;
+        force(form, "", |server, time| {
             let pid = server.pid;
             be_polite(server.port(), b"hello")?;
             let strace = hold(Target::Thread(pid), CLONE, side, time, false)?;
@@ -242,9 +228,9 @@ fn a_stop_while_a_worker_is_being_replaced_reaches_it(form: &Form) -> Outcome {
             let caught = catch(|| held(pid, CLONE));
             server.signal(Signal::SIGTERM);
             let in_time = caught && held(pid, CLONE);
-            stopped(&server, 1, 5)?;
+            stopped(server, 1, 5)?;
             strace.detach()?;
-            Ok(in_time.into())
+            Ok(in_time)
         })?;
     }
     Ok(())
@@ -253,32 +239,18 @@ fn a_stop_while_a_worker_is_being_replaced_reaches_it(form: &Form) -> Outcome {
 fn a_stop_between_accept_and_the_first_line_still_answers(
     form: &Form,
 ) -> Outcome {
-    force(|time| {
-        let server = start(form, "")?;
-        let (pid, port) = (server.pid, server.port());
+    force(form, "", |server, time| {
         // What accepts a client is a process or a thread.
-        let mut workers = proc::children(pid);
-        workers.extend(proc::threads(pid));
-        let processes = proc::tree(pid);
+        let mut workers = proc::children(server.pid);
+        workers.extend(proc::threads(server.pid));
+        let processes = proc::tree(server.pid);
         let target = Target::Processes(&processes);
         let strace = hold(target, ACCEPT, Side::Behind, time, false)?;
-        let in_time = thread::scope(|scope| {
-            let talk = scope.spawn(move || {
-                let mut client = Client::connect(port)?;
-                exchange(&mut client, b"hello")?;
-                client.expect_end()
-            });
-            let one = || workers.iter().any(|&one| held(one, ACCEPT));
-            let caught = catch(one);
-            thread::sleep(time / 4);
-            server.signal(Signal::SIGTERM);
-            let in_time = caught && one();
-            talk.join().unwrap_or(Err("the client panicked".into()))?;
-            Outcome::Ok(in_time)
-        })?;
-        stopped(&server, 1, 5)?;
+        let is_held = || workers.iter().any(|&one| held(one, ACCEPT));
+        let in_time = talk_while(is_held, server, time, || terminate(server))?;
+        stopped(server, 1, 5)?;
         strace.detach()?;
-        Ok(in_time.into())
+        Ok(in_time)
     })
 }
 
@@ -290,37 +262,24 @@ fn signal_a_new_child(
     send: impl Fn(&Server, Pid) -> Outcome,
     goes_on: bool,
 ) -> Outcome {
-    force(|time| {
-        let server = start(form, "")?;
-        let (pid, port) = (server.pid, server.port());
-        let target = Target::Processes(&[pid]);
+    force(form, "", |server, time| {
+        let target = Target::Processes(&[server.pid]);
         let strace = hold(target, CLOSE, Side::Before, time, true)?;
-        let in_time = thread::scope(|scope| {
-            let talk = scope.spawn(move || {
-                let mut client = Client::connect(port)?;
-                exchange(&mut client, b"hello")?;
-                client.expect_end()
-            });
-            let new_child = || proc::children(pid).first().copied();
-            let caught =
-                catch(|| new_child().is_some_and(|child| held(child, CLOSE)));
-            let child = new_child().ok_or("the child is gone")?;
-            thread::sleep(time / 4);
-            send(&server, child)?;
-            let in_time = caught && held(child, CLOSE);
-            talk.join().unwrap_or(Err("the client panicked".into()))?;
-            Outcome::Ok(in_time)
+        let child = || proc::children(server.pid).first().copied();
+        let is_held = || child().is_some_and(|child| held(child, CLOSE));
+        let in_time = talk_while(is_held, server, time, || {
+            send(server, child().ok_or("the child is gone")?)
         })?;
         if goes_on {
-            childless(&server)?;
+            childless(server)?;
             strace.detach()?;
             be_polite(server.port(), b"hello")?;
-            stop(&server, 2, 10)?;
+            stop(server, 2, 10)?;
         } else {
-            stopped(&server, 1, 5)?;
+            stopped(server, 1, 5)?;
             strace.detach()?;
         }
-        Ok(in_time.into())
+        Ok(in_time)
     })
 }
 
@@ -330,19 +289,8 @@ fn a_signal_between_the_fork_and_the_first_line_is_not_lost(
     // To the child alone: the server goes on.
     signal_a_new_child(form, |_, child| signal(child, Signal::SIGTERM), true)?;
     // To the server, which hands it on; and to both.
-    signal_a_new_child(
-        form,
-        |server, _| signal(server.pid, Signal::SIGTERM),
-        false,
-    )?;
-    signal_a_new_child(
-        form,
-        |server, _| {
-            server.signal_group(Signal::SIGINT);
-            Ok(())
-        },
-        false,
-    )
+    signal_a_new_child(form, |server, _| terminate(server), false)?;
+    signal_a_new_child(form, |server, _| ctrl_c(server), false)
 }
 
 // One child alone.
@@ -396,20 +344,14 @@ fn a_child_that_is_stopped_cannot_hold_up_a_stop(form: &Form) -> Outcome {
     soon("it is stopped", || state(child) == Some('T'))?;
     server.signal(Signal::SIGTERM);
     server.ends_with(0)?;
-    demand(is_gone(child), || "it has left the child behind".into())?;
-    Ok(())
+    demand(is_gone(child), || "it has left the child behind".into())
 }
 
 fn a_third_signal_leaves_no_child_behind(form: &Form) -> Outcome {
-    force(|time| {
-        let server = start(form, "--grace 60")?;
+    force(form, "--grace 60", |server, time| {
         let pid = server.pid;
         // Each of them would wait for its client for a minute.
-        let crowd: Vec<_> = thread::scope(|scope| {
-            let stall = || scope.spawn(|| stalled(server.port()));
-            let all: Vec<_> = (0..5).map(|_| stall()).collect();
-            all.into_iter().map(thread::ScopedJoinHandle::join).collect()
-        });
+        let crowd = at_once(5, |_| stalled(server.port()))?;
         let children = proc::children(pid);
         server.signal(Signal::SIGTERM);
         server.wait_for_notice();
@@ -424,10 +366,9 @@ fn a_third_signal_leaves_no_child_behind(form: &Form) -> Outcome {
         let in_time = caught && held(pid, WAIT);
         server.ends_with(130)?;
         strace.detach()?;
-        let killed = || children.iter().all(|&child| is_gone(child));
-        soon("all children are killed", killed)?;
+        all_end(&children)?;
         drop(crowd);
-        Ok(in_time.into())
+        Ok(in_time)
     })
 }
 
@@ -437,27 +378,24 @@ fn a_child_that_is_not_its_own_is_reaped_and_changes_nothing(
     form: &Form,
 ) -> Outcome {
     // Status 1 is what a worker ends with that met a mistake.
-    let shell = "(sleep 0.2; exit 1) & (sleep 0.2; kill -9 $$) & exec \"$@\"";
-    let shell = shell.replace("kill -9 $$", "exit 101");
-    let server = start_by(form, &["sh", "-c", &shell, "sh"], "")?;
+    let shell = "(sleep 0.2; exit 1) & (sleep 0.2; exit 101) & exec \"$@\"";
+    let server = start_by(form, &["sh", "-c", shell, "sh"])?;
     let own = form.workers.unwrap_or(0);
     soon("the others are reaped", || proc::children(server.pid).len() == own)?;
     be_polite(server.port(), b"12345")?;
-    stop(&server, 1, 5)?;
-    Ok(())
+    stop(&server, 1, 5)
 }
 
 fn blocked_signals_that_it_inherits_block_nothing(form: &Form) -> Outcome {
     let block = "--block-signal=CHLD,TERM,USR1,USR2";
-    let server = start_by(form, &["env", block], "")?;
+    let server = start_by(form, &["env", block])?;
     for _ in 0..4 {
         be_polite(server.port(), b"12345")?;
     }
     if form.workers.is_none() {
         childless(&server)?;
     }
-    stop(&server, 4, 20)?;
-    Ok(())
+    stop(&server, 4, 20)
 }
 
 // Workers that are killed.
@@ -508,10 +446,7 @@ fn a_worker_killed_while_it_serves_ends_no_other_conversation(
     first.expect_end()?;
     exchange(&mut second, b"still")?;
     leave(&mut second)?;
-    soon("it is replaced", || {
-        let now = proc::children(server.pid);
-        now.len() == 3 && !now.contains(&child)
-    })?;
+    replaced(&server, child)?;
     be_polite(server.port(), b"12345")?;
     stop(&server, 12, 9 * 5 + 10 + 5)
 }
@@ -581,8 +516,7 @@ fn a_worker_holds_the_listener_and_the_socket_of_its_client(
 // Without a parent.
 
 fn a_new_worker_whose_server_is_killed_ends(form: &Form) -> Outcome {
-    force(|time| {
-        let server = start(form, "")?;
+    force(form, "", |server, time| {
         let pid = server.pid;
         let before = proc::children(pid);
         let target = Target::Processes(&[pid]);
@@ -595,10 +529,12 @@ fn a_new_worker_whose_server_is_killed_ends(form: &Form) -> Outcome {
         let caught =
             catch(|| new_child().is_some_and(|child| held(child, PRCTL)));
         let child = new_child().ok_or("the worker is gone")?;
-        let orphans = orphans_of(&server)?;
+        let orphans = proc::children(pid);
+        server.signal(Signal::SIGKILL);
+        server.ends_with(128 + 9)?;
         let in_time = caught && held(child, PRCTL);
-        orphans_end(&orphans)?;
+        all_end(&orphans)?;
         strace.detach()?;
-        Ok(in_time.into())
+        Ok(in_time)
     })
 }
