@@ -128,9 +128,33 @@ impl Server {
         client
     }
 
+    /// Connects so many clients.
+    pub fn clients(&self, count: usize) -> Vec<Client> {
+        (0..count).map(|_| self.client()).collect()
+    }
+
+    /// Connects a client that has this message echoed, ends its side, and
+    /// gets the end of the server's.
+    pub fn exchange(&self, message: &[u8]) -> Client {
+        let mut client = self.client();
+        client.exchange(message);
+        client.half_close();
+        client.expect_end();
+        client
+    }
+
+    /// Connects a client that has this message echoed and gets the end of the
+    /// server's side, as with `--serve once`; its own side stays open.
+    pub fn exchange_once(&self, message: &[u8]) -> Client {
+        let mut client = self.client();
+        client.exchange(message);
+        client.expect_end();
+        client
+    }
+
     /// Connects so many clients and waits until all are accepted.
     pub fn accepted_many(&self, count: usize) -> Vec<Client> {
-        let clients: Vec<Client> = (0..count).map(|_| self.client()).collect();
+        let clients = self.clients(count);
         for client in &clients {
             self.wait_for(client, "connected");
         }

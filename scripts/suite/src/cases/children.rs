@@ -11,6 +11,7 @@ use probe::proc::{self, Process};
 use probe::transcript::Event;
 use probe::wait::until;
 
+use super::leave;
 use crate::Form;
 use crate::case::{Case, case, processes};
 use crate::orders::real_time_signal;
@@ -152,8 +153,7 @@ fn nothing_outlives_a_killed_server(form: &Form) {
     assert_eq!(server.wait_status(), 128 + 9);
     // The children finish with their clients…
     client.exchange(b"after\n");
-    client.half_close();
-    client.expect_end();
+    leave(&mut client);
     silent.exchange(b"me too\n");
     drop(silent);
     // …and end.

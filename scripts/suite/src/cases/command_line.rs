@@ -7,6 +7,7 @@ use probe::proc;
 use probe::strace::{Traced, WAIT};
 use probe::wait::until;
 
+use super::leave;
 use crate::case::{Case, Need, case};
 use crate::{Form, Kind};
 
@@ -225,10 +226,7 @@ fn ipv6_is_served(form: &Form) {
     let port = server.address.port();
     let first = server.stdout.so_far().remove(0);
     assert!(first.ends_with(&format!(" listening on [::1]:{port}")), "{first}");
-    let mut client = server.client();
-    client.exchange(b"hola\n");
-    client.half_close();
-    client.expect_end();
+    let client = server.exchange(b"hola\n");
     let transcript = server.stop();
     assert!(client.address.is_ipv6());
     assert_eq!(transcript.reason(client.address), None);
@@ -245,8 +243,7 @@ fn dual_stack_prints_ipv4_clients_as_such(form: &Form) {
     {
         let mut client = Client::connect((ip, port).into());
         client.exchange(b"hola\n");
-        client.half_close();
-        client.expect_end();
+        leave(&mut client);
         addresses.push(client.address);
     }
     let transcript = server.stop();

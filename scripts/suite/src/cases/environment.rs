@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use probe::proc;
 
+use super::leave;
 use crate::case::{Case, case};
 use crate::{Form, Kind};
 
@@ -33,8 +34,7 @@ fn every_option_has_its_variable(form: &Form) {
     let mut client = server.client();
     client.exchange(b"one");
     client.exchange(b"two");
-    client.half_close();
-    client.expect_end();
+    leave(&mut client);
     let ended = server.stop_unchecked();
     let name = form.kind.program();
     assert_eq!(
@@ -110,8 +110,7 @@ fn the_command_line_wins(form: &Form) {
     let mut client = server.client();
     client.exchange(b"one");
     client.exchange(b"two");
-    client.half_close();
-    client.expect_end();
+    leave(&mut client);
     server.stop();
 }
 

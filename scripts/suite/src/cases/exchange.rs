@@ -8,6 +8,7 @@ use probe::proc;
 use probe::transcript::Event;
 use probe::wait::until;
 
+use super::leave;
 use crate::case::{Case, case};
 use crate::{Form, Kind};
 
@@ -34,17 +35,14 @@ fn echo_returns_the_bytes_unchanged(form: &Form) {
     client.exchange(b"\n");
     client.exchange("¡hola, señora! 👩‍👩‍👧\r\n".as_bytes());
     client.exchange(&pattern(1024));
-    client.half_close();
-    client.expect_end();
+    leave(&mut client);
     server.stop();
 }
 
 fn once_serves_one_exchange_and_closes(form: &Form) {
     let server = form.run("--serve once");
     for _ in 0..3 {
-        let mut client = server.client();
-        client.exchange(b"hola\n");
-        client.expect_end();
+        server.exchange_once(b"hola\n");
     }
     let totals = server.stop().totals;
     assert_eq!((totals.clients, totals.received, totals.sent), (3, 15, 15));
@@ -57,8 +55,7 @@ fn until_eof_serves_until_the_client_has_ended(form: &Form) {
         client.exchange(&pattern(length));
     }
     client.expect_silence();
-    client.half_close();
-    client.expect_end();
+    leave(&mut client);
     let transcript = server.stop();
     assert_eq!(transcript.totals.sent, 1111);
     assert_eq!(transcript.reason(client.address), None);
@@ -78,10 +75,7 @@ fn the_default_of_serve_is_the_originals(form: &Form) {
 
 fn one_receive_takes_at_most_1024_bytes(form: &Form) {
     let server = form.run("--serve until-eof");
-    let mut client = server.client();
-    client.exchange(&pattern(5000));
-    client.half_close();
-    client.expect_end();
+    let client = server.exchange(&pattern(5000));
     let transcript = server.stop();
     for event in transcript.of(client.address) {
         if let Event::Received(bytes, _) | Event::Sent(bytes) = event {
@@ -109,8 +103,7 @@ fn a_client_that_says_nothing_gets_nothing(form: &Form) {
             let options = format!("--serve {serve} --reply {reply}");
             let server = form.run(&options);
             let mut client = server.client();
-            client.half_close();
-            client.expect_end();
+            leave(&mut client);
             let transcript = server.stop();
             assert_eq!(transcript.of(client.address).len(), 2, "{options}");
             assert_eq!(transcript.totals.clients, 1);
@@ -194,10 +187,8 @@ fn a_client_that_does_not_read_is_not_read_from(form: &Form) {
     // The client that did not read gets its whole echo in the end.
     flooding.half_close();
     assert!(flooding.receive_all() == pattern(sent), "another reply");
-    other.half_close();
-    other.expect_end();
-    third.half_close();
-    third.expect_end();
+    leave(&mut other);
+    leave(&mut third);
     let ended = server.stop_unchecked();
     assert_eq!(ended.stdout.len(), 2, "{ended:?}");
 }

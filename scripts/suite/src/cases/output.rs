@@ -15,6 +15,7 @@ use probe::server::Server;
 use probe::start::Output;
 use probe::wait::until;
 
+use super::leave;
 use crate::Form;
 use crate::case::{Case, case};
 
@@ -37,8 +38,7 @@ fn assert_serves(server: &Server) {
         let mut client = server.client();
         client.exchange(b"hola\n");
         client.exchange(b"adios\n");
-        client.half_close();
-        client.expect_end();
+        leave(&mut client);
     }
 }
 
@@ -134,8 +134,7 @@ fn output_that_is_not_read_pauses_and_loses_nothing(form: &Form) {
                     client.exchange(&[0x1b; 1024]);
                     done.fetch_add(1, Ordering::Relaxed);
                 }
-                client.half_close();
-                client.expect_end();
+                leave(&mut client);
             });
         }
         // The case waits until nothing moves any more, whether the server

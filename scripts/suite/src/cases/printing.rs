@@ -10,6 +10,7 @@ use probe::start::Output;
 use probe::transcript::Line;
 use probe::wait::until;
 
+use super::leave;
 use crate::case::{Case, case};
 use crate::{Form, Kind};
 
@@ -40,9 +41,7 @@ fn column(server: &Server, client: &Client, words: [&str; 2]) -> String {
 
 fn an_exchange_is_printed_word_for_word(form: &Form) {
     let server = form.run("--serve once");
-    let mut client = server.client();
-    client.exchange("¡hola\n".as_bytes());
-    client.expect_end();
+    let client = server.exchange_once("¡hola\n".as_bytes());
     let (listening, address) = (server.address, client.address);
     let worker = match form.kind {
         Kind::Threads => "thread",
@@ -71,9 +70,7 @@ fn an_exchange_is_printed_word_for_word(form: &Form) {
 
 fn an_exchange_is_printed_in_spanish(form: &Form) {
     let server = form.run("--serve once --language es");
-    let mut client = server.client();
-    client.exchange("¡hola\n".as_bytes());
-    client.expect_end();
+    let client = server.exchange_once("¡hola\n".as_bytes());
     let (listening, address) = (server.address, client.address);
     let worker = match form.kind {
         Kind::Threads => "hilo",
@@ -104,9 +101,7 @@ fn only_one_is_singular(form: &Form) {
     let run = |language: &str, clients: usize| {
         let server = form.run(&format!("--serve once --language {language}"));
         for _ in 0..clients {
-            let mut client = server.client();
-            client.exchange(b"x");
-            client.expect_end();
+            server.exchange_once(b"x");
         }
         let mut lines = server.stop_unchecked().stdout;
         let last = lines.pop().unwrap_or_default();
@@ -145,9 +140,7 @@ fn the_first_column_says_who_served(form: &Form) {
     let server = form.run("--serve once");
     let mut workers = Vec::new();
     for _ in 0..3 {
-        let mut client = server.client();
-        client.exchange(b"hola\n");
-        client.expect_end();
+        let client = server.exchange_once(b"hola\n");
         workers.push(server.worker_of(&client));
     }
     server.stop();
@@ -225,10 +218,7 @@ fn reasons_are_told_in_both_languages(form: &Form) {
 fn quiet_prints_the_first_and_the_last_line(form: &Form) {
     let server = form.run("--quiet --serve until-eof");
     for _ in 0..3 {
-        let mut client = server.client();
-        client.exchange(b"hola\n");
-        client.half_close();
-        client.expect_end();
+        server.exchange(b"hola\n");
     }
     let client = server.client();
     client.reset();
@@ -294,8 +284,7 @@ fn every_accepted_client_counts(form: &Form) {
     server.accepted().reset();
     let mut client = server.accepted();
     client.exchange(b"hola\n");
-    client.half_close();
-    client.expect_end();
+    leave(&mut client);
     let stays = server.accepted();
     let totals = server.stop().totals;
     assert_eq!((totals.clients, totals.received, totals.sent), (4, 5, 5));
@@ -319,8 +308,7 @@ fn lines_of_many_clients_are_whole_and_the_totals_exact(form: &Form) {
                 for _ in 0..MESSAGES {
                     client.exchange(&message);
                 }
-                client.half_close();
-                client.expect_end();
+                leave(&mut client);
             });
         }
     });

@@ -249,7 +249,7 @@ fn a_stop_accepts_no_more(form: &Form) {
 fn clients_in_the_queue_are_reset_at_a_stop(form: &Form) {
     let mut server = form.start("--serve until-eof").at_most(1).run();
     let mut first = server.accepted();
-    let mut waiting: Vec<Client> = (0..5).map(|_| server.client()).collect();
+    let mut waiting: Vec<Client> = server.clients(5);
     waiting[0].send(b"hola\n");
     server.signal(SIGTERM);
     for client in &mut waiting {
@@ -265,9 +265,7 @@ fn the_port_can_be_bound_again_at_once(form: &Form) {
         let mut server =
             form.start("--serve once").on(own, 20_001).room_for(3).run();
         // The server closes first, so its end keeps the connection in mind.
-        let mut guest = server.client();
-        guest.exchange(b"hola\n");
-        guest.expect_end();
+        let _guest = server.exchange_once(b"hola\n");
         let mut silent = server.accepted();
         server.signal(SIGTERM);
         silent.expect_end();
@@ -434,10 +432,7 @@ fn a_hang_up_is_a_stop_unless_it_was_ignored(form: &Form) {
         .under_words(["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""])
         .run();
     server.signal_group(SIGHUP);
-    let mut client = server.client();
-    client.exchange(b"hola\n");
-    client.expect_end();
-    drop(client);
+    server.exchange_once(b"hola\n");
     server.signal(SIGTERM);
     assert_eq!(server.transcript().totals.clients, 1);
 }

@@ -24,6 +24,7 @@ use probe::start::{Output, Start};
 use probe::transcript::unescape;
 use probe::wait::stays;
 
+use super::leave;
 use crate::case::{Case, Need, accepts_when_ready, case};
 use crate::{Form, Kind};
 
@@ -107,13 +108,6 @@ fn wait_for(screen: &Lines, text: &str) -> String {
     })
 }
 
-fn exchange(server: &Server, message: &[u8]) {
-    let mut client = server.client();
-    client.exchange(message);
-    client.half_close();
-    client.expect_end();
-}
-
 fn a_terminal_shows_sixty_characters_of_a_message(form: &Form) {
     for (language, note) in
         [("en", "… (940 more bytes)"), ("es", "… (940 bytes más)")]
@@ -121,12 +115,12 @@ fn a_terminal_shows_sixty_characters_of_a_message(form: &Form) {
         let options = format!("--language {language} --color never");
         let with_utf8 = |start: Start| start.env("LC_ALL", "C.UTF-8");
         let (server, screen, _) = on_terminal(form, with_utf8, &options);
-        exchange(&server, &[b'a'; 1000]);
+        server.exchange(&[b'a'; 1000]);
         let line = wait_for(&screen, " 1000 bytes: ");
         let end = format!(": {}{note}", "a".repeat(60));
         assert!(line.ends_with(&end), "{line}");
         // A message that fits is whole.
-        exchange(&server, "ñ".repeat(60).as_bytes());
+        server.exchange("ñ".repeat(60).as_bytes());
         let line = wait_for(&screen, " 120 bytes: ");
         let end = format!(": {}", "ñ".repeat(60));
         assert!(line.ends_with(&end), "{line}");
@@ -142,7 +136,7 @@ fn a_terminal_without_utf8_gets_ascii_alone(form: &Form) {
             |start| start.env("LC_ALL", locale),
             "--color never --language es --idle-timeout 1",
         );
-        exchange(&server, message.as_bytes());
+        server.exchange(message.as_bytes());
         let line = wait_for(&screen, " bytes: ");
         let (_, shown) = line.split_once(" bytes: ").expect("it has both");
         assert_eq!(unescape(shown).as_deref(), Some(message.as_bytes()));
@@ -159,7 +153,7 @@ fn each_worker_has_its_colour_on_a_terminal(form: &Form) {
     let colored = |options: &str, no_color: &str| -> bool {
         let environment = |start: Start| start.env("NO_COLOR", no_color);
         let (server, screen, _) = on_terminal(form, environment, options);
-        exchange(&server, b"hola\n");
+        server.exchange(b"hola\n");
         let line = wait_for(&screen, "connected");
         server.stop_unchecked();
         // The first column alone, and the colour ends with it.
@@ -182,7 +176,7 @@ fn each_worker_has_its_colour_on_a_terminal(form: &Form) {
     // Into a pipe only if it is asked for.
     for (options, expected) in [("", false), ("--color always", true)] {
         let server = form.start(options).env("TERM", "xterm").run();
-        exchange(&server, b"hola\n");
+        server.exchange(b"hola\n");
         let ended = server.stop_unchecked();
         let found = ended.stdout.iter().any(|line| line.contains('\x1b'));
         assert_eq!(found, expected, "{ended:?}");
@@ -304,7 +298,7 @@ fn an_empty_variable_is_as_none(form: &Form) {
     }
     let server = start.run();
     assert!(server.address.ip().is_loopback());
-    exchange(&server, b"hola\n");
+    server.exchange(b"hola\n");
     server.stop();
 }
 
@@ -398,7 +392,7 @@ fn the_addresses_that_others_can_use_are_listed(form: &Form) {
         {
             let options = format!("--host {host} --language {language}");
             let server = form.run(&options);
-            exchange(&server, b"hola\n");
+            server.exchange(b"hola\n");
             let port = server.port();
             let ended = server.stop_unchecked();
             let prefix = format!("{}{words}", form.kind.program());
@@ -470,7 +464,7 @@ fn servers_started_at_once_begin_a_trace_once(form: &Form) {
                 scope.spawn(|| {
                     let start = form.start("").option("--trace", &path);
                     let server = start.run();
-                    exchange(&server, b"hola\n");
+                    server.exchange(b"hola\n");
                     server.stop();
                 });
             }
@@ -487,7 +481,7 @@ fn a_trace_that_was_cut_is_begun_anew(form: &Form) {
     let path = folder.path().join("trace.json");
     let start = form.start("--serve until-eof").room_for(3);
     let server = start.option("--trace", &path).run();
-    exchange(&server, b"before\n");
+    server.exchange(b"before\n");
     stays("nothing more is written", || {
         fs::read_to_string(&path).is_ok_and(|text| text.starts_with("[\n"))
     });
@@ -544,8 +538,7 @@ fn a_diagnostic_that_is_not_read_stops_nothing(form: &Form) {
     server.limit("nofile", 1024);
     for client in &mut waiting {
         client.expect(b"hola\n");
-        client.half_close();
-        client.expect_end();
+        leave(client);
     }
     drop(inside);
     server.stop();

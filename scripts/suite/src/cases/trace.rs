@@ -17,6 +17,7 @@ use probe::trace::{Kind as Sort, Trace};
 use probe::transcript::{Event, Transcript};
 use probe::wait::until;
 
+use super::leave;
 use crate::case::{Case, case};
 use crate::{Form, Kind};
 
@@ -154,8 +155,7 @@ fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
     // One that has nothing to say.
     drop(clients.pop());
     for client in &mut clients {
-        client.half_close();
-        client.expect_end();
+        leave(client);
     }
     let (trace, _) = stop_and_check(form, server, &file);
     let end = now();
@@ -172,10 +172,7 @@ fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
     // Served once, and quietly: the trace is the same.
     let file = File::new();
     let server = traced(form, "--serve once --quiet", &file.path).run();
-    let mut client = server.client();
-    client.exchange(b"hola\n");
-    client.half_close();
-    client.expect_end();
+    let client = server.exchange(b"hola\n");
     server.stop_unchecked();
     let trace = file.read();
     trace.check_lanes();
@@ -276,8 +273,7 @@ fn the_reason_of_an_end_is_in_the_trace(form: &Form) {
     let options = "--serve until-eof --idle-timeout 1";
     let server = traced(form, options, &file.path).room_for(3).run();
     let mut ordinary = server.accepted();
-    ordinary.half_close();
-    ordinary.expect_end();
+    leave(&mut ordinary);
     let mut idle = server.accepted();
     let reset = server.accepted();
     let reset_address = reset.address;
@@ -302,10 +298,7 @@ fn a_second_run_goes_on_in_the_same_trace(form: &Form) {
     let mut before = String::new();
     for run in 1..=2 {
         let server = traced(form, "--serve once", &file.path).run();
-        let mut client = server.client();
-        client.exchange(b"hola\n");
-        client.half_close();
-        client.expect_end();
+        server.exchange(b"hola\n");
         server.stop();
         let text = file.text();
         assert!(text.starts_with("[\n"), "{text}");
@@ -329,8 +322,7 @@ fn lines_of_many_clients_in_a_trace_are_whole(form: &Form) {
                 for _ in 0..20 {
                     client.exchange(b"hola\n");
                 }
-                client.half_close();
-                client.expect_end();
+                leave(&mut client);
             });
         }
     });
@@ -362,10 +354,7 @@ fn a_trace_that_cannot_be_written_stops_nothing(form: &Form) {
     let options = "--serve until-eof";
     let server = traced(form, options, Path::new("/dev/full")).run();
     for _ in 0..5 {
-        let mut client = server.client();
-        client.exchange(b"hola\n");
-        client.half_close();
-        client.expect_end();
+        server.exchange(b"hola\n");
     }
     proc::assert_idle(server.pid, "a full disk");
     // Without a word about it, or a gap in what is printed.

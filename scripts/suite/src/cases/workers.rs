@@ -14,6 +14,8 @@ use probe::strace::{ACCEPT, Strace, Target, Traced, WAIT};
 use probe::transcript::Line;
 use probe::wait::until;
 
+use super::leave;
+use super::{expect_and_end, send_and_end};
 use crate::case::{Case, Need, blocks, case, has_workers, loops, pool_of};
 use crate::{Form, Kind};
 
@@ -136,9 +138,7 @@ fn the_workers_serve_in_turn_and_no_others_come(form: &Form) {
     let before = workers(&server, form.kind, 2);
     let threads = server.threads();
     for _ in 0..12 {
-        let mut client = server.client();
-        client.exchange(b"hola\n");
-        client.expect_end();
+        server.exchange_once(b"hola\n");
     }
     assert_eq!(workers(&server, form.kind, 2), before);
     assert_eq!(server.threads(), threads);
@@ -182,12 +182,8 @@ fn the_limit_holds_for_all_loops_together(form: &Form) {
         let options = format!("--serve until-eof --max-clients {most}");
         let server = form.start(&options).workers(workers).run();
         let mut inside = server.accepted_many(most);
-        let mut waiting: Vec<Client> =
-            (0..workers).map(|_| server.client()).collect();
-        for client in &mut waiting {
-            client.send(b"hola\n");
-            client.half_close();
-        }
+        let mut waiting: Vec<Client> = server.clients(workers);
+        send_and_end(&mut waiting);
         // None of the loops takes one of these clients.
         for client in &waiting {
             client.expect_silence();
@@ -197,10 +193,7 @@ fn the_limit_holds_for_all_loops_together(form: &Form) {
         }
         assert_eq!(server.count("  connected"), most);
         drop(inside.pop());
-        for client in &mut waiting {
-            client.expect(b"hola\n");
-            client.expect_end();
-        }
+        expect_and_end(&mut waiting);
         drop(inside);
         let totals = server.stop().totals;
         assert_eq!(totals.clients, (most + workers) as u64);
@@ -232,8 +225,7 @@ fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
         let taken = begin.elapsed();
         // The worker that serves a client may take its time.
         client.exchange(b"after\n");
-        client.half_close();
-        client.expect_end();
+        leave(&mut client);
         until("none is left", || {
             proc::living(server.group()).is_empty().then_some(())
         });
