@@ -14,6 +14,7 @@ use nix::unistd::Uid;
 use super::Outcome;
 use super::folder::Copy;
 use super::lines::Reading;
+use super::proc::own_address;
 use super::server::{Ended, Server};
 use super::wait::until;
 use crate::Kind;
@@ -138,6 +139,12 @@ impl Start {
         self
     }
 
+    /// Has a shell start it, after these commands and with these redirections.
+    pub fn by_shell(self, before: &str, redirections: &str) -> Self {
+        let script = format!("{before} exec \"$0\" \"$@\" {redirections}");
+        self.under_words(["sh", "-c", &script])
+    }
+
     /// Where standard output goes, if not into a pipe that is read.
     pub fn stdout(mut self, output: Output) -> Self {
         self.stdout = output;
@@ -182,16 +189,13 @@ impl Start {
         self.spawn().ended()
     }
 
-    /// Starts a server whose first line cannot be read, so that the caller
-    /// knows where it listens; waits until `ready` says that it does.
-    pub fn run_unseen(
-        self,
-        address: SocketAddr,
-        ready: impl Fn() -> bool,
-    ) -> Server {
-        let mut server = self.spawn();
-        until("the server is ready", || ready().then_some(()));
-        server.address = address;
+    /// Starts a server whose first line cannot be read, on an address that no
+    /// other has; waits until `ready` says that it listens there.
+    pub fn run_unseen(self, ready: impl Fn(SocketAddr) -> bool) -> Server {
+        let own = own_address();
+        let mut server = self.on(own, 20_001).spawn();
+        server.address = (own, 20_001).into();
+        until("the server is ready", || ready(server.address).then_some(()));
         server
     }
 

@@ -26,6 +26,8 @@ pub const CASES: &[Case] = &[
     case!(any_address_takes_clients_of_all),
     case!(ipv6_is_served).needs(&[Need::Ipv6]),
     case!(dual_stack_prints_ipv4_clients_as_such).needs(&[Need::Ipv6]),
+    case!(an_empty_host_says_what_is_missing),
+    case!(the_spanish_command_line_is_spanish_to_the_end),
 ];
 
 fn help_names_every_option_and_its_default(form: &Form) {
@@ -250,5 +252,67 @@ fn dual_stack_prints_ipv4_clients_as_such(form: &Form) {
     assert!(addresses[0].is_ipv4() && addresses[1].is_ipv6());
     for address in addresses {
         assert_eq!(transcript.reason(address), None);
+    }
+}
+
+fn an_empty_host_says_what_is_missing(form: &Form) {
+    for (language, words) in [
+        ("en", "an address or a name is missing"),
+        ("es", "falta una dirección o un nombre"),
+    ] {
+        let start = form.start(&format!("--language {language}"));
+        let ended = start.option("--host", "").end();
+        assert_eq!(ended.status, 2, "{ended:?}");
+        let text = ended.stderr.join("\n");
+        assert!(text.contains("--host") && text.contains(words), "{text}");
+    }
+}
+
+fn the_spanish_command_line_is_spanish_to_the_end(form: &Form) {
+    // Words that clap or the system would say in English.
+    let english = [
+        "default",
+        "possible",
+        "value",
+        "argument ",
+        "found",
+        "tip:",
+        "similar",
+        "Usage",
+        "Options",
+        "more information",
+        "try ",
+        "number",
+        "not in",
+        "range",
+        "digit",
+        "required",
+        "unexpected",
+        "invalid",
+        " file",
+        "such",
+    ];
+    for (options, expected) in [
+        ("--help", "[por defecto: 8080]"),
+        ("--port 65536", "se espera un número entero de 0 a 65535"),
+        ("--port x", "se espera un número entero de 0 a 65535"),
+        ("--workers 0", "se espera un número entero de 1 a 4294967295"),
+        ("--serve oncee", "[valores posibles: once, until-eof]"),
+        ("--serve oncee", "consejo: existe un valor parecido: «once»"),
+        ("--langage es", "consejo: existe una opción parecida: «--language»"),
+        ("--quiet=x", "«--quiet» no lleva valor"),
+        ("8080", "argumento inesperado «8080»"),
+        ("--host", "falta el valor de «--host <DIRECCIÓN>»"),
+        ("--trace /nowhere/trace", "el archivo o directorio no existe"),
+    ] {
+        let options = format!("--language es {options}");
+        let ended = form.start("").no_port().options(&options).end();
+        let text = [ended.stdout, ended.stderr].concat().join(" ");
+        // A line may be wrapped anywhere.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(expected), "no {expected:?}: {text}");
+        for word in english {
+            assert!(!text.contains(word), "{word:?} in {text}");
+        }
     }
 }

@@ -17,6 +17,8 @@ pub const CASES: &[Case] = &[
     case!(a_wrong_variable_is_a_usage_error),
     case!(the_locale_decides_the_language),
     case!(the_language_asked_for_wins_over_the_locale),
+    case!(a_wrong_variable_is_named),
+    case!(an_empty_variable_is_as_none),
 ];
 
 fn every_option_has_its_variable(form: &Form) {
@@ -185,4 +187,57 @@ fn the_language_asked_for_wins_over_the_locale(form: &Form) {
         let first = server.stdout.so_far().remove(0);
         assert!(first.contains(words), "{first}");
     }
+}
+
+fn a_wrong_variable_is_named(form: &Form) {
+    for (name, value) in [
+        // As Kubernetes sets it for a service that is called `echo`.
+        ("ECHO_PORT", "tcp://10.96.0.17:8080"),
+        ("ECHO_MAX_CLIENTS", "0"),
+        ("ECHO_GRACE", "-1"),
+        ("ECHO_SERVE", "twice"),
+        ("ECHO_COLOR", "sometimes"),
+        ("ECHO_LANGUAGE", "fr"),
+    ] {
+        for language in ["en", "es"] {
+            let locale = format!("{language}_XX.UTF-8");
+            let start = form.start("").no_port().env("LANG", &locale);
+            let ended = start.env(name, value).end();
+            assert_eq!(ended.status, 2, "{name}={value}: {ended:?}");
+            let text = ended.stderr.join("\n");
+            assert!(text.contains(name), "no {name}: {text}");
+            assert!(text.contains(value), "no {value}: {text}");
+        }
+    }
+    // The mistake of the command line itself names no variable.
+    let start = form.start("--grace long").env("ECHO_GRACE", "3");
+    let text = start.end().stderr.join("\n");
+    assert!(!text.contains("ECHO_") && text.contains("--grace"), "{text}");
+}
+
+fn an_empty_variable_is_as_none(form: &Form) {
+    let names = [
+        "ECHO_HOST",
+        "ECHO_SERVE",
+        "ECHO_REPLY",
+        "ECHO_MAX_CLIENTS",
+        "ECHO_IDLE_TIMEOUT",
+        "ECHO_GRACE",
+        "ECHO_WORKERS",
+        "ECHO_BACKEND",
+        "ECHO_LANGUAGE",
+        "ECHO_QUIET",
+        "ECHO_COLOR",
+        "ECHO_CPU_WORK",
+        "ECHO_TRACE",
+        "ECHO_PORT",
+    ];
+    let mut start = form.start("");
+    for name in names {
+        start = start.env(name, "");
+    }
+    let server = start.run();
+    assert!(server.address.ip().is_loopback());
+    server.exchange(b"hola\n");
+    server.stop();
 }

@@ -1,12 +1,8 @@
 //! `SIGINT` and `SIGTERM`: an orderly end, within the grace.
 
-use std::fs::File;
-use std::io::Write;
-use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use nix::pty::openpty;
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGSTOP, SIGTERM};
 use nix::sys::signal::kill;
 use probe::client::{Client, pattern};
@@ -14,7 +10,7 @@ use probe::proc;
 use probe::server::Server;
 use probe::wait::until;
 
-use crate::case::{Case, Need, case};
+use crate::case::{Case, case};
 use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
@@ -38,7 +34,7 @@ pub const CASES: &[Case] = &[
     case!(one_signal_to_the_whole_group_is_one_stop),
     case!(a_burst_of_signals_is_one_request),
     case!(a_hang_up_is_a_stop_unless_it_was_ignored),
-    case!(ctrl_c_at_a_terminal_is_an_orderly_stop).needs(&[Need::Setsid]),
+    case!(a_stop_that_waits_says_so).slow(),
 ];
 
 fn a_stop_without_clients_is_clean(form: &Form) {
@@ -427,10 +423,8 @@ fn a_hang_up_is_a_stop_unless_it_was_ignored(form: &Form) {
     assert_eq!(server.transcript().totals.clients, 0);
 
     // The server is started as nohup(1) starts it.
-    let mut server = form
-        .start("--serve once")
-        .under_words(["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""])
-        .run();
+    let mut server =
+        form.start("--serve once").by_shell("trap '' HUP;", "").run();
     server.signal_group(SIGHUP);
     server.exchange_once(b"hola\n");
     server.signal(SIGTERM);
@@ -459,24 +453,35 @@ fn one_signal_to_the_whole_group_is_one_stop(form: &Form) {
     assert_eq!(server.transcript().totals.sent, 15);
 }
 
-fn ctrl_c_at_a_terminal_is_an_orderly_stop(form: &Form) {
-    let terminal = openpty(None, None).expect("a pseudo terminal");
-    let mut keyboard = File::from(terminal.master);
-    let mut server = form
-        .start("--serve until-eof --grace 15")
-        .room_for(2)
-        .at_terminal(Stdio::from(terminal.slave))
-        .run();
-    let mut silent = server.accepted();
-    let mut client = server.accepted();
-    client.exchange(b"hola\n");
-    keyboard.write_all(b"\x03").expect("a key can be pressed");
-    silent.expect_end();
-    client.expect_end();
-    let transcript = server.transcript();
-    assert_eq!(transcript.totals.clients, 2);
-    for client in [silent, client] {
-        let reason = transcript.reason(client.address);
-        assert_eq!(reason.as_deref(), Some("server stopping"));
+fn a_stop_that_waits_says_so(form: &Form) {
+    for (language, words) in [
+        (
+            "en",
+            "waiting up to 3 s for 1 client to take its replies; a second \
+             Ctrl-C ends the server now",
+        ),
+        (
+            "es",
+            "esperando hasta 3 s a que 1 cliente reciba sus respuestas; un \
+             segundo Ctrl-C termina el servidor ya",
+        ),
+    ] {
+        // The length of the wait is that of the option.
+        let options = format!("--grace 3 --language {language}");
+        let mut server = form
+            .start(&format!("--serve until-eof {options}"))
+            .room_for(2)
+            .run();
+        let (slow, _) = server.stalled();
+        server.signal(SIGTERM);
+        let ended = server.ended();
+        assert_eq!(ended.status, 0, "{ended:?}");
+        let name = form.kind.program();
+        assert_eq!(ended.stderr, [format!("{name}: {words}")]);
+        drop(slow);
     }
+    // Without a slow client there is nothing to wait for.
+    let server = form.run("--serve until-eof --grace 1");
+    let _silent = server.client();
+    server.stop();
 }

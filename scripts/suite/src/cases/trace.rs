@@ -15,7 +15,7 @@ use probe::server::Server;
 use probe::start::Start;
 use probe::trace::{Kind as Sort, Trace};
 use probe::transcript::{Event, Transcript};
-use probe::wait::until;
+use probe::wait::{stays, until};
 
 use super::leave;
 use crate::case::{Case, case};
@@ -32,6 +32,8 @@ pub const CASES: &[Case] = &[
     case!(a_trace_that_cannot_be_opened_prevents_the_start),
     case!(a_trace_that_cannot_be_written_stops_nothing),
     case!(the_trace_has_its_variable),
+    case!(servers_started_at_once_begin_a_trace_once),
+    case!(a_trace_that_was_cut_is_begun_anew),
 ];
 
 /// A place for a trace.
@@ -373,4 +375,50 @@ fn the_trace_has_its_variable(form: &Form) {
     });
     drop(client);
     stop_and_check(form, server, &file);
+}
+
+fn servers_started_at_once_begin_a_trace_once(form: &Form) {
+    for exists in [false, true] {
+        let file = File::new();
+        if exists {
+            fs::write(&file.path, "").expect("the folder is ours");
+        }
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let server = traced(form, "", &file.path).run();
+                    server.exchange(b"hola\n");
+                    server.stop();
+                });
+            }
+        });
+        let text = file.text();
+        assert!(text.starts_with("[\n"), "{text}");
+        assert_eq!(text.matches("[\n").count(), 1, "{text}");
+        assert_eq!(text.matches("\"connected\"").count(), 4, "{text}");
+    }
+}
+
+fn a_trace_that_was_cut_is_begun_anew(form: &Form) {
+    let file = File::new();
+    let server =
+        traced(form, "--serve until-eof", &file.path).room_for(3).run();
+    server.exchange(b"before\n");
+    stays("nothing more is written", || file.text().starts_with("[\n"));
+    // As logrotate(8) does with `copytruncate`.
+    fs::OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(&file.path)
+        .expect("the trace can be cut");
+    let mut clients = server.clients(2);
+    for client in &mut clients {
+        client.exchange(b"after\n");
+    }
+    drop(clients);
+    server.stop();
+    let text = file.text();
+    assert!(text.starts_with("[\n{"), "{text}");
+    assert_eq!(text.matches("[\n").count(), 1, "{text}");
+    assert_eq!(text.matches("\"connected\"").count(), 2, "{text}");
 }
