@@ -350,6 +350,18 @@ impl Server {
         }
     }
 
+    /// Waits until no process is left of all that the server created, itself
+    /// included.
+    ///
+    /// # Panics
+    ///
+    /// When one does not end.
+    pub fn wait_until_none_is_left(&self) {
+        until("no process of the server is left", || {
+            proc::living(self.leader).is_empty().then_some(())
+        });
+    }
+
     /// Waits for the end; nothing may then be left of what it created.
     pub fn ended(&mut self) -> Ended {
         let status = self.wait_status();

@@ -157,16 +157,12 @@ fn nothing_outlives_a_killed_server(form: &Form) {
     silent.exchange(b"me too\n");
     drop(silent);
     // …and end.
-    until("no child is left", || {
-        proc::living(server.group()).is_empty().then_some(())
-    });
+    server.wait_until_none_is_left();
 
     // Without any client, nothing is left either.
     let server = form.run("");
     server.signal(SIGKILL);
-    until("no child is left", || {
-        proc::living(server.group()).is_empty().then_some(())
-    });
+    server.wait_until_none_is_left();
 }
 
 /// A report of each child goes into one pipe. When no process reads it any
@@ -184,9 +180,7 @@ fn no_child_hangs_in_a_full_pipe_of_a_killed_server(form: &Form) {
     server.signal(SIGKILL);
     server.wait_status();
     drop(clients);
-    until("no child is left", || {
-        proc::living(server.group()).is_empty().then_some(())
-    });
+    server.wait_until_none_is_left();
 }
 
 /// Makes every pipe of which this process has the reading end small.
@@ -227,8 +221,6 @@ fn a_killed_server_leaves_its_port(form: &Form) {
     second.client().exchange(b"from the next server\n");
     client.exchange(b"from the child of the first\n");
     drop(client);
-    until("no child is left", || {
-        proc::living(first.group()).is_empty().then_some(())
-    });
+    first.wait_until_none_is_left();
     second.stop();
 }

@@ -8,6 +8,7 @@ use probe::strace::{Traced, WAIT};
 use probe::wait::until;
 
 use super::leave;
+use super::refusal;
 use crate::case::{Case, Need, case};
 use crate::{Form, Kind};
 
@@ -92,15 +93,14 @@ fn help_and_refusals_speak_spanish_too(form: &Form) {
     assert!(ended.stderr.is_empty(), "{ended:?}");
     let text = ended.stdout.join("\n");
     assert!(text.contains("Opciones:"), "{text}");
-    let ended = form.start("--language es --grace long").end();
-    assert_eq!(ended.status, 2, "{ended:?}");
-    assert!(ended.stdout.is_empty(), "{ended:?}");
-    let text = ended.stderr.join("\n");
-    assert!(text.contains("valor no válido «long»"), "{text}");
     // Where the language is not Spanish, no word of the text is Spanish.
-    let ended = form.start("--language en --grace long").end();
-    let text = ended.stderr.join("\n");
-    assert!(text.contains("invalid value 'long'"), "{text}");
+    for (language, words) in
+        [("es", "valor no válido «long»"), ("en", "invalid value 'long'")]
+    {
+        let options = format!("--language {language} --grace long");
+        let text = refusal(form.start(&options), &options);
+        assert!(text.contains(words), "{text}");
+    }
 }
 
 fn what_it_cannot_take_is_a_usage_error(form: &Form) {
@@ -127,10 +127,7 @@ fn what_it_cannot_take_is_a_usage_error(form: &Form) {
         "8080",
         "--host",
     ] {
-        let ended = form.start(wrong).no_port().end();
-        assert_eq!(ended.status, 2, "{wrong}: {ended:?}");
-        assert!(ended.stdout.is_empty(), "{wrong}: {ended:?}");
-        assert!(!ended.stderr.is_empty(), "{wrong}: no word about it");
+        refusal(form.start(wrong).no_port(), wrong);
     }
 }
 
@@ -145,13 +142,10 @@ fn the_backend_is_of_multiplexing_alone(form: &Form) {
             server.client().exchange(b"hola\n");
             server.stop();
         } else {
-            let ended = form.start(&options).end();
-            assert_eq!(ended.status, 2, "{ended:?}");
-            assert!(ended.stdout.is_empty(), "{ended:?}");
+            refusal(form.start(&options), &options);
         }
     }
-    let ended = form.start("--backend kqueue").end();
-    assert_eq!(ended.status, 2, "{ended:?}");
+    refusal(form.start("--backend kqueue"), "--backend kqueue");
 }
 
 fn the_backend_asked_for_is_used(form: &Form) {
@@ -261,9 +255,7 @@ fn an_empty_host_says_what_is_missing(form: &Form) {
         ("es", "falta una dirección o un nombre"),
     ] {
         let start = form.start(&format!("--language {language}"));
-        let ended = start.option("--host", "").end();
-        assert_eq!(ended.status, 2, "{ended:?}");
-        let text = ended.stderr.join("\n");
+        let text = refusal(start.option("--host", ""), "an empty host");
         assert!(text.contains("--host") && text.contains(words), "{text}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use probe::proc;
 
-use super::leave;
+use super::{leave, refusal};
 use crate::case::{Case, case};
 use crate::{Form, Kind};
 
@@ -126,10 +126,8 @@ fn a_wrong_variable_is_a_usage_error(form: &Form) {
         ("ECHO_REPLY", "nothing"),
         ("ECHO_LANGUAGE", "fr"),
     ] {
-        let ended = form.start("").no_port().env(name, value).end();
-        assert_eq!(ended.status, 2, "{name}={value}: {ended:?}");
-        assert!(ended.stdout.is_empty(), "{ended:?}");
-        assert!(!ended.stderr.is_empty(), "{name}: no word about it");
+        let start = form.start("").no_port().env(name, value);
+        refusal(start, &format!("{name}={value}"));
     }
 }
 
@@ -202,16 +200,15 @@ fn a_wrong_variable_is_named(form: &Form) {
         for language in ["en", "es"] {
             let locale = format!("{language}_XX.UTF-8");
             let start = form.start("").no_port().env("LANG", &locale);
-            let ended = start.env(name, value).end();
-            assert_eq!(ended.status, 2, "{name}={value}: {ended:?}");
-            let text = ended.stderr.join("\n");
+            let wrong = format!("{name}={value}");
+            let text = refusal(start.env(name, value), &wrong);
             assert!(text.contains(name), "no {name}: {text}");
             assert!(text.contains(value), "no {value}: {text}");
         }
     }
     // The mistake of the command line itself names no variable.
     let start = form.start("--grace long").env("ECHO_GRACE", "3");
-    let text = start.end().stderr.join("\n");
+    let text = refusal(start, "--grace long");
     assert!(!text.contains("ECHO_") && text.contains("--grace"), "{text}");
 }
 

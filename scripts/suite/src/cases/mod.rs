@@ -22,6 +22,7 @@ mod work;
 mod workers;
 
 use probe::client::Client;
+use probe::start::Start;
 
 use crate::case::Case;
 
@@ -73,4 +74,14 @@ fn expect_and_end(clients: &mut [Client]) {
         client.expect(b"hola\n");
         client.expect_end();
     }
+}
+
+/// Asserts that a server does not start, says why on standard error alone, and
+/// ends with the status of a usage error; gives the text.
+fn refusal(start: Start, wrong: &str) -> String {
+    let ended = start.end();
+    assert_eq!(ended.status, 2, "{wrong}: {ended:?}");
+    assert!(ended.stdout.is_empty(), "{wrong}: {ended:?}");
+    assert!(!ended.stderr.is_empty(), "{wrong}: no word about it");
+    ended.stderr.join("\n")
 }

@@ -141,8 +141,13 @@ fn stopping(
 }
 
 fn a_slow_reader_within_the_grace_gets_everything(form: &Form) {
-    let (mut server, mut slow, sent) =
-        stopping(form, "--grace 15", |server| server.signal(SIGTERM));
+    assert_slow_reader_gets_everything(form, |it| it.signal(SIGTERM));
+}
+
+/// Stops a server so, while a client takes its replies slowly; that client
+/// must get all of them.
+fn assert_slow_reader_gets_everything(form: &Form, ask: impl FnMut(&Server)) {
+    let (mut server, mut slow, sent) = stopping(form, "--grace 15", ask);
     slow.expect(&pattern(sent));
     slow.expect_end();
     assert_eq!(server.transcript().totals.sent, sent as u64);
@@ -168,16 +173,21 @@ fn a_client_that_sends_on_and_reads_slowly_loses_nothing(form: &Form) {
     assert_eq!(server.transcript().totals.sent, replies.len() as u64);
 }
 
+/// Whether a stop took the grace of a second; a busy machine needs longer.
+fn assert_about_a_second(taken: Duration) {
+    assert!(taken > Duration::from_millis(900), "{taken:?}");
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+}
+
 fn a_slow_reader_is_cut_after_the_grace(form: &Form) {
-    let server = form.start("--serve until-eof --grace 1").room_for(2).run();
+    let mut server =
+        form.start("--serve until-eof --grace 1").room_for(2).run();
     let (mut slow, sent) = server.stalled();
     let mut idle = server.accepted();
     let taken = server.time_to_stop(SIGTERM);
-    assert!(taken > Duration::from_millis(900), "{taken:?}");
-    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    assert_about_a_second(taken);
     idle.expect_end();
     assert!(slow.expect_any_end().len() < sent);
-    let mut server = server;
     let transcript = server.transcript();
     assert_eq!(transcript.totals.clients, 2);
     let reason = transcript.reason(slow.address);
@@ -315,44 +325,41 @@ fn replies_that_do_not_arrive_are_given_up_after_the_grace(form: &Form) {
     let mut server = start.room_for(2).run();
     let slow = slow_to_take(&server);
     let taken = server.time_to_stop(SIGTERM);
-    assert!(taken > Duration::from_millis(900), "{taken:?}");
-    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    assert_about_a_second(taken);
     server.transcript();
     drop(slow);
 }
 
+/// Has a client send more to a server that is stopping: it is dropped, but not
+/// answered with a reset.
+fn assert_late_input_resets_nothing(mut server: Server, mut client: Client) {
+    for _ in 0..3 {
+        client.send(b"and more");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(client.receive_all(), b"hola\n");
+    drop(client);
+    assert_eq!(server.transcript().totals.received, 5);
+}
+
 fn a_stop_during_the_last_reading_resets_no_client(form: &Form) {
-    let mut server = form.run("--serve once");
+    let server = form.run("--serve once");
     let mut client = server.client();
     client.send(b"hola\n");
     server.wait_for(&client, "sent 5 bytes");
     server.signal(SIGTERM);
     wait_until_refused(&server);
-    // What it sends now is dropped, but not answered with a reset.
-    for _ in 0..3 {
-        client.send(b"and more");
-        thread::sleep(Duration::from_millis(20));
-    }
-    assert_eq!(client.receive_all(), b"hola\n");
-    drop(client);
-    assert_eq!(server.transcript().totals.received, 5);
+    assert_late_input_resets_nothing(server, client);
 }
 
 fn a_stop_before_the_last_reply_resets_no_client(form: &Form) {
     // Processor time makes the reply late: on a busy machine later still.
-    let mut server = form.run("--serve once --grace 60 --cpu-work 500000");
+    let server = form.run("--serve once --grace 60 --cpu-work 500000");
     let mut client = server.client();
     client.send(b"hola\n");
     server.wait_for(&client, r"received 5 bytes: hola\n");
     server.signal(SIGTERM);
-    // What it sends now is dropped, but not answered with a reset.
-    for _ in 0..3 {
-        client.send(b"and more");
-        thread::sleep(Duration::from_millis(20));
-    }
-    assert_eq!(client.receive_all(), b"hola\n");
-    drop(client);
-    assert_eq!(server.transcript().totals.received, 5);
+    assert_late_input_resets_nothing(server, client);
 }
 
 /// A way to ask for a stop.
@@ -393,8 +400,7 @@ fn a_second_signal_ends_it_with_130(form: &Form) {
 
 /// What timeout(1), a terminal and a service manager send all at once.
 fn a_burst_of_signals_is_one_request(form: &Form) {
-    type Burst = fn(&Server);
-    let bursts: [Burst; 4] = [
+    let bursts: [Ask; 4] = [
         |server| (0..5).for_each(|_| server.signal(SIGTERM)),
         |server| (0..5).for_each(|_| server.signal(SIGINT)),
         |server| {
@@ -409,10 +415,7 @@ fn a_burst_of_signals_is_one_request(form: &Form) {
         },
     ];
     for burst in bursts {
-        let (mut server, mut slow, sent) = stopping(form, "--grace 15", burst);
-        slow.expect(&pattern(sent));
-        slow.expect_end();
-        assert_eq!(server.transcript().totals.sent, sent as u64);
+        assert_slow_reader_gets_everything(form, burst);
     }
 }
 
@@ -432,15 +435,11 @@ fn a_hang_up_is_a_stop_unless_it_was_ignored(form: &Form) {
 }
 
 fn one_signal_to_the_whole_group_is_one_stop(form: &Form) {
-    let (mut server, mut slow, sent) =
-        stopping(form, "--grace 15", |server| server.signal_group(SIGINT));
-    slow.expect(&pattern(sent));
-    slow.expect_end();
-    let transcript = server.transcript();
-    assert_eq!(transcript.totals.sent, sent as u64);
+    assert_slow_reader_gets_everything(form, |it| it.signal_group(SIGINT));
 
     // Without a slow client the stop takes a small part of the grace.
-    let server = form.start("--serve until-eof --grace 60").room_for(3).run();
+    let mut server =
+        form.start("--serve until-eof --grace 60").room_for(3).run();
     let mut clients = server.accepted_many(3);
     for client in &mut clients {
         client.exchange(b"hello");
@@ -449,7 +448,6 @@ fn one_signal_to_the_whole_group_is_one_stop(form: &Form) {
     for client in &mut clients {
         client.expect_end();
     }
-    let mut server = server;
     assert_eq!(server.transcript().totals.sent, 15);
 }
 

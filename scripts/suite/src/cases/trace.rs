@@ -13,7 +13,7 @@ use probe::folder::{Folder, folder};
 use probe::proc;
 use probe::server::Server;
 use probe::start::Start;
-use probe::trace::{Kind as Sort, Trace};
+use probe::trace::{Kind as Sort, Stage, Trace};
 use probe::transcript::{Event, Transcript};
 use probe::wait::{stays, until};
 
@@ -84,8 +84,7 @@ fn check(form: &Form, trace: &Trace, transcript: &Transcript) {
     assert_eq!(trace.clients(), clients);
     for client in clients {
         let stages = trace.of(client);
-        let names: Vec<&str> =
-            stages.iter().map(|stage| stage.name.as_str()).collect();
+        let names = names(&stages);
         let [first, middle @ .., last] = names.as_slice() else {
             panic!("{client}: {names:?}")
         };
@@ -134,6 +133,11 @@ fn check(form: &Form, trace: &Trace, transcript: &Transcript) {
     }
 }
 
+/// The names of some stages.
+fn names<'a>(stages: &[&'a Stage]) -> Vec<&'a str> {
+    stages.iter().map(|stage| stage.name.as_str()).collect()
+}
+
 /// The clock of the traces, in microseconds.
 fn now() -> f64 {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC);
@@ -179,8 +183,7 @@ fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
     let trace = file.read();
     trace.check_lanes();
     let stages = trace.of(client.address);
-    let names: Vec<&str> =
-        stages.iter().map(|stage| stage.name.as_str()).collect();
+    let names = names(&stages);
     let end = names.len().min(4);
     let expected = ["connected", "waiting", "receiving", "sending"];
     assert_eq!(names[..end], expected, "{names:?}");

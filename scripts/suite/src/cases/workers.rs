@@ -14,8 +14,7 @@ use probe::strace::{ACCEPT, Strace, Target, Traced, WAIT};
 use probe::transcript::Line;
 use probe::wait::until;
 
-use super::leave;
-use super::{expect_and_end, send_and_end};
+use super::{expect_and_end, leave, refusal, send_and_end};
 use crate::case::{Case, Need, blocks, case, has_workers, loops, pool_of};
 use crate::{Form, Kind};
 
@@ -71,13 +70,9 @@ fn no_workers_at_all_are_a_usage_error(form: &Form) {
     // In whatever form this is run: here it says itself how many there are.
     let plain = Form { workers: None, ..*form };
     for wrong in ["--workers 0", "--workers -1", "--workers all", "--workers"] {
-        let ended = plain.start(wrong).no_port().end();
-        assert_eq!(ended.status, 2, "{wrong}: {ended:?}");
-        assert!(ended.stdout.is_empty(), "{wrong}: {ended:?}");
-        assert!(!ended.stderr.is_empty(), "{wrong}: no word about it");
+        refusal(plain.start(wrong).no_port(), wrong);
     }
-    let ended = plain.start("").env("ECHO_WORKERS", "0").end();
-    assert_eq!(ended.status, 2, "{ended:?}");
+    refusal(plain.start("").env("ECHO_WORKERS", "0"), "ECHO_WORKERS=0");
 }
 
 fn the_workers_exist_before_the_first_client(form: &Form) {
@@ -226,9 +221,7 @@ fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
         // The worker that serves a client may take its time.
         client.exchange(b"after\n");
         leave(&mut client);
-        until("none is left", || {
-            proc::living(server.group()).is_empty().then_some(())
-        });
+        server.wait_until_none_is_left();
         taken
     });
     let bound = Duration::from_secs(3);
