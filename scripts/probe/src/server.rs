@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use super::client::{Client, part_of_pattern, reachable};
 use super::folder::Copy;
 use super::lines::{Lines, Reading};
-use super::proc::{self, Process};
+use super::proc;
 use super::transcript::{Line, Totals, Transcript};
 use super::wait::{LIMIT, until, within};
 use super::{Outcome, demand};
@@ -60,8 +60,7 @@ impl Server {
         user: Option<u32>,
         copy: Option<Copy>,
     ) -> Self {
-        let leader = i32::try_from(child.id()).map(Pid::from_raw);
-        let leader = leader.expect("a process id fits");
+        let leader = proc::pid_of(&child);
         let stdout = child.stdout.take();
         let stderr = child.stderr.take();
         Self {
@@ -423,14 +422,13 @@ impl Server {
     }
 
     /// The children of the server, zombies included.
-    pub fn children(&self) -> Vec<Process> {
-        let all = proc::children(self.pid).into_iter();
-        all.filter_map(Process::find).collect()
+    pub fn children(&self) -> Vec<Pid> {
+        proc::children(self.pid)
     }
 
     /// How many threads the server process has.
     pub fn threads(&self) -> usize {
-        Process::find(self.pid).map_or(0, |process| process.threads)
+        proc::threads(self.pid).len()
     }
 }
 

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal::{
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use probe::client::pattern;
-use probe::proc::{self, Process};
+use probe::proc;
 use probe::transcript::Event;
 use probe::wait::until;
 
@@ -54,7 +54,7 @@ fn a_child_that_dies_is_reported_and_harms_no_other_client(form: &Form) {
         let line = line.into_iter().find(|line| line.contains("  died: "));
         let line = line.expect("it was just waited for");
         assert!(line.starts_with(&format!("process {child} ")), "{line}");
-        until("it is reaped", || Process::find(child).is_none().then_some(()));
+        until("it is reaped", || proc::state(child).is_none().then_some(()));
         other.exchange(b"after\n");
         let mut next = server.client();
         next.exchange(b"and the next\n");
@@ -213,7 +213,7 @@ fn a_killed_server_leaves_its_port(form: &Form) {
         let serving = first.process_of(&client);
         until("the other workers are gone", || {
             let left = proc::living(first.group());
-            left.iter().all(|child| child.pid == serving).then_some(())
+            left.iter().all(|child| *child == serving).then_some(())
         });
     }
     // A child that serves on has no listening socket.

@@ -218,8 +218,8 @@ fn each_connection_gets_what_the_approach_creates(form: &Form) {
                 let pid = server.process_of(client);
                 let children = server.children();
                 assert!(
-                    children.iter().any(|child| child.pid == pid),
-                    "{pid} is no child: {children:?}"
+                    children.contains(&pid),
+                    "no child {pid}: {children:?}"
                 );
             }
         }
