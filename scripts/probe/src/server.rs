@@ -14,6 +14,7 @@ use super::client::{Client, part_of_pattern, reachable};
 use super::folder::Copy;
 use super::lines::{Lines, Reading};
 use super::proc;
+use super::start::as_user;
 use super::transcript::{Line, Totals, Transcript};
 use super::wait::{LIMIT, until, within};
 use super::{Outcome, demand};
@@ -166,11 +167,12 @@ impl Server {
     pub fn stalled(&self) -> (Client, usize) {
         let begin = Instant::now();
         let mut client = Client::connect_narrow(self.address);
+        let received = ["received", "recibido", "recibidos"];
         let mut sent = 0;
         loop {
             // At the end the server has so much left to read that the reply
             // does not go on, even if the kernel frees a little room.
-            let before = self.received_from(&client);
+            let before = self.bytes(&client, &received);
             if sent - before >= 12_000 {
                 // The server is not merely slow: it waits for an event that
                 // does not come.
@@ -179,7 +181,7 @@ impl Server {
                     let all = proc::tree(self.pid);
                     all.into_iter().all(proc::is_asleep)
                         && proc::has_unread(self.address, client.address)
-                        && self.received_from(&client) == before
+                        && self.bytes(&client, &received) == before
                 });
                 if stalled {
                     return (client, sent);
@@ -198,18 +200,16 @@ impl Server {
         }
     }
 
-    /// How many bytes the server has said, in either language, that it received
-    /// from a client.
-    fn received_from(&self, client: &Client) -> usize {
+    /// How many bytes the lines about a client add up to that begin with one of
+    /// these words: what the server has received from it, or sent.
+    pub fn bytes(&self, client: &Client, words: &[&str]) -> usize {
         let middle = format!("  {}  ", client.address);
         let lines = self.stdout.so_far();
         let amounts = lines.iter().filter_map(|line| {
             let (_, event) = line.split_once(&middle)?;
-            let mut words = event.split(' ');
-            let what = words.next()?;
-            let is_receipt = ["received", "recibido", "recibidos"];
-            let number = words.next()?.parse::<usize>().ok();
-            number.filter(|_| is_receipt.contains(&what))
+            let (what, rest) = event.split_once(' ')?;
+            let number = rest.split(' ').next()?.parse::<usize>().ok();
+            number.filter(|_| words.contains(&what))
         });
         amounts.sum()
     }
@@ -274,13 +274,8 @@ impl Server {
     /// Sets the soft limit of a resource of the server process
     /// (`prlimit(1)`).
     pub fn limit(&self, resource: &str, soft: u64) {
-        let mut words = Vec::new();
-        if let Some(user) = self.user {
-            // Root with few capabilities may not, but the user itself may.
-            words.extend(["setpriv".to_owned(), "--clear-groups".to_owned()]);
-            words.push(format!("--reuid={user}"));
-            words.push(format!("--regid={user}"));
-        }
+        // Root with few capabilities may not, but the user itself may.
+        let mut words = self.user.map_or_else(Vec::new, as_user);
         words.push("prlimit".to_owned());
         words.push(format!("--pid={}", self.pid));
         words.push(format!("--{resource}={soft}:"));
@@ -377,16 +372,19 @@ impl Server {
 
     /// Stops a server that had to report faults on standard error; it returns
     /// those lines too.
-    pub fn stop_after_faults(mut self) -> (Transcript, Vec<String>) {
-        self.signal(Signal::SIGTERM);
-        let ended = self.ended();
-        assert_eq!(ended.status, 0, "{ended:?}");
-        (Transcript::check(self.kind, &ended.stdout), ended.stderr)
+    pub fn stop_after_faults(self) -> (Transcript, Vec<String>) {
+        let kind = self.kind;
+        let ended = self.stop_unchecked();
+        (Transcript::check(kind, &ended.stdout), ended.stderr)
     }
 
     /// Ends it by `SIGTERM` and gives what it printed as it is.
     pub fn stop_unchecked(mut self) -> Ended {
         self.signal(Signal::SIGTERM);
+        self.ended_in_order()
+    }
+
+    fn ended_in_order(&mut self) -> Ended {
         let ended = self.ended();
         assert_eq!(ended.status, 0, "{ended:?}");
         ended
@@ -395,8 +393,7 @@ impl Server {
     /// Waits for an orderly end that was asked for: status 0, no diagnostics,
     /// nothing left behind, and a proper transcript.
     pub fn transcript(&mut self) -> Transcript {
-        let ended = self.ended();
-        assert_eq!(ended.status, 0, "{ended:?}");
+        let ended = self.ended_in_order();
         // A stop that waits for a client says so, which is no fault.
         let mut faults = ended.stderr.iter();
         let fault = faults.find(|line| !is_waiting_notice(line));

@@ -210,11 +210,7 @@ impl Start {
         }
         let user =
             (self.ordinary_user && Uid::effective().is_root()).then(own_user);
-        if let Some(id) = user {
-            words.extend(["setpriv".into(), "--clear-groups".into()]);
-            words.push(format!("--reuid={id}").into());
-            words.push(format!("--regid={id}").into());
-        }
+        words.extend(user.into_iter().flat_map(as_user).map(Into::into));
         words.extend(self.before);
         words.push(copy.as_ref().map_or(program, |copy| &copy.program).into());
         words.extend(self.options);
@@ -271,6 +267,13 @@ fn is_leashed() -> bool {
             .status()
             .is_ok_and(|status| status.success())
     })
+}
+
+/// The words before a command that have this user run it, and no groups.
+pub(crate) fn as_user(id: u32) -> Vec<String> {
+    let words = ["setpriv", "--clear-groups"].map(str::to_owned);
+    let ids = [format!("--reuid={id}"), format!("--regid={id}")];
+    [words, ids].concat()
 }
 
 /// A user id that no other case uses, so that its processes can be counted.

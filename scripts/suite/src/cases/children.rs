@@ -49,10 +49,10 @@ fn a_child_that_dies_is_reported_and_harms_no_other_client(form: &Form) {
             None => real_time_signal(child).expect("there is a shell"),
         }
         client.expect_any_end();
-        server.wait_count(&format!("  died: {name}"), 1);
-        let line = server.stdout.so_far().into_iter().rev();
-        let line = line.into_iter().find(|line| line.contains("  died: "));
-        let line = line.expect("it was just waited for");
+        let died = format!("  died: {name}");
+        let line = server.stdout.wait(&died, |lines| {
+            lines.iter().find(|line| line.contains(&died)).cloned()
+        });
         assert!(line.starts_with(&format!("process {child} ")), "{line}");
         until("it is reaped", || proc::state(child).is_none().then_some(()));
         other.exchange(b"after\n");

@@ -13,8 +13,8 @@ use probe::wait::until;
 use socket2::{Domain, Socket, Type};
 
 use super::leave;
-use crate::case::{Case, Need, case};
-use crate::{Form, Kind};
+use crate::Form;
+use crate::case::{Case, Need, case, has_loops};
 
 pub const CASES: &[Case] = &[
     case!(a_client_whose_message_waits_is_not_idle).only(polls).timed(),
@@ -30,10 +30,6 @@ pub const CASES: &[Case] = &[
 
 /// What a client does while the server is suspended.
 type Speak = fn(&mut Client);
-
-fn has_loops(form: &Form) -> bool {
-    form.kind == Kind::Loop
-}
 
 /// Whether the server waits by poll(2): this form stands for all where a case
 /// costs much processor time.

@@ -9,7 +9,7 @@ use probe::wait::until;
 
 use super::leave;
 use super::refusal;
-use crate::case::{Case, Need, case};
+use crate::case::{Case, Need, case, has_loops};
 use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
@@ -18,9 +18,7 @@ pub const CASES: &[Case] = &[
     case!(what_it_cannot_take_is_a_usage_error),
     case!(help_and_refusals_speak_spanish_too),
     case!(the_backend_is_of_multiplexing_alone),
-    case!(the_backend_asked_for_is_used)
-        .only(|form| form.kind == Kind::Loop)
-        .needs(&[Need::Strace]),
+    case!(the_backend_asked_for_is_used).only(has_loops).needs(&[Need::Strace]),
     case!(the_default_port_is_8080).needs(&[Need::DefaultPort]),
     case!(a_port_can_be_chosen),
     case!(a_host_may_be_a_name),

@@ -8,8 +8,8 @@ use probe::proc;
 use probe::wait::stays;
 
 use super::{expect_and_end, send_and_end};
-use crate::case::{Case, Need, case, select};
-use crate::{Approach, Form};
+use crate::Form;
+use crate::case::{Case, Need, case, pool, select};
 
 pub const CASES: &[Case] = &[
     case!(beyond_the_limit_clients_wait_and_are_served_later),
@@ -18,10 +18,7 @@ pub const CASES: &[Case] = &[
     case!(a_burst_of_hundreds_is_served).slow(),
     case!(a_thousand_clients_wait_in_the_queue).slow(),
     case!(by_default_1024_are_served_at_a_time)
-        .only(|s| {
-            let pool = s.approach() == Approach::Pool;
-            !select(s) && !pool
-        })
+        .only(|form| !select(form) && !pool(form))
         .needs(&[Need::Descriptors])
         .slow(),
     case!(select_serves_no_more_than_it_can_hold)

@@ -32,10 +32,7 @@ pub const CASES: &[Case] = &[
 
 /// The first column of this client's lines, padded, with the two spaces.
 fn column(server: &Server, client: &Client, words: [&str; 2]) -> String {
-    let end = format!("  {}  {}", client.address, words[1]);
-    let line = server.stdout.wait(&end, |lines| {
-        lines.iter().find(|line| line.ends_with(&end)).cloned()
-    });
+    let line = server.wait_for(client, words[1]);
     let worker = line.split("  ").next().unwrap_or_default();
     let (name, number) = worker.split_once(' ').unwrap_or((worker, ""));
     assert_eq!(name, words[0], "{line}");

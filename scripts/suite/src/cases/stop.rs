@@ -285,14 +285,8 @@ fn slow_to_take(server: &Server) -> Client {
     const ALL: usize = 12_000;
     let mut slow = Client::connect_narrow(server.address);
     slow.send(&pattern(ALL));
-    let middle = format!("  {}  sent ", slow.address);
     until("all its replies are sent", || {
-        let lines = server.stdout.so_far();
-        let sent = lines.iter().filter_map(|line| {
-            let (_, rest) = line.split_once(&middle)?;
-            rest.split(' ').next()?.parse::<usize>().ok()
-        });
-        (sent.sum::<usize>() == ALL).then_some(())
+        (server.bytes(&slow, &["sent"]) == ALL).then_some(())
     });
     slow
 }

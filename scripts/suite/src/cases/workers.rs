@@ -15,7 +15,9 @@ use probe::transcript::Line;
 use probe::wait::until;
 
 use super::{expect_and_end, leave, refusal, send_and_end};
-use crate::case::{Case, Need, blocks, case, has_workers, loops, pool_of};
+use crate::case::{
+    Case, Need, blocks, case, has_workers, loops, pool, processes,
+};
 use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
@@ -30,7 +32,7 @@ pub const CASES: &[Case] = &[
     case!(the_number_of_workers_has_its_variable).only(has_workers),
     case!(workers_without_a_client_end_soon_after_a_killed_server)
         .timed()
-        .only(|s| pool_of(s, Kind::Processes)),
+        .only(|form| pool(form) && processes(form)),
     case!(a_panic_is_told_and_harms_no_other_client)
         .only(blocks)
         .needs(&[Need::Strace]),
@@ -38,10 +40,6 @@ pub const CASES: &[Case] = &[
         .only(has_workers)
         .needs(&[Need::Strace]),
 ];
-
-fn pool(form: &Form) -> bool {
-    pool_of(form, Kind::Threads) || pool_of(form, Kind::Processes)
-}
 
 /// The ids of the workers of a server: of threads by their names, which each
 /// gives itself when it begins.
