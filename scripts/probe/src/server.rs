@@ -261,6 +261,20 @@ impl Server {
         Pid::from_raw(pid)
     }
 
+    /// The thread that serves this client: of a process its main one, and of
+    /// one loop alone that of the server.
+    pub fn thread_of(&self, client: &Client) -> Pid {
+        if self.kind == Kind::Processes {
+            return self.process_of(client);
+        }
+        let worker = self.worker_of(client);
+        if worker == "loop" {
+            return self.pid;
+        }
+        proc::thread_named(self.pid, &worker)
+            .unwrap_or_else(|| panic!("{worker} is not to be found"))
+    }
+
     /// Sends a signal to the server process alone.
     pub fn signal(&self, signal: Signal) {
         kill(self.pid, signal).expect("one's own child can be signalled");

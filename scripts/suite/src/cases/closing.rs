@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use probe::client::pattern;
+use probe::client::{Client, pattern};
 use probe::wait::LIMIT;
 
 use crate::Form;
@@ -109,22 +109,19 @@ fn no_other_client_waits_while_what_is_left_is_read(form: &Form) {
 fn a_reset_has_its_reason_and_harms_no_other_client(form: &Form) {
     let server = form.start("--serve until-eof").room_for(2).run();
     let mut other = server.accepted();
+    let reset = |client: Client| {
+        let address = client.address;
+        client.reset();
+        assert_eq!(server.wait_closed(address), ": connection reset by peer");
+    };
     let mut client = server.client();
     client.exchange(b"hola\n");
-    let address = client.address;
-    client.reset();
-    assert_eq!(server.wait_closed(address), ": connection reset by peer");
+    reset(client);
     other.exchange(b"still here\n");
 
     // The reset comes at the first receive, and in the middle of a reply.
-    let silent = server.accepted();
-    let address = silent.address;
-    silent.reset();
-    assert_eq!(server.wait_closed(address), ": connection reset by peer");
-    let (stalled, _) = server.stalled();
-    let address = stalled.address;
-    stalled.reset();
-    assert_eq!(server.wait_closed(address), ": connection reset by peer");
+    reset(server.accepted());
+    reset(server.stalled().0);
 
     other.exchange(b"still here\n");
     drop(other);

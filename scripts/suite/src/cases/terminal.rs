@@ -47,15 +47,10 @@ impl Terminal {
 }
 
 /// Starts a server whose standard output is a terminal.
-fn on_terminal(
-    form: &Form,
-    start: impl FnOnce(Start) -> Start,
-    options: &str,
-) -> (Server, Arc<Lines>, File) {
+fn on_terminal(start: Start) -> (Server, Arc<Lines>, File) {
     let terminal = Terminal::new(80);
-    let start = start(form.start(options))
-        .env("TERM", "xterm")
-        .stdout(Output::File(terminal.server_end));
+    let output = Output::File(terminal.server_end);
+    let start = start.env("TERM", "xterm").stdout(output);
     let screen = terminal.screen;
     let server = start.run_unseen(|_| !screen.so_far().is_empty());
     (server, screen, terminal.keyboard)
@@ -86,8 +81,8 @@ fn a_terminal_shows_sixty_characters_of_a_message(form: &Form) {
         [("en", "… (940 more bytes)"), ("es", "… (940 bytes más)")]
     {
         let options = format!("--language {language} --color never");
-        let with_utf8 = |start: Start| start.env("LC_ALL", "C.UTF-8");
-        let (server, screen, _) = on_terminal(form, with_utf8, &options);
+        let start = form.start(&options).env("LC_ALL", "C.UTF-8");
+        let (server, screen, _) = on_terminal(start);
         server.exchange(&[b'a'; 1000]);
         let line = wait_for(&screen, " 1000 bytes: ");
         let end = format!(": {}{note}", "a".repeat(60));
@@ -104,11 +99,8 @@ fn a_terminal_shows_sixty_characters_of_a_message(form: &Form) {
 fn a_terminal_without_utf8_gets_ascii_alone(form: &Form) {
     let message = "\u{15b}\u{9b}2Jñandú\n";
     for locale in ["C", "es_AR", "es_ES.ISO-8859-15@euro"] {
-        let (server, screen, _) = on_terminal(
-            form,
-            |start| start.env("LC_ALL", locale),
-            "--color never --language es --idle-timeout 1",
-        );
+        let start = form.start("--color never --language es --idle-timeout 1");
+        let (server, screen, _) = on_terminal(start.env("LC_ALL", locale));
         server.exchange(message.as_bytes());
         let line = wait_for(&screen, " bytes: ");
         let (_, shown) = line.split_once(" bytes: ").expect("it has both");
@@ -124,8 +116,8 @@ fn a_terminal_without_utf8_gets_ascii_alone(form: &Form) {
 
 fn each_worker_has_its_colour_on_a_terminal(form: &Form) {
     let colored = |options: &str, no_color: &str| -> bool {
-        let environment = |start: Start| start.env("NO_COLOR", no_color);
-        let (server, screen, _) = on_terminal(form, environment, options);
+        let start = form.start(options).env("NO_COLOR", no_color);
+        let (server, screen, _) = on_terminal(start);
         server.exchange(b"hola\n");
         let line = wait_for(&screen, "connected");
         server.stop_unchecked();
@@ -158,8 +150,7 @@ fn each_worker_has_its_colour_on_a_terminal(form: &Form) {
     // The first two threads differ. (The numbers of two others, or of two
     // processes, may be six apart.)
     if form.kind == Kind::Threads && form.workers.is_none() {
-        let (server, screen, _) =
-            on_terminal(form, |start| start, "--serve until-eof");
+        let (server, screen, _) = on_terminal(form.start("--serve until-eof"));
         let clients = [server.client(), server.client()];
         let colors = screen.wait("two clients", |lines| {
             let mut connected =

@@ -233,16 +233,12 @@ fn a_panic_is_told_and_harms_no_other_client(form: &Form) {
     let mut client = server.accepted();
     client.exchange(b"hola\n");
     let worker = server.worker_of(&client);
-    let task = match form.kind {
-        Kind::Processes => Some(server.process_of(&client)),
-        _ => proc::thread_named(server.pid, &worker),
-    };
-    let task = task.unwrap_or_else(|| panic!("{worker} is not to be found"));
+    let thread = server.thread_of(&client);
     // The kernel's answer is replaced by a false one: more bytes than the
     // buffer has. A program that relies on it reads past the buffer, and Rust
     // makes it panic.
     let fault = ["-e", "inject=recvfrom:retval=5000:when=1"].map(String::from);
-    let strace = Strace::attach(Target::Thread(task), &fault);
+    let strace = Strace::attach(Target::Thread(thread), &fault);
     let strace = strace.unwrap_or_else(|text| panic!("{text}"));
     // Attaching has interrupted its wait; these bytes bring the next call.
     client.send(b"x");
