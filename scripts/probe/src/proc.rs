@@ -5,63 +5,16 @@ use std::collections::HashMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Child;
-use std::str::FromStr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use procfs::process::{Process, Schedstat, Stat, Task, all_processes};
 
 use super::wait::{LIMIT, until, within};
 use super::{Outcome, demand};
-
-/// One line of `/proc/PID/stat`, as far as the tests need it.
-#[derive(Clone, Copy, Debug)]
-pub struct Process {
-    /// Its id.
-    pub pid: Pid,
-    /// `R`, `S`, `Z` (a zombie: dead and not yet reaped)…
-    pub state: char,
-    /// Its parent.
-    pub parent: Pid,
-    /// The process group it belongs to.
-    pub group: Pid,
-    /// How many threads it has.
-    pub threads: usize,
-    /// Its processor time in clock ticks: of the user and of the system.
-    own_ticks: u64,
-    /// The processor time of its children that were reaped.
-    reaped_ticks: u64,
-}
-
-impl Process {
-    /// The process with this id, if there is one.
-    pub fn find(pid: Pid) -> Option<Self> {
-        Self::read(pid, &format!("/proc/{pid}/stat"))
-    }
-
-    /// The process or thread that a file of `/proc` is about.
-    fn read(pid: Pid, path: &str) -> Option<Self> {
-        let stat = fs::read_to_string(path).ok()?;
-        // The name, in brackets, may contain anything; what follows is fixed.
-        let (_, rest) = stat.rsplit_once(')')?;
-        let fields: Vec<&str> = rest.split_whitespace().collect();
-        let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
-        let id = |index: usize| {
-            Some(Pid::from_raw(fields.get(index)?.parse().ok()?))
-        };
-        Some(Self {
-            pid,
-            state: fields.first()?.chars().next()?,
-            parent: id(1)?,
-            group: id(2)?,
-            own_ticks: number(11)? + number(12)?,
-            reaped_ticks: number(13)? + number(14)?,
-            threads: usize::try_from(number(17)?).ok()?,
-        })
-    }
-}
 
 /// The process of a child.
 pub fn pid_of(child: &Child) -> Pid {
@@ -69,24 +22,35 @@ pub fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(child.id().cast_signed())
 }
 
-/// The numbers in a directory of `/proc`.
-fn numbers<T: FromStr>(directory: &str) -> Vec<T> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect()
+/// What `/proc/PID/stat` says of a process, if there is one.
+fn stat(pid: Pid) -> Option<Stat> {
+    Process::new(pid.as_raw()).and_then(|process| process.stat()).ok()
+}
+
+/// The threads of a process that exist now.
+fn tasks(pid: Pid) -> impl Iterator<Item = Task> {
+    let tasks = Process::new(pid.as_raw()).and_then(|it| it.tasks());
+    tasks.into_iter().flatten().flatten()
+}
+
+/// The threads of a process.
+pub fn threads(pid: Pid) -> Vec<Pid> {
+    tasks(pid).map(|task| Pid::from_raw(task.tid)).collect()
+}
+
+/// The thread of this name.
+pub fn thread_named(pid: Pid, name: &str) -> Option<Pid> {
+    tasks(pid)
+        .find(|task| task.stat().is_ok_and(|stat| stat.comm == name))
+        .map(|task| Pid::from_raw(task.tid))
 }
 
 /// The children of a process, zombies included.
 pub fn children(pid: Pid) -> Vec<Pid> {
-    let mut all: Vec<i32> = Vec::new();
-    for thread in threads(pid) {
-        let path = format!("/proc/{pid}/task/{thread}/children");
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let numbers = text.split_whitespace();
-        all.extend(numbers.filter_map(|number| number.parse::<i32>().ok()));
-    }
-    all.into_iter().map(Pid::from_raw).collect()
+    tasks(pid)
+        .flat_map(|task| task.children().unwrap_or_default())
+        .map(|child| Pid::from_raw(child.cast_signed()))
+        .collect()
 }
 
 /// A process, its children, and so on.
@@ -102,16 +66,17 @@ pub fn tree(pid: Pid) -> Vec<Pid> {
 
 /// The members of a process group that are not dead, their parent being the
 /// server or any other process.
-pub fn living(group: Pid) -> Vec<Process> {
-    let all = numbers("/proc").into_iter().map(Pid::from_raw);
-    all.filter_map(Process::find)
-        .filter(|process| process.group == group && process.state != 'Z')
+pub fn living(group: Pid) -> Vec<Pid> {
+    let all = all_processes().into_iter().flatten().flatten();
+    all.filter_map(|process| process.stat().ok())
+        .filter(|stat| stat.pgrp == group.as_raw() && stat.state != 'Z')
+        .map(|stat| Pid::from_raw(stat.pid))
         .collect()
 }
 
 /// The state of a process, as ps(1) shows it; `None` once it is gone.
 pub fn state(pid: Pid) -> Option<char> {
-    Process::find(pid).map(|process| process.state)
+    stat(pid).map(|stat| stat.state)
 }
 
 /// Whether a process runs no more: it is gone, or it is a zombie that its
@@ -136,27 +101,16 @@ pub fn kill_and_wait(pid: Pid, signal: Signal) {
     until("it is dead", || is_gone(pid).then_some(()));
 }
 
-/// The threads of a process.
-pub fn threads(pid: Pid) -> Vec<Pid> {
-    let all = numbers(&format!("/proc/{pid}/task"));
-    all.into_iter().map(Pid::from_raw).collect()
-}
-
-/// The thread of this name.
-pub fn thread_named(pid: Pid, name: &str) -> Option<Pid> {
-    threads(pid).into_iter().find(|task| {
-        let path = format!("/proc/{pid}/task/{task}/comm");
-        fs::read_to_string(path).is_ok_and(|comm| comm.trim_end() == name)
-    })
-}
-
 /// What the descriptors of a process refer to, by the descriptors' numbers.
 pub fn descriptors(pid: Pid) -> Vec<(u32, String)> {
-    let directory = format!("/proc/{pid}/fd");
-    let mut all: Vec<_> = numbers(&directory)
+    let all = fs::read_dir(format!("/proc/{pid}/fd"));
+    let mut all: Vec<_> = all
         .into_iter()
-        .filter_map(|fd| {
-            let target = fs::read_link(format!("{directory}/{fd}")).ok()?;
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let fd = entry.file_name().to_str()?.parse().ok()?;
+            let target = fs::read_link(entry.path()).ok()?;
             Some((fd, target.to_string_lossy().into_owned()))
         })
         .collect();
@@ -256,85 +210,61 @@ pub fn balanced(pid: Pid, before: &[String]) -> Outcome {
 
 /// The size of a process's address space, in bytes.
 pub fn address_space(pid: Pid) -> Option<u64> {
-    // `VmSize:	    3312 kB`
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let size = status.lines().find_map(|it| it.strip_prefix("VmSize:"))?;
-    let kibibytes: u64 = size.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kibibytes * 1024)
+    stat(pid).map(|stat| stat.vsize)
 }
 
 /// The memory of a server and its children in bytes, each shared page divided
 /// among those who share it (PSS).
 pub fn memory(pid: Pid) -> u64 {
-    tree(pid)
-        .into_iter()
-        .filter_map(|pid| {
-            let path = format!("/proc/{pid}/smaps_rollup");
-            let text = fs::read_to_string(path).ok()?;
-            let mut lines = text.lines();
-            let line = lines.find_map(|line| line.strip_prefix("Pss:"))?;
-            line.split_whitespace().next()?.parse::<u64>().ok()
-        })
-        .sum::<u64>()
-        * 1024
+    let rollups = tree(pid).into_iter().filter_map(|pid| {
+        let process = Process::new(pid.as_raw()).ok()?;
+        Some(process.smaps_rollup().ok()?.memory_map_rollup)
+    });
+    let maps = rollups
+        .flatten()
+        .filter_map(|map| map.extension.map.get("Pss").copied());
+    maps.sum()
 }
 
-/// Each thread of each process of a server, and its directory.
-fn every_thread(pid: Pid) -> Vec<(Pid, String)> {
-    let processes = tree(pid).into_iter();
-    processes
-        .flat_map(|pid| {
-            let tasks = threads(pid).into_iter();
-            tasks.map(move |task| (task, format!("/proc/{pid}/task/{task}")))
-        })
-        .collect()
+/// Each thread of each process of a server.
+fn every_thread(pid: Pid) -> impl Iterator<Item = Task> {
+    tree(pid).into_iter().flat_map(tasks)
 }
 
 /// Whether every thread of a server sleeps.
 pub fn is_asleep(pid: Pid) -> bool {
-    every_thread(pid).iter().all(|(task, path)| {
-        Process::read(*task, &format!("{path}/stat"))
-            .is_some_and(|thread| thread.state == 'S')
-    })
+    every_thread(pid).all(|task| task.stat().is_ok_and(|it| it.state == 'S'))
 }
 
 /// How often a thread was given a processor, if it sleeps now.
 pub fn blocked(task: Pid) -> Option<u64> {
-    let path = format!("/proc/{task}/task/{task}");
-    let switches = || schedule(&path, SWITCHES);
-    let before: u64 = switches()?;
-    let thread = Process::read(task, &format!("{path}/stat"))?;
-    (thread.state == 'S' && switches()? == before).then_some(before)
+    let thread = Process::new(task.as_raw()).ok()?.task_main_thread().ok()?;
+    let before = thread.schedstat().ok()?.pcount;
+    let sleeps = thread.stat().ok()?.state == 'S';
+    let after = thread.schedstat().ok()?.pcount;
+    (sleeps && after == before).then_some(before)
 }
 
-/// The fields of `/proc/PID/task/TID/schedstat`.
-const NANOSECONDS: usize = 0;
-const SWITCHES: usize = 2;
-
-/// One of the fields of `schedstat`, of one thread.
-fn schedule(directory: &str, field: usize) -> Option<u64> {
-    let text = fs::read_to_string(format!("{directory}/schedstat")).ok()?;
-    text.split_whitespace().nth(field)?.parse().ok()
-}
-
-/// One of the fields of `schedstat`, for each thread of a server.
-fn schedules(pid: Pid, field: usize) -> HashMap<Pid, u64> {
-    let threads = every_thread(pid).into_iter();
-    threads
-        .filter_map(|(task, path)| Some((task, schedule(&path, field)?)))
+/// One of the kernel's figures on the scheduling of each thread of a server, by
+/// the threads' ids.
+fn schedules(pid: Pid, figure: impl Fn(Schedstat) -> u64) -> HashMap<i32, u64> {
+    every_thread(pid)
+        .filter_map(|task| Some((task.tid, figure(task.schedstat().ok()?))))
         .collect()
 }
 
 /// How often each thread was given a processor.
-fn switches(pid: Pid) -> HashMap<Pid, u64> {
-    schedules(pid, SWITCHES)
+fn switches(pid: Pid) -> HashMap<i32, u64> {
+    schedules(pid, |schedule| schedule.pcount)
 }
 
 /// The processor time of a server so far, with all its children, those that
 /// have ended included.
 pub fn processor_time(pid: Pid) -> Duration {
-    let tree = tree(pid).into_iter().filter_map(Process::find);
-    let ticks = tree.map(|process| process.own_ticks + process.reaped_ticks);
+    let all = tree(pid).into_iter().filter_map(stat);
+    let ticks = all.map(|stat| {
+        stat.utime + stat.stime + (stat.cutime + stat.cstime).cast_unsigned()
+    });
     // Linux counts 100 in a second.
     Duration::from_millis(ticks.sum::<u64>() * 10)
 }
@@ -349,9 +279,10 @@ pub fn processor_time(pid: Pid) -> Duration {
 ///
 /// When it does.
 pub fn at_rest(pid: Pid, time: Duration) -> Outcome {
-    let before = schedules(pid, NANOSECONDS);
+    let nanoseconds = || schedules(pid, |schedule| schedule.sum_exec_runtime);
+    let before = nanoseconds();
     sleep(time);
-    let used: u64 = schedules(pid, NANOSECONDS)
+    let used: u64 = nanoseconds()
         .into_iter()
         .map(|(task, after)| after - before.get(&task).copied().unwrap_or(0))
         .sum();
@@ -378,6 +309,8 @@ pub fn assert_idle(pid: Pid, situation: &str) {
 /// Whether the server's end of this connection (IPv4) holds bytes that the
 /// server has not received yet, as `/proc/net/tcp` tells.
 pub fn has_unread(server: SocketAddr, client: SocketAddr) -> bool {
+    // By hand: the crate takes every line apart, which is too slow where
+    // thousands of connections have just ended.
     let spell = |address: SocketAddr| match address.ip() {
         // The address as the kernel keeps it, read as a number of this machine.
         IpAddr::V4(ip) => {

@@ -13,7 +13,8 @@ use nix::unistd::Pid;
 use super::client::{Client, part_of_pattern, reachable};
 use super::folder::Copy;
 use super::lines::{Lines, Reading};
-use super::proc::{self, Process};
+use super::proc;
+use super::start::as_user;
 use super::transcript::{Line, Totals, Transcript};
 use super::wait::{LIMIT, until, within};
 use super::{Outcome, demand};
@@ -127,9 +128,33 @@ impl Server {
         client
     }
 
+    /// Connects so many clients.
+    pub fn clients(&self, count: usize) -> Vec<Client> {
+        (0..count).map(|_| self.client()).collect()
+    }
+
+    /// Connects a client that has this message echoed, ends its side, and
+    /// gets the end of the server's.
+    pub fn exchange(&self, message: &[u8]) -> Client {
+        let mut client = self.client();
+        client.exchange(message);
+        client.half_close();
+        client.expect_end();
+        client
+    }
+
+    /// Connects a client that has this message echoed and gets the end of the
+    /// server's side, as with `--serve once`; its own side stays open.
+    pub fn exchange_once(&self, message: &[u8]) -> Client {
+        let mut client = self.client();
+        client.exchange(message);
+        client.expect_end();
+        client
+    }
+
     /// Connects so many clients and waits until all are accepted.
     pub fn accepted_many(&self, count: usize) -> Vec<Client> {
-        let clients: Vec<Client> = (0..count).map(|_| self.client()).collect();
+        let clients = self.clients(count);
         for client in &clients {
             self.wait_for(client, "connected");
         }
@@ -142,11 +167,12 @@ impl Server {
     pub fn stalled(&self) -> (Client, usize) {
         let begin = Instant::now();
         let mut client = Client::connect_narrow(self.address);
+        let received = ["received", "recibido", "recibidos"];
         let mut sent = 0;
         loop {
             // At the end the server has so much left to read that the reply
             // does not go on, even if the kernel frees a little room.
-            let before = self.received_from(&client);
+            let before = self.bytes(&client, &received);
             if sent - before >= 12_000 {
                 // The server is not merely slow: it waits for an event that
                 // does not come.
@@ -155,7 +181,7 @@ impl Server {
                     let all = proc::tree(self.pid);
                     all.into_iter().all(proc::is_asleep)
                         && proc::has_unread(self.address, client.address)
-                        && self.received_from(&client) == before
+                        && self.bytes(&client, &received) == before
                 });
                 if stalled {
                     return (client, sent);
@@ -174,18 +200,16 @@ impl Server {
         }
     }
 
-    /// How many bytes the server has said, in either language, that it received
-    /// from a client.
-    fn received_from(&self, client: &Client) -> usize {
+    /// How many bytes the lines about a client add up to that begin with one of
+    /// these words: what the server has received from it, or sent.
+    pub fn bytes(&self, client: &Client, words: &[&str]) -> usize {
         let middle = format!("  {}  ", client.address);
         let lines = self.stdout.so_far();
         let amounts = lines.iter().filter_map(|line| {
             let (_, event) = line.split_once(&middle)?;
-            let mut words = event.split(' ');
-            let what = words.next()?;
-            let is_receipt = ["received", "recibido", "recibidos"];
-            let number = words.next()?.parse::<usize>().ok();
-            number.filter(|_| is_receipt.contains(&what))
+            let (what, rest) = event.split_once(' ')?;
+            let number = rest.split(' ').next()?.parse::<usize>().ok();
+            number.filter(|_| words.contains(&what))
         });
         amounts.sum()
     }
@@ -237,6 +261,20 @@ impl Server {
         Pid::from_raw(pid)
     }
 
+    /// The thread that serves this client: of a process its main one, and of
+    /// one loop alone that of the server.
+    pub fn thread_of(&self, client: &Client) -> Pid {
+        if self.kind == Kind::Processes {
+            return self.process_of(client);
+        }
+        let worker = self.worker_of(client);
+        if worker == "loop" {
+            return self.pid;
+        }
+        proc::thread_named(self.pid, &worker)
+            .unwrap_or_else(|| panic!("{worker} is not to be found"))
+    }
+
     /// Sends a signal to the server process alone.
     pub fn signal(&self, signal: Signal) {
         kill(self.pid, signal).expect("one's own child can be signalled");
@@ -250,13 +288,8 @@ impl Server {
     /// Sets the soft limit of a resource of the server process
     /// (`prlimit(1)`).
     pub fn limit(&self, resource: &str, soft: u64) {
-        let mut words = Vec::new();
-        if let Some(user) = self.user {
-            // Root with few capabilities may not, but the user itself may.
-            words.extend(["setpriv".to_owned(), "--clear-groups".to_owned()]);
-            words.push(format!("--reuid={user}"));
-            words.push(format!("--regid={user}"));
-        }
+        // Root with few capabilities may not, but the user itself may.
+        let mut words = self.user.map_or_else(Vec::new, as_user);
         words.push("prlimit".to_owned());
         words.push(format!("--pid={}", self.pid));
         words.push(format!("--{resource}={soft}:"));
@@ -325,6 +358,18 @@ impl Server {
         }
     }
 
+    /// Waits until no process is left of all that the server created, itself
+    /// included.
+    ///
+    /// # Panics
+    ///
+    /// When one does not end.
+    pub fn wait_until_none_is_left(&self) {
+        until("no process of the server is left", || {
+            proc::living(self.leader).is_empty().then_some(())
+        });
+    }
+
     /// Waits for the end; nothing may then be left of what it created.
     pub fn ended(&mut self) -> Ended {
         let status = self.wait_status();
@@ -341,16 +386,19 @@ impl Server {
 
     /// Stops a server that had to report faults on standard error; it returns
     /// those lines too.
-    pub fn stop_after_faults(mut self) -> (Transcript, Vec<String>) {
-        self.signal(Signal::SIGTERM);
-        let ended = self.ended();
-        assert_eq!(ended.status, 0, "{ended:?}");
-        (Transcript::check(self.kind, &ended.stdout), ended.stderr)
+    pub fn stop_after_faults(self) -> (Transcript, Vec<String>) {
+        let kind = self.kind;
+        let ended = self.stop_unchecked();
+        (Transcript::check(kind, &ended.stdout), ended.stderr)
     }
 
     /// Ends it by `SIGTERM` and gives what it printed as it is.
     pub fn stop_unchecked(mut self) -> Ended {
         self.signal(Signal::SIGTERM);
+        self.ended_in_order()
+    }
+
+    fn ended_in_order(&mut self) -> Ended {
         let ended = self.ended();
         assert_eq!(ended.status, 0, "{ended:?}");
         ended
@@ -359,8 +407,7 @@ impl Server {
     /// Waits for an orderly end that was asked for: status 0, no diagnostics,
     /// nothing left behind, and a proper transcript.
     pub fn transcript(&mut self) -> Transcript {
-        let ended = self.ended();
-        assert_eq!(ended.status, 0, "{ended:?}");
+        let ended = self.ended_in_order();
         // A stop that waits for a client says so, which is no fault.
         let mut faults = ended.stderr.iter();
         let fault = faults.find(|line| !is_waiting_notice(line));
@@ -386,14 +433,13 @@ impl Server {
     }
 
     /// The children of the server, zombies included.
-    pub fn children(&self) -> Vec<Process> {
-        let all = proc::children(self.pid).into_iter();
-        all.filter_map(Process::find).collect()
+    pub fn children(&self) -> Vec<Pid> {
+        proc::children(self.pid)
     }
 
     /// How many threads the server process has.
     pub fn threads(&self) -> usize {
-        Process::find(self.pid).map_or(0, |process| process.threads)
+        proc::threads(self.pid).len()
     }
 }
 

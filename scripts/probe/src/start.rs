@@ -14,6 +14,7 @@ use nix::unistd::Uid;
 use super::Outcome;
 use super::folder::Copy;
 use super::lines::Reading;
+use super::proc::own_address;
 use super::server::{Ended, Server};
 use super::wait::until;
 use crate::Kind;
@@ -138,6 +139,12 @@ impl Start {
         self
     }
 
+    /// Has a shell start it, after these commands and with these redirections.
+    pub fn by_shell(self, before: &str, redirections: &str) -> Self {
+        let script = format!("{before} exec \"$0\" \"$@\" {redirections}");
+        self.under_words(["sh", "-c", &script])
+    }
+
     /// Where standard output goes, if not into a pipe that is read.
     pub fn stdout(mut self, output: Output) -> Self {
         self.stdout = output;
@@ -182,16 +189,13 @@ impl Start {
         self.spawn().ended()
     }
 
-    /// Starts a server whose first line cannot be read, so that the caller
-    /// knows where it listens; waits until `ready` says that it does.
-    pub fn run_unseen(
-        self,
-        address: SocketAddr,
-        ready: impl Fn() -> bool,
-    ) -> Server {
-        let mut server = self.spawn();
-        until("the server is ready", || ready().then_some(()));
-        server.address = address;
+    /// Starts a server whose first line cannot be read, on an address that no
+    /// other has; waits until `ready` says that it listens there.
+    pub fn run_unseen(self, ready: impl Fn(SocketAddr) -> bool) -> Server {
+        let own = own_address();
+        let mut server = self.on(own, 20_001).spawn();
+        server.address = (own, 20_001).into();
+        until("the server is ready", || ready(server.address).then_some(()));
         server
     }
 
@@ -206,11 +210,7 @@ impl Start {
         }
         let user =
             (self.ordinary_user && Uid::effective().is_root()).then(own_user);
-        if let Some(id) = user {
-            words.extend(["setpriv".into(), "--clear-groups".into()]);
-            words.push(format!("--reuid={id}").into());
-            words.push(format!("--regid={id}").into());
-        }
+        words.extend(user.into_iter().flat_map(as_user).map(Into::into));
         words.extend(self.before);
         words.push(copy.as_ref().map_or(program, |copy| &copy.program).into());
         words.extend(self.options);
@@ -267,6 +267,13 @@ fn is_leashed() -> bool {
             .status()
             .is_ok_and(|status| status.success())
     })
+}
+
+/// The words before a command that have this user run it, and no groups.
+pub(crate) fn as_user(id: u32) -> Vec<String> {
+    let words = ["setpriv", "--clear-groups"].map(str::to_owned);
+    let ids = [format!("--reuid={id}"), format!("--regid={id}")];
+    [words, ids].concat()
 }
 
 /// A user id that no other case uses, so that its processes can be counted.

@@ -135,13 +135,13 @@ pub fn creates_for_each(form: &Form) -> bool {
 /// For [`Case::only`]: those that call accept(2) when a client is there. A
 /// worker of a pool waits in accept(2), with a descriptor already set aside.
 pub fn accepts_when_ready(form: &Form) -> bool {
-    form.approach() != Approach::Pool
+    !pool(form)
 }
 
 /// For [`Case::only`]: those whose threads or processes block in a call for
 /// their client.
 pub fn blocks(form: &Form) -> bool {
-    form.kind != Kind::Loop
+    !has_loops(form)
 }
 
 /// For [`Case::only`]: those with workers that exist before the first client.
@@ -154,9 +154,14 @@ pub fn loops(form: &Form) -> bool {
     form.approach() == Approach::Loops
 }
 
-/// For [`Case::only`]: workers of this kind.
-pub fn pool_of(form: &Form, kind: Kind) -> bool {
-    has_workers(form) && form.kind == kind
+/// For [`Case::only`]: workers that each serve one client at a time.
+pub fn pool(form: &Form) -> bool {
+    form.approach() == Approach::Pool
+}
+
+/// For [`Case::only`]: one loop or several.
+pub fn has_loops(form: &Form) -> bool {
+    form.kind == Kind::Loop
 }
 
 /// For [`Case::only`]: the loop in the form that uses `select`.

@@ -7,10 +7,11 @@ use nix::sys::signal::Signal::{
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use probe::client::pattern;
-use probe::proc::{self, Process};
+use probe::proc;
 use probe::transcript::Event;
 use probe::wait::until;
 
+use super::leave;
 use crate::Form;
 use crate::case::{Case, case, processes};
 use crate::orders::real_time_signal;
@@ -48,12 +49,12 @@ fn a_child_that_dies_is_reported_and_harms_no_other_client(form: &Form) {
             None => real_time_signal(child).expect("there is a shell"),
         }
         client.expect_any_end();
-        server.wait_count(&format!("  died: {name}"), 1);
-        let line = server.stdout.so_far().into_iter().rev();
-        let line = line.into_iter().find(|line| line.contains("  died: "));
-        let line = line.expect("it was just waited for");
+        let died = format!("  died: {name}");
+        let line = server.stdout.wait(&died, |lines| {
+            lines.iter().find(|line| line.contains(&died)).cloned()
+        });
         assert!(line.starts_with(&format!("process {child} ")), "{line}");
-        until("it is reaped", || Process::find(child).is_none().then_some(()));
+        until("it is reaped", || proc::state(child).is_none().then_some(()));
         other.exchange(b"after\n");
         let mut next = server.client();
         next.exchange(b"and the next\n");
@@ -152,21 +153,16 @@ fn nothing_outlives_a_killed_server(form: &Form) {
     assert_eq!(server.wait_status(), 128 + 9);
     // The children finish with their clients…
     client.exchange(b"after\n");
-    client.half_close();
-    client.expect_end();
+    leave(&mut client);
     silent.exchange(b"me too\n");
     drop(silent);
     // …and end.
-    until("no child is left", || {
-        proc::living(server.group()).is_empty().then_some(())
-    });
+    server.wait_until_none_is_left();
 
     // Without any client, nothing is left either.
     let server = form.run("");
     server.signal(SIGKILL);
-    until("no child is left", || {
-        proc::living(server.group()).is_empty().then_some(())
-    });
+    server.wait_until_none_is_left();
 }
 
 /// A report of each child goes into one pipe. When no process reads it any
@@ -184,9 +180,7 @@ fn no_child_hangs_in_a_full_pipe_of_a_killed_server(form: &Form) {
     server.signal(SIGKILL);
     server.wait_status();
     drop(clients);
-    until("no child is left", || {
-        proc::living(server.group()).is_empty().then_some(())
-    });
+    server.wait_until_none_is_left();
 }
 
 /// Makes every pipe of which this process has the reading end small.
@@ -219,7 +213,7 @@ fn a_killed_server_leaves_its_port(form: &Form) {
         let serving = first.process_of(&client);
         until("the other workers are gone", || {
             let left = proc::living(first.group());
-            left.iter().all(|child| child.pid == serving).then_some(())
+            left.iter().all(|child| *child == serving).then_some(())
         });
     }
     // A child that serves on has no listening socket.
@@ -227,8 +221,6 @@ fn a_killed_server_leaves_its_port(form: &Form) {
     second.client().exchange(b"from the next server\n");
     client.exchange(b"from the child of the first\n");
     drop(client);
-    until("no child is left", || {
-        proc::living(first.group()).is_empty().then_some(())
-    });
+    first.wait_until_none_is_left();
     second.stop();
 }

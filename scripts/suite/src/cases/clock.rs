@@ -12,8 +12,9 @@ use probe::server::Server;
 use probe::wait::until;
 use socket2::{Domain, Socket, Type};
 
-use crate::case::{Case, Need, case};
-use crate::{Form, Kind};
+use super::leave;
+use crate::Form;
+use crate::case::{Case, Need, case, has_loops};
 
 pub const CASES: &[Case] = &[
     case!(a_client_whose_message_waits_is_not_idle).only(polls).timed(),
@@ -30,10 +31,6 @@ pub const CASES: &[Case] = &[
 /// What a client does while the server is suspended.
 type Speak = fn(&mut Client);
 
-fn has_loops(form: &Form) -> bool {
-    form.kind == Kind::Loop
-}
-
 /// Whether the server waits by poll(2): this form stands for all where a case
 /// costs much processor time.
 fn polls(form: &Form) -> bool {
@@ -45,15 +42,14 @@ fn a_client_whose_message_waits_is_not_idle(form: &Form) {
     let work = 80_000 * form.workers.unwrap_or(1);
     let options = format!("--serve until-eof --cpu-work {work}");
     let server = form.run(&format!("{options} --idle-timeout 1"));
-    let clients: Vec<Client> = (0..16).map(|_| server.client()).collect();
+    let clients: Vec<Client> = server.clients(16);
     // Each sends its next message as soon as it has its reply.
     let threads = clients.into_iter().map(|mut client| {
         thread::spawn(move || {
             for _ in 0..2 {
                 client.exchange(b"hola\n");
             }
-            client.half_close();
-            client.expect_end();
+            leave(&mut client);
             client.address
         })
     });

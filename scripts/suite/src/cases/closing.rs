@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use probe::client::pattern;
+use probe::client::{Client, pattern};
 use probe::wait::LIMIT;
 
 use crate::Form;
@@ -85,9 +85,7 @@ fn the_last_reading_ends_after_a_second(form: &Form) {
 
     // The server does not wait longer for a client that is silent and does not
     // close.
-    let mut client = server.client();
-    client.exchange(b"hola\n");
-    client.expect_end();
+    let client = server.exchange_once(b"hola\n");
     server.wait_closed(client.address);
     let totals = server.stop().totals;
     assert_eq!(totals.received, 10);
@@ -97,14 +95,9 @@ fn no_other_client_waits_while_what_is_left_is_read(form: &Form) {
     // The client that ends late occupies one of the two places meanwhile.
     let server = form.start("--serve once").at_most(2).run();
     for attempt in 0.. {
-        let mut late = server.client();
-        late.exchange(b"one");
-        late.expect_end();
+        let _late = server.exchange_once(b"one");
         let begin = Instant::now();
-        let mut other = server.client();
-        other.exchange(b"two");
-        other.expect_end();
-        drop(other);
+        server.exchange_once(b"two");
         if begin.elapsed() < Duration::from_millis(500) {
             break;
         }
@@ -116,22 +109,19 @@ fn no_other_client_waits_while_what_is_left_is_read(form: &Form) {
 fn a_reset_has_its_reason_and_harms_no_other_client(form: &Form) {
     let server = form.start("--serve until-eof").room_for(2).run();
     let mut other = server.accepted();
+    let reset = |client: Client| {
+        let address = client.address;
+        client.reset();
+        assert_eq!(server.wait_closed(address), ": connection reset by peer");
+    };
     let mut client = server.client();
     client.exchange(b"hola\n");
-    let address = client.address;
-    client.reset();
-    assert_eq!(server.wait_closed(address), ": connection reset by peer");
+    reset(client);
     other.exchange(b"still here\n");
 
     // The reset comes at the first receive, and in the middle of a reply.
-    let silent = server.accepted();
-    let address = silent.address;
-    silent.reset();
-    assert_eq!(server.wait_closed(address), ": connection reset by peer");
-    let (stalled, _) = server.stalled();
-    let address = stalled.address;
-    stalled.reset();
-    assert_eq!(server.wait_closed(address), ": connection reset by peer");
+    reset(server.accepted());
+    reset(server.stalled().0);
 
     other.exchange(b"still here\n");
     drop(other);
@@ -147,10 +137,7 @@ fn a_client_that_is_gone_harms_no_other_client(form: &Form) {
         let mut client = server.client();
         client.send(&pattern(20_000));
     }
-    let mut client = server.client();
-    client.exchange(b"still here\n");
-    client.half_close();
-    client.expect_end();
+    let client = server.exchange(b"still here\n");
     let transcript = server.stop();
     assert_eq!(transcript.totals.clients, 21);
     assert_eq!(transcript.reason(client.address), None);
@@ -158,9 +145,7 @@ fn a_client_that_is_gone_harms_no_other_client(form: &Form) {
 
 fn a_reset_after_the_last_reply_is_an_ordinary_end(form: &Form) {
     let server = form.run("--serve once");
-    let mut client = server.client();
-    client.exchange(b"hola\n");
-    client.expect_end();
+    let client = server.exchange_once(b"hola\n");
     let address = client.address;
     client.reset();
     assert_eq!(server.wait_closed(address), ": one exchange");
@@ -173,10 +158,7 @@ fn a_client_that_has_ended_gives_its_place_at_once(form: &Form) {
     let mut attempts = (0..3).map(|_| {
         let begin = Instant::now();
         for _ in 0..5 {
-            let mut client = server.client();
-            client.exchange(b"hola\n");
-            client.half_close();
-            client.expect_end();
+            server.exchange(b"hola\n");
         }
         begin.elapsed()
     });

@@ -7,7 +7,9 @@ use probe::proc;
 use probe::strace::{Traced, WAIT};
 use probe::wait::until;
 
-use crate::case::{Case, Need, case};
+use super::leave;
+use super::refusal;
+use crate::case::{Case, Need, case, has_loops};
 use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
@@ -16,15 +18,15 @@ pub const CASES: &[Case] = &[
     case!(what_it_cannot_take_is_a_usage_error),
     case!(help_and_refusals_speak_spanish_too),
     case!(the_backend_is_of_multiplexing_alone),
-    case!(the_backend_asked_for_is_used)
-        .only(|form| form.kind == Kind::Loop)
-        .needs(&[Need::Strace]),
+    case!(the_backend_asked_for_is_used).only(has_loops).needs(&[Need::Strace]),
     case!(the_default_port_is_8080).needs(&[Need::DefaultPort]),
     case!(a_port_can_be_chosen),
     case!(a_host_may_be_a_name),
     case!(any_address_takes_clients_of_all),
     case!(ipv6_is_served).needs(&[Need::Ipv6]),
     case!(dual_stack_prints_ipv4_clients_as_such).needs(&[Need::Ipv6]),
+    case!(an_empty_host_says_what_is_missing),
+    case!(the_spanish_command_line_is_spanish_to_the_end),
 ];
 
 fn help_names_every_option_and_its_default(form: &Form) {
@@ -89,15 +91,14 @@ fn help_and_refusals_speak_spanish_too(form: &Form) {
     assert!(ended.stderr.is_empty(), "{ended:?}");
     let text = ended.stdout.join("\n");
     assert!(text.contains("Opciones:"), "{text}");
-    let ended = form.start("--language es --grace long").end();
-    assert_eq!(ended.status, 2, "{ended:?}");
-    assert!(ended.stdout.is_empty(), "{ended:?}");
-    let text = ended.stderr.join("\n");
-    assert!(text.contains("valor no válido «long»"), "{text}");
     // Where the language is not Spanish, no word of the text is Spanish.
-    let ended = form.start("--language en --grace long").end();
-    let text = ended.stderr.join("\n");
-    assert!(text.contains("invalid value 'long'"), "{text}");
+    for (language, words) in
+        [("es", "valor no válido «long»"), ("en", "invalid value 'long'")]
+    {
+        let options = format!("--language {language} --grace long");
+        let text = refusal(form.start(&options), &options);
+        assert!(text.contains(words), "{text}");
+    }
 }
 
 fn what_it_cannot_take_is_a_usage_error(form: &Form) {
@@ -124,10 +125,7 @@ fn what_it_cannot_take_is_a_usage_error(form: &Form) {
         "8080",
         "--host",
     ] {
-        let ended = form.start(wrong).no_port().end();
-        assert_eq!(ended.status, 2, "{wrong}: {ended:?}");
-        assert!(ended.stdout.is_empty(), "{wrong}: {ended:?}");
-        assert!(!ended.stderr.is_empty(), "{wrong}: no word about it");
+        refusal(form.start(wrong).no_port(), wrong);
     }
 }
 
@@ -142,13 +140,10 @@ fn the_backend_is_of_multiplexing_alone(form: &Form) {
             server.client().exchange(b"hola\n");
             server.stop();
         } else {
-            let ended = form.start(&options).end();
-            assert_eq!(ended.status, 2, "{ended:?}");
-            assert!(ended.stdout.is_empty(), "{ended:?}");
+            refusal(form.start(&options), &options);
         }
     }
-    let ended = form.start("--backend kqueue").end();
-    assert_eq!(ended.status, 2, "{ended:?}");
+    refusal(form.start("--backend kqueue"), "--backend kqueue");
 }
 
 fn the_backend_asked_for_is_used(form: &Form) {
@@ -225,10 +220,7 @@ fn ipv6_is_served(form: &Form) {
     let port = server.address.port();
     let first = server.stdout.so_far().remove(0);
     assert!(first.ends_with(&format!(" listening on [::1]:{port}")), "{first}");
-    let mut client = server.client();
-    client.exchange(b"hola\n");
-    client.half_close();
-    client.expect_end();
+    let client = server.exchange(b"hola\n");
     let transcript = server.stop();
     assert!(client.address.is_ipv6());
     assert_eq!(transcript.reason(client.address), None);
@@ -245,13 +237,72 @@ fn dual_stack_prints_ipv4_clients_as_such(form: &Form) {
     {
         let mut client = Client::connect((ip, port).into());
         client.exchange(b"hola\n");
-        client.half_close();
-        client.expect_end();
+        leave(&mut client);
         addresses.push(client.address);
     }
     let transcript = server.stop();
     assert!(addresses[0].is_ipv4() && addresses[1].is_ipv6());
     for address in addresses {
         assert_eq!(transcript.reason(address), None);
+    }
+}
+
+fn an_empty_host_says_what_is_missing(form: &Form) {
+    for (language, words) in [
+        ("en", "an address or a name is missing"),
+        ("es", "falta una dirección o un nombre"),
+    ] {
+        let start = form.start(&format!("--language {language}"));
+        let text = refusal(start.option("--host", ""), "an empty host");
+        assert!(text.contains("--host") && text.contains(words), "{text}");
+    }
+}
+
+fn the_spanish_command_line_is_spanish_to_the_end(form: &Form) {
+    // Words that clap or the system would say in English.
+    let english = [
+        "default",
+        "possible",
+        "value",
+        "argument ",
+        "found",
+        "tip:",
+        "similar",
+        "Usage",
+        "Options",
+        "more information",
+        "try ",
+        "number",
+        "not in",
+        "range",
+        "digit",
+        "required",
+        "unexpected",
+        "invalid",
+        " file",
+        "such",
+    ];
+    for (options, expected) in [
+        ("--help", "[por defecto: 8080]"),
+        ("--port 65536", "se espera un número entero de 0 a 65535"),
+        ("--port x", "se espera un número entero de 0 a 65535"),
+        ("--workers 0", "se espera un número entero de 1 a 4294967295"),
+        ("--serve oncee", "[valores posibles: once, until-eof]"),
+        ("--serve oncee", "consejo: existe un valor parecido: «once»"),
+        ("--langage es", "consejo: existe una opción parecida: «--language»"),
+        ("--quiet=x", "«--quiet» no lleva valor"),
+        ("8080", "argumento inesperado «8080»"),
+        ("--host", "falta el valor de «--host <DIRECCIÓN>»"),
+        ("--trace /nowhere/trace", "el archivo o directorio no existe"),
+    ] {
+        let options = format!("--language es {options}");
+        let ended = form.start("").no_port().options(&options).end();
+        let text = [ended.stdout, ended.stderr].concat().join(" ");
+        // A line may be wrapped anywhere.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(expected), "no {expected:?}: {text}");
+        for word in english {
+            assert!(!text.contains(word), "{word:?} in {text}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use probe::proc;
 
+use super::{leave, refusal};
 use crate::case::{Case, case};
 use crate::{Form, Kind};
 
@@ -16,6 +17,8 @@ pub const CASES: &[Case] = &[
     case!(a_wrong_variable_is_a_usage_error),
     case!(the_locale_decides_the_language),
     case!(the_language_asked_for_wins_over_the_locale),
+    case!(a_wrong_variable_is_named),
+    case!(an_empty_variable_is_as_none),
 ];
 
 fn every_option_has_its_variable(form: &Form) {
@@ -33,8 +36,7 @@ fn every_option_has_its_variable(form: &Form) {
     let mut client = server.client();
     client.exchange(b"one");
     client.exchange(b"two");
-    client.half_close();
-    client.expect_end();
+    leave(&mut client);
     let ended = server.stop_unchecked();
     let name = form.kind.program();
     assert_eq!(
@@ -110,8 +112,7 @@ fn the_command_line_wins(form: &Form) {
     let mut client = server.client();
     client.exchange(b"one");
     client.exchange(b"two");
-    client.half_close();
-    client.expect_end();
+    leave(&mut client);
     server.stop();
 }
 
@@ -125,10 +126,8 @@ fn a_wrong_variable_is_a_usage_error(form: &Form) {
         ("ECHO_REPLY", "nothing"),
         ("ECHO_LANGUAGE", "fr"),
     ] {
-        let ended = form.start("").no_port().env(name, value).end();
-        assert_eq!(ended.status, 2, "{name}={value}: {ended:?}");
-        assert!(ended.stdout.is_empty(), "{ended:?}");
-        assert!(!ended.stderr.is_empty(), "{name}: no word about it");
+        let start = form.start("").no_port().env(name, value);
+        refusal(start, &format!("{name}={value}"));
     }
 }
 
@@ -186,4 +185,56 @@ fn the_language_asked_for_wins_over_the_locale(form: &Form) {
         let first = server.stdout.so_far().remove(0);
         assert!(first.contains(words), "{first}");
     }
+}
+
+fn a_wrong_variable_is_named(form: &Form) {
+    for (name, value) in [
+        // As Kubernetes sets it for a service that is called `echo`.
+        ("ECHO_PORT", "tcp://10.96.0.17:8080"),
+        ("ECHO_MAX_CLIENTS", "0"),
+        ("ECHO_GRACE", "-1"),
+        ("ECHO_SERVE", "twice"),
+        ("ECHO_COLOR", "sometimes"),
+        ("ECHO_LANGUAGE", "fr"),
+    ] {
+        for language in ["en", "es"] {
+            let locale = format!("{language}_XX.UTF-8");
+            let start = form.start("").no_port().env("LANG", &locale);
+            let wrong = format!("{name}={value}");
+            let text = refusal(start.env(name, value), &wrong);
+            assert!(text.contains(name), "no {name}: {text}");
+            assert!(text.contains(value), "no {value}: {text}");
+        }
+    }
+    // The mistake of the command line itself names no variable.
+    let start = form.start("--grace long").env("ECHO_GRACE", "3");
+    let text = refusal(start, "--grace long");
+    assert!(!text.contains("ECHO_") && text.contains("--grace"), "{text}");
+}
+
+fn an_empty_variable_is_as_none(form: &Form) {
+    let names = [
+        "ECHO_HOST",
+        "ECHO_SERVE",
+        "ECHO_REPLY",
+        "ECHO_MAX_CLIENTS",
+        "ECHO_IDLE_TIMEOUT",
+        "ECHO_GRACE",
+        "ECHO_WORKERS",
+        "ECHO_BACKEND",
+        "ECHO_LANGUAGE",
+        "ECHO_QUIET",
+        "ECHO_COLOR",
+        "ECHO_CPU_WORK",
+        "ECHO_TRACE",
+        "ECHO_PORT",
+    ];
+    let mut start = form.start("");
+    for name in names {
+        start = start.env(name, "");
+    }
+    let server = start.run();
+    assert!(server.address.ip().is_loopback());
+    server.exchange(b"hola\n");
+    server.stop();
 }

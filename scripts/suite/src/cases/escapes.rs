@@ -17,20 +17,30 @@ pub const CASES: &[Case] = &[
     case!(a_line_that_just_fits_is_not_cut),
 ];
 
-/// Sends one message of at most a buffer and gives what is shown of it.
-fn shown(server: &Server, client: &mut Client, message: &[u8]) -> String {
-    let before = server.count("received ");
-    client.exchange(message);
-    server.wait_count("received ", before + 1);
-    let lines = server.stdout.so_far();
-    let line = lines.iter().rfind(|line| line.contains("  received "));
-    let line = line.expect("it was just waited for");
-    let start = format!("  {}  received ", client.address);
-    let (_, rest) = line.split_once(&start).expect("the client's line");
+/// Sends one message of at most a buffer; gives the line about it, and what
+/// the line shows of the message.
+fn line_of(
+    server: &Server,
+    client: &mut Client,
+    message: &[u8],
+    received: &str,
+) -> (String, String) {
     let plural = if message.len() == 1 { "" } else { "s" };
     let amount = format!("{} byte{plural}: ", message.len());
-    let text = rest.strip_prefix(&amount);
-    text.unwrap_or_else(|| panic!("{rest:?}")).to_owned()
+    let start = format!("  {}  {received} {amount}", client.address);
+    let before = server.count(&start);
+    client.exchange(message);
+    server.wait_count(&start, before + 1);
+    let lines = server.stdout.so_far();
+    let line = lines.iter().rfind(|line| line.contains(&start));
+    let line = line.expect("it was just waited for");
+    let (_, text) = line.split_once(&start).expect("it was just found");
+    (line.clone(), text.to_owned())
+}
+
+/// Sends one message of at most a buffer and gives what is shown of it.
+fn shown(server: &Server, client: &mut Client, message: &[u8]) -> String {
+    line_of(server, client, message, "received").1
 }
 
 /// Sends each message and compares what is shown of it.
@@ -156,12 +166,13 @@ fn every_byte_and_control_can_be_read_back(form: &Form) {
 fn a_long_line_is_cut_at_a_whole_escape(form: &Form) {
     let long_ones: [&[u8]; 4] =
         [b"\x1b", b"\0", b"\xff", "\u{202e}\u{1b}é".as_bytes()];
-    for (language, note) in [("en", "more bytes"), ("es", "bytes más")] {
-        let received = if language == "en" { "received" } else { "recibidos" };
+    for (language, received, note) in
+        [("en", "received", "more bytes"), ("es", "recibidos", "bytes más")]
+    {
         let server =
             form.run(&format!("--serve until-eof --language {language}"));
         let mut client = server.client();
-        for (number, unit) in long_ones.iter().enumerate() {
+        for unit in long_ones {
             let mut message: Vec<u8> = unit.repeat(1024);
             message.truncate(1024);
             if unit.len() > 1 {
@@ -169,21 +180,13 @@ fn a_long_line_is_cut_at_a_whole_escape(form: &Form) {
                 // that is escaped at length.
                 message[200..].fill(0x1b);
             }
-            client.exchange(&message);
-            let start =
-                format!("  {}  {received} 1024 bytes: ", client.address);
-            server.wait_count(&start, number + 1);
-            let lines = server.stdout.so_far();
-            let line = lines
-                .iter()
-                .rfind(|line| line.contains(&start))
-                .expect("it was just waited for");
+            let (line, text) =
+                line_of(&server, &mut client, &message, received);
             // The line is as long as it can be: the next escape would not have
             // fitted.
             let length = line.len() + 1;
             assert!(length <= LONGEST, "{length} bytes");
             assert!(length > LONGEST - 9, "only {length} bytes: {line}");
-            let (_, text) = line.split_once(&start).expect("the text");
             let (text, rest) = text.rsplit_once("… (").expect("the note");
             let missing: usize = rest
                 .strip_suffix(&format!(" {note})"))

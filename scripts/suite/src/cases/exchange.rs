@@ -1,5 +1,6 @@
 //! One exchange: receive, reply, close; and which client waits for which.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use probe::proc;
 use probe::transcript::Event;
 use probe::wait::until;
 
+use super::leave;
 use crate::case::{Case, case};
 use crate::{Form, Kind};
 
@@ -34,17 +36,14 @@ fn echo_returns_the_bytes_unchanged(form: &Form) {
     client.exchange(b"\n");
     client.exchange("¡hola, señora! 👩‍👩‍👧\r\n".as_bytes());
     client.exchange(&pattern(1024));
-    client.half_close();
-    client.expect_end();
+    leave(&mut client);
     server.stop();
 }
 
 fn once_serves_one_exchange_and_closes(form: &Form) {
     let server = form.run("--serve once");
     for _ in 0..3 {
-        let mut client = server.client();
-        client.exchange(b"hola\n");
-        client.expect_end();
+        server.exchange_once(b"hola\n");
     }
     let totals = server.stop().totals;
     assert_eq!((totals.clients, totals.received, totals.sent), (3, 15, 15));
@@ -57,8 +56,7 @@ fn until_eof_serves_until_the_client_has_ended(form: &Form) {
         client.exchange(&pattern(length));
     }
     client.expect_silence();
-    client.half_close();
-    client.expect_end();
+    leave(&mut client);
     let transcript = server.stop();
     assert_eq!(transcript.totals.sent, 1111);
     assert_eq!(transcript.reason(client.address), None);
@@ -78,10 +76,7 @@ fn the_default_of_serve_is_the_originals(form: &Form) {
 
 fn one_receive_takes_at_most_1024_bytes(form: &Form) {
     let server = form.run("--serve until-eof");
-    let mut client = server.client();
-    client.exchange(&pattern(5000));
-    client.half_close();
-    client.expect_end();
+    let client = server.exchange(&pattern(5000));
     let transcript = server.stop();
     for event in transcript.of(client.address) {
         if let Event::Received(bytes, _) | Event::Sent(bytes) = event {
@@ -109,8 +104,7 @@ fn a_client_that_says_nothing_gets_nothing(form: &Form) {
             let options = format!("--serve {serve} --reply {reply}");
             let server = form.run(&options);
             let mut client = server.client();
-            client.half_close();
-            client.expect_end();
+            leave(&mut client);
             let transcript = server.stop();
             assert_eq!(transcript.of(client.address).len(), 2, "{options}");
             assert_eq!(transcript.totals.clients, 1);
@@ -194,10 +188,8 @@ fn a_client_that_does_not_read_is_not_read_from(form: &Form) {
     // The client that did not read gets its whole echo in the end.
     flooding.half_close();
     assert!(flooding.receive_all() == pattern(sent), "another reply");
-    other.half_close();
-    other.expect_end();
-    third.half_close();
-    third.expect_end();
+    leave(&mut other);
+    leave(&mut third);
     let ended = server.stop_unchecked();
     assert_eq!(ended.stdout.len(), 2, "{ended:?}");
 }
@@ -206,15 +198,12 @@ fn each_connection_gets_what_the_approach_creates(form: &Form) {
     let server = form.start("--serve until-eof").room_for(4).run();
     let idle_threads = server.threads();
     let clients = server.accepted_many(4);
-    let workers: Vec<String> =
+    let workers: BTreeSet<String> =
         clients.iter().map(|client| server.worker_of(client)).collect();
-    let mut distinct = workers.clone();
-    distinct.sort();
-    distinct.dedup();
     let pool = form.workers.is_some();
     match form.kind {
         Kind::Threads => {
-            assert_eq!(distinct.len(), 4, "{workers:?}");
+            assert_eq!(workers.len(), 4, "{workers:?}");
             assert_eq!(server.children().len(), 0);
             let expected = if pool { idle_threads } else { idle_threads + 4 };
             until("there are the threads", || {
@@ -222,13 +211,13 @@ fn each_connection_gets_what_the_approach_creates(form: &Form) {
             });
         }
         Kind::Processes => {
-            assert_eq!(distinct.len(), 4, "{workers:?}");
+            assert_eq!(workers.len(), 4, "{workers:?}");
             for client in &clients {
                 let pid = server.process_of(client);
                 let children = server.children();
                 assert!(
-                    children.iter().any(|child| child.pid == pid),
-                    "{pid} is no child: {children:?}"
+                    children.contains(&pid),
+                    "no child {pid}: {children:?}"
                 );
             }
         }
@@ -236,7 +225,7 @@ fn each_connection_gets_what_the_approach_creates(form: &Form) {
             assert_eq!(server.children().len(), 0);
             assert_eq!(server.threads(), idle_threads);
             if !pool {
-                assert_eq!(distinct, ["loop"]);
+                assert!(workers.iter().eq(["loop"]), "{workers:?}");
                 assert_eq!(idle_threads, 1);
             }
         }

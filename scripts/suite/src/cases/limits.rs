@@ -7,8 +7,9 @@ use probe::client::Client;
 use probe::proc;
 use probe::wait::stays;
 
-use crate::case::{Case, Need, case, select};
-use crate::{Approach, Form};
+use super::{expect_and_end, send_and_end};
+use crate::Form;
+use crate::case::{Case, Need, case, pool, select};
 
 pub const CASES: &[Case] = &[
     case!(beyond_the_limit_clients_wait_and_are_served_later),
@@ -17,10 +18,7 @@ pub const CASES: &[Case] = &[
     case!(a_burst_of_hundreds_is_served).slow(),
     case!(a_thousand_clients_wait_in_the_queue).slow(),
     case!(by_default_1024_are_served_at_a_time)
-        .only(|s| {
-            let pool = s.approach() == Approach::Pool;
-            !select(s) && !pool
-        })
+        .only(|form| !select(form) && !pool(form))
         .needs(&[Need::Descriptors])
         .slow(),
     case!(select_serves_no_more_than_it_can_hold)
@@ -32,19 +30,13 @@ pub const CASES: &[Case] = &[
 fn beyond_the_limit_clients_wait_and_are_served_later(form: &Form) {
     let server = form.start("--serve until-eof").at_most(1).run();
     let mut first = server.accepted();
-    let mut waiting: Vec<Client> = (0..5).map(|_| server.client()).collect();
-    for client in &mut waiting {
-        client.send(b"hola\n");
-        client.half_close();
-    }
+    let mut waiting: Vec<Client> = server.clients(5);
+    send_and_end(&mut waiting);
     waiting[0].expect_silence();
     first.exchange(b"I am served\n");
     assert_eq!(server.count("  connected"), 1);
     drop(first);
-    for client in &mut waiting {
-        client.expect(b"hola\n");
-        client.expect_end();
-    }
+    expect_and_end(&mut waiting);
     assert_eq!(server.stop().totals.clients, 6);
 }
 
@@ -87,16 +79,9 @@ fn a_burst_of_hundreds_is_served(form: &Form) {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 // All connect, then all speak, then all are served.
-                let mut clients: Vec<Client> =
-                    (0..EACH).map(|_| server.client()).collect();
-                for client in &mut clients {
-                    client.send(b"hola\n");
-                    client.half_close();
-                }
-                for client in &mut clients {
-                    client.expect(b"hola\n");
-                    client.expect_end();
-                }
+                let mut clients: Vec<Client> = server.clients(EACH);
+                send_and_end(&mut clients);
+                expect_and_end(&mut clients);
             });
         }
     });
@@ -115,24 +100,17 @@ fn a_thousand_clients_wait_in_the_queue(form: &Form) {
         .unwrap_or(128);
     let count = most.min(1000);
     // If the queue were too short, some clients would wait for a connection.
-    let mut waiting: Vec<Client> =
-        (0..count).map(|_| server.client()).collect();
-    for client in &mut waiting {
-        client.send(b"hola\n");
-        client.half_close();
-    }
+    let mut waiting: Vec<Client> = server.clients(count);
+    send_and_end(&mut waiting);
     waiting[count - 1].expect_silence();
     drop(first);
-    for client in &mut waiting {
-        client.expect(b"hola\n");
-        client.expect_end();
-    }
+    expect_and_end(&mut waiting);
     assert_eq!(server.stop().totals.clients, count as u64 + 1);
 }
 
 fn by_default_1024_are_served_at_a_time(form: &Form) {
     let server = form.run("--serve until-eof");
-    let mut clients: Vec<Client> = (0..1030).map(|_| server.client()).collect();
+    let mut clients: Vec<Client> = server.clients(1030);
     server.wait_count("  connected", 1024);
     clients[1023].exchange(b"the last one\n");
     clients[1024].send(b"the first one that waits\n");
@@ -147,8 +125,7 @@ fn by_default_1024_are_served_at_a_time(form: &Form) {
 fn select_serves_no_more_than_it_can_hold(form: &Form) {
     const CLIENTS: usize = 1100;
     let server = form.run("--serve until-eof --max-clients 2000");
-    let mut clients: Vec<Client> =
-        (0..CLIENTS).map(|_| server.client()).collect();
+    let mut clients: Vec<Client> = server.clients(CLIENTS);
     // Descriptors up to 1023, some of which are not clients.
     server.wait_count("  connected", 1000);
     clients[999].exchange(b"one of those served\n");

@@ -21,6 +21,9 @@ mod trace;
 mod work;
 mod workers;
 
+use probe::client::Client;
+use probe::start::Start;
+
 use crate::case::Case;
 
 /// Every case of every theme.
@@ -49,4 +52,36 @@ pub fn all() -> impl Iterator<Item = Case> {
     .into_iter()
     .flatten()
     .copied()
+}
+
+/// Ends the client's side, and expects the end of the server's.
+fn leave(client: &mut Client) {
+    client.half_close();
+    client.expect_end();
+}
+
+/// Has each client send a message, and nothing after it.
+fn send_and_end(clients: &mut [Client]) {
+    for client in clients {
+        client.send(b"hola\n");
+        client.half_close();
+    }
+}
+
+/// Expects the reply to that message, and the end, of each client.
+fn expect_and_end(clients: &mut [Client]) {
+    for client in clients {
+        client.expect(b"hola\n");
+        client.expect_end();
+    }
+}
+
+/// Asserts that a server does not start, says why on standard error alone, and
+/// ends with the status of a usage error; gives the text.
+fn refusal(start: Start, wrong: &str) -> String {
+    let ended = start.end();
+    assert_eq!(ended.status, 2, "{wrong}: {ended:?}");
+    assert!(ended.stdout.is_empty(), "{wrong}: {ended:?}");
+    assert!(!ended.stderr.is_empty(), "{wrong}: no word about it");
+    ended.stderr.join("\n")
 }

@@ -2,7 +2,7 @@
 //! missing from the start.
 
 use std::fs::File;
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use probe::server::Server;
 use probe::start::Output;
 use probe::wait::until;
 
+use super::leave;
 use crate::Form;
 use crate::case::{Case, case};
 
@@ -27,8 +28,8 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Whether a server takes connections at this address.
-fn listens_at(own: Ipv4Addr) -> bool {
-    Client::try_connect((own, 20_001).into()).is_ok()
+fn is_listening(address: SocketAddr) -> bool {
+    Client::try_connect(address).is_ok()
 }
 
 /// Has several clients served, and gets nothing but their echo.
@@ -37,8 +38,7 @@ fn assert_serves(server: &Server) {
         let mut client = server.client();
         client.exchange(b"hola\n");
         client.exchange(b"adios\n");
-        client.half_close();
-        client.expect_end();
+        leave(&mut client);
     }
 }
 
@@ -58,13 +58,11 @@ fn the_service_goes_on_when_its_output_is_closed(form: &Form) {
 }
 
 fn the_service_goes_on_when_the_disk_is_full(form: &Form) {
-    let own = proc::own_address();
     let full = File::options().write(true).open("/dev/full");
     let server = form
         .start("--serve until-eof")
-        .on(own, 20_001)
         .stdout(Output::File(full.expect("Linux has /dev/full")))
-        .run_unseen((own, 20_001).into(), || listens_at(own));
+        .run_unseen(is_listening);
     assert_serves(&server);
     proc::assert_idle(server.pid, "a full disk");
     server.stop_unchecked();
@@ -73,18 +71,13 @@ fn the_service_goes_on_when_the_disk_is_full(form: &Form) {
 /// Unless a program ignores SIGXFSZ, the kernel ends it when it writes beyond
 /// `ulimit -f`.
 fn the_service_goes_on_at_a_limit_of_file_size(form: &Form) {
-    let own = proc::own_address();
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
-    let script = format!(
-        "cd '{}'; ulimit -f 1; exec \"$0\" \"$@\" >out 2>err --trace trace",
-        folder.path().display(),
-    );
+    let limit = format!("cd '{}'; ulimit -f 1;", folder.path().display());
     let server = form
-        .start("--serve until-eof")
-        .on(own, 20_001)
-        .under_words(["sh", "-c", &script])
-        .run_unseen((own, 20_001).into(), || listens_at(own));
+        .start("--serve until-eof --trace trace")
+        .by_shell(&limit, ">out 2>err")
+        .run_unseen(is_listening);
     // These are far more lines than the limit of 512 or 1024 bytes lets
     // through.
     for _ in 0..20 {
@@ -100,12 +93,10 @@ fn the_service_goes_on_at_a_limit_of_file_size(form: &Form) {
 
 fn it_runs_with_its_standard_streams_closed(form: &Form) {
     for closed in ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"] {
-        let own = proc::own_address();
         let server = form
             .start("--serve until-eof")
-            .on(own, 20_001)
-            .under_words(["sh", "-c", &format!("exec \"$0\" \"$@\" {closed}")])
-            .run_unseen((own, 20_001).into(), || listens_at(own));
+            .by_shell("", closed)
+            .run_unseen(is_listening);
         assert_serves(&server);
         if closed.contains(">&- ") || closed.ends_with(">&-") {
             server.stop_unchecked();
@@ -134,8 +125,7 @@ fn output_that_is_not_read_pauses_and_loses_nothing(form: &Form) {
                     client.exchange(&[0x1b; 1024]);
                     done.fetch_add(1, Ordering::Relaxed);
                 }
-                client.half_close();
-                client.expect_end();
+                leave(&mut client);
             });
         }
         // The case waits until nothing moves any more, whether the server

@@ -1,8 +1,11 @@
 //! The lines: their exact words and columns, in both languages.
 
 use std::fs::{self, File};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::thread;
 
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::InterfaceFlags;
 use probe::client::Client;
 use probe::folder::folder;
 use probe::server::Server;
@@ -10,6 +13,7 @@ use probe::start::Output;
 use probe::transcript::Line;
 use probe::wait::until;
 
+use super::leave;
 use crate::case::{Case, case};
 use crate::{Form, Kind};
 
@@ -23,14 +27,12 @@ pub const CASES: &[Case] = &[
     case!(a_line_comes_at_once_into_a_file),
     case!(every_accepted_client_counts),
     case!(lines_of_many_clients_are_whole_and_the_totals_exact).slow(),
+    case!(the_addresses_that_others_can_use_are_listed),
 ];
 
 /// The first column of this client's lines, padded, with the two spaces.
 fn column(server: &Server, client: &Client, words: [&str; 2]) -> String {
-    let end = format!("  {}  {}", client.address, words[1]);
-    let line = server.stdout.wait(&end, |lines| {
-        lines.iter().find(|line| line.ends_with(&end)).cloned()
-    });
+    let line = server.wait_for(client, words[1]);
     let worker = line.split("  ").next().unwrap_or_default();
     let (name, number) = worker.split_once(' ').unwrap_or((worker, ""));
     assert_eq!(name, words[0], "{line}");
@@ -38,116 +40,101 @@ fn column(server: &Server, client: &Client, words: [&str; 2]) -> String {
     format!("{worker:<12}  ")
 }
 
-fn an_exchange_is_printed_word_for_word(form: &Form) {
-    let server = form.run("--serve once");
-    let mut client = server.client();
-    client.exchange("¡hola\n".as_bytes());
-    client.expect_end();
+/// Has one message exchanged, and compares all lines: the first and the last,
+/// and those about the client between them, in the words of one language.
+fn assert_printed(form: &Form, options: &str, worker: &str, words: &[&str]) {
+    let server = form.run(options);
+    let client = server.exchange_once("¡hola\n".as_bytes());
+    let [first, events @ .., last] = words else { panic!("{words:?}") };
+    let who = column(&server, &client, [worker, events[0]]);
     let (listening, address) = (server.address, client.address);
+    drop(client);
+    let ended = server.stop_unchecked();
+    let name = form.kind.program();
+    let mut expected = vec![format!("{name} {first} {listening}")];
+    expected.extend(events.iter().map(|it| format!("{who}{address}  {it}")));
+    expected.push(format!("{name} {last}"));
+    assert_eq!(ended.stdout, expected);
+}
+
+fn an_exchange_is_printed_word_for_word(form: &Form) {
     let worker = match form.kind {
         Kind::Threads => "thread",
         Kind::Processes => "process",
         Kind::Loop => "loop",
     };
-    let who = column(&server, &client, [worker, "connected"]);
-    drop(client);
-    let ended = server.stop_unchecked();
-    let name = form.kind.program();
-    assert_eq!(
-        ended.stdout,
-        [
-            format!("{name} listening on {listening}"),
-            format!("{who}{address}  connected"),
-            format!("{who}{address}  received 7 bytes: ¡hola\\n"),
-            format!("{who}{address}  sent 7 bytes"),
-            format!("{who}{address}  closed: one exchange"),
-            format!(
-                "{name} stopped: 1 client served, 7 bytes received, \
-                 7 bytes sent"
-            ),
-        ]
-    );
+    let words = [
+        "listening on",
+        "connected",
+        "received 7 bytes: ¡hola\\n",
+        "sent 7 bytes",
+        "closed: one exchange",
+        "stopped: 1 client served, 7 bytes received, 7 bytes sent",
+    ];
+    assert_printed(form, "--serve once", worker, &words);
 }
 
 fn an_exchange_is_printed_in_spanish(form: &Form) {
-    let server = form.run("--serve once --language es");
-    let mut client = server.client();
-    client.exchange("¡hola\n".as_bytes());
-    client.expect_end();
-    let (listening, address) = (server.address, client.address);
     let worker = match form.kind {
         Kind::Threads => "hilo",
         Kind::Processes => "proceso",
         Kind::Loop => "bucle",
     };
-    let who = column(&server, &client, [worker, "conectado"]);
-    drop(client);
-    let ended = server.stop_unchecked();
-    let name = form.kind.program();
-    assert_eq!(
-        ended.stdout,
-        [
-            format!("{name} escuchando en {listening}"),
-            format!("{who}{address}  conectado"),
-            format!("{who}{address}  recibidos 7 bytes: ¡hola\\n"),
-            format!("{who}{address}  enviados 7 bytes"),
-            format!("{who}{address}  cerrado: un intercambio"),
-            format!(
-                "{name} detenido: 1 cliente atendido, 7 bytes recibidos, \
-                 7 bytes enviados"
-            ),
-        ]
-    );
+    let words = [
+        "escuchando en",
+        "conectado",
+        "recibidos 7 bytes: ¡hola\\n",
+        "enviados 7 bytes",
+        "cerrado: un intercambio",
+        "detenido: 1 cliente atendido, 7 bytes recibidos, 7 bytes enviados",
+    ];
+    assert_printed(form, "--serve once --language es", worker, &words);
 }
 
 fn only_one_is_singular(form: &Form) {
-    let run = |language: &str, clients: usize| {
-        let server = form.run(&format!("--serve once --language {language}"));
-        for _ in 0..clients {
-            let mut client = server.client();
-            client.exchange(b"x");
-            client.expect_end();
+    for (language, events, totals) in [
+        (
+            "en",
+            ["  received 1 byte: x\n", "  sent 1 byte\n"],
+            [
+                "0 clients served, 0 bytes received, 0 bytes sent",
+                "1 client served, 1 byte received, 1 byte sent",
+                "2 clients served, 2 bytes received, 2 bytes sent",
+            ],
+        ),
+        (
+            "es",
+            ["  recibido 1 byte: x\n", "  enviado 1 byte\n"],
+            [
+                "0 clientes atendidos, 0 bytes recibidos, 0 bytes enviados",
+                "1 cliente atendido, 1 byte recibido, 1 byte enviado",
+                "2 clientes atendidos, 2 bytes recibidos, 2 bytes enviados",
+            ],
+        ),
+    ] {
+        for (clients, expected) in totals.into_iter().enumerate() {
+            let options = format!("--serve once --language {language}");
+            let server = form.run(&options);
+            for _ in 0..clients {
+                server.exchange_once(b"x");
+            }
+            let text = server.stop_unchecked().stdout.join("\n");
+            let (_, last) = text.rsplit_once(": ").expect("the last line");
+            assert_eq!(last, expected, "{text}");
+            if clients == 1 {
+                for event in events {
+                    assert!(text.contains(event), "{text}");
+                }
+            }
         }
-        let mut lines = server.stop_unchecked().stdout;
-        let last = lines.pop().unwrap_or_default();
-        let last = last.split_once(": ").map(|(_, rest)| rest.to_owned());
-        let events: String = lines.join("\n");
-        (events, last.unwrap_or_default())
-    };
-    assert_eq!(
-        run("en", 0).1,
-        "0 clients served, 0 bytes received, 0 bytes sent"
-    );
-    let (events, last) = run("en", 1);
-    assert!(events.contains("  received 1 byte: x\n"), "{events}");
-    assert!(events.contains("  sent 1 byte\n"), "{events}");
-    assert_eq!(last, "1 client served, 1 byte received, 1 byte sent");
-    assert_eq!(
-        run("en", 2).1,
-        "2 clients served, 2 bytes received, 2 bytes sent"
-    );
-
-    assert_eq!(
-        run("es", 0).1,
-        "0 clientes atendidos, 0 bytes recibidos, 0 bytes enviados"
-    );
-    let (events, last) = run("es", 1);
-    assert!(events.contains("  recibido 1 byte: x\n"), "{events}");
-    assert!(events.contains("  enviado 1 byte\n"), "{events}");
-    assert_eq!(last, "1 cliente atendido, 1 byte recibido, 1 byte enviado");
-    assert_eq!(
-        run("es", 2).1,
-        "2 clientes atendidos, 2 bytes recibidos, 2 bytes enviados"
-    );
+    }
 }
 
 fn the_first_column_says_who_served(form: &Form) {
     let server = form.run("--serve once");
     let mut workers = Vec::new();
     for _ in 0..3 {
-        let mut client = server.client();
-        client.exchange(b"hola\n");
-        client.expect_end();
+        let client = server.exchange_once(b"hola\n");
         workers.push(server.worker_of(&client));
     }
     server.stop();
@@ -225,10 +212,7 @@ fn reasons_are_told_in_both_languages(form: &Form) {
 fn quiet_prints_the_first_and_the_last_line(form: &Form) {
     let server = form.run("--quiet --serve until-eof");
     for _ in 0..3 {
-        let mut client = server.client();
-        client.exchange(b"hola\n");
-        client.half_close();
-        client.expect_end();
+        server.exchange(b"hola\n");
     }
     let client = server.client();
     client.reset();
@@ -250,23 +234,18 @@ fn quiet_prints_the_first_and_the_last_line(form: &Form) {
 fn a_line_comes_at_once_into_a_file(form: &Form) {
     let folder = folder();
     let path = folder.path().join("lines");
-    let own = probe::proc::own_address();
-    let address = (own, 20_001).into();
     let server = form
         .start("--serve until-eof")
-        .on(own, 20_001)
         .stdout(Output::File(File::create(&path).expect("a new file")))
-        .run_unseen(address, || {
-            fs::metadata(&path).is_ok_and(|file| file.len() > 0)
-        });
+        .run_unseen(|_| fs::metadata(&path).is_ok_and(|file| file.len() > 0));
     let lines = || -> Vec<String> {
         let text = fs::read_to_string(&path).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     };
     let mut client = server.client();
-    let address_of_client = client.address;
+    let (listening, address) = (server.address, client.address);
     let wait = |event: &str| {
-        let end = format!("  {address_of_client}  {event}");
+        let end = format!("  {address}  {event}");
         until("the line is in the file", || {
             lines().iter().any(|line| line.ends_with(&end)).then_some(())
         });
@@ -283,7 +262,7 @@ fn a_line_comes_at_once_into_a_file(form: &Form) {
     for line in &lines {
         assert!(Line::parse(form.kind, line).is_some(), "{line:?}");
     }
-    assert!(lines[0].ends_with(&format!(" listening on {address}")));
+    assert!(lines[0].ends_with(&format!(" listening on {listening}")));
     assert!(lines[lines.len() - 1].contains(" stopped: "), "{lines:?}");
 }
 
@@ -294,8 +273,7 @@ fn every_accepted_client_counts(form: &Form) {
     server.accepted().reset();
     let mut client = server.accepted();
     client.exchange(b"hola\n");
-    client.half_close();
-    client.expect_end();
+    leave(&mut client);
     let stays = server.accepted();
     let totals = server.stop().totals;
     assert_eq!((totals.clients, totals.received, totals.sent), (4, 5, 5));
@@ -319,8 +297,7 @@ fn lines_of_many_clients_are_whole_and_the_totals_exact(form: &Form) {
                 for _ in 0..MESSAGES {
                     client.exchange(&message);
                 }
-                client.half_close();
-                client.expect_end();
+                leave(&mut client);
             });
         }
     });
@@ -334,4 +311,55 @@ fn lines_of_many_clients_are_whole_and_the_totals_exact(form: &Form) {
     let expected = (CLIENTS / 2 * 1024 * MESSAGES + short) as u64;
     assert_eq!(transcript.totals.received, expected);
     assert_eq!(transcript.totals.sent, expected);
+}
+
+fn the_addresses_that_others_can_use_are_listed(form: &Form) {
+    // What the kernel says of the interfaces that are up.
+    let interfaces = getifaddrs().expect("the kernel lists them");
+    let up = InterfaceFlags::IFF_UP;
+    let mut all: Vec<IpAddr> = interfaces
+        .filter(|one| one.flags.contains(up))
+        .filter_map(|one| one.address)
+        .filter_map(|address| {
+            let v4 = address.as_sockaddr_in().map(|a| IpAddr::from(a.ip()));
+            v4.or_else(|| Some(IpAddr::from(address.as_sockaddr_in6()?.ip())))
+        })
+        .filter(|ip| match ip {
+            IpAddr::V4(ip) => !ip.is_loopback(),
+            IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local(),
+        })
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    let has_ipv6 = TcpListener::bind("[::1]:0").is_ok();
+    let ipv4 = all.iter().copied().filter(IpAddr::is_ipv4).collect();
+    for (host, expected) in
+        [("0.0.0.0", ipv4), ("::", all), ("127.0.0.1", Vec::new())]
+    {
+        if host == "::" && !has_ipv6 {
+            continue;
+        }
+        for (language, words) in
+            [("en", " reachable at "), ("es", " accesible en ")]
+        {
+            let options = format!("--host {host} --language {language}");
+            let server = form.run(&options);
+            server.exchange(b"hola\n");
+            let port = server.port();
+            let ended = server.stop_unchecked();
+            let prefix = format!("{}{words}", form.kind.program());
+            let listed = ended.stdout[1..]
+                .iter()
+                .map_while(|line| line.strip_prefix(&prefix))
+                .map(|address| address.parse().expect("an address"));
+            let listed: Vec<SocketAddr> = listed.collect();
+            assert!(listed.iter().all(|address| address.port() == port));
+            let mut listed: Vec<IpAddr> =
+                listed.iter().map(SocketAddr::ip).collect();
+            listed.sort_unstable();
+            assert_eq!(listed, expected, "{host}");
+        }
+    }
+    let ended = form.run("--host 0.0.0.0 --quiet").stop_unchecked();
+    assert_eq!(ended.stdout.len(), 2, "{ended:?}");
 }

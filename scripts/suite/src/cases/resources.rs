@@ -1,7 +1,16 @@
 //! When descriptors, threads or processes run out; and what idleness costs.
 
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+
+use nix::libc::O_NONBLOCK;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use probe::folder::folder;
 use probe::proc;
 
+use super::leave;
 use crate::Form;
 use crate::case::{Case, Need, accepts_when_ready, case};
 
@@ -13,28 +22,58 @@ pub const CASES: &[Case] = &[
         .only(accepts_when_ready)
         .needs(&[Need::Prlimit]),
     case!(idle_clients_cost_nothing),
+    case!(a_diagnostic_that_is_not_read_stops_nothing)
+        .only(accepts_when_ready)
+        .needs(&[Need::Prlimit]),
 ];
+
+/// Has clients wait while a server has no descriptor left for them, and expects
+/// that they are served afterwards, although its diagnostics go there.
+fn assert_shortage_stops_nothing(form: &Form, diagnostics: &str) {
+    let server = form
+        .start("--serve until-eof")
+        .room_for(4)
+        .by_shell("", diagnostics)
+        .run();
+    let mut inside = server.accepted();
+    inside.exchange(b"before\n");
+    let none = proc::lowest_free_descriptor(server.pid);
+    server.limit("nofile", none.into());
+    let mut waiting = server.clients(2);
+    for client in &mut waiting {
+        client.send(b"hola\n");
+    }
+    waiting[0].expect_silence();
+    inside.exchange(b"meanwhile\n");
+    server.limit("nofile", 1024);
+    for client in &mut waiting {
+        client.expect(b"hola\n");
+        leave(client);
+    }
+    inside.exchange(b"after\n");
+    drop(inside);
+    server.stop();
+}
 
 fn a_diagnostic_that_cannot_be_written_stops_nothing(form: &Form) {
     for stream in ["2>&-", "2>/dev/full"] {
-        let server = form
-            .start("--serve until-eof")
-            .room_for(2)
-            .under_words(["sh", "-c", &format!("exec \"$0\" \"$@\" {stream}")])
-            .run();
-        let mut inside = server.client();
-        inside.exchange(b"before\n");
-        let none = proc::lowest_free_descriptor(server.pid);
-        server.limit("nofile", none.into());
-        let mut client = server.client();
-        client.send(b"hola\n");
-        client.expect_silence();
-        server.limit("nofile", 1024);
-        client.expect(b"hola\n");
-        inside.exchange(b"after\n");
-        drop((client, inside));
-        server.stop();
+        assert_shortage_stops_nothing(form, stream);
     }
+}
+
+fn a_diagnostic_that_is_not_read_stops_nothing(form: &Form) {
+    let folder = folder();
+    let path = folder.path().join("fifo");
+    mkfifo(&path, Mode::S_IRWXU).expect("a FIFO can be made");
+    // Open for reading too, so that it stays open; full; and never read.
+    let mut fifo = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(O_NONBLOCK)
+        .open(&path)
+        .expect("the FIFO can be opened");
+    while fifo.write(&[b'.'; 4096]).is_ok() {}
+    assert_shortage_stops_nothing(form, &format!("2>{}", path.display()));
 }
 
 fn a_shortage_is_told_in_spanish_too(form: &Form) {

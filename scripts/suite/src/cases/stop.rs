@@ -1,12 +1,8 @@
 //! `SIGINT` and `SIGTERM`: an orderly end, within the grace.
 
-use std::fs::File;
-use std::io::Write;
-use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use nix::pty::openpty;
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGSTOP, SIGTERM};
 use nix::sys::signal::kill;
 use probe::client::{Client, pattern};
@@ -14,7 +10,7 @@ use probe::proc;
 use probe::server::Server;
 use probe::wait::until;
 
-use crate::case::{Case, Need, case};
+use crate::case::{Case, case};
 use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
@@ -38,7 +34,7 @@ pub const CASES: &[Case] = &[
     case!(one_signal_to_the_whole_group_is_one_stop),
     case!(a_burst_of_signals_is_one_request),
     case!(a_hang_up_is_a_stop_unless_it_was_ignored),
-    case!(ctrl_c_at_a_terminal_is_an_orderly_stop).needs(&[Need::Setsid]),
+    case!(a_stop_that_waits_says_so).slow(),
 ];
 
 fn a_stop_without_clients_is_clean(form: &Form) {
@@ -145,8 +141,13 @@ fn stopping(
 }
 
 fn a_slow_reader_within_the_grace_gets_everything(form: &Form) {
-    let (mut server, mut slow, sent) =
-        stopping(form, "--grace 15", |server| server.signal(SIGTERM));
+    assert_slow_reader_gets_everything(form, |it| it.signal(SIGTERM));
+}
+
+/// Stops a server so, while a client takes its replies slowly; that client
+/// must get all of them.
+fn assert_slow_reader_gets_everything(form: &Form, ask: impl FnMut(&Server)) {
+    let (mut server, mut slow, sent) = stopping(form, "--grace 15", ask);
     slow.expect(&pattern(sent));
     slow.expect_end();
     assert_eq!(server.transcript().totals.sent, sent as u64);
@@ -172,16 +173,21 @@ fn a_client_that_sends_on_and_reads_slowly_loses_nothing(form: &Form) {
     assert_eq!(server.transcript().totals.sent, replies.len() as u64);
 }
 
+/// Whether a stop took the grace of a second; a busy machine needs longer.
+fn assert_about_a_second(taken: Duration) {
+    assert!(taken > Duration::from_millis(900), "{taken:?}");
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+}
+
 fn a_slow_reader_is_cut_after_the_grace(form: &Form) {
-    let server = form.start("--serve until-eof --grace 1").room_for(2).run();
+    let mut server =
+        form.start("--serve until-eof --grace 1").room_for(2).run();
     let (mut slow, sent) = server.stalled();
     let mut idle = server.accepted();
     let taken = server.time_to_stop(SIGTERM);
-    assert!(taken > Duration::from_millis(900), "{taken:?}");
-    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    assert_about_a_second(taken);
     idle.expect_end();
     assert!(slow.expect_any_end().len() < sent);
-    let mut server = server;
     let transcript = server.transcript();
     assert_eq!(transcript.totals.clients, 2);
     let reason = transcript.reason(slow.address);
@@ -249,7 +255,7 @@ fn a_stop_accepts_no_more(form: &Form) {
 fn clients_in_the_queue_are_reset_at_a_stop(form: &Form) {
     let mut server = form.start("--serve until-eof").at_most(1).run();
     let mut first = server.accepted();
-    let mut waiting: Vec<Client> = (0..5).map(|_| server.client()).collect();
+    let mut waiting: Vec<Client> = server.clients(5);
     waiting[0].send(b"hola\n");
     server.signal(SIGTERM);
     for client in &mut waiting {
@@ -265,9 +271,7 @@ fn the_port_can_be_bound_again_at_once(form: &Form) {
         let mut server =
             form.start("--serve once").on(own, 20_001).room_for(3).run();
         // The server closes first, so its end keeps the connection in mind.
-        let mut guest = server.client();
-        guest.exchange(b"hola\n");
-        guest.expect_end();
+        let _guest = server.exchange_once(b"hola\n");
         let mut silent = server.accepted();
         server.signal(SIGTERM);
         silent.expect_end();
@@ -281,14 +285,8 @@ fn slow_to_take(server: &Server) -> Client {
     const ALL: usize = 12_000;
     let mut slow = Client::connect_narrow(server.address);
     slow.send(&pattern(ALL));
-    let middle = format!("  {}  sent ", slow.address);
     until("all its replies are sent", || {
-        let lines = server.stdout.so_far();
-        let sent = lines.iter().filter_map(|line| {
-            let (_, rest) = line.split_once(&middle)?;
-            rest.split(' ').next()?.parse::<usize>().ok()
-        });
-        (sent.sum::<usize>() == ALL).then_some(())
+        (server.bytes(&slow, &["sent"]) == ALL).then_some(())
     });
     slow
 }
@@ -321,44 +319,41 @@ fn replies_that_do_not_arrive_are_given_up_after_the_grace(form: &Form) {
     let mut server = start.room_for(2).run();
     let slow = slow_to_take(&server);
     let taken = server.time_to_stop(SIGTERM);
-    assert!(taken > Duration::from_millis(900), "{taken:?}");
-    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    assert_about_a_second(taken);
     server.transcript();
     drop(slow);
 }
 
+/// Has a client send more to a server that is stopping: it is dropped, but not
+/// answered with a reset.
+fn assert_late_input_resets_nothing(mut server: Server, mut client: Client) {
+    for _ in 0..3 {
+        client.send(b"and more");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(client.receive_all(), b"hola\n");
+    drop(client);
+    assert_eq!(server.transcript().totals.received, 5);
+}
+
 fn a_stop_during_the_last_reading_resets_no_client(form: &Form) {
-    let mut server = form.run("--serve once");
+    let server = form.run("--serve once");
     let mut client = server.client();
     client.send(b"hola\n");
     server.wait_for(&client, "sent 5 bytes");
     server.signal(SIGTERM);
     wait_until_refused(&server);
-    // What it sends now is dropped, but not answered with a reset.
-    for _ in 0..3 {
-        client.send(b"and more");
-        thread::sleep(Duration::from_millis(20));
-    }
-    assert_eq!(client.receive_all(), b"hola\n");
-    drop(client);
-    assert_eq!(server.transcript().totals.received, 5);
+    assert_late_input_resets_nothing(server, client);
 }
 
 fn a_stop_before_the_last_reply_resets_no_client(form: &Form) {
     // Processor time makes the reply late: on a busy machine later still.
-    let mut server = form.run("--serve once --grace 60 --cpu-work 500000");
+    let server = form.run("--serve once --grace 60 --cpu-work 500000");
     let mut client = server.client();
     client.send(b"hola\n");
     server.wait_for(&client, r"received 5 bytes: hola\n");
     server.signal(SIGTERM);
-    // What it sends now is dropped, but not answered with a reset.
-    for _ in 0..3 {
-        client.send(b"and more");
-        thread::sleep(Duration::from_millis(20));
-    }
-    assert_eq!(client.receive_all(), b"hola\n");
-    drop(client);
-    assert_eq!(server.transcript().totals.received, 5);
+    assert_late_input_resets_nothing(server, client);
 }
 
 /// A way to ask for a stop.
@@ -399,8 +394,7 @@ fn a_second_signal_ends_it_with_130(form: &Form) {
 
 /// What timeout(1), a terminal and a service manager send all at once.
 fn a_burst_of_signals_is_one_request(form: &Form) {
-    type Burst = fn(&Server);
-    let bursts: [Burst; 4] = [
+    let bursts: [Ask; 4] = [
         |server| (0..5).for_each(|_| server.signal(SIGTERM)),
         |server| (0..5).for_each(|_| server.signal(SIGINT)),
         |server| {
@@ -415,10 +409,7 @@ fn a_burst_of_signals_is_one_request(form: &Form) {
         },
     ];
     for burst in bursts {
-        let (mut server, mut slow, sent) = stopping(form, "--grace 15", burst);
-        slow.expect(&pattern(sent));
-        slow.expect_end();
-        assert_eq!(server.transcript().totals.sent, sent as u64);
+        assert_slow_reader_gets_everything(form, burst);
     }
 }
 
@@ -429,29 +420,20 @@ fn a_hang_up_is_a_stop_unless_it_was_ignored(form: &Form) {
     assert_eq!(server.transcript().totals.clients, 0);
 
     // The server is started as nohup(1) starts it.
-    let mut server = form
-        .start("--serve once")
-        .under_words(["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""])
-        .run();
+    let mut server =
+        form.start("--serve once").by_shell("trap '' HUP;", "").run();
     server.signal_group(SIGHUP);
-    let mut client = server.client();
-    client.exchange(b"hola\n");
-    client.expect_end();
-    drop(client);
+    server.exchange_once(b"hola\n");
     server.signal(SIGTERM);
     assert_eq!(server.transcript().totals.clients, 1);
 }
 
 fn one_signal_to_the_whole_group_is_one_stop(form: &Form) {
-    let (mut server, mut slow, sent) =
-        stopping(form, "--grace 15", |server| server.signal_group(SIGINT));
-    slow.expect(&pattern(sent));
-    slow.expect_end();
-    let transcript = server.transcript();
-    assert_eq!(transcript.totals.sent, sent as u64);
+    assert_slow_reader_gets_everything(form, |it| it.signal_group(SIGINT));
 
     // Without a slow client the stop takes a small part of the grace.
-    let server = form.start("--serve until-eof --grace 60").room_for(3).run();
+    let mut server =
+        form.start("--serve until-eof --grace 60").room_for(3).run();
     let mut clients = server.accepted_many(3);
     for client in &mut clients {
         client.exchange(b"hello");
@@ -460,28 +442,38 @@ fn one_signal_to_the_whole_group_is_one_stop(form: &Form) {
     for client in &mut clients {
         client.expect_end();
     }
-    let mut server = server;
     assert_eq!(server.transcript().totals.sent, 15);
 }
 
-fn ctrl_c_at_a_terminal_is_an_orderly_stop(form: &Form) {
-    let terminal = openpty(None, None).expect("a pseudo terminal");
-    let mut keyboard = File::from(terminal.master);
-    let mut server = form
-        .start("--serve until-eof --grace 15")
-        .room_for(2)
-        .at_terminal(Stdio::from(terminal.slave))
-        .run();
-    let mut silent = server.accepted();
-    let mut client = server.accepted();
-    client.exchange(b"hola\n");
-    keyboard.write_all(b"\x03").expect("a key can be pressed");
-    silent.expect_end();
-    client.expect_end();
-    let transcript = server.transcript();
-    assert_eq!(transcript.totals.clients, 2);
-    for client in [silent, client] {
-        let reason = transcript.reason(client.address);
-        assert_eq!(reason.as_deref(), Some("server stopping"));
+fn a_stop_that_waits_says_so(form: &Form) {
+    for (language, words) in [
+        (
+            "en",
+            "waiting up to 3 s for 1 client to take its replies; a second \
+             Ctrl-C ends the server now",
+        ),
+        (
+            "es",
+            "esperando hasta 3 s a que 1 cliente reciba sus respuestas; un \
+             segundo Ctrl-C termina el servidor ya",
+        ),
+    ] {
+        // The length of the wait is that of the option.
+        let options = format!("--grace 3 --language {language}");
+        let mut server = form
+            .start(&format!("--serve until-eof {options}"))
+            .room_for(2)
+            .run();
+        let (slow, _) = server.stalled();
+        server.signal(SIGTERM);
+        let ended = server.ended();
+        assert_eq!(ended.status, 0, "{ended:?}");
+        let name = form.kind.program();
+        assert_eq!(ended.stderr, [format!("{name}: {words}")]);
+        drop(slow);
     }
+    // Without a slow client there is nothing to wait for.
+    let server = form.run("--serve until-eof --grace 1");
+    let _silent = server.client();
+    server.stop();
 }

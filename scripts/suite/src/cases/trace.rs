@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 
 use nix::time::{ClockId, clock_gettime};
@@ -13,10 +13,11 @@ use probe::folder::{Folder, folder};
 use probe::proc;
 use probe::server::Server;
 use probe::start::Start;
-use probe::trace::{Kind as Sort, Trace};
+use probe::trace::{Kind as Sort, Stage, Trace};
 use probe::transcript::{Event, Transcript};
-use probe::wait::until;
+use probe::wait::{stays, until};
 
+use super::leave;
 use crate::case::{Case, case};
 use crate::{Form, Kind};
 
@@ -31,6 +32,8 @@ pub const CASES: &[Case] = &[
     case!(a_trace_that_cannot_be_opened_prevents_the_start),
     case!(a_trace_that_cannot_be_written_stops_nothing),
     case!(the_trace_has_its_variable),
+    case!(servers_started_at_once_begin_a_trace_once),
+    case!(a_trace_that_was_cut_is_begun_anew),
 ];
 
 /// A place for a trace.
@@ -45,6 +48,11 @@ impl File {
         Self { path: folder.path().join("with a space.json"), _folder: folder }
     }
 
+    /// A start that writes a trace there.
+    fn start(&self, form: &Form, options: &str) -> Start {
+        form.start(options).option("--trace", &self.path)
+    }
+
     fn read(&self) -> Trace {
         Trace::parse(&self.text())
     }
@@ -54,21 +62,12 @@ impl File {
     }
 }
 
-/// A start that writes a trace there.
-fn traced(form: &Form, options: &str, path: &Path) -> Start {
-    form.start(options).option("--trace", path)
-}
-
 /// Ends a server, and checks its trace against what it printed.
-fn stop_and_check(
-    form: &Form,
-    server: Server,
-    file: &File,
-) -> (Trace, Transcript) {
+fn stop_and_check(form: &Form, server: Server, file: &File) -> Trace {
     let transcript = server.stop();
     let trace = file.read();
     check(form, &trace, &transcript);
-    (trace, transcript)
+    trace
 }
 
 /// What must hold for every trace of one run.
@@ -81,8 +80,7 @@ fn check(form: &Form, trace: &Trace, transcript: &Transcript) {
     assert_eq!(trace.clients(), clients);
     for client in clients {
         let stages = trace.of(client);
-        let names: Vec<&str> =
-            stages.iter().map(|stage| stage.name.as_str()).collect();
+        let names = names(&stages);
         let [first, middle @ .., last] = names.as_slice() else {
             panic!("{client}: {names:?}")
         };
@@ -131,6 +129,11 @@ fn check(form: &Form, trace: &Trace, transcript: &Transcript) {
     }
 }
 
+/// The names of some stages.
+fn names<'a>(stages: &[&'a Stage]) -> Vec<&'a str> {
+    stages.iter().map(|stage| stage.name.as_str()).collect()
+}
+
 /// The clock of the traces, in microseconds.
 fn now() -> f64 {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC);
@@ -143,8 +146,7 @@ fn now() -> f64 {
 fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
     let file = File::new();
     let begin = now();
-    let server =
-        traced(form, "--serve until-eof", &file.path).room_for(3).run();
+    let server = file.start(form, "--serve until-eof").room_for(3).run();
     let mut clients = server.accepted_many(3);
     for _ in 0..2 {
         for client in &mut clients {
@@ -154,10 +156,9 @@ fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
     // One that has nothing to say.
     drop(clients.pop());
     for client in &mut clients {
-        client.half_close();
-        client.expect_end();
+        leave(client);
     }
-    let (trace, _) = stop_and_check(form, server, &file);
+    let trace = stop_and_check(form, server, &file);
     let end = now();
     for stage in trace.stages() {
         assert!(begin <= stage.start && stage.end <= end, "{stage:?}");
@@ -171,17 +172,13 @@ fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
 
     // Served once, and quietly: the trace is the same.
     let file = File::new();
-    let server = traced(form, "--serve once --quiet", &file.path).run();
-    let mut client = server.client();
-    client.exchange(b"hola\n");
-    client.half_close();
-    client.expect_end();
+    let server = file.start(form, "--serve once --quiet").run();
+    let client = server.exchange(b"hola\n");
     server.stop_unchecked();
     let trace = file.read();
     trace.check_lanes();
     let stages = trace.of(client.address);
-    let names: Vec<&str> =
-        stages.iter().map(|stage| stage.name.as_str()).collect();
+    let names = names(&stages);
     let end = names.len().min(4);
     let expected = ["connected", "waiting", "receiving", "sending"];
     assert_eq!(names[..end], expected, "{names:?}");
@@ -190,31 +187,22 @@ fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
 
 fn the_lanes_of_a_trace_are_the_real_ones(form: &Form) {
     let file = File::new();
-    let server =
-        traced(form, "--serve until-eof", &file.path).room_for(2).run();
+    let server = file.start(form, "--serve until-eof").room_for(2).run();
     let clients: Vec<Client> = server.accepted_many(2);
     // While the workers live, `/proc` has their ids.
     let lanes: HashMap<SocketAddr, (Pid, Pid)> = clients
         .iter()
         .map(|client| {
-            let worker = server.worker_of(client);
-            let lane = match form.kind {
-                Kind::Processes => {
-                    let pid = server.process_of(client);
-                    (pid, pid)
-                }
-                Kind::Loop if worker == "loop" => (server.pid, server.pid),
-                _ => {
-                    let task = proc::thread_named(server.pid, &worker);
-                    let task = task.unwrap_or_else(|| panic!("no {worker}"));
-                    (server.pid, task)
-                }
+            let thread = server.thread_of(client);
+            let process = match form.kind {
+                Kind::Processes => thread,
+                _ => server.pid,
             };
-            (client.address, lane)
+            (client.address, (process, thread))
         })
         .collect();
     drop(clients);
-    let (trace, _) = stop_and_check(form, server, &file);
+    let trace = stop_and_check(form, server, &file);
     for (client, lane) in lanes {
         for stage in trace.of(client) {
             assert_eq!(stage.lane, lane, "{stage:?}");
@@ -225,7 +213,7 @@ fn the_lanes_of_a_trace_are_the_real_ones(form: &Form) {
 fn the_work_before_a_reply_is_a_stage_of_the_trace(form: &Form) {
     let file = File::new();
     let options = "--serve until-eof --cpu-work 20000";
-    let server = traced(form, options, &file.path).room_for(2).run();
+    let server = file.start(form, options).room_for(2).run();
     let mut clients = server.accepted_many(2);
     for client in &mut clients {
         client.send(b"hola\n");
@@ -234,7 +222,7 @@ fn the_work_before_a_reply_is_a_stage_of_the_trace(form: &Form) {
         client.expect(b"hola\n");
     }
     drop(clients);
-    let (trace, _) = stop_and_check(form, server, &file);
+    let trace = stop_and_check(form, server, &file);
     let work: Vec<_> =
         trace.stages().filter(|stage| stage.name == "working").collect();
     assert_eq!(work.len(), 2);
@@ -246,8 +234,7 @@ fn the_work_before_a_reply_is_a_stage_of_the_trace(form: &Form) {
 
 fn a_reply_that_waits_is_shown_until_it_is_taken(form: &Form) {
     let file = File::new();
-    let server =
-        traced(form, "--serve until-eof", &file.path).room_for(2).run();
+    let server = file.start(form, "--serve until-eof").room_for(2).run();
     let (mut slow, sent) = server.stalled();
     // Others are served meanwhile, in the same lane if there is but one.
     let mut other = server.client();
@@ -257,7 +244,7 @@ fn a_reply_that_waits_is_shown_until_it_is_taken(form: &Form) {
     slow.half_close();
     assert_eq!(slow.receive_all().len(), sent);
     drop(other);
-    let (trace, _) = stop_and_check(form, server, &file);
+    let trace = stop_and_check(form, server, &file);
     // The reply that filled all buffers was on its way all that time.
     let stages = trace.of(slow.address);
     let waited = stages
@@ -274,17 +261,16 @@ fn a_reply_that_waits_is_shown_until_it_is_taken(form: &Form) {
 fn the_reason_of_an_end_is_in_the_trace(form: &Form) {
     let file = File::new();
     let options = "--serve until-eof --idle-timeout 1";
-    let server = traced(form, options, &file.path).room_for(3).run();
+    let server = file.start(form, options).room_for(3).run();
     let mut ordinary = server.accepted();
-    ordinary.half_close();
-    ordinary.expect_end();
+    leave(&mut ordinary);
     let mut idle = server.accepted();
     let reset = server.accepted();
     let reset_address = reset.address;
     reset.reset();
     idle.expect_end();
     let stopped = server.accepted();
-    let (trace, _) = stop_and_check(form, server, &file);
+    let trace = stop_and_check(form, server, &file);
     let reason = |client| {
         let stages = trace.of(client);
         stages.last().and_then(|stage| stage.reason.clone())
@@ -301,11 +287,8 @@ fn a_second_run_goes_on_in_the_same_trace(form: &Form) {
     let file = File::new();
     let mut before = String::new();
     for run in 1..=2 {
-        let server = traced(form, "--serve once", &file.path).run();
-        let mut client = server.client();
-        client.exchange(b"hola\n");
-        client.half_close();
-        client.expect_end();
+        let server = file.start(form, "--serve once").run();
+        server.exchange(b"hola\n");
         server.stop();
         let text = file.text();
         assert!(text.starts_with("[\n"), "{text}");
@@ -320,8 +303,7 @@ fn a_second_run_goes_on_in_the_same_trace(form: &Form) {
 fn lines_of_many_clients_in_a_trace_are_whole(form: &Form) {
     const CLIENTS: usize = 8;
     let file = File::new();
-    let server =
-        traced(form, "--serve until-eof", &file.path).room_for(CLIENTS).run();
+    let server = file.start(form, "--serve until-eof").room_for(CLIENTS).run();
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
@@ -329,12 +311,11 @@ fn lines_of_many_clients_in_a_trace_are_whole(form: &Form) {
                 for _ in 0..20 {
                     client.exchange(b"hola\n");
                 }
-                client.half_close();
-                client.expect_end();
+                leave(&mut client);
             });
         }
     });
-    let (trace, _) = stop_and_check(form, server, &file);
+    let trace = stop_and_check(form, server, &file);
     assert_eq!(trace.clients().len(), CLIENTS);
 }
 
@@ -346,7 +327,7 @@ fn a_trace_that_cannot_be_opened_prevents_the_start(form: &Form) {
         let mut told = Vec::new();
         for language in ["en", "es"] {
             let options = format!("--language {language}");
-            let ended = traced(form, &options, path).end();
+            let ended = form.start(&options).option("--trace", path).end();
             assert_eq!(ended.status, 1, "{ended:?}");
             assert!(ended.stdout.is_empty(), "{ended:?}");
             assert_eq!(ended.stderr.len(), 1, "one line: {ended:?}");
@@ -359,13 +340,9 @@ fn a_trace_that_cannot_be_opened_prevents_the_start(form: &Form) {
 }
 
 fn a_trace_that_cannot_be_written_stops_nothing(form: &Form) {
-    let options = "--serve until-eof";
-    let server = traced(form, options, Path::new("/dev/full")).run();
+    let server = form.run("--serve until-eof --trace /dev/full");
     for _ in 0..5 {
-        let mut client = server.client();
-        client.exchange(b"hola\n");
-        client.half_close();
-        client.expect_end();
+        server.exchange(b"hola\n");
     }
     proc::assert_idle(server.pid, "a full disk");
     // Without a word about it, or a gap in what is printed.
@@ -384,4 +361,49 @@ fn the_trace_has_its_variable(form: &Form) {
     });
     drop(client);
     stop_and_check(form, server, &file);
+}
+
+fn servers_started_at_once_begin_a_trace_once(form: &Form) {
+    for exists in [false, true] {
+        let file = File::new();
+        if exists {
+            fs::write(&file.path, "").expect("the folder is ours");
+        }
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let server = file.start(form, "").run();
+                    server.exchange(b"hola\n");
+                    server.stop();
+                });
+            }
+        });
+        let text = file.text();
+        assert!(text.starts_with("[\n"), "{text}");
+        assert_eq!(text.matches("[\n").count(), 1, "{text}");
+        assert_eq!(text.matches("\"connected\"").count(), 4, "{text}");
+    }
+}
+
+fn a_trace_that_was_cut_is_begun_anew(form: &Form) {
+    let file = File::new();
+    let server = file.start(form, "--serve until-eof").room_for(3).run();
+    server.exchange(b"before\n");
+    stays("nothing more is written", || file.text().starts_with("[\n"));
+    // As logrotate(8) does with `copytruncate`.
+    fs::OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(&file.path)
+        .expect("the trace can be cut");
+    let mut clients = server.clients(2);
+    for client in &mut clients {
+        client.exchange(b"after\n");
+    }
+    drop(clients);
+    server.stop();
+    let text = file.text();
+    assert!(text.starts_with("[\n{"), "{text}");
+    assert_eq!(text.matches("[\n").count(), 1, "{text}");
+    assert_eq!(text.matches("\"connected\"").count(), 2, "{text}");
 }

@@ -14,7 +14,10 @@ use probe::strace::{ACCEPT, Strace, Target, Traced, WAIT};
 use probe::transcript::Line;
 use probe::wait::until;
 
-use crate::case::{Case, Need, blocks, case, has_workers, loops, pool_of};
+use super::{expect_and_end, leave, refusal, send_and_end};
+use crate::case::{
+    Case, Need, blocks, case, has_workers, loops, pool, processes,
+};
 use crate::{Form, Kind};
 
 pub const CASES: &[Case] = &[
@@ -29,7 +32,7 @@ pub const CASES: &[Case] = &[
     case!(the_number_of_workers_has_its_variable).only(has_workers),
     case!(workers_without_a_client_end_soon_after_a_killed_server)
         .timed()
-        .only(|s| pool_of(s, Kind::Processes)),
+        .only(|form| pool(form) && processes(form)),
     case!(a_panic_is_told_and_harms_no_other_client)
         .only(blocks)
         .needs(&[Need::Strace]),
@@ -37,10 +40,6 @@ pub const CASES: &[Case] = &[
         .only(has_workers)
         .needs(&[Need::Strace]),
 ];
-
-fn pool(form: &Form) -> bool {
-    pool_of(form, Kind::Threads) || pool_of(form, Kind::Processes)
-}
 
 /// The ids of the workers of a server: of threads by their names, which each
 /// gives itself when it begins.
@@ -69,13 +68,9 @@ fn no_workers_at_all_are_a_usage_error(form: &Form) {
     // In whatever form this is run: here it says itself how many there are.
     let plain = Form { workers: None, ..*form };
     for wrong in ["--workers 0", "--workers -1", "--workers all", "--workers"] {
-        let ended = plain.start(wrong).no_port().end();
-        assert_eq!(ended.status, 2, "{wrong}: {ended:?}");
-        assert!(ended.stdout.is_empty(), "{wrong}: {ended:?}");
-        assert!(!ended.stderr.is_empty(), "{wrong}: no word about it");
+        refusal(plain.start(wrong).no_port(), wrong);
     }
-    let ended = plain.start("").env("ECHO_WORKERS", "0").end();
-    assert_eq!(ended.status, 2, "{ended:?}");
+    refusal(plain.start("").env("ECHO_WORKERS", "0"), "ECHO_WORKERS=0");
 }
 
 fn the_workers_exist_before_the_first_client(form: &Form) {
@@ -136,9 +131,7 @@ fn the_workers_serve_in_turn_and_no_others_come(form: &Form) {
     let before = workers(&server, form.kind, 2);
     let threads = server.threads();
     for _ in 0..12 {
-        let mut client = server.client();
-        client.exchange(b"hola\n");
-        client.expect_end();
+        server.exchange_once(b"hola\n");
     }
     assert_eq!(workers(&server, form.kind, 2), before);
     assert_eq!(server.threads(), threads);
@@ -182,12 +175,8 @@ fn the_limit_holds_for_all_loops_together(form: &Form) {
         let options = format!("--serve until-eof --max-clients {most}");
         let server = form.start(&options).workers(workers).run();
         let mut inside = server.accepted_many(most);
-        let mut waiting: Vec<Client> =
-            (0..workers).map(|_| server.client()).collect();
-        for client in &mut waiting {
-            client.send(b"hola\n");
-            client.half_close();
-        }
+        let mut waiting: Vec<Client> = server.clients(workers);
+        send_and_end(&mut waiting);
         // None of the loops takes one of these clients.
         for client in &waiting {
             client.expect_silence();
@@ -197,10 +186,7 @@ fn the_limit_holds_for_all_loops_together(form: &Form) {
         }
         assert_eq!(server.count("  connected"), most);
         drop(inside.pop());
-        for client in &mut waiting {
-            client.expect(b"hola\n");
-            client.expect_end();
-        }
+        expect_and_end(&mut waiting);
         drop(inside);
         let totals = server.stop().totals;
         assert_eq!(totals.clients, (most + workers) as u64);
@@ -232,11 +218,8 @@ fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
         let taken = begin.elapsed();
         // The worker that serves a client may take its time.
         client.exchange(b"after\n");
-        client.half_close();
-        client.expect_end();
-        until("none is left", || {
-            proc::living(server.group()).is_empty().then_some(())
-        });
+        leave(&mut client);
+        server.wait_until_none_is_left();
         taken
     });
     let bound = Duration::from_secs(3);
@@ -250,16 +233,12 @@ fn a_panic_is_told_and_harms_no_other_client(form: &Form) {
     let mut client = server.accepted();
     client.exchange(b"hola\n");
     let worker = server.worker_of(&client);
-    let task = match form.kind {
-        Kind::Processes => Some(server.process_of(&client)),
-        _ => proc::thread_named(server.pid, &worker),
-    };
-    let task = task.unwrap_or_else(|| panic!("{worker} is not to be found"));
+    let thread = server.thread_of(&client);
     // The kernel's answer is replaced by a false one: more bytes than the
     // buffer has. A program that relies on it reads past the buffer, and Rust
     // makes it panic.
     let fault = ["-e", "inject=recvfrom:retval=5000:when=1"].map(String::from);
-    let strace = Strace::attach(Target::Thread(task), &fault);
+    let strace = Strace::attach(Target::Thread(thread), &fault);
     let strace = strace.unwrap_or_else(|text| panic!("{text}"));
     // Attaching has interrupted its wait; these bytes bring the next call.
     client.send(b"x");
