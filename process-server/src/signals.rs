@@ -7,12 +7,12 @@
 // Descriptors as numbers and atomics: a handler has nothing else.
 use crate::workers;
 use common::shutdown;
+use libc::{SHUT_RD, SHUT_RDWR, c_int};
 use nix::errno::Errno;
 use nix::sys::signal::Signal::{
     SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2,
 };
 use nix::unistd::getpid;
-use std::ffi::c_int;
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
@@ -27,7 +27,7 @@ static CHILD_ENDED: AtomicBool = AtomicBool::new(false);
 /// In a child, the socket of its client; -1 while it has none.
 static CURRENT_CLIENT: AtomicI32 = AtomicI32::new(-1);
 
-/// In a worker, whether the grace is over.
+/// In a child, whether the grace is over.
 static CUT: AtomicBool = AtomicBool::new(false);
 
 /// Installs the handler for the server and all its children.
@@ -58,11 +58,11 @@ extern "C" fn on_signal(signal: c_int) {
             CHILD_ENDED.store(true, SeqCst);
             shutdown::wake();
         }
-        // The server's order after the grace. It always follows a SIGTERM;
-        // without one it was sent from outside by mistake.
-        (libc::SIGUSR1, false) if shutdown::requested() => {
+        // The server's order after the grace. With `--grace 0` it may interrupt
+        // the handler of the SIGTERM before it, which then does the rest.
+        (libc::SIGUSR1, false) => {
             CUT.store(true, SeqCst);
-            shut_down_client(libc::SHUT_RDWR);
+            shut_down_client();
         }
         // The server has died: its worker finishes with its client and ends.
         (libc::SIGUSR2, false) => workers::stop_accepting(),
@@ -75,16 +75,22 @@ extern "C" fn on_signal(signal: c_int) {
         (_, false) => {
             shutdown::mark_requested();
             workers::stop_accepting();
-            shut_down_client(libc::SHUT_RD);
+            shut_down_client();
         }
     }
     // As if nothing had happened between two instructions.
     Errno::set_raw(errno);
 }
 
-/// Shuts down one side, or both, of the socket of this child's client; the
-/// same rule as `closing::shut_down`.
-fn shut_down_client(side: c_int) {
+/// At a stop, shuts down one side of the socket of this child's client, and
+/// after the grace both; the same rule as `closing::shut_down`.
+fn shut_down_client() {
+    // Without a stop a SIGUSR1 was sent from outside by mistake.
+    if !shutdown::requested() {
+        return;
+    }
+    // The grace may be over before this child has handled the SIGTERM.
+    let side = if CUT.load(SeqCst) { SHUT_RDWR } else { SHUT_RD };
     let fd = CURRENT_CLIENT.load(SeqCst);
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     // SAFETY: both calls are async-signal-safe, and the number belongs to the
@@ -93,7 +99,7 @@ fn shut_down_client(side: c_int) {
     unsafe {
         // An empty send fails with EPIPE once the child has half-closed.
         let half_closed = libc::send(fd, std::ptr::null(), 0, flags) < 0;
-        if side == libc::SHUT_RDWR || !half_closed {
+        if side == SHUT_RDWR || !half_closed {
             libc::shutdown(fd, side);
         }
     }
@@ -111,9 +117,5 @@ pub fn set_current_client(stream: Option<&TcpStream>) {
     let fd = stream.map_or(-1, AsRawFd::as_raw_fd);
     CURRENT_CLIENT.store(fd, SeqCst);
     // The signal may have come before the line above.
-    if CUT.load(SeqCst) {
-        shut_down_client(libc::SHUT_RDWR);
-    } else if shutdown::requested() {
-        shut_down_client(libc::SHUT_RD);
-    }
+    shut_down_client();
 }
