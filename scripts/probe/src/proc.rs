@@ -85,6 +85,13 @@ pub fn is_gone(pid: Pid) -> bool {
     matches!(state(pid), None | Some('Z' | 'X'))
 }
 
+/// Whether a signal has been sent to a process that it was not given yet.
+pub fn has_pending(pid: Pid, signal: Signal) -> bool {
+    let status = Process::new(pid.as_raw()).and_then(|it| it.status());
+    let bit = 1_u64 << (signal as u64 - 1);
+    status.is_ok_and(|it| (it.shdpnd | it.sigpnd) & bit != 0)
+}
+
 /// Whether a child of a server has ended and was not reaped yet.
 pub fn has_zombies(pid: Pid) -> bool {
     tree(pid)[1..].iter().any(|&child| is_gone(child))

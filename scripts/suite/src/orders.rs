@@ -180,6 +180,9 @@ pub const CLOSE: Call = Call { name: "close", number: libc::SYS_close };
 /// The call that reaps a child.
 pub const WAIT: Call = Call { name: "wait4", number: libc::SYS_wait4 };
 
+/// The call by which a signal's handler asks in which process it runs.
+pub const GETPID: Call = Call { name: "getpid", number: libc::SYS_getpid };
+
 /// The call by which a worker asks to be told of the server's death.
 pub const PRCTL: Call = Call { name: "prctl", number: libc::SYS_prctl };
 

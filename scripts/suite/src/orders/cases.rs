@@ -9,13 +9,14 @@ use nix::unistd::Pid;
 use probe::proc::{self, is_gone, sockets, state};
 use probe::server::Server;
 use probe::strace::Target;
+use probe::transcript::Transcript;
 use probe::wait::{MOMENT, soon};
-use probe::{Outcome, demand};
+use probe::{Kind, Outcome, demand};
 
 use super::{
-    ACCEPT, CLONE, CLOSE, Call, POLL, PRCTL, Side, WAIT, catch, childless,
-    client, exchange, force, held, hold, leave, real_time_signal, signal,
-    start, start_by, talk_while,
+    ACCEPT, CLONE, CLOSE, Call, GETPID, POLL, PRCTL, Side, WAIT, catch,
+    childless, client, exchange, force, held, hold, leave, real_time_signal,
+    signal, start, start_by, talk_while,
 };
 use crate::case::{Case, Need, case, has_workers, processes};
 use crate::client::{Client, at_once};
@@ -36,6 +37,7 @@ pub const CASES: &[Case] = &[
     case!(a_stray_signal_to_the_server_changes_nothing -> Outcome).only(processes),
     case!(a_worker_that_got_the_signal_of_a_cut_harms_no_other_worker -> Outcome).only(pool),
     case!(a_child_that_is_stopped_cannot_hold_up_a_stop -> Outcome).only(processes),
+    case!(a_cut_that_interrupts_the_handler_of_the_stop_is_not_lost -> Outcome).only(processes).needs(&[Need::Strace]).slow(),
     case!(a_third_signal_leaves_no_child_behind -> Outcome).only(each).needs(&[Need::Strace]).slow(),
     case!(a_child_that_is_not_its_own_is_reaped_and_changes_nothing -> Outcome).only(processes),
     case!(blocked_signals_that_it_inherits_block_nothing -> Outcome).only(processes),
@@ -345,6 +347,33 @@ fn a_child_that_is_stopped_cannot_hold_up_a_stop(form: &Form) -> Outcome {
     server.signal(Signal::SIGTERM);
     server.ends_with(0)?;
     demand(is_gone(child), || "it has left the child behind".into())
+}
+
+/// With `--grace 0` the server sends the cut directly behind the SIGTERM, and
+/// the cut may interrupt the handler of that.
+fn a_cut_that_interrupts_the_handler_of_the_stop_is_not_lost(
+    form: &Form,
+) -> Outcome {
+    force(form, "--grace 0", |server, time| {
+        let (slow, _) = server.stalled();
+        let child = server.process_of(&slow);
+        // The handler has begun, and has not noted the stop yet.
+        let strace =
+            hold(Target::Thread(child), GETPID, Side::Before, time, true)?;
+        signal(child, Signal::SIGTERM)?;
+        let caught = catch(|| held(child, GETPID));
+        server.signal(Signal::SIGTERM);
+        let in_time = caught
+            && catch(|| {
+                proc::has_pending(child, Signal::SIGUSR1) && held(child, GETPID)
+            });
+        server.ends_with(0)?;
+        strace.detach()?;
+        // A child that has lost the cut waits for its client until it is
+        // killed, and the summary misses what it has received.
+        Transcript::check(Kind::Processes, &server.stdout.try_all()?);
+        Ok(in_time)
+    })
 }
 
 fn a_third_signal_leaves_no_child_behind(form: &Form) -> Outcome {
