@@ -94,7 +94,7 @@ fn what_came_while_the_server_was_suspended_counts(form: &Form) {
 }
 
 fn a_client_that_takes_less_than_the_kernel_reports_is_not_idle(form: &Form) {
-    let server = form.run("--serve until-eof --idle-timeout 3");
+    let server = form.run("--serve until-eof --idle-timeout 4");
     // A small buffer here, and a large one in the server's kernel.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)
         .expect("there are sockets");
@@ -113,7 +113,7 @@ fn a_client_that_takes_less_than_the_kernel_reports_is_not_idle(form: &Form) {
     let begin = Instant::now();
     let mut received: Vec<u8> = Vec::new();
     let mut buffer = [0; 2048];
-    while begin.elapsed() < Duration::from_secs(7) {
+    while begin.elapsed() < Duration::from_secs(9) {
         thread::sleep(Duration::from_millis(150));
         let count = client.read(&mut buffer).expect("the reply goes on");
         received.extend(&buffer[..count]);
