@@ -17,9 +17,11 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs/po/pages.es.json"
-PAGES = ("SECURITY.md", "docs/faults.md", "docs/soak.md")
+PAGES = ("SECURITY.md", "docs/faults.md", "docs/promises.md", "docs/soak.md")
 # A number, or the name of a processor: `2 × NAME`.
 NUMBER = re.compile(r"(?<=× ).+|(?<![\w.:-])\d(?:[\w.,-]*\w)?")
+# The tests that hold a promise, behind its sentence.
+TESTS = re.compile(r"(?<=\.) `[\w:-]+`(?:, `[\w:-]+`)*$")
 
 
 class Translation:
@@ -51,7 +53,9 @@ class Translation:
             if paragraph:
                 first = re.match(r"- |", paragraph[0])[0]
                 joined = " ".join(line.strip() for line in paragraph)
-                out.append(first + self.text(joined[len(first):]))
+                text = TESTS.sub("", joined[len(first):])
+                names = joined[len(first) + len(text):]
+                out.append(first + self.text(text) + names)
                 paragraph.clear()
 
         for line in text.splitlines():
