@@ -119,6 +119,13 @@ pub fn is_temporary(kind: ErrorKind) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::thread::JoinHandleExt as _;
+    use std::thread::spawn;
+
+    use nix::sys::signal::{
+        SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction,
+    };
+
     use super::*;
     use crate::loopback::{pair, until};
 
@@ -147,6 +154,30 @@ mod tests {
                 sleep(Duration::from_millis(5));
             }
         });
+        assert!(start.elapsed() >= DRAIN_LIMIT);
+    }
+
+    #[test]
+    fn a_signal_does_not_shorten_the_draining() {
+        extern "C" fn on_signal(_: libc::c_int) {}
+        let handler = SigHandler::Handler(on_signal);
+        let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handler does nothing.
+        #[expect(unsafe_code, reason = "sigaction is unsafe")]
+        unsafe { sigaction(Signal::SIGURG, &action) }.unwrap();
+        let (_client, stream, _) = pair();
+        let start = Instant::now();
+        let thread = spawn(move || drain(&stream, &mut [0; 4]));
+        for _ in 0..10 {
+            sleep(Duration::from_millis(20));
+            // recv(2) with a time limit fails with EINTR, signal(7).
+            // SAFETY: the thread has not been joined.
+            #[expect(unsafe_code, reason = "pthread_kill is unsafe")]
+            unsafe {
+                libc::pthread_kill(thread.as_pthread_t(), libc::SIGURG);
+            }
+        }
+        thread.join().unwrap();
         assert!(start.elapsed() >= DRAIN_LIMIT);
     }
 

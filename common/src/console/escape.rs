@@ -203,6 +203,7 @@ mod tests {
             to_ascii(text),
             "conexion, linea, bufer, pinguino, ano: \"QUE\" ... (3 mas)"
         );
+        assert_eq!(to_ascii("áéíóúüñÁÉÍÓÚÑ«»"), "aeiouunAEIOUN\"\"");
         assert!(matches!(to_ascii("plain"), Cow::Borrowed("plain")));
         assert_eq!(to_ascii("日 \u{9b}"), "\\u{65e5} \\u{9b}");
     }
