@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::rules::{self, Finding, Rule};
+use crate::rules::{self, Finding};
 use crate::source::Source;
 use crate::{python, rust};
 
@@ -86,17 +86,11 @@ pub fn read_text(
     text: &str,
 ) -> io::Result<Result<Source, Finding>> {
     let extension = Path::new(path).extension();
-    let read = if extension.is_some_and(|extension| extension == "py") {
-        python::read(path, text)?
+    if extension.is_some_and(|extension| extension == "py") {
+        python::read(path, text)
     } else {
-        rust::read(path, text)
-    };
-    Ok(read.map_err(|error| Finding {
-        path: path.to_owned(),
-        line: error.line,
-        rule: Rule::Readable,
-        message: error.message,
-    }))
+        Ok(rust::read(path, text))
+    }
 }
 
 /// Reads a file of the project and checks it.
