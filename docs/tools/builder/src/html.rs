@@ -1,12 +1,16 @@
-//! The checks of the pages as they are read, mdBook's part included.
+//! HTML: how a template is filled and a page is parsed, and the checks of the
+//! pages as they are read, mdBook's part included.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use handlebars::Handlebars;
 use scraper::{ElementRef, Html, Selector};
+use serde::Serialize;
 
+use crate::annotated::escape;
 use crate::build::files;
 use crate::check::Book;
 use crate::directives::annotated_files;
@@ -129,14 +133,16 @@ fn words(text: &str) -> Vec<&str> {
 ///
 /// When a link leads nowhere, or a page fetches something from elsewhere.
 pub fn links(book: &Book) -> Result<()> {
+    let output = book.output.canonicalize()?;
     let mut pages = HashMap::new();
-    for path in files(&book.output, &["html"])? {
+    for path in files(&output, &["html"])? {
         pages.insert(path.clone(), Page::read(&path)?);
     }
     ensure!(!pages.is_empty(), "there is no page");
     let mut wrong = Vec::new();
     for (path, page) in &pages {
-        let name = path.strip_prefix(&book.output)?.display();
+        let relative = path.strip_prefix(&output)?;
+        let name = relative.display();
         for link in &page.links {
             if let Some(what) = broken(path, link, &pages) {
                 wrong.push(format!("{name}: {what}: {}", link.target));
@@ -145,23 +151,14 @@ pub fn links(book: &Book) -> Result<()> {
         for id in &page.twice {
             wrong.push(format!("{name}: two elements are #{id}"));
         }
-    }
-    // The link to the other language keeps the place only if the place has the
-    // same name there.
-    for (path, page) in &pages {
-        let relative = path.strip_prefix(&book.output)?;
-        if let Some(other) = pages.get(&book.output.join("es").join(relative)) {
-            let mut differ: Vec<&String> =
-                page.places.symmetric_difference(&other.places).collect();
-            differ.sort();
-            for id in differ {
-                wrong.push(format!(
-                    "{}: #{id} is in one language only",
-                    relative.display()
-                ));
+        // The link to the other language keeps the place only if the place has
+        // the same name there.
+        if let Some(other) = pages.get(&output.join("es").join(relative)) {
+            for id in page.places.symmetric_difference(&other.places) {
+                wrong.push(format!("{name}: #{id} is in one language only"));
             }
         } else if !relative.starts_with("es") {
-            wrong.push(format!("es/{} is missing", relative.display()));
+            wrong.push(format!("es/{name} is missing"));
         }
     }
     for path in files(&book.output, &["css"])? {
@@ -194,7 +191,10 @@ fn broken(
     let path = path.split('?').next().unwrap_or(path);
     let mut to = from.to_owned();
     if !path.is_empty() {
-        to = normalised(&from.parent()?.join(path));
+        let Ok(found) = from.parent()?.join(path).canonicalize() else {
+            return Some("leads nowhere");
+        };
+        to = found;
         if to.is_dir() {
             to.push("index.html");
         }
@@ -209,25 +209,11 @@ fn broken(
     }
 }
 
-fn normalised(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                out.pop();
-            }
-            Component::CurDir => {}
-            part => out.push(part),
-        }
-    }
-    out
-}
-
 /// A page: what can be linked, and what it links to.
 struct Page {
     ids: HashSet<String>,
     /// The ids that belong to the text.
-    places: HashSet<String>,
+    places: BTreeSet<String>,
     twice: Vec<String>,
     links: Vec<Link>,
 }
@@ -241,34 +227,42 @@ struct Link {
 impl Page {
     fn read(path: &Path) -> Result<Self> {
         let html = parse(path)?;
-        let mut page = Self {
-            ids: HashSet::new(),
-            places: HashSet::new(),
-            twice: Vec::new(),
-            links: Vec::new(),
+        let attributes = |of: &str, name: &str| -> Vec<(bool, String)> {
+            let of = selector(of);
+            let found = html.select(&of).filter_map(|element| {
+                let leads = matches!(element.value().name(), "a" | "area");
+                Some((!leads, element.attr(name)?.to_owned()))
+            });
+            found.collect()
         };
-        for element in html.select(&selector("[id]")) {
-            let id = element.attr("id").unwrap_or_default().to_owned();
-            if !page.ids.insert(id.clone()) {
-                page.twice.push(id);
+        let mut ids = HashSet::new();
+        let mut twice = Vec::new();
+        for (_, id) in attributes("[id]", "id") {
+            if !ids.insert(id.clone()) {
+                twice.push(id);
             }
         }
-        for element in html.select(&selector("main [id]")) {
-            page.places.extend(element.attr("id").map(str::to_owned));
-        }
-        for element in html.select(&selector("[href], [src]")) {
-            let name = element.value().name();
-            for attribute in ["href", "src"] {
-                if let Some(target) = element.attr(attribute) {
-                    page.links.push(Link {
-                        target: target.to_owned(),
-                        fetched: !matches!(name, "a" | "area"),
-                    });
-                }
-            }
-        }
-        Ok(page)
+        let places = attributes("main [id]", "id");
+        let places = places.into_iter().map(|(_, id)| id).collect();
+        let links =
+            ["href", "src"].map(|it| attributes(&format!("[{it}]"), it));
+        let links = links.into_iter().flatten();
+        let links = links.map(|(fetched, target)| Link { target, fetched });
+        Ok(Self { ids, places, twice, links: links.collect() })
     }
+}
+
+/// Fills a template; what stands between two braces is escaped.
+///
+/// # Errors
+///
+/// When the data lacks what the template shows.
+pub fn render(template: &str, data: &impl Serialize) -> Result<String> {
+    let mut engine = Handlebars::new();
+    engine.set_strict_mode(true);
+    engine.register_escape_fn(escape);
+    let text = engine.render_template(template, data)?;
+    Ok(text.trim_end().to_owned())
 }
 
 /// A page, parsed.

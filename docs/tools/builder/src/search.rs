@@ -71,17 +71,19 @@ pub fn without_accents(output: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A letter without its accent, if it has one.
-fn plain(letter: &str) -> Option<&'static str> {
-    Some(match letter {
-        "á" => "a",
-        "é" => "e",
-        "í" => "i",
-        "ó" => "o",
-        "ú" | "ü" => "u",
-        "ñ" => "n",
-        _ => return None,
-    })
+/// A text in small letters without their accents.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let plain = |letter| match letter {
+        'á' => 'a',
+        'é' => 'e',
+        'í' => 'i',
+        'ó' => 'o',
+        'ú' | 'ü' => 'u',
+        'ñ' => 'n',
+        letter => letter,
+    };
+    text.to_lowercase().chars().map(plain).collect()
 }
 
 /// Below a node of the index, which is a tree with a letter for each step,
@@ -95,15 +97,16 @@ fn fold(node: &mut Map<String, Value>) {
             fold(child);
         }
     }
-    let accented: Vec<(&str, Value)> = node
+    let accented: Vec<(String, Value)> = node
         .iter()
-        .filter_map(|(key, child)| Some((plain(key)?, child.clone())))
+        .filter(|(key, _)| plain(key) != **key)
+        .map(|(key, child)| (plain(key), child.clone()))
         .collect();
     for (letter, child) in accented {
-        match node.get_mut(letter) {
+        match node.get_mut(&letter) {
             Some(there) => merge(there, child),
             None => {
-                node.insert(letter.to_owned(), child);
+                node.insert(letter, child);
             }
         }
     }
