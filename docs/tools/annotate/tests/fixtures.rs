@@ -52,16 +52,12 @@ fn read(name: &str) -> Source {
     try_read(name, &text(name)).unwrap()
 }
 
-fn check(name: &str, text: &str) -> Vec<Finding> {
-    match try_read(name, text) {
-        Ok(source) => rules::check(&source),
-        Err(finding) => vec![finding],
-    }
-}
-
 /// What the check finds in a text, as it is printed.
 fn findings(name: &str, text: &str) -> Vec<String> {
-    let findings = check(name, text);
+    let findings = match try_read(name, text) {
+        Ok(source) => rules::check(&source),
+        Err(finding) => vec![finding],
+    };
     findings.iter().map(ToString::to_string).collect()
 }
 

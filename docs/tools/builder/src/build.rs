@@ -124,22 +124,13 @@ fn every_file_has_its_page(root: &Path, book: &MDBook) -> Result<()> {
 fn add_pictures(root: &Path, language: Language, output: &Path) -> Result<()> {
     for folder in PICTURES {
         let target = output.join(folder);
-        let from = root.join("docs").join(folder);
-        if from.exists() {
-            fs::create_dir_all(&target)?;
-            for path in files(&from, &["svg"])? {
-                let name = path.file_name().unwrap_or_default();
-                let copy = target.join(name);
-                ensure!(
-                    !copy.exists(),
-                    "there are two pictures {folder}/{}",
-                    name.display()
-                );
-                fs::copy(&path, copy)?;
-            }
-        }
-        if !target.exists() {
-            continue;
+        fs::create_dir_all(&target)?;
+        for path in files(&root.join("docs").join(folder), &["svg"])? {
+            let name = path.file_name().unwrap_or_default();
+            let copy = target.join(name);
+            let name = name.display();
+            ensure!(!copy.exists(), "there are two pictures {folder}/{name}");
+            fs::copy(&path, copy)?;
         }
         for path in files(&target, &["svg"])? {
             let text = path.to_string_lossy();

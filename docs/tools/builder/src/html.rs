@@ -143,9 +143,9 @@ pub fn links(book: &Book) -> Result<()> {
     for (path, page) in &pages {
         let relative = path.strip_prefix(&output)?;
         let name = relative.display();
-        for link in &page.links {
-            if let Some(what) = broken(path, link, &pages) {
-                wrong.push(format!("{name}: {what}: {}", link.target));
+        for (fetched, target) in &page.links {
+            if let Some(what) = broken(path, *fetched, target, &pages) {
+                wrong.push(format!("{name}: {what}: {target}"));
             }
         }
         for id in &page.twice {
@@ -175,13 +175,13 @@ pub fn links(book: &Book) -> Result<()> {
 /// What is wrong with a link, if anything.
 fn broken(
     from: &Path,
-    link: &Link,
+    fetched: bool,
+    target: &str,
     pages: &HashMap<PathBuf, Page>,
 ) -> Option<&'static str> {
-    let target = link.target.as_str();
     let scheme = ["http:", "https:", "//", "mailto:"];
     if scheme.iter().any(|scheme| target.starts_with(scheme)) {
-        return link.fetched.then_some("is not on this machine");
+        return fetched.then_some("is not on this machine");
     }
     if target.starts_with("data:") {
         return None;
@@ -215,13 +215,8 @@ struct Page {
     /// The ids that belong to the text.
     places: BTreeSet<String>,
     twice: Vec<String>,
-    links: Vec<Link>,
-}
-
-struct Link {
-    target: String,
-    /// Whether the browser fetches the target to show the page.
-    fetched: bool,
+    /// Each target, and whether the browser fetches it to show the page.
+    links: Vec<(bool, String)>,
 }
 
 impl Page {
@@ -246,9 +241,7 @@ impl Page {
         let places = places.into_iter().map(|(_, id)| id).collect();
         let links =
             ["href", "src"].map(|it| attributes(&format!("[{it}]"), it));
-        let links = links.into_iter().flatten();
-        let links = links.map(|(fetched, target)| Link { target, fetched });
-        Ok(Self { ids, places, twice, links: links.collect() })
+        Ok(Self { ids, places, twice, links: links.concat() })
     }
 }
 
