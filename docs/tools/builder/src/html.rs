@@ -35,9 +35,9 @@ pub fn every_line_once(book: &Book) -> Result<()> {
                 let folder = book.output.join(language.pick("", "es"));
                 let html = parse(&folder.join(&page))?;
                 let translated = language == Language::Spanish;
-                compare(&html, &source, translated, &mut |what| {
+                for what in compare(&html, &source, translated) {
                     wrong.push(format!("{file} ({}): {what}", language.name()));
-                });
+                }
                 pages += 1;
             }
         }
@@ -46,31 +46,27 @@ pub fn every_line_once(book: &Book) -> Result<()> {
     report(&wrong)
 }
 
-/// Compares a page with its file; hands over what is wrong.
-fn compare(
-    page: &Html,
-    source: &str,
-    translated: bool,
-    wrong: &mut dyn FnMut(String),
-) {
-    let mut ids: HashMap<&str, usize> = HashMap::new();
+/// Compares a page with its file; returns what is wrong.
+fn compare(page: &Html, source: &str, translated: bool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut ids: HashMap<String, usize> = HashMap::new();
     for element in page.select(&selector("main [id]")) {
-        *ids.entry(element.attr("id").unwrap_or("")).or_default() += 1;
+        let id = element.attr("id").unwrap_or_default().to_owned();
+        *ids.entry(id).or_default() += 1;
     }
     let mut codes = HashMap::new();
     let inside = selector("code");
     for line in page.select(&selector("main .line[id]")) {
         let code: String =
             line.select(&inside).flat_map(|code| code.text()).collect();
-        codes.insert(line.attr("id").unwrap_or("").to_owned(), code);
+        codes.insert(line.attr("id").unwrap_or_default().to_owned(), code);
     }
-    let mut numbers = HashSet::new();
-    for (index, line) in source.lines().enumerate() {
-        let id = format!("L{}", index + 1);
-        match ids.get(id.as_str()) {
+    for (number, line) in (1..).zip(source.lines()) {
+        let id = format!("L{number}");
+        match ids.remove(&id) {
             Some(1) => {}
-            None => wrong(format!("line {} is missing", index + 1)),
-            Some(_) => wrong(format!("line {} is twice there", index + 1)),
+            None => wrong.push(format!("line {number} is missing")),
+            Some(_) => wrong.push(format!("line {number} is twice there")),
         }
         if let Some(code) = codes.get(&id) {
             let rest = line.strip_prefix(code.as_str()).map(str::trim);
@@ -78,17 +74,16 @@ fn compare(
                 rest.is_empty() || rest.starts_with(['/', '#'])
             });
             if !is_said {
-                wrong(format!("line {} has changed: {code}", index + 1));
+                wrong.push(format!("line {number} has changed: {code}"));
             }
         }
-        numbers.insert(id);
     }
-    let invented = ids
-        .keys()
-        .filter(|id| id.starts_with('L') && !numbers.contains(**id))
-        .filter(|id| id[1..].bytes().all(|byte| byte.is_ascii_digit()));
-    for id in invented {
-        wrong(format!("{id} is no line of the file"));
+    let is_line = |id: &&String| {
+        let number = id.strip_prefix('L');
+        number.is_some_and(|it| it.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    for id in ids.keys().filter(is_line) {
+        wrong.push(format!("{id} is no line of the file"));
     }
     if !translated {
         let said = page
@@ -103,11 +98,13 @@ fn compare(
         written.sort_unstable();
         let differs = |(said, written): &(&&str, &&str)| said != written;
         if let Some((a, b)) = said.iter().zip(&written).find(differs) {
-            wrong(format!("about {a} or {b} the page says something else"));
+            wrong
+                .push(format!("about {a} or {b} the page says something else"));
         } else if said.len() != written.len() {
-            wrong("the page says less than the file, or more".into());
+            wrong.push("the page says less than the file, or more".into());
         }
     }
+    wrong
 }
 
 /// The text of a note, without the numbers of lines.

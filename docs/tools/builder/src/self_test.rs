@@ -44,6 +44,7 @@ const DOCS: &[&str] = &[
     "docs/pictures",
     "docs/evaluation",
     "docs/transcripts",
+    "docs/book.toml",
 ];
 
 /// A page that every book has.
@@ -195,7 +196,6 @@ impl FaultyBook {
         for name in DOCS.iter().chain(project::FOLDERS) {
             copy_all(root, name, copy)?;
         }
-        fs::copy(root.join("docs/book.toml"), copy.join("docs/book.toml"))?;
         let book =
             Book { root: copy.to_owned(), output: copy.join("target/book") };
         // The faults concern the checks, not the translation of the day: here
