@@ -34,23 +34,27 @@ START = 30
 FLOOD = 12 * 1024 * 1024
 
 
-class NotYet(Exception):
+def pick(english, spanish):
+    """The text in the language of the locale; an empty variable is as none."""
+    names = "LC_ALL", "LC_MESSAGES", "LANG"
+    locale = next(filter(None, map(os.environ.get, names)), "C")
+    is_spanish = locale.replace(".", "_").split("_")[0] == "es"
+    return spanish if is_spanish else english
+
+
+class Said(Exception):
+    """What is said: in both languages, or in the one that was picked."""
+
+    def __init__(self, english, spanish=None):
+        super().__init__(pick(english, spanish or english))
+
+
+class NotYet(Said):
     """The exercise is not solved."""
 
 
-class CannotCheck(Exception):
+class CannotCheck(Said):
     """Whether it is solved cannot be found out."""
-
-
-def spanish():
-    """Whether the locale asks for Spanish; an empty variable is as none."""
-    names = "LC_ALL", "LC_MESSAGES", "LANG"
-    locale = next(filter(None, map(os.environ.get, names)), "C")
-    return locale.replace(".", "_").split("_")[0] == "es"
-
-
-def pick(english, spanish_text):
-    return spanish_text if spanish() else english
 
 
 def build(name, *what):
@@ -65,10 +69,8 @@ def build(name, *what):
     )
     if done.returncode != 0:
         raise CannotCheck(
-            pick(
-                f"{name} does not build; see the compiler's errors above",
-                f"{name} no compila; vea arriba los errores del compilador",
-            )
+            f"{name} does not build; see the compiler's errors above",
+            f"{name} no compila; vea arriba los errores del compilador",
         )
     messages = map(json.loads, done.stdout.splitlines())
     return next(m["executable"] for m in messages if m.get("executable"))
@@ -111,10 +113,8 @@ class Lines:
             if line is None:
                 self.queue.put(None)
                 raise NotYet(
-                    pick(
-                        f"{why}: the program has ended",
-                        f"{why}: el programa terminó",
-                    )
+                    f"{why}: the program has ended",
+                    f"{why}: el programa terminó",
                 )
             lines.append(line)
             if text in line:
@@ -230,55 +230,48 @@ class Server(Program):
             status = self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:
             raise NotYet(
-                pick(
-                    "Ctrl-C no longer ends the server",
-                    "Ctrl-C ya no termina el servidor",
-                )
+                "Ctrl-C no longer ends the server",
+                "Ctrl-C ya no termina el servidor",
             ) from None
         if status != 0:
             raise NotYet(
-                pick(
-                    f"Ctrl-C ends the server with status {status}, not 0",
-                    f"Ctrl-C termina el servidor con estado {status}, no 0",
-                )
+                f"Ctrl-C ends the server with status {status}, not 0",
+                f"Ctrl-C termina el servidor con estado {status}, no 0",
             )
 
 
 def hear(client, text, who, why=""):
     """A client must now receive this, and nothing else."""
     wanted = f"“{text[:30].decode().strip()}”"
+
+    def fail(english, spanish):
+        said = f"{who} {english}{why}", f"{who} {spanish}{why}"
+        raise NotYet(*said) from None
+
     heard = b""
     while len(heard) < len(text):
         try:
             piece = client.recv(len(text) - len(heard))
         except TimeoutError:
-            raise NotYet(
-                pick(
-                    f"{who} has not received {wanted} in {LIMIT} s{why}",
-                    f"{who} no recibió {wanted} en {LIMIT} s{why}",
-                )
-            ) from None
+            fail(
+                f"has not received {wanted} in {LIMIT} s",
+                f"no recibió {wanted} en {LIMIT} s",
+            )
         except OSError as error:
-            raise NotYet(
-                pick(
-                    f"{who} has not received {wanted}: {error}{why}",
-                    f"{who} no recibió {wanted}: {error}{why}",
-                )
-            ) from None
+            fail(
+                f"has not received {wanted}: {error}",
+                f"no recibió {wanted}: {error}",
+            )
         if not piece:
-            raise NotYet(
-                pick(
-                    f"{who} was closed before it received {wanted}{why}",
-                    f"{who} fue cerrado antes de recibir {wanted}{why}",
-                )
+            fail(
+                f"was closed before it received {wanted}",
+                f"fue cerrado antes de recibir {wanted}",
             )
         heard += piece
     if heard != text:
-        raise NotYet(
-            pick(
-                f"{who} received {heard[:30]!r}, not {wanted}{why}",
-                f"{who} recibió {heard[:30]!r}, no {wanted}{why}",
-            )
+        fail(
+            f"received {heard[:30]!r}, not {wanted}",
+            f"recibió {heard[:30]!r}, no {wanted}",
         )
 
 
@@ -289,10 +282,8 @@ def echo(client, text=b"hola\n", why=""):
         client.sendall(text)
     except OSError as error:
         raise NotYet(
-            pick(
-                f"{who} cannot send for {LIMIT} s: {error}{why}",
-                f"{who} no puede enviar durante {LIMIT} s: {error}{why}",
-            )
+            f"{who} cannot send for {LIMIT} s: {error}{why}",
+            f"{who} no puede enviar durante {LIMIT} s: {error}{why}",
         ) from None
     hear(client, text, who, why)
 
@@ -324,10 +315,8 @@ def visible(name):
         while rounds < 3:
             if time.monotonic() > end:
                 raise NotYet(
-                    pick(
-                        "a client that has left is still named",
-                        "un cliente que se fue aún aparece",
-                    )
+                    "a client that has left is still named",
+                    "un cliente que se fue aún aparece",
                 )
             lines = server.err.until(other.address, why, server.out)
             gone = any(silent.address in line for line in lines)
@@ -336,12 +325,10 @@ def visible(name):
         seconds = time.monotonic() - start
         if named > 2 * seconds + 1:
             raise NotYet(
-                pick(
-                    f"one client was named {named} times in {seconds:.1f} s, "
-                    "not once a second",
-                    f"un cliente apareció {named} veces en {seconds:.1f} s, "
-                    "no una vez por segundo",
-                )
+                f"one client was named {named} times in {seconds:.1f} s, "
+                "not once a second",
+                f"un cliente apareció {named} veces en {seconds:.1f} s, "
+                "no una vez por segundo",
             )
         echo(other)
         other.close()
@@ -361,21 +348,17 @@ def named(name):
             while (seen := comm.read_text().strip()) != wanted:
                 if time.monotonic() > end:
                     raise NotYet(
-                        pick(
-                            f"process {process} is called “{seen}”, not "
-                            f"“{wanted}”",
-                            f"el proceso {process} se llama «{seen}», no "
-                            f"«{wanted}»",
-                        )
+                        f"process {process} is called “{seen}”, not "
+                        f"“{wanted}”",
+                        f"el proceso {process} se llama «{seen}», no "
+                        f"«{wanted}»",
                     )
                 time.sleep(0.01)
         own = pathlib.Path("/proc", str(server.process.pid), "comm")
         if (seen := own.read_text().strip()) != name:
             raise NotYet(
-                pick(
-                    f"the server itself is now called “{seen}”",
-                    f"el servidor mismo se llama ahora «{seen}»",
-                )
+                f"the server itself is now called “{seen}”",
+                f"el servidor mismo se llama ahora «{seen}»",
             )
         for client in clients:
             echo(client)
@@ -397,19 +380,15 @@ def chat(name):
         try:
             if ana.recv(1):
                 raise NotYet(
-                    pick(
-                        "a client that leaves still receives something",
-                        "un cliente que se va aún recibe algo",
-                    )
+                    "a client that leaves still receives something",
+                    "un cliente que se va aún recibe algo",
                 )
         except OSError as error:
             raise NotYet(
-                pick(
-                    "a client that leaves does not receive the end of file: "
-                    f"{error}",
-                    "un cliente que se va no recibe el fin de archivo: "
-                    f"{error}",
-                )
+                "a client that leaves does not receive the end of file: "
+                f"{error}",
+                "un cliente que se va no recibe el fin de archivo: "
+                f"{error}",
             ) from None
         server.closed(ana, pick("the client that leaves", "el que se va"))
         # A client that does not read must not make the others wait.

@@ -98,32 +98,31 @@ class WhatTheChecksSay(unittest.TestCase):
         self.assertEqual(outcome("visible", "none"), (0, "Solved.\n"))
         self.assertEqual(outcome("chat", "quiet"), (0, "Solved.\n"))
 
-    def test_the_wrong_stream_is_named(self):
-        status, said = outcome("visible", "stdout")
-        self.assertEqual(status, 1)
-        self.assertIn("came on standard error; on standard output came", said)
-        self.assertIn("still connected: 127.0.0.1:", said)
-        status, said = outcome("visible", "stdout", "es_MX.UTF-8")
-        self.assertEqual(status, 1)
-        self.assertIn("por la salida de error; por la salida estándar", said)
-
-    def test_nothing_printed_is_no_wrong_stream(self):
-        status, said = outcome("visible", "quiet")
-        self.assertEqual(status, 1)
-        self.assertIn("came on standard error\n", said)
-
-    def test_naming_too_often_is_said_with_its_number(self):
-        status, said = outcome("visible", "often")
-        self.assertEqual(status, 1)
-        self.assertIn("not once a second", said)
-
-    def test_the_client_that_never_reads_is_named(self):
-        status, said = outcome("chat", "blocks")
-        self.assertEqual(status, 1)
-        self.assertIn("a client that is connected and never reads", said)
-        self.assertIn("KiB", said)
-        status, said = outcome("chat", "blocks", "es")
-        self.assertIn("un cliente conectado que nunca lee", said)
+    def test_what_is_said_of_each_mistake(self):
+        for check, mistake, language, *parts in (
+            (
+                "visible", "stdout", "C",
+                "came on standard error; on standard output came",
+                "still connected: 127.0.0.1:",
+            ),
+            (
+                "visible", "stdout", "es_MX.UTF-8",
+                "por la salida de error; por la salida estándar",
+            ),
+            # Nothing printed is no wrong stream.
+            ("visible", "quiet", "C", "came on standard error\n"),
+            ("visible", "often", "C", "not once a second"),
+            (
+                "chat", "blocks", "C",
+                "a client that is connected and never reads", "KiB",
+            ),
+            ("chat", "blocks", "es", "un cliente conectado que nunca lee"),
+        ):
+            with self.subTest(mistake=mistake, language=language):
+                status, said = outcome(check, mistake, language)
+                self.assertEqual(status, 1)
+                for part in parts:
+                    self.assertIn(part, said)
 
     def test_a_program_that_ends_at_once_is_not_waited_for(self):
         start = time.monotonic()

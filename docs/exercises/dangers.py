@@ -29,7 +29,7 @@ class Example(Program):
     def __init__(self, package, name, folder):
         if not (ROOT / package / "examples" / f"{name}.rs").exists():
             start = f"git apply docs/exercises/{folder}/start.patch"
-            raise CannotCheck(pick(f"first: {start}", f"primero: {start}"))
+            raise CannotCheck(f"first: {start}", f"primero: {start}")
         super().__init__(build(package, "--example", name))
 
     def connect(self):
@@ -64,12 +64,10 @@ def race(package):
         twice = {n for n in numbers if numbers.count(n) > 1}
         if twice:
             raise NotYet(
-                pick(
-                    f"30 clients are connected, and {numbers.count(min(twice))}"
-                    f" of them have number {min(twice)}",
-                    f"hay 30 clientes conectados, y {numbers.count(min(twice))}"
-                    f" de ellos tienen el número {min(twice)}",
-                )
+                f"30 clients are connected, and {numbers.count(min(twice))}"
+                f" of them have number {min(twice)}",
+                f"hay 30 clientes conectados, y {numbers.count(min(twice))}"
+                f" de ellos tienen el número {min(twice)}",
             )
         # A client that names itself late keeps its number, and all numbers
         # together have no gap, also when many clients come at the same time.
@@ -88,10 +86,8 @@ def race(package):
             worker.join()
         if sorted(numbers) != list(range(1, 30 + 8 * 100 + 1)):
             raise NotYet(
-                pick(
-                    "830 clients did not get the numbers 1 to 830",
-                    "830 clientes no recibieron los números de 1 a 830",
-                )
+                "830 clients did not get the numbers 1 to 830",
+                "830 clientes no recibieron los números de 1 a 830",
             )
 
 
@@ -125,13 +121,11 @@ def deadlock(package):
             thread.join()
         if answered != [ROUNDS] * len(orders):
             raise NotYet(
-                pick(
-                    f"four clients send {ROUNDS} orders each; for {LIMIT} s "
-                    f"none is answered, after {sum(answered)} of them",
-                    f"cuatro clientes envían {ROUNDS} órdenes cada uno; "
-                    f"durante {LIMIT} s ninguna recibe respuesta, "
-                    f"después de {sum(answered)}",
-                )
+                f"four clients send {ROUNDS} orders each; for {LIMIT} s "
+                f"none is answered, after {sum(answered)} of them",
+                f"cuatro clientes envían {ROUNDS} órdenes cada uno; "
+                f"durante {LIMIT} s ninguna recibe respuesta, "
+                f"después de {sum(answered)}",
             )
         client, lines = program.connect()
         with client, lines:
@@ -149,10 +143,8 @@ def must_have(line, wanted):
     """Compares what is in the accounts."""
     if [int(word) for word in line.split()] != wanted:
         raise NotYet(
-            pick(
-                f"the accounts have {line.strip()}, not {wanted}",
-                f"las cuentas tienen {line.strip()}, no {wanted}",
-            )
+            f"the accounts have {line.strip()}, not {wanted}",
+            f"las cuentas tienen {line.strip()}, no {wanted}",
         )
 
 

@@ -137,22 +137,20 @@ class Server:
         return self.seen
 
 
-class Client:
+class Client(socket.socket):
     """A client's socket."""
 
     def __init__(self, server):
-        address = "127.0.0.1", server.port
-        self.socket = socket.create_connection(address, LIMIT)
-        self.name = "{}:{}".format(*self.socket.getsockname())
-
-    def send(self, message):
-        self.socket.sendall(message)
+        super().__init__()
+        self.settimeout(LIMIT)
+        self.connect(("127.0.0.1", server.port))
+        self.name = "{}:{}".format(*self.getsockname())
 
     def receive(self, length):
         """So many bytes; fewer where the server closes before."""
         reply = b""
         while len(reply) < length:
-            piece = self.socket.recv(length - len(reply))
+            piece = self.recv(length - len(reply))
             if not piece:
                 break
             reply += piece
@@ -163,16 +161,13 @@ class Client:
         return self.receive(sys.maxsize >> 32)
 
     def half_close(self):
-        self.socket.shutdown(socket.SHUT_WR)
-
-    def close(self):
-        self.socket.close()
+        self.shutdown(socket.SHUT_WR)
 
     def reset(self):
         """With a linger time of 0, closing discards everything and sends a
         reset."""
         linger = struct.pack("ii", 1, 0)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.close()
 
 
@@ -218,7 +213,7 @@ class Case(unittest.TestCase):
         return client
 
     def echo(self, client, message):
-        client.send(message)
+        client.sendall(message)
         self.assertEqual(client.receive(len(message)), message)
 
     def stop_quietly(self, server):
@@ -238,7 +233,7 @@ class Case(unittest.TestCase):
         unheard = self.connect(server)
         unheard.reset()
         gone = self.connect(server)
-        gone.send(b"gone before the reply")
+        gone.sendall(b"gone before the reply")
         gone.reset()
         server.send_group(signal.SIGCONT)
         for client in unheard, gone:
@@ -266,7 +261,7 @@ class Every:
         client = self.connect(server)
         # No UTF-8, and longer than one `recv` of the server.
         message = (bytes(range(256)) * 20)[:5000]
-        client.send(message)
+        client.sendall(message)
         client.half_close()
         self.assertEqual(client.receive_all(), message)
         self.stop_quietly(server)
@@ -275,7 +270,7 @@ class Every:
         server = self.start("--reply", "echo", "--serve", "once")
         for message in b"first", b"second":
             client = self.connect(server)
-            client.send(message)
+            client.sendall(message)
             self.assertEqual(client.receive_all(), message)
         self.stop_quietly(server)
 
@@ -291,7 +286,7 @@ class Every:
     def test_quiet_prints_only_the_first_line(self):
         server = self.start("--quiet")
         client = self.connect(server)
-        client.send(b"psst")
+        client.sendall(b"psst")
         client.half_close()
         self.assertEqual(client.receive_all(), GREETING)
         status, errors = server.stop()
@@ -302,7 +297,7 @@ class Every:
         server = self.start("--cpu-work", "30000")
         client = self.connect(server)
         start = time.monotonic()
-        client.send(b"x")
+        client.sendall(b"x")
         self.assertEqual(client.receive(len(GREETING)), GREETING)
         # CPU time never runs faster than the clock.
         self.assertGreaterEqual(time.monotonic() - start, 0.03)
@@ -352,7 +347,7 @@ class Every:
     def test_can_be_restarted_on_its_port(self):
         server = self.start("--serve", "once")
         client = self.connect(server)
-        client.send(b"x")
+        client.sendall(b"x")
         # The server closes first, so its side is the one that waits in
         # TIME_WAIT.
         self.assertEqual(client.receive_all(), GREETING)
@@ -376,7 +371,7 @@ class GreetsOnce:
     def test_greets_once_by_default(self):
         server = self.start()
         client = self.connect(server)
-        client.send("¡hola\n\x1b[2J".encode())
+        client.sendall("¡hola\n\x1b[2J".encode())
         # The end of file comes although the client has not sent its own.
         self.assertEqual(client.receive_all(), GREETING)
         server.expect(f"{client.name} connected")
@@ -424,7 +419,7 @@ class Mux(Every, Case):
         client = self.connect(server)
         server.expect(f"{client.name} connected")
         for message in "¡hola\n", "otra vez":
-            client.send(message.encode())
+            client.sendall(message.encode())
             self.assertEqual(client.receive(len(GREETING)), GREETING)
             shown = message.replace("\n", r"\n")
             server.expect(f"{client.name} received '{shown}'")

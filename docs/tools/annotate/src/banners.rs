@@ -1,5 +1,6 @@
 //! Whether the banners of a file are in order, and their words in its code.
 
+use crate::rules::Wrong;
 use crate::source::{Banner, LineKind, Source};
 
 /// What the code under a banner must name, by a word of its title. What stands
@@ -21,7 +22,7 @@ const WORDS: &[(&str, &[&str])] = &[
 /// Compares a file's banners with each other and with the code under them;
 /// returns what is wrong, each with its line.
 #[must_use]
-pub fn check(source: &Source) -> Vec<(usize, String)> {
+pub fn check(source: &Source) -> Wrong {
     let found: Vec<_> = source.banners().collect();
     let mut wrong = Vec::new();
     let numbers = |count: usize| {

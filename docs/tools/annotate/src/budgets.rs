@@ -2,8 +2,8 @@
 //!
 //! Counted are lines of code: neither blank nor comment, nor of a test.
 
+use std::io;
 use std::path::Path;
-use std::{fs, io};
 
 use crate::project;
 
@@ -13,7 +13,7 @@ type Budget = (&'static str, usize, &'static [&'static str]);
 
 /// Files of an approach that its default form does not need, or that are
 /// outside the reading path.
-const BESIDE: &[&str] = &[
+pub const BESIDE: &[&str] = &[
     "common/src/crash.rs",
     "threads-server/src/workers.rs",
     "process-server/src/workers.rs",
@@ -100,15 +100,10 @@ fn files_of(root: &Path, path: &str) -> io::Result<Vec<String>> {
     if !root.join(path).is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(root.join(path))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        let file = format!("{path}/{name}");
-        let is_rust = Path::new(&name).extension().is_some_and(|e| e == "rs");
-        if is_rust && !BESIDE.contains(&file.as_str()) {
-            files.push(file);
-        }
-    }
-    files.sort();
+    let mut files = project::files_below(root, path)?;
+    files.retain(|file| {
+        let name = &file[path.len() + 1..];
+        !name.contains('/') && !BESIDE.contains(&file.as_str())
+    });
     Ok(files)
 }

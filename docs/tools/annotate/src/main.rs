@@ -1,5 +1,5 @@
 //! `cargo run -p annotate -- [FILES]`: checks these files, or all annotated
-//! sources and how long they are to read. `--budgets` shows each budget.
+//! sources and how long they are to read.
 //!
 //! The exit status is 0 if all is well, 1 if there are findings, 2 if a file
 //! cannot be read.
@@ -8,7 +8,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use annotate::{budgets, project};
+use annotate::budgets::{self, Reading};
+use annotate::project;
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
@@ -22,33 +23,27 @@ fn main() -> ExitCode {
 fn run() -> io::Result<ExitCode> {
     let root = project::root();
     let mut files: Vec<String> = std::env::args().skip(1).collect();
-    let show = files == ["--budgets"];
-    if !show && files.iter().any(|file| file.starts_with('-')) {
-        return Err(io::Error::other("usage: annotate [--budgets | FILES]"));
+    if files.iter().any(|file| file.starts_with('-')) {
+        return Err(io::Error::other("usage: annotate [FILES]"));
     }
-    let all = files.is_empty() || show;
-    if files.is_empty() {
+    let all = files.is_empty();
+    if all {
         files = project::files(&root)?;
     }
+    let mut wrong = Vec::new();
+    for file in files {
+        let findings = project::check(&root, &below(&root, &file)?)?;
+        wrong.extend(findings.iter().map(ToString::to_string));
+    }
+    if all {
+        let readings = budgets::readings(&root)?;
+        wrong.extend(readings.iter().filter_map(Reading::excess));
+    }
     let mut out = io::stdout().lock();
-    let mut found = false;
-    for file in files.iter().filter(|_| !show) {
-        for finding in project::check(&root, &below(&root, file)?)? {
-            found = true;
-            writeln!(out, "{finding}")?;
-        }
+    for line in &wrong {
+        writeln!(out, "{line}")?;
     }
-    let readings = if all { budgets::readings(&root)? } else { Vec::new() };
-    for reading in readings {
-        if let Some(excess) = reading.excess() {
-            found = true;
-            writeln!(out, "{excess}")?;
-        } else if show {
-            let (total, most) = (reading.total(), reading.most);
-            writeln!(out, "{}: {total} of {most} code lines", reading.name)?;
-        }
-    }
-    Ok(ExitCode::from(u8::from(found)))
+    Ok(ExitCode::from(u8::from(!wrong.is_empty())))
 }
 
 /// A file's path below the root, as the tables name it.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::rules::{self, Finding, Rule};
+use crate::rules::{self, Finding};
 use crate::source::Source;
 use crate::{python, rust};
 
@@ -34,24 +34,30 @@ pub fn root() -> PathBuf {
 pub fn files(root: &Path) -> io::Result<Vec<String>> {
     let mut files = Vec::new();
     for folder in FOLDERS {
-        let before = files.len();
-        walk(root, folder, &mut files)
+        let found = files_below(root, folder)
             .map_err(|error| io::Error::other(format!("{folder}: {error}")))?;
-        if files.len() == before {
+        if found.is_empty() {
             let message = format!("{folder}: no file to check");
             return Err(io::Error::other(message));
         }
+        files.extend(found);
     }
     files.sort();
     Ok(files)
 }
 
-fn walk(root: &Path, folder: &str, files: &mut Vec<String>) -> io::Result<()> {
+/// The files of one folder to check, in order.
+///
+/// # Errors
+///
+/// Where a folder cannot be read.
+pub fn files_below(root: &Path, folder: &str) -> io::Result<Vec<String>> {
+    let mut files = Vec::new();
     for entry in fs::read_dir(root.join(folder))? {
         let entry = entry?;
         let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
         if entry.file_type()?.is_dir() {
-            walk(root, &path, files)?;
+            files.extend(files_below(root, &path)?);
         } else if Path::new(&path)
             .extension()
             .is_some_and(|e| e == "rs" || e == "py")
@@ -61,7 +67,8 @@ fn walk(root: &Path, folder: &str, files: &mut Vec<String>) -> io::Result<()> {
             files.push(path);
         }
     }
-    Ok(())
+    files.sort();
+    Ok(files)
 }
 
 /// Reads a file of the project.
@@ -86,17 +93,11 @@ pub fn read_text(
     text: &str,
 ) -> io::Result<Result<Source, Finding>> {
     let extension = Path::new(path).extension();
-    let read = if extension.is_some_and(|extension| extension == "py") {
-        python::read(path, text)?
+    if extension.is_some_and(|extension| extension == "py") {
+        python::read(path, text)
     } else {
-        rust::read(path, text)
-    };
-    Ok(read.map_err(|error| Finding {
-        path: path.to_owned(),
-        line: error.line,
-        rule: Rule::Readable,
-        message: error.message,
-    }))
+        Ok(rust::read(path, text))
+    }
 }
 
 /// Reads a file of the project and checks it.

@@ -1,12 +1,12 @@
-"""Reads a Python file from standard input, and prints its parts.
+"""Reads a Python file from standard input, and prints its parts as JSON: the
+fields of `Parts` in source.rs, or which line is wrong, and why.
 
-One line for each part, its fields separated by tabs: tokens (T), lines of
-comments (C), what needs comments (U), or what is wrong (E). `ast` is the
-language's own parser, and `tokenize` knows its comments.
+`ast` is the language's own parser, and `tokenize` knows its comments.
 """
 
 import ast
 import io
+import json
 import sys
 import tokenize
 
@@ -27,14 +27,13 @@ DOCUMENTED = (
 )
 
 
-def emit(*fields):
-    """Prints one part."""
-    print(*(str(field).replace("\t", " ") for field in fields), sep="\t")
+# What is printed.
+PARTS = {"tokens": [], "pieces": [], "units": [], "tests": []}
 
 
-def flat(text):
-    """A text on one line."""
-    return " ".join(text.splitlines())
+def add(part, **fields):
+    """Adds one part."""
+    PARTS[part].append(fields)
 
 
 def docstring(node):
@@ -55,7 +54,7 @@ def docstrings(tree):
 
 
 def comments_and_tokens(text, docs):
-    """Prints the comments, docstrings among them, and all other tokens."""
+    """Finds the comments, docstrings among them, and all other tokens."""
     lines = text.splitlines()
     ended = 0
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -64,16 +63,19 @@ def comments_and_tokens(text, docs):
         if place in docs:
             ended = docs[place]
             for number in range(line, ended + 1):
+                is_first = number == line
                 words = lines[number - 1].strip()
-                if number == line:
+                if is_first:
                     words = words.lstrip("rR").removeprefix('"""')
                 words = words.removesuffix('"""')
-                emit("C", number, 1, int(number == line), words)
+                add("pieces", line=number, text=words, doc=True, apart=is_first)
         elif token.type == tokenize.COMMENT:
             words = token.string.lstrip("#").removeprefix(" ")
-            emit("C", line, 0, int(line == ended + 1), words)
+            is_apart = line == ended + 1
+            add("pieces", line=line, text=words, doc=False, apart=is_apart)
         elif token.type not in SKIPPED:
-            emit("T", line, token.end[0] + 1, flat(token.string))
+            rows = {"start": line, "end": token.end[0] + 1}
+            add("tokens", lines=rows, text=token.string)
 
 
 def word_before(words, text, line):
@@ -82,7 +84,7 @@ def word_before(words, text, line):
 
 
 def units(tree, text):
-    """Prints what needs a comment."""
+    """Finds what needs a comment."""
     readline = io.StringIO(text).readline
     words = [
         (token.start[0], token.string)
@@ -95,7 +97,7 @@ def units(tree, text):
     def unit(kind, node, first, top=None, body=None, sole=False):
         # The line with the colon: comments may come before the first
         # statement, but the documentation is that statement.
-        opens = 0
+        opens = None
         if kind == "Item":
             opens = body[0].lineno - 1
         elif kind == "Arm":
@@ -104,9 +106,9 @@ def units(tree, text):
         # `try` says nothing itself: what follows its body begins anew.
         if isinstance(node, ast.Try):
             last = node.body[-1].end_lineno
-        emit(
-            "U", kind, top or first, first, last, opens, int(sole),
-            int(hands_on(node)),
+        add(
+            "units", kind=kind, top=top or first, line=first, last=last,
+            open=opens, sole=sole, hands_on=hands_on(node),
         )
 
     def branch(word, body):
@@ -130,7 +132,9 @@ def units(tree, text):
             unit("Branch", node, node.lineno, body=node.body)
         elif isinstance(node, ast.stmt):
             unit("Statement", node, node.lineno, sole=sole)
-        branch("else", getattr(node, "orelse", None) if is_block(node) else [])
+        # `orelse` of a value is no branch.
+        is_block = isinstance(node, ast.stmt)
+        branch("else", getattr(node, "orelse", []) if is_block else [])
         branch("finally", getattr(node, "finalbody", []))
         doc = docstring(node)
         body = getattr(node, "body", [])
@@ -154,23 +158,18 @@ def hands_on(node):
     return isinstance(node, (ast.Break, ast.Continue, ast.Pass))
 
 
-def is_block(node):
-    """Whether a node has branches of statements."""
-    return isinstance(node, ast.stmt)
-
-
 def main():
     """Reads, parses, prints."""
     sys.stdin.reconfigure(encoding="utf-8")
-    sys.stdout.reconfigure(encoding="utf-8")
     text = sys.stdin.read()
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
-        emit("E", error.lineno or 1, flat(error.msg))
+        print(json.dumps({"Err": (error.lineno or 1, error.msg)}))
         return
     comments_and_tokens(text, docstrings(tree))
     units(tree, text)
+    print(json.dumps({"Ok": PARTS}))
 
 
 main()

@@ -1,10 +1,11 @@
 //! Reads Python, with Python's own parser: `python.py` prints the parts of a
-//! file, and here they are taken up.
+//! file as JSON.
 
 use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 
-use crate::source::{Kind, Parts, Piece, Source, Token, Unit, Unreadable};
+use crate::rules::Finding;
+use crate::source::{Parts, Source};
 
 /// The program that prints the parts.
 const PROGRAM: &str = include_str!("python.py");
@@ -14,7 +15,7 @@ const PROGRAM: &str = include_str!("python.py");
 /// # Errors
 ///
 /// Where `python3` cannot be run; within, where the file is not Python.
-pub fn read(path: &str, text: &str) -> io::Result<Result<Source, Unreadable>> {
+pub fn read(path: &str, text: &str) -> io::Result<Result<Source, Finding>> {
     let mut python = Command::new("python3")
         .args(["-I", "-c", PROGRAM])
         .stdin(Stdio::piped())
@@ -30,58 +31,13 @@ pub fn read(path: &str, text: &str) -> io::Result<Result<Source, Unreadable>> {
         let message = format!("python3 for {path}: {}", output.status);
         return Err(io::Error::other(message));
     }
-    let mut parts = Parts::default();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let fields: Vec<&str> = line.split('\t').collect();
-        if let ["E", line, message] = fields[..] {
-            let line = number(line)?;
-            let message = message.to_owned();
-            return Ok(Err(Unreadable { line, message }));
+    // The parts, or the line that is not Python, and why.
+    let parts: Result<Parts, (usize, String)> =
+        serde_json::from_slice(&output.stdout)?;
+    Ok(match parts {
+        Ok(parts) => Ok(Source::new(path, text, parts)),
+        Err((line, message)) => {
+            Err(Finding { path: path.to_owned(), line, message })
         }
-        take(&fields, &mut parts)?;
-    }
-    Ok(Ok(Source::new(path, text, parts)))
-}
-
-/// Adds one part to the parts of the file.
-fn take(fields: &[&str], parts: &mut Parts) -> io::Result<()> {
-    match *fields {
-        ["T", first, end, text] => parts.tokens.push(Token {
-            lines: number(first)?..number(end)?,
-            text: text.to_owned(),
-        }),
-        ["C", line, doc, apart, text] => parts.pieces.push(Piece {
-            line: number(line)?,
-            text: text.to_owned(),
-            doc: doc == "1",
-            apart: apart == "1",
-        }),
-        ["U", kind, top, line, last, open, sole, hands_on] => {
-            let open = number(open)?;
-            parts.units.push(Unit {
-                kind: match kind {
-                    "Use" => Kind::Use,
-                    "Item" => Kind::Item,
-                    "Arm" => Kind::Arm,
-                    "Branch" => Kind::Branch,
-                    _ => Kind::Statement,
-                },
-                top: number(top)?,
-                line: number(line)?,
-                last: number(last)?,
-                open: (open > 0).then_some(open),
-                sole: sole == "1",
-                hands_on: hands_on == "1",
-            });
-        }
-        _ => {
-            let message = format!("what Python says is unclear: {fields:?}");
-            return Err(io::Error::other(message));
-        }
-    }
-    Ok(())
-}
-
-fn number(field: &str) -> io::Result<usize> {
-    field.parse().map_err(io::Error::other)
+    })
 }

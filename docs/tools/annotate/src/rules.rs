@@ -5,7 +5,7 @@ use std::fmt;
 use unicode_width::UnicodeWidthStr;
 
 use crate::coverage::Coverage;
-use crate::source::{LineKind, Source};
+use crate::source::{Comment, LineKind, Source};
 use crate::{banners, coverage, voice};
 
 /// The columns that a projector shows.
@@ -17,40 +17,12 @@ pub const MOST_COMMENTS_PER_LINE: usize = 2;
 /// How many comment lines one paragraph may have.
 pub const MOST_LINES_AT_ONCE: usize = 4;
 
-/// A rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rule {
-    /// The file can be read.
-    Readable,
-    /// Everything is explained; see [`crate::coverage`].
-    Explained,
-    /// No line is too wide.
-    Columns,
-    /// The file has not too many comment lines for its code.
-    Budget,
-    /// No comment is too long.
-    Length,
-    /// The banners are there, in order.
-    Banners,
-    /// Comments name their subjects, and say something.
-    Voice,
-    /// Names are terms of the field.
-    Names,
-}
+/// What a rule finds in a file: the lines, and what is wrong there.
+pub type Wrong = Vec<(usize, String)>;
 
-impl Rule {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Readable,
-        Self::Explained,
-        Self::Columns,
-        Self::Budget,
-        Self::Length,
-        Self::Banners,
-        Self::Voice,
-        Self::Names,
-    ];
-}
+/// All rules.
+const RULES: &[fn(&Source) -> Wrong] =
+    &[explained, columns, budget, lengths, banners::check, voice, names];
 
 /// Where a rule is broken, and how.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,8 +31,6 @@ pub struct Finding {
     pub path: String,
     /// The line.
     pub line: usize,
-    /// The rule.
-    pub rule: Rule,
     /// What is wrong there.
     pub message: String,
 }
@@ -74,137 +44,116 @@ impl fmt::Display for Finding {
 /// Checks a file, and returns what is wrong with it, in order.
 #[must_use]
 pub fn check(source: &Source) -> Vec<Finding> {
-    let mut report = Report { source, findings: Vec::new() };
-    report.explained();
-    report.columns();
-    report.budget();
-    report.lengths();
-    report.banners();
-    report.voice();
-    report.names();
-    report.findings.sort();
-    report.findings
-}
-
-struct Report<'a> {
-    source: &'a Source,
-    findings: Vec<Finding>,
-}
-
-impl Report<'_> {
-    fn add(&mut self, line: usize, rule: Rule, message: impl Into<String>) {
-        self.findings.push(Finding {
-            path: self.source.path.clone(),
+    let wrong = RULES.iter().flat_map(|rule| rule(source));
+    let mut findings: Vec<_> = wrong
+        .map(|(line, message)| Finding {
+            path: source.path.clone(),
             line,
-            rule,
-            message: message.into(),
-        });
-    }
+            message,
+        })
+        .collect();
+    findings.sort();
+    findings
+}
 
-    fn explained(&mut self) {
-        let header = self.source.comments.first();
-        if header.is_none_or(|comment| {
-            comment.lines.start != 1 || comment.doc_lines == 0
-        }) {
-            let message = "the file does not begin by explaining itself";
-            self.add(1, Rule::Explained, message);
-        }
-        for (line, name) in Coverage::new(self.source).gaps() {
-            let code = self.source.line(line).map(|line| line.text.trim());
-            let code = code.unwrap_or_default();
-            let message = format!("no comment explains this {name}: {code}");
-            self.add(line, Rule::Explained, message);
-        }
-        for line in coverage::pointless(self.source) {
-            let message = "this comment explains nothing that is below it";
-            self.add(line, Rule::Explained, message);
+/// Everything is explained; see [`crate::coverage`].
+fn explained(source: &Source) -> Wrong {
+    let mut wrong = Vec::new();
+    let is_header =
+        |comment: &Comment| comment.lines.start == 1 && comment.doc_lines > 0;
+    if !source.comments.first().is_some_and(is_header) {
+        wrong.push((1, "the file does not begin by explaining itself".into()));
+    }
+    for (line, name) in Coverage::new(source).gaps() {
+        let text = source.text(line..line + 1);
+        let code = text.trim();
+        wrong.push((line, format!("no comment explains this {name}: {code}")));
+    }
+    for line in coverage::pointless(source) {
+        let message = "this comment explains nothing that is below it";
+        wrong.push((line, message.into()));
+    }
+    wrong
+}
+
+/// No line is too wide.
+fn columns(source: &Source) -> Wrong {
+    let columns = |text: &str| text.trim_end_matches(['\r', '\n']).width();
+    let lines = (1..).zip(&source.lines);
+    lines
+        .map(|(number, line)| (number, columns(&line.text)))
+        .filter(|(_, columns)| *columns > MOST_COLUMNS)
+        .map(|(number, columns)| {
+            let most = MOST_COLUMNS;
+            (number, format!("{columns} columns, where {most} can be read"))
+        })
+        .collect()
+}
+
+/// The file has not too many comment lines for its code.
+fn budget(source: &Source) -> Wrong {
+    let code = source.code_count();
+    let comments = source.comment_count();
+    let most = code * MOST_COMMENTS_PER_LINE;
+    let message = format!(
+        "{comments} comment lines for {code} code lines, at most {most}"
+    );
+    if comments > most { vec![(1, message)] } else { Vec::new() }
+}
+
+/// No comment is too long.
+fn lengths(source: &Source) -> Wrong {
+    let mut wrong = Vec::new();
+    for comment in &source.comments {
+        let item = coverage::unit_of(source, comment)
+            .is_some_and(|index| source.units[index].kind.is_item());
+        let start = comment.lines.start;
+        let lines = if item || start == 1 {
+            comment.plain_lines()
+        } else {
+            comment.note_lines()
+        };
+        if lines > MOST_LINES_AT_ONCE {
+            let most = MOST_LINES_AT_ONCE;
+            let message =
+                format!("{lines} comment lines at once, at most {most}");
+            wrong.push((start, message));
         }
     }
+    wrong
+}
 
-    fn columns(&mut self) {
-        for (index, line) in self.source.lines.iter().enumerate() {
-            let columns = line.text.trim_end_matches(['\r', '\n']).width();
-            if columns > MOST_COLUMNS {
-                let message = format!(
-                    "{columns} columns, where {MOST_COLUMNS} can be read"
-                );
-                self.add(index + 1, Rule::Columns, message);
+/// Comments name their subjects, and say something. Tests are read aloud as
+/// well.
+fn voice(source: &Source) -> Wrong {
+    let mut wrong = Vec::new();
+    let mut before = None;
+    for (number, line) in (1..).zip(&source.lines) {
+        let comment = line.comment.as_deref().unwrap_or_default();
+        wrong.extend(voice::riddles(comment).map(|it| (number, it)));
+        if line.kind == LineKind::Code
+            && before == Some(LineKind::Comment)
+            && line.text.trim() == "Ok(())"
+        {
+            let message = "a remark before `Ok(())` says nothing";
+            wrong.push((number - 1, message.into()));
+        }
+        before = Some(line.kind);
+    }
+    wrong
+}
+
+/// Names are terms of the field. The Python originals have names of their own.
+fn names(source: &Source) -> Wrong {
+    let mut wrong = Vec::new();
+    let is_ours = !source.path.starts_with("docs/python");
+    for (number, line) in (1..).zip(&source.lines).filter(|_| is_ours) {
+        for token in &line.tokens {
+            if let Some(plain) = voice::plain_name(token) {
+                let message = format!("`{token}` is no term; instead: {plain}");
+                wrong.push((number, message));
             }
         }
     }
-
-    fn budget(&mut self) {
-        let code = self.source.code_count();
-        let comments = self.source.comment_count();
-        let most = code * MOST_COMMENTS_PER_LINE;
-        if comments > most {
-            let message = format!(
-                "{comments} comment lines for {code} code lines, \
-                 at most {most}"
-            );
-            self.add(1, Rule::Budget, message);
-        }
-    }
-
-    fn lengths(&mut self) {
-        for comment in &self.source.comments {
-            let item = coverage::unit_of(self.source, comment)
-                .is_some_and(|index| self.source.units[index].kind.is_item());
-            let header = comment.lines.start == 1;
-            let lines = if item || header {
-                comment.plain_lines()
-            } else {
-                comment.note_lines()
-            };
-            if lines > MOST_LINES_AT_ONCE {
-                let message = format!(
-                    "{lines} comment lines at once, \
-                     at most {MOST_LINES_AT_ONCE}"
-                );
-                self.add(comment.lines.start, Rule::Length, message);
-            }
-        }
-    }
-
-    fn banners(&mut self) {
-        for (line, message) in banners::check(self.source) {
-            self.add(line, Rule::Banners, message);
-        }
-    }
-
-    /// Tests are read aloud as well.
-    fn voice(&mut self) {
-        let source = self.source;
-        for (index, line) in source.lines.iter().enumerate() {
-            let comment = line.comment.as_deref().unwrap_or_default();
-            for message in voice::riddles(comment) {
-                self.add(index + 1, Rule::Voice, message);
-            }
-            let before = index.checked_sub(1).map(|at| source.lines[at].kind);
-            if line.kind == LineKind::Code
-                && before == Some(LineKind::Comment)
-                && line.text.trim() == "Ok(())"
-            {
-                let message = "a remark before `Ok(())` says nothing";
-                self.add(index, Rule::Voice, message);
-            }
-        }
-    }
-
-    /// The Python originals have names of their own.
-    fn names(&mut self) {
-        let source = self.source;
-        if source.path.starts_with("docs/python") {
-            return;
-        }
-        for (index, line) in source.lines.iter().enumerate() {
-            for token in &line.tokens {
-                if let Some(plain) = voice::plain_name(token) {
-                    let message =
-                        format!("`{token}` is no term; instead: {plain}");
-                    self.add(index + 1, Rule::Names, message);
-                }
-            }
-        }
-    }
+    wrong
 }

@@ -4,7 +4,7 @@
 use std::mem;
 use std::ops::Range;
 
-use proc_macro2::{Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned;
@@ -14,35 +14,38 @@ use syn::{
     TraitItem,
 };
 
-use crate::source::{Kind, Parts, Piece, Source, Token, Unit, Unreadable};
-
-impl From<syn::Error> for Unreadable {
-    fn from(error: syn::Error) -> Self {
-        Self { line: error.span().start().line, message: error.to_string() }
-    }
-}
+use crate::rules::Finding;
+use crate::source::{Kind, Parts, Piece, Source, Token, Unit};
 
 /// Reads a Rust file.
 ///
 /// # Errors
 ///
 /// When the text is not Rust.
-pub fn read(path: &str, text: &str) -> Result<Source, Unreadable> {
-    let stream: TokenStream = text.parse().map_err(syn::Error::from)?;
+pub fn read(path: &str, text: &str) -> Result<Source, Finding> {
+    let parts = parts(text).map_err(|error| Finding {
+        path: path.to_owned(),
+        line: error.span().start().line,
+        message: error.to_string(),
+    })?;
+    Ok(Source::new(path, text, parts))
+}
+
+fn parts(text: &str) -> syn::Result<Parts> {
+    let stream: TokenStream = text.parse()?;
     let file: syn::File = syn::parse2(stream.clone())?;
     let mut reader = Reader {
         text,
         starts: line_starts(text),
-        leaves: Vec::new(),
+        end: 0,
         parts: Parts::default(),
         sole: false,
         hands_on: false,
     };
-    reader.flatten(stream);
-    reader.find_comments();
+    reader.take_tokens(stream);
+    reader.take_comments(reader.end..text.len(), false);
     reader.visit_file(&file);
-    reader.take_tokens();
-    Ok(Source::new(path, text, reader.parts))
+    Ok(reader.parts)
 }
 
 /// Where in the text each line begins.
@@ -51,18 +54,11 @@ fn line_starts(text: &str) -> Vec<usize> {
     std::iter::once(0).chain(ends).collect()
 }
 
-/// A token without its inside, or a documentation comment.
-struct Leaf {
-    range: Range<usize>,
-    doc: bool,
-    /// Whether the next one belongs to the same operator.
-    joint: bool,
-}
-
 struct Reader<'a> {
     text: &'a str,
     starts: Vec<usize>,
-    leaves: Vec<Leaf>,
+    /// Where the last token that was taken ends.
+    end: usize,
     parts: Parts,
     /// Whether the next unit is all that there is in a function's body, or in
     /// an `impl`.
@@ -81,96 +77,52 @@ impl Reader<'_> {
         self.line_of(range.start)..self.line_of(last) + 1
     }
 
-    fn flatten(&mut self, stream: TokenStream) {
+    fn take_tokens(&mut self, stream: TokenStream) {
         for tree in stream {
-            match tree {
-                TokenTree::Group(group) => {
-                    self.push(group.span_open(), false);
-                    self.flatten(group.stream());
-                    self.push(group.span_close(), false);
-                }
-                TokenTree::Punct(punct) => {
-                    let joint = punct.spacing() == Spacing::Joint;
-                    self.push(punct.span(), joint);
-                }
-                tree => self.push(tree.span(), false),
+            if let TokenTree::Group(group) = tree {
+                self.take_token(group.span_open());
+                self.take_tokens(group.stream());
+                self.take_token(group.span_close());
+            } else {
+                self.take_token(tree.span());
             }
         }
     }
 
-    /// Adds a token. To the parser a documentation comment is an attribute,
-    /// whose tokens all stand where the comment stands.
-    fn push(&mut self, span: Span, joint: bool) {
+    /// Takes a token, and the comments before it. To the parser a
+    /// documentation comment is an attribute, whose tokens all stand where the
+    /// comment stands.
+    fn take_token(&mut self, span: Span) {
         let range = span.byte_range();
-        let end = self.leaves.last().map_or(0, |leaf| leaf.range.end);
-        if range.start < end {
+        if range.start < self.end {
             return;
         }
+        self.take_comments(self.end..range.start, false);
+        self.end = range.end;
         let text = &self.text[range.clone()];
-        let doc = text.starts_with("//") || text.starts_with("/*");
-        self.leaves.push(Leaf { range, doc, joint });
-    }
-
-    /// Finds the comments: documentation among the tokens, all others in the
-    /// gaps between them.
-    fn find_comments(&mut self) {
-        let mut end = 0;
-        for index in 0..self.leaves.len() {
-            let leaf = &self.leaves[index];
-            let (range, doc) = (leaf.range.clone(), leaf.doc);
-            self.search_gap(end..range.start);
-            if doc {
-                self.add_comment(range.clone(), true);
-            }
-            end = range.end;
-        }
-        self.search_gap(end..self.text.len());
-    }
-
-    fn search_gap(&mut self, gap: Range<usize>) {
-        let mut at = gap.start;
-        while let Some(found) = self.text[at..gap.end].find('/') {
-            let start = at + found;
-            let length = comment_length(&self.text[start..gap.end]);
-            at = start + length;
-            self.add_comment(start..at, false);
+        if text.starts_with("//") || text.starts_with("/*") {
+            self.take_comments(range, true);
+        } else {
+            let (lines, text) = (self.lines_of(&range), text.to_owned());
+            self.parts.tokens.push(Token { lines, text });
         }
     }
 
-    fn add_comment(&mut self, range: Range<usize>, doc: bool) {
-        let text = &self.text[range.clone()];
+    /// Takes the comments between two tokens, where nothing else can be, or a
+    /// documentation comment.
+    fn take_comments(&mut self, range: Range<usize>, doc: bool) {
         let first = self.line_of(range.start);
-        let block = text.starts_with("/*");
-        let text = text.strip_suffix("*/").unwrap_or(text);
-        for (index, line) in text.lines().enumerate() {
+        for (index, line) in self.text[range].lines().enumerate() {
             let line = line.trim();
-            let line = match index {
-                0 => line.trim_start_matches(['/', '*', '!']),
-                _ if block => line.trim_start_matches('*'),
-                _ => line,
-            };
-            let line = line.strip_prefix(' ').unwrap_or(line);
-            self.parts.pieces.push(Piece {
-                line: first + index,
-                text: line.to_owned(),
-                doc,
-                apart: false,
-            });
-        }
-    }
-
-    /// Hands over the tokens, each operator as one.
-    fn take_tokens(&mut self) {
-        let mut start = None;
-        for leaf in &self.leaves {
-            let first = start.take().unwrap_or(leaf.range.start);
-            if leaf.joint && !leaf.doc {
-                start = Some(first);
-            } else if !leaf.doc {
-                let range = first..leaf.range.end;
-                self.parts.tokens.push(Token {
-                    lines: self.lines_of(&range),
-                    text: self.text[range].to_owned(),
+            if !line.is_empty() {
+                let text = line.trim_start_matches(['/', '*', '!']);
+                let text = text.strip_prefix(' ').unwrap_or(text);
+                let text = text.strip_suffix("*/").unwrap_or(text).trim_end();
+                self.parts.pieces.push(Piece {
+                    line: first + index,
+                    text: text.to_owned(),
+                    doc,
+                    apart: false,
                 });
             }
         }
@@ -304,32 +256,6 @@ fn gives(value: &Expr) -> bool {
         Expr::Try(attempt) => gives(&attempt.expr),
         _ => hands_on(value),
     }
-}
-
-/// How long the comment is that a text begins with.
-fn comment_length(text: &str) -> usize {
-    if !text.starts_with("/*") {
-        return text.find('\n').unwrap_or(text.len());
-    }
-    let mut depth = 0;
-    let mut at = 0;
-    while at < text.len() {
-        let rest = &text.as_bytes()[at..];
-        let step = if rest.starts_with(b"/*") {
-            depth += 1;
-            2
-        } else if rest.starts_with(b"*/") {
-            depth -= 1;
-            2
-        } else {
-            1
-        };
-        at += step;
-        if depth == 0 {
-            break;
-        }
-    }
-    at
 }
 
 impl<'ast> Visit<'ast> for Reader<'_> {

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use serde::Deserialize;
+
 /// A source file, read.
 #[derive(Debug)]
 pub struct Source {
@@ -139,7 +141,7 @@ fn is_letter(part: &str) -> bool {
 }
 
 /// Something that needs a comment, or may have one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Unit {
     /// What it is.
     pub kind: Kind,
@@ -167,7 +169,7 @@ impl Unit {
 }
 
 /// What a unit is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Kind {
     /// An import.
     Use,
@@ -237,7 +239,7 @@ impl Block {
 }
 
 /// What a reader of a programming language finds in a file.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deserialize)]
 pub struct Parts {
     /// The tokens of the code, in order.
     pub tokens: Vec<Token>,
@@ -250,7 +252,7 @@ pub struct Parts {
 }
 
 /// A token of the code.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct Token {
     /// The lines that it stands on; only a literal has more than one.
     pub lines: Range<usize>,
@@ -259,7 +261,7 @@ pub struct Token {
 }
 
 /// One line of a comment.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub struct Piece {
     /// The line that it stands on.
     pub line: usize,
@@ -269,15 +271,6 @@ pub struct Piece {
     pub doc: bool,
     /// Whether it does not go on where the line above it has ended.
     pub apart: bool,
-}
-
-/// Why a file cannot be read, and where.
-#[derive(Debug)]
-pub struct Unreadable {
-    /// The line that is not understood.
-    pub line: usize,
-    /// What is wrong with it.
-    pub message: String,
 }
 
 impl Source {

@@ -6,22 +6,10 @@
 use std::fs;
 use std::path::Path;
 
-/// What the two must share.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Skeleton {
-    /// The level of each heading, in order.
-    headings: Vec<usize>,
-    /// Each fenced block, whole.
-    commands: Vec<String>,
-    /// The number of columns of each row of each table.
-    rows: Vec<Vec<usize>>,
-    /// What is set as code in the cells of each row.
-    cells: Vec<Vec<String>>,
-    /// The targets of links and pictures.
-    links: Vec<String>,
-    /// The paths that are named.
-    paths: Vec<String>,
-}
+/// What the two must share, each part with its kind: the level of a heading, a
+/// line of a command, a row of a table by its columns and what is set as code
+/// in its cells, the target of a link or a picture, a path that is named.
+type Skeleton = Vec<(&'static str, String)>;
 
 fn root() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..")
@@ -31,78 +19,51 @@ fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap()
 }
 
-/// What stands between backquotes.
-fn code(text: &str) -> Vec<String> {
-    let parts = text.split('`').skip(1).step_by(2);
-    parts.map(str::to_owned).collect()
-}
-
-/// The targets of Markdown links.
-fn links(text: &str) -> Vec<String> {
-    let parts = text.split("](").skip(1);
-    let targets = parts.filter_map(|part| part.split(')').next());
-    targets.map(str::to_owned).collect()
-}
-
+/// The skeleton of a text, the parts of one kind together, in order.
 fn skeleton(text: &str) -> Skeleton {
-    let mut skeleton = Skeleton::default();
+    let mut skeleton = Skeleton::new();
     let mut fenced = false;
     let mut in_table = false;
     for line in text.lines() {
+        let code = || line.split('`').skip(1).step_by(2);
         if line.starts_with("```") {
             fenced = !fenced;
-            if fenced {
-                skeleton.commands.push(String::new());
-            }
-            continue;
         }
         if fenced {
-            let block = skeleton.commands.last_mut().unwrap();
-            block.push_str(line);
-            block.push('\n');
+            skeleton.push(("command", line.to_owned()));
             continue;
         }
         if line.starts_with('#') {
             let level = line.chars().take_while(|c| *c == '#').count();
-            skeleton.headings.push(level);
+            skeleton.push(("heading", level.to_string()));
         }
         if line.starts_with('|') {
-            if !in_table {
-                skeleton.rows.push(Vec::new());
-            }
             let columns = line.replace("\\|", "").matches('|').count() - 1;
-            skeleton.rows.last_mut().unwrap().push(columns);
-            skeleton.cells.push(code(line));
+            let cells: Vec<&str> = code().collect();
+            let row = format!("{in_table}: {columns} columns: {cells:?}");
+            skeleton.push(("row", row));
         }
         in_table = line.starts_with('|');
-        let is_path =
-            |word: &String| word.contains('/') || word.contains(".rs");
-        let paths = code(line).into_iter().filter(is_path);
-        skeleton.paths.extend(paths);
+        let is_path = |it: &&str| it.contains('/') || it.contains(".rs");
+        let paths = code().filter(is_path);
+        skeleton.extend(paths.map(|path| ("path", path.to_owned())));
+        let links = line.split("](").skip(1);
+        let targets = links.filter_map(|link| link.split(')').next());
+        skeleton.extend(targets.map(|target| ("link", target.to_owned())));
     }
-    skeleton.links = links(text);
+    skeleton.sort_by_key(|(kind, _)| *kind);
     skeleton
-}
-
-/// The two files link to one another, and each shows pictures and pages in its language.
-fn in_english(links: Vec<String>) -> Vec<String> {
-    let links = links.into_iter();
-    links
-        .map(|link| match link.as_str() {
-            "README.es.md" | "README.md" => "the other language".to_owned(),
-            link => link.replace(".es.svg", ".svg").replace(".es.md", ".md"),
-        })
-        .collect()
 }
 
 #[test]
 fn both_languages_have_the_same_skeleton() {
-    let mut english = skeleton(&read("README.md"));
-    let mut spanish = skeleton(&read("README.es.md"));
-    english.links = in_english(english.links);
-    spanish.links = in_english(spanish.links);
-    assert_eq!(english, spanish);
-    assert!(english.headings.len() > 5 && english.commands.len() >= 3);
+    // The two files link to one another, and each shows pictures and pages in
+    // its language.
+    let of = |name| skeleton(&read(name).replace(".es.", "."));
+    let english = of("README.md");
+    assert_eq!(english, of("README.es.md"));
+    let count = |kind| english.iter().filter(|part| part.0 == kind).count();
+    assert!(count("heading") > 5 && count("command") >= 6);
 }
 
 #[test]
@@ -125,15 +86,16 @@ fn a_difference_is_seen() {
 #[test]
 fn what_the_readmes_name_is_there() {
     for name in ["README.md", "README.es.md", "CONTRIBUTING.md"] {
-        let found = skeleton(&read(name));
-        let local = found.links.iter().filter(|link| !link.contains("://"));
-        let paths = found.paths.iter().filter(|path| path.contains('/'));
-        for path in local.chain(paths) {
-            let path = path.split(' ').next().unwrap();
-            if path.starts_with("--") || path.contains(':') {
-                continue;
+        for (kind, what) in skeleton(&read(name)) {
+            let path = what.split(' ').next().unwrap();
+            let is_here = match kind {
+                "link" => !path.contains("://"),
+                "path" => path.contains('/') && !path.starts_with("--"),
+                _ => false,
+            };
+            if is_here && !path.contains(':') {
+                assert!(root().join(path).exists(), "{name}: {path}");
             }
-            assert!(root().join(path).exists(), "{name}: {path}");
         }
     }
 }
@@ -162,27 +124,21 @@ fn every_step_that_is_cited_is_a_banner() {
         let (Some(server), true) = (server, line.starts_with("| ")) else {
             continue;
         };
-        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        for cell in cells.iter().skip(2) {
-            for reference in cell.split(", ") {
-                let Some((file, steps)) = reference
-                    .strip_prefix('`')
-                    .and_then(|rest| rest.split_once("` "))
-                else {
-                    continue;
-                };
-                let file = match file {
-                    "main.rs" | "client.rs" => format!("{server}/src/{file}"),
-                    "echo.rs" => "common/src/echo.rs".to_owned(),
-                    _ => continue,
-                };
-                for step in steps.split(" to ") {
-                    assert!(
-                        banners(&file).iter().any(|number| number == step),
-                        "{file} has no banner {step}"
-                    );
-                    cited += 1;
+        let cells = line.split('|').skip(2);
+        for reference in cells.flat_map(|cell| cell.trim().split(", ")) {
+            let (file, steps) = reference.split_once("` ").unwrap_or_default();
+            let file = match file {
+                "`main.rs" | "`client.rs" => {
+                    format!("{server}/src/{}", &file[1..])
                 }
+                "`echo.rs" => "common/src/echo.rs".to_owned(),
+                _ => continue,
+            };
+            let banners = banners(&file);
+            for step in steps.split(" to ") {
+                let is_there = banners.iter().any(|number| number == step);
+                assert!(is_there, "{file} has no banner {step}");
+                cited += 1;
             }
         }
     }

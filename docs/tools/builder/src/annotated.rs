@@ -7,33 +7,25 @@
 //! `L12`, in exactly one place.
 
 use std::fmt::Write as _;
+use std::mem;
 use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 
 use annotate::source::{Block, LineKind, Source};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 
 use crate::extent::Extent;
 use crate::words::{LINES, Language, TESTS, TO, Word};
-
-/// Where the lines' numbers lead.
-#[derive(Clone, Copy)]
-pub enum Lines<'a> {
-    /// The numbers lead to their own lines: this is the page of the file.
-    Here,
-    /// The numbers lead to the page of the file, at this address.
-    There(&'a str),
-}
 
 /// The page of a file: all of it.
 ///
 /// # Errors
 ///
-/// Where a line of the file is missing, or appears twice.
+/// Where a comment stands within code.
 pub fn page(source: &Source, language: Language) -> Result<String> {
-    let level = 2 - lowest_level(&source.blocks);
-    let mut writer = Writer::new(source, Lines::Here, level);
+    let mut writer = Writer::new(source, None, 0);
+    writer.level = 2 - lowest_level(&source.blocks);
     let parts = parts(source);
     let heights: Vec<usize> =
         parts.iter().map(|part| height(source, part)).collect();
@@ -56,7 +48,6 @@ pub fn page(source: &Source, language: Language) -> Result<String> {
             writer.out += "</details>\n\n";
         }
     }
-    must_be_complete(&source.path, source.lines.len(), writer.seen)?;
     Ok(format!("<div class=\"annotated\">\n\n{}</div>", writer.out))
 }
 
@@ -123,27 +114,19 @@ pub fn step(
     apart: &[&str],
 ) -> Result<String> {
     let extent = Extent::of(source, number, |it| apart.contains(&it))?;
-    let level = heading.cast_signed() - extent.banner.level().cast_signed();
-    let mut writer = Writer::new(source, Lines::There(url), level);
     let lines = extent.lines.clone().filter(|line| extent.shows(*line));
-    writer.dedent = least_indent(source, lines);
-    // A step that is left out becomes a link to its place on this page, or in
-    // the file.
-    let place = |number: &str| {
-        if apart.contains(&number) {
-            format!("#{}", excerpt_id(source, number))
-        } else {
-            format!("{url}#{}", step_id(number))
-        }
-    };
+    let mut writer =
+        Writer::new(source, Some(url), least_indent(source, lines));
+    writer.level = heading.cast_signed() - extent.banner.level().cast_signed();
+    writer.apart = apart;
     for block in &source.blocks {
         let Some(block) = clipped(source, block, &extent) else {
             continue;
         };
-        writer.elide(&extent, block.lines().start, &place);
+        writer.elided_row(&extent, block.lines().start);
         writer.row(&block)?;
     }
-    writer.elide(&extent, extent.lines.end, &place);
+    writer.elided_row(&extent, extent.lines.end);
     Ok(format!(
         "<div class=\"annotated excerpt\">\n\n{}\
          <p class=\"source\"><a href=\"{url}#{}\">{}</a></p>\n\n</div>",
@@ -235,49 +218,17 @@ pub fn side_by_side(columns: &[Column]) -> Result<String> {
             source.path
         );
         let least = least_indent(source, lines.iter().map(|(line, _)| *line));
-        let place = |number: &str| format!("{url}#{}", step_id(number));
-        let mut shown = extent.lines.start;
+        let mut writer = Writer::new(source, Some(url), least);
         for (line, text) in lines {
-            out += &elided(extent, shown..*line, least, &place, source);
-            shown = line + 1;
+            out += &writer.elided(extent, *line);
             let (code, _) = code_and_comment(source, *line)?;
-            let code = code.get(least..).unwrap_or("");
             let class = if is_common(text) { "line" } else { "line only" };
-            let number = number_link(url, *line);
-            out += &code_line(class, "", &number, code, language_of(source));
+            out += &writer.code_line(class, *line, code);
         }
-        out += &elided(extent, shown..extent.lines.end, least, &place, source);
+        out += &writer.elided(extent, extent.lines.end);
         out += "</div>\n</div>\n";
     }
     Ok(out + "</div>")
-}
-
-/// The steps that are left out of an excerpt and begin within these lines, as
-/// one line with a link to each; nothing if there are none.
-fn elided(
-    extent: &Extent,
-    lines: Range<usize>,
-    dedent: usize,
-    place: &dyn Fn(&str) -> String,
-    source: &Source,
-) -> String {
-    let mut links = Vec::new();
-    let mut depth = usize::MAX;
-    for (banner, range) in &extent.apart {
-        if lines.contains(&range.start) {
-            let number = &banner.number;
-            links.push(format!("<a href=\"{}\">{number}</a>", place(number)));
-            depth = depth.min(source.indent(range.start));
-        }
-    }
-    if links.is_empty() {
-        return String::new();
-    }
-    let depth = depth.saturating_sub(dedent);
-    format!(
-        "<span class=\"line elided\" style=\"--depth:{depth}\">… {}</span>\n",
-        links.join(", ")
-    )
 }
 
 /// The anchor of a banner: `step-4-1` for 4.1.
@@ -305,21 +256,6 @@ fn excerpt_id(source: &Source, number: &str) -> String {
 fn lowest_level(blocks: &[Block]) -> isize {
     let levels = blocks.iter().filter_map(Block::banner);
     levels.map(|b| b.level().cast_signed()).min().unwrap_or(1)
-}
-
-/// Fails unless each line was seen once.
-fn must_be_complete(
-    path: &str,
-    count: usize,
-    mut seen: Vec<usize>,
-) -> Result<()> {
-    seen.sort_unstable();
-    for (index, line) in seen.iter().enumerate() {
-        ensure!(*line > index, "{path}:{line} is twice on its page");
-        ensure!(*line == index + 1, "{path}:{} is on no page", index + 1);
-    }
-    ensure!(seen.len() == count, "{path}:{} is on no page", seen.len() + 1);
-    Ok(())
 }
 
 fn language_of(source: &Source) -> &'static str {
@@ -369,32 +305,6 @@ fn code_and_comment(
     Ok((code.trim_end(), Some(comment)))
 }
 
-/// One line of code; long ones are wrapped, two columns further in than they
-/// begin.
-fn code_line(
-    class: &str,
-    id: &str,
-    number: &str,
-    code: &str,
-    language: &str,
-) -> String {
-    let text = escape(code);
-    let hang = indent(code) + 2;
-    format!(
-        "<span class=\"{class}\"{id} style=\"--hang:{hang}\">{number}\
-         <code class=\"language-{language} noplayground\">{text}</code>\
-         </span>\n"
-    )
-}
-
-/// The number of a line, which leads to that line on this page.
-fn number_link(url: &str, line: usize) -> String {
-    format!(
-        "<a href=\"{url}#L{line}\" tabindex=\"-1\" \
-         aria-hidden=\"true\">{line}</a>"
-    )
-}
-
 /// A comment as Markdown that means what the comment says.
 fn markdown(note: &str) -> String {
     let mut out = String::new();
@@ -406,16 +316,10 @@ fn markdown(note: &str) -> String {
             continue;
         }
         // Outside of code, too, `<` is not the beginning of HTML.
-        for (index, part) in line.split('`').enumerate() {
-            if index > 0 {
-                out.push('`');
-            }
-            if index % 2 == 0 {
-                out += &part.replace('<', "\\<");
-            } else {
-                out += part;
-            }
-        }
+        let parts = line.split('`').enumerate().map(|(index, part)| {
+            if index % 2 == 0 { part.replace('<', "\\<") } else { part.into() }
+        });
+        out += &parts.collect::<Vec<String>>().join("`");
         out.push('\n');
     }
     out
@@ -427,48 +331,69 @@ fn folded(
     word: Word,
     language: Language,
 ) -> (Range<usize>, String) {
-    let start = blocks.first().map_or(1, |block| block.lines().start);
-    let end = blocks.last().map_or(1, |block| block.lines().end);
+    let start = blocks[0].lines().start;
+    let end = blocks[blocks.len() - 1].lines().end;
     let (word, to) = (language.word(word), language.word(TO));
     (start..end, format!("{word} {start} {to} {}", end - 1))
 }
 
+/// Writes lines of a file.
 struct Writer<'a> {
     source: &'a Source,
-    lines: Lines<'a>,
-    /// What a banner's level is raised by to be a heading's.
-    level: isize,
+    /// The page of the file, if this is not that page: the numbers of the lines
+    /// lead there, and the lines have no anchors of their own.
+    url: Option<&'a str>,
     /// How many blanks are taken from the beginning of each line.
     dedent: usize,
-    /// The numbers of the lines written so far.
-    seen: Vec<usize>,
+    /// What a banner's level is raised by to be a heading's.
+    level: isize,
+    /// The steps that have a place of their own on this page.
+    apart: &'a [&'a str],
     /// Up to which line the steps that are left out have been named.
     elided: usize,
     out: String,
 }
 
 impl<'a> Writer<'a> {
-    fn new(source: &'a Source, lines: Lines<'a>, level: isize) -> Self {
-        Self {
-            source,
-            lines,
-            level,
-            dedent: 0,
-            seen: Vec::new(),
-            elided: 0,
-            out: String::new(),
-        }
+    fn new(source: &'a Source, url: Option<&'a str>, dedent: usize) -> Self {
+        let (level, apart, elided, out) = (0, &[][..], 0, String::new());
+        Self { source, url, dedent, level, apart, elided, out }
     }
 
-    /// Names the steps that are left out before this line.
-    fn elide(
-        &mut self,
-        extent: &Extent,
-        line: usize,
-        place: &dyn Fn(&str) -> String,
-    ) {
-        let lines = self.elided..line;
-        let text = elided(extent, lines, self.dedent, place, self.source);
+    /// The steps that are left out of an excerpt before this line, and have not
+    /// been named yet, as one line with a link to each; nothing if there are
+    /// none.
+    fn elided(&mut self, extent: &Extent, line: usize) -> String {
+        let lines = mem::replace(&mut self.elided, line)..line;
+        let steps = extent.apart.iter();
+        let steps = steps.filter(|(_, range)| lines.contains(&range.start));
+        let indents =
+            steps.clone().map(|(_, range)| self.source.indent(range.start));
+        let Some(depth) = indents.min() else {
+            return String::new();
+        };
+        let depth = depth.saturating_sub(self.dedent);
+        let links = steps.map(|(banner, _)| {
+            let number = &banner.number;
+            // Its place on this page, or in the file.
+            let place = if self.apart.contains(&number.as_str()) {
+                format!("#{}", excerpt_id(self.source, number))
+            } else {
+                let url = self.url.unwrap_or_default();
+                format!("{url}#{}", step_id(number))
+            };
+            format!("<a href=\"{place}\">{number}</a>")
+        });
+        let links = links.collect::<Vec<_>>().join(", ");
+        format!(
+            "<span class=\"line elided\" style=\"--depth:{depth}\">… {links}\
+             </span>\n"
+        )
+    }
+
+    /// Adds these steps as a row without a comment.
+    fn elided_row(&mut self, extent: &Extent, line: usize) {
+        let text = self.elided(extent, line);
         if !text.is_empty() {
             let _ = write!(
                 self.out,
@@ -476,7 +401,6 @@ impl<'a> Writer<'a> {
                  <div class=\"code\">\n{text}</div>\n</div>\n\n"
             );
         }
-        self.elided = line;
     }
 
     /// A comment and its code, below its banner if it has one.
@@ -486,10 +410,9 @@ impl<'a> Writer<'a> {
             let level = banner.level().cast_signed() + self.level;
             let marks = "#".repeat(level.clamp(1, 6).unsigned_abs());
             let dot = if banner.level() == 1 { "." } else { "" };
-            let step = step_id(&banner.number);
-            let id = match self.lines {
-                Lines::Here => step,
-                Lines::There(_) => excerpt_id(self.source, &banner.number),
+            let id = match self.url {
+                None => step_id(&banner.number),
+                Some(_) => excerpt_id(self.source, &banner.number),
             };
             let anchor = self.anchors(note_lines.start..note_lines.start + 1);
             note_lines.start += 1;
@@ -524,7 +447,7 @@ impl<'a> Writer<'a> {
                     markdown(comment)
                 );
             }
-            lines += &self.code_line(*number, text);
+            lines += &self.code_line("line", *number, text);
         }
         self.out += "</div>\n";
         if !code.is_empty() {
@@ -572,32 +495,35 @@ impl<'a> Writer<'a> {
         );
         for number in lines {
             let text = self.source.text(number..number + 1);
-            let line = self.code_line(number, text.trim_end());
-            self.out += &line;
+            self.out += &self.code_line("line", number, text.trim_end());
         }
         self.out += "</div>\n</details>\n\n";
     }
 
-    fn code_line(&mut self, number: usize, text: &str) -> String {
-        self.seen.push(number);
-        let (id, url) = match self.lines {
-            Lines::Here => (format!(" id=\"L{number}\""), ""),
-            Lines::There(url) => (String::new(), url),
+    /// One line of code, behind its number; long ones are wrapped, two columns
+    /// further in than they begin.
+    fn code_line(&self, class: &str, number: usize, text: &str) -> String {
+        let id = match self.url {
+            None => format!(" id=\"L{number}\""),
+            Some(_) => String::new(),
         };
-        let number = number_link(url, number);
-        let text = text.get(self.dedent..).unwrap_or_default();
-        code_line("line", &id, &number, text, language_of(self.source))
+        let url = self.url.unwrap_or_default();
+        let code = text.get(self.dedent..).unwrap_or_default();
+        let hang = indent(code) + 2;
+        let language = language_of(self.source);
+        format!(
+            "<span class=\"{class}\"{id} style=\"--hang:{hang}\">\
+             <a href=\"{url}#L{number}\" tabindex=\"-1\" \
+             aria-hidden=\"true\">{number}</a>\
+             <code class=\"language-{language} noplayground\">{}</code>\
+             </span>\n",
+            escape(code)
+        )
     }
 
     /// Anchors of lines that are not shown as such.
-    fn anchors(&mut self, lines: Range<usize>) -> String {
-        let mut out = String::new();
-        for number in lines {
-            self.seen.push(number);
-            if let Lines::Here = self.lines {
-                let _ = write!(out, "<span id=\"L{number}\"></span>");
-            }
-        }
-        out
+    fn anchors(&self, lines: Range<usize>) -> String {
+        let lines = lines.filter(|_| self.url.is_none());
+        lines.map(|it| format!("<span id=\"L{it}\"></span>")).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Builds the book: one language at a time, English at the root of the
 //! output, Spanish in `es/`.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -12,6 +13,7 @@ use mdbook_driver::config::Config;
 use mdbook_i18n_helpers::preprocessors::Gettext;
 use mdbook_i18n_helpers::renderers::Xgettext;
 use tempfile::TempDir;
+use walkdir::WalkDir;
 
 use crate::directives::{Expand, annotated_files, chapters};
 use crate::search::{self, Breadcrumbs};
@@ -124,22 +126,13 @@ fn every_file_has_its_page(root: &Path, book: &MDBook) -> Result<()> {
 fn add_pictures(root: &Path, language: Language, output: &Path) -> Result<()> {
     for folder in PICTURES {
         let target = output.join(folder);
-        let from = root.join("docs").join(folder);
-        if from.exists() {
-            fs::create_dir_all(&target)?;
-            for path in files(&from, &["svg"])? {
-                let name = path.file_name().unwrap_or_default();
-                let copy = target.join(name);
-                ensure!(
-                    !copy.exists(),
-                    "there are two pictures {folder}/{}",
-                    name.display()
-                );
-                fs::copy(&path, copy)?;
-            }
-        }
-        if !target.exists() {
-            continue;
+        fs::create_dir_all(&target)?;
+        for path in files(&root.join("docs").join(folder), &["svg"])? {
+            let name = path.file_name().unwrap_or_default();
+            let copy = target.join(name);
+            let name = name.display();
+            ensure!(!copy.exists(), "there are two pictures {folder}/{name}");
+            fs::copy(&path, copy)?;
         }
         for path in files(&target, &["svg"])? {
             let text = path.to_string_lossy();
@@ -168,18 +161,12 @@ fn add_pictures(root: &Path, language: Language, output: &Path) -> Result<()> {
 /// Where a folder cannot be read.
 pub fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let entries =
-        fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path, extensions)?);
-            continue;
-        }
-        let extension = path.extension().and_then(|it| it.to_str());
-        if extensions.is_empty()
-            || extension.is_some_and(|it| extensions.contains(&it))
-        {
+    for entry in WalkDir::new(folder) {
+        let path = entry?.into_path();
+        let extension = path.extension().and_then(OsStr::to_str);
+        let wanted = extensions.is_empty()
+            || extension.is_some_and(|it| extensions.contains(&it));
+        if wanted && path.is_file() {
             found.push(path);
         }
     }

@@ -76,21 +76,23 @@ pub fn run(book: &Book, checks: &[Check]) -> Result<()> {
     Ok(())
 }
 
-/// Builds the book.
+/// The check of this name.
 ///
 /// # Errors
 ///
-/// When the book cannot be built.
-pub fn build_it(book: &Book) -> Result<()> {
+/// Where there is none.
+pub fn named(name: &str) -> Result<Check> {
+    let found = ALL.iter().find(|check| check.0 == name);
+    found.copied().with_context(|| format!("there is no check {name}"))
+}
+
+/// Builds the book.
+fn build_it(book: &Book) -> Result<()> {
     build::both(&book.root, &book.output)
 }
 
 /// Builds the same sources a second time, which must give the same bytes.
-///
-/// # Errors
-///
-/// When the bytes differ.
-pub fn same_again(book: &Book) -> Result<()> {
+fn same_again(book: &Book) -> Result<()> {
     let folder = TempDir::new()?;
     build::both(&book.root, folder.path())?;
     let again = contents(folder.path())?;
@@ -118,21 +120,28 @@ fn identity(book: &Book) -> Result<()> {
 
 /// The checks that need a browser, and how long each has taken.
 fn browser(book: &Book) -> Result<()> {
-    let output = look(&book.output).output().context("node")?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let cried = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{said}{cried}");
-    print!("{said}");
+    print!("{}", look(&book.output, &[])?);
     Ok(())
 }
 
-/// The program that looks at the pages of this folder.
-#[must_use]
-pub fn look(folder: &Path) -> Command {
+/// Looks at the pages of this folder with a browser: at all, or at what the
+/// arguments of `docs/tools/browser/check.mjs` name. Returns what it prints.
+///
+/// # Errors
+///
+/// Where it finds something.
+pub fn look(folder: &Path, arguments: &[&str]) -> Result<String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut node = Command::new("node");
-    node.arg(here.join("../browser/check.mjs")).arg(folder);
-    node
+    let output = Command::new("node")
+        .arg(here.join("../browser/check.mjs"))
+        .arg(folder)
+        .args(arguments)
+        .output()
+        .context("node")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let cried = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{said}{cried}");
+    Ok(said.into_owned())
 }
 
 /// Runs a program that prints nothing if all is well.

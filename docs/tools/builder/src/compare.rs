@@ -2,15 +2,15 @@
 //! a table for each kind of work, and in it a bar for each program.
 
 use std::collections::BTreeMap;
-use std::mem;
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::annotated::escape;
-use crate::results;
 use crate::words::{COMPARISON, Language, PROGRAM, Word};
+use crate::{html, results};
 
 const FILE: &str = "docs/evaluation/compare.json";
 
@@ -133,31 +133,29 @@ impl Comparison {
             rows.reverse();
         }
         let most = rows.iter().map(|row| row.0).fold(0.0, f64::max);
-        let mut body = String::new();
-        for (first, key, title, medians) in &rows {
+        let rows = rows.iter().map(|(first, key, title, medians)| {
             let is_ours = ["threads", "process", "mux"].iter().any(|our| {
                 let rest = key.strip_prefix(our);
                 rest.is_some_and(|it| it.is_empty() || it.starts_with('-'))
             });
-            let class = if is_ours { " class=\"ours\"" } else { "" };
-            let title = escape(title);
-            body += &format!("<tr{class}><th scope=\"row\">{title}</th>");
-            let share = (first / most * 100.0).round();
-            let mut bar = format!(
-                "<span class=\"bar\" style=\"--share:{share}%\"></span>"
-            );
-            for (value, column) in medians.iter().zip(columns) {
-                let text =
-                    value.map_or("–".to_owned(), |it| column.2.text(it));
-                // The first column has a bar, and no other.
-                body += &format!("<td>{text}{}</td>", mem::take(&mut bar));
-            }
-            body += "</tr>\n";
-        }
+            let cells = medians.iter().zip(columns).map(|(value, column)| {
+                value.map_or("–".to_owned(), |it| column.2.text(it))
+            });
+            let cells: Vec<String> = cells.collect();
+            // The first column has a bar, and no other.
+            let share = (first / most * 100.0).round().to_string();
+            json!({
+                "ours": is_ours, "title": title, "cells": cells, "share": share,
+            })
+        });
         let mut heads = vec![language.word(PROGRAM)];
         heads.extend(columns.iter().map(|column| language.word(column.1)));
-        let label = format!("{}: {kind} {count}", language.word(COMPARISON));
-        Ok(results::table("verdicts compared", &label, &heads, &body))
+        let table = json!({
+            "label": format!("{}: {kind} {count}", language.word(COMPARISON)),
+            "heads": heads,
+            "rows": rows.collect::<Vec<_>>(),
+        });
+        html::render(include_str!("../templates/compared.html"), &table)
     }
 
     fn median(

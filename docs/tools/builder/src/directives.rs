@@ -5,7 +5,7 @@
 //! leaves the paragraphs around it as they are, for they are translated
 //! afterwards.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -83,7 +83,6 @@ pub struct Context<'a> {
     pages: HashMap<String, PathBuf>,
     /// The files read so far.
     sources: RefCell<HashMap<String, Rc<Source>>>,
-    evaluation: OnceCell<Evaluation>,
 }
 
 /// The part of a chapter that has begun and not ended.
@@ -102,8 +101,7 @@ impl<'a> Context<'a> {
         language: Language,
         pages: HashMap<String, PathBuf>,
     ) -> Self {
-        let (sources, evaluation) = (RefCell::default(), OnceCell::new());
-        Self { root, language, pages, sources, evaluation }
+        Self { root, language, pages, sources: RefCell::default() }
     }
 
     /// Expands all directives of a chapter.
@@ -202,9 +200,11 @@ impl<'a> Context<'a> {
                 annotated::side_by_side(&columns)?
             }
             ["verdicts", approach] => {
-                self.evaluation()?.table(approach, language)?
+                Evaluation::read(self.root)?.table(approach, language)?
             }
-            ["claim", id] => self.evaluation()?.claim(id, language)?,
+            ["claim", id] => {
+                Evaluation::read(self.root)?.claim(id, language)?
+            }
             ["compare", "machine"] => Comparison::read(self.root)?.machine(),
             ["compare", kind, count] => {
                 let count = count.parse().context("how many clients?")?;
@@ -287,14 +287,6 @@ impl<'a> Context<'a> {
         };
         let up = "../".repeat(from.components().count().saturating_sub(1));
         Ok(format!("{up}{}", page.with_extension("html").display()))
-    }
-
-    fn evaluation(&self) -> Result<&Evaluation> {
-        if let Some(evaluation) = self.evaluation.get() {
-            return Ok(evaluation);
-        }
-        let read = Evaluation::read(self.root)?;
-        Ok(self.evaluation.get_or_init(|| read))
     }
 
     /// A terminal session as it was recorded.

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::annotated::escape;
+use crate::search::plain;
 use crate::words::Language;
 
 /// Where the terms are; its first lines say what its cells mean.
@@ -70,25 +71,13 @@ fn entry(row: &str, language: Language) -> Result<(String, String)> {
         escape(term),
         with_code(sentence)
     );
-    Ok((without_accents(term), html))
+    // As a dictionary does: `época` before `escucha`.
+    Ok((plain(term), html))
 }
 
 /// The first of the words of a cell: the entry.
 fn first(cell: &str) -> &str {
     cell.split(';').next().unwrap_or_default().trim()
-}
-
-/// Sorts as a dictionary does: `época` before `escucha`.
-fn without_accents(term: &str) -> String {
-    let plain = |letter| match letter {
-        'á' => 'a',
-        'é' => 'e',
-        'í' => 'i',
-        'ó' => 'o',
-        'ú' | 'ü' => 'u',
-        letter => letter,
-    };
-    term.to_lowercase().chars().map(plain).collect()
 }
 
 /// A sentence in which every second part stood between backticks.

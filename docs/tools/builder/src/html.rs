@@ -1,12 +1,16 @@
-//! The checks of the pages as they are read, mdBook's part included.
+//! HTML: how a template is filled and a page is parsed, and the checks of the
+//! pages as they are read, mdBook's part included.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use handlebars::Handlebars;
 use scraper::{ElementRef, Html, Selector};
+use serde::Serialize;
 
+use crate::annotated::escape;
 use crate::build::files;
 use crate::check::Book;
 use crate::directives::annotated_files;
@@ -31,9 +35,9 @@ pub fn every_line_once(book: &Book) -> Result<()> {
                 let folder = book.output.join(language.pick("", "es"));
                 let html = parse(&folder.join(&page))?;
                 let translated = language == Language::Spanish;
-                compare(&html, &source, translated, &mut |what| {
+                for what in compare(&html, &source, translated) {
                     wrong.push(format!("{file} ({}): {what}", language.name()));
-                });
+                }
                 pages += 1;
             }
         }
@@ -42,31 +46,27 @@ pub fn every_line_once(book: &Book) -> Result<()> {
     report(&wrong)
 }
 
-/// Compares a page with its file; hands over what is wrong.
-fn compare(
-    page: &Html,
-    source: &str,
-    translated: bool,
-    wrong: &mut dyn FnMut(String),
-) {
-    let mut ids: HashMap<&str, usize> = HashMap::new();
+/// Compares a page with its file; returns what is wrong.
+fn compare(page: &Html, source: &str, translated: bool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut ids: HashMap<String, usize> = HashMap::new();
     for element in page.select(&selector("main [id]")) {
-        *ids.entry(element.attr("id").unwrap_or("")).or_default() += 1;
+        let id = element.attr("id").unwrap_or_default().to_owned();
+        *ids.entry(id).or_default() += 1;
     }
     let mut codes = HashMap::new();
     let inside = selector("code");
     for line in page.select(&selector("main .line[id]")) {
         let code: String =
             line.select(&inside).flat_map(|code| code.text()).collect();
-        codes.insert(line.attr("id").unwrap_or("").to_owned(), code);
+        codes.insert(line.attr("id").unwrap_or_default().to_owned(), code);
     }
-    let mut numbers = HashSet::new();
-    for (index, line) in source.lines().enumerate() {
-        let id = format!("L{}", index + 1);
-        match ids.get(id.as_str()) {
+    for (number, line) in (1..).zip(source.lines()) {
+        let id = format!("L{number}");
+        match ids.remove(&id) {
             Some(1) => {}
-            None => wrong(format!("line {} is missing", index + 1)),
-            Some(_) => wrong(format!("line {} is twice there", index + 1)),
+            None => wrong.push(format!("line {number} is missing")),
+            Some(_) => wrong.push(format!("line {number} is twice there")),
         }
         if let Some(code) = codes.get(&id) {
             let rest = line.strip_prefix(code.as_str()).map(str::trim);
@@ -74,17 +74,16 @@ fn compare(
                 rest.is_empty() || rest.starts_with(['/', '#'])
             });
             if !is_said {
-                wrong(format!("line {} has changed: {code}", index + 1));
+                wrong.push(format!("line {number} has changed: {code}"));
             }
         }
-        numbers.insert(id);
     }
-    let invented = ids
-        .keys()
-        .filter(|id| id.starts_with('L') && !numbers.contains(**id))
-        .filter(|id| id[1..].bytes().all(|byte| byte.is_ascii_digit()));
-    for id in invented {
-        wrong(format!("{id} is no line of the file"));
+    let is_line = |id: &&String| {
+        let number = id.strip_prefix('L');
+        number.is_some_and(|it| it.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    for id in ids.keys().filter(is_line) {
+        wrong.push(format!("{id} is no line of the file"));
     }
     if !translated {
         let said = page
@@ -99,11 +98,13 @@ fn compare(
         written.sort_unstable();
         let differs = |(said, written): &(&&str, &&str)| said != written;
         if let Some((a, b)) = said.iter().zip(&written).find(differs) {
-            wrong(format!("about {a} or {b} the page says something else"));
+            wrong
+                .push(format!("about {a} or {b} the page says something else"));
         } else if said.len() != written.len() {
-            wrong("the page says less than the file, or more".into());
+            wrong.push("the page says less than the file, or more".into());
         }
     }
+    wrong
 }
 
 /// The text of a note, without the numbers of lines.
@@ -129,39 +130,32 @@ fn words(text: &str) -> Vec<&str> {
 ///
 /// When a link leads nowhere, or a page fetches something from elsewhere.
 pub fn links(book: &Book) -> Result<()> {
+    let output = book.output.canonicalize()?;
     let mut pages = HashMap::new();
-    for path in files(&book.output, &["html"])? {
+    for path in files(&output, &["html"])? {
         pages.insert(path.clone(), Page::read(&path)?);
     }
     ensure!(!pages.is_empty(), "there is no page");
     let mut wrong = Vec::new();
     for (path, page) in &pages {
-        let name = path.strip_prefix(&book.output)?.display();
-        for link in &page.links {
-            if let Some(what) = broken(path, link, &pages) {
-                wrong.push(format!("{name}: {what}: {}", link.target));
+        let relative = path.strip_prefix(&output)?;
+        let name = relative.display();
+        for (fetched, target) in &page.links {
+            if let Some(what) = broken(path, *fetched, target, &pages) {
+                wrong.push(format!("{name}: {what}: {target}"));
             }
         }
         for id in &page.twice {
             wrong.push(format!("{name}: two elements are #{id}"));
         }
-    }
-    // The link to the other language keeps the place only if the place has the
-    // same name there.
-    for (path, page) in &pages {
-        let relative = path.strip_prefix(&book.output)?;
-        if let Some(other) = pages.get(&book.output.join("es").join(relative)) {
-            let mut differ: Vec<&String> =
-                page.places.symmetric_difference(&other.places).collect();
-            differ.sort();
-            for id in differ {
-                wrong.push(format!(
-                    "{}: #{id} is in one language only",
-                    relative.display()
-                ));
+        // The link to the other language keeps the place only if the place has
+        // the same name there.
+        if let Some(other) = pages.get(&output.join("es").join(relative)) {
+            for id in page.places.symmetric_difference(&other.places) {
+                wrong.push(format!("{name}: #{id} is in one language only"));
             }
         } else if !relative.starts_with("es") {
-            wrong.push(format!("es/{} is missing", relative.display()));
+            wrong.push(format!("es/{name} is missing"));
         }
     }
     for path in files(&book.output, &["css"])? {
@@ -178,13 +172,13 @@ pub fn links(book: &Book) -> Result<()> {
 /// What is wrong with a link, if anything.
 fn broken(
     from: &Path,
-    link: &Link,
+    fetched: bool,
+    target: &str,
     pages: &HashMap<PathBuf, Page>,
 ) -> Option<&'static str> {
-    let target = link.target.as_str();
     let scheme = ["http:", "https:", "//", "mailto:"];
     if scheme.iter().any(|scheme| target.starts_with(scheme)) {
-        return link.fetched.then_some("is not on this machine");
+        return fetched.then_some("is not on this machine");
     }
     if target.starts_with("data:") {
         return None;
@@ -194,7 +188,10 @@ fn broken(
     let path = path.split('?').next().unwrap_or(path);
     let mut to = from.to_owned();
     if !path.is_empty() {
-        to = normalised(&from.parent()?.join(path));
+        let Ok(found) = from.parent()?.join(path).canonicalize() else {
+            return Some("leads nowhere");
+        };
+        to = found;
         if to.is_dir() {
             to.push("index.html");
         }
@@ -209,66 +206,53 @@ fn broken(
     }
 }
 
-fn normalised(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                out.pop();
-            }
-            Component::CurDir => {}
-            part => out.push(part),
-        }
-    }
-    out
-}
-
 /// A page: what can be linked, and what it links to.
 struct Page {
     ids: HashSet<String>,
     /// The ids that belong to the text.
-    places: HashSet<String>,
+    places: BTreeSet<String>,
     twice: Vec<String>,
-    links: Vec<Link>,
-}
-
-struct Link {
-    target: String,
-    /// Whether the browser fetches the target to show the page.
-    fetched: bool,
+    /// Each target, and whether the browser fetches it to show the page.
+    links: Vec<(bool, String)>,
 }
 
 impl Page {
     fn read(path: &Path) -> Result<Self> {
         let html = parse(path)?;
-        let mut page = Self {
-            ids: HashSet::new(),
-            places: HashSet::new(),
-            twice: Vec::new(),
-            links: Vec::new(),
+        let attributes = |of: &str, name: &str| -> Vec<(bool, String)> {
+            let of = selector(of);
+            let found = html.select(&of).filter_map(|element| {
+                let leads = matches!(element.value().name(), "a" | "area");
+                Some((!leads, element.attr(name)?.to_owned()))
+            });
+            found.collect()
         };
-        for element in html.select(&selector("[id]")) {
-            let id = element.attr("id").unwrap_or_default().to_owned();
-            if !page.ids.insert(id.clone()) {
-                page.twice.push(id);
+        let mut ids = HashSet::new();
+        let mut twice = Vec::new();
+        for (_, id) in attributes("[id]", "id") {
+            if !ids.insert(id.clone()) {
+                twice.push(id);
             }
         }
-        for element in html.select(&selector("main [id]")) {
-            page.places.extend(element.attr("id").map(str::to_owned));
-        }
-        for element in html.select(&selector("[href], [src]")) {
-            let name = element.value().name();
-            for attribute in ["href", "src"] {
-                if let Some(target) = element.attr(attribute) {
-                    page.links.push(Link {
-                        target: target.to_owned(),
-                        fetched: !matches!(name, "a" | "area"),
-                    });
-                }
-            }
-        }
-        Ok(page)
+        let places = attributes("main [id]", "id");
+        let places = places.into_iter().map(|(_, id)| id).collect();
+        let links =
+            ["href", "src"].map(|it| attributes(&format!("[{it}]"), it));
+        Ok(Self { ids, places, twice, links: links.concat() })
     }
+}
+
+/// Fills a template; what stands between two braces is escaped.
+///
+/// # Errors
+///
+/// When the data lacks what the template shows.
+pub fn render(template: &str, data: &impl Serialize) -> Result<String> {
+    let mut engine = Handlebars::new();
+    engine.set_strict_mode(true);
+    engine.register_escape_fn(escape);
+    let text = engine.render_template(template, data)?;
+    Ok(text.trim_end().to_owned())
 }
 
 /// A page, parsed.

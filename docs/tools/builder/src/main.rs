@@ -4,7 +4,7 @@ use std::env;
 use std::path;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use check::Book;
 
 mod annotated;
@@ -51,11 +51,7 @@ fn run() -> Result<()> {
         ["check", "--self-test"] => self_test::run(&root, ""),
         ["check", "--self-test", part] => self_test::run(&root, part),
         ["check", name] => {
-            let named = |check: &&check::Check| check.0 == name;
-            let checks: Vec<_> =
-                check::ALL.iter().filter(named).copied().collect();
-            ensure!(!checks.is_empty(), "there is no check {name}");
-            check::run(&Book { root, output }, &checks)
+            check::run(&Book { root, output }, &[check::named(name)?])
         }
         _ => bail!(
             "usage: book build | messages FOLDER | check [NAME | --self-test]"

@@ -1,5 +1,4 @@
-//! What the lab has measured: how its result files are read, and the table
-//! that is made of them.
+//! What the lab has measured: how its result files are read.
 
 use std::fs;
 use std::path::Path;
@@ -25,19 +24,4 @@ pub fn read<T: DeserializeOwned>(
     let complete = results["complete"] == true;
     ensure!(complete, "{file} is not complete: {command}");
     serde_json::from_value(results).context(file)
-}
-
-/// A table that scrolls by itself: its classes, its name, the heads of its
-/// columns, and its rows as HTML.
-#[must_use]
-pub fn table(class: &str, label: &str, heads: &[&str], rows: &str) -> String {
-    let heads: String = heads
-        .iter()
-        .map(|head| format!("<th scope=\"col\">{head}</th>"))
-        .collect();
-    format!(
-        "<div class=\"{class}\" role=\"region\" tabindex=\"0\" \
-         aria-label=\"{label}\">\n<table>\n<thead><tr>{heads}</tr></thead>\n\
-         <tbody>\n{rows}</tbody>\n</table>\n</div>"
-    )
 }

@@ -71,17 +71,19 @@ pub fn without_accents(output: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A letter without its accent, if it has one.
-fn plain(letter: &str) -> Option<&'static str> {
-    Some(match letter {
-        "á" => "a",
-        "é" => "e",
-        "í" => "i",
-        "ó" => "o",
-        "ú" | "ü" => "u",
-        "ñ" => "n",
-        _ => return None,
-    })
+/// A text in small letters without their accents.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let plain = |letter| match letter {
+        'á' => 'a',
+        'é' => 'e',
+        'í' => 'i',
+        'ó' => 'o',
+        'ú' | 'ü' => 'u',
+        'ñ' => 'n',
+        letter => letter,
+    };
+    text.to_lowercase().chars().map(plain).collect()
 }
 
 /// Below a node of the index, which is a tree with a letter for each step,
@@ -89,51 +91,35 @@ fn plain(letter: &str) -> Option<&'static str> {
 fn fold(node: &mut Map<String, Value>) {
     for (key, child) in node.iter_mut() {
         if key != "docs"
-            && key != "df"
             && let Some(child) = child.as_object_mut()
         {
             fold(child);
         }
     }
-    let accented: Vec<(&str, Value)> = node
-        .iter()
-        .filter_map(|(key, child)| Some((plain(key)?, child.clone())))
-        .collect();
-    for (letter, child) in accented {
-        match node.get_mut(letter) {
-            Some(there) => merge(there, child),
-            None => {
-                node.insert(letter.to_owned(), child);
-            }
-        }
-    }
+    let accented = node.iter().filter(|(key, _)| plain(key) != **key);
+    let accented = accented.map(|(key, child)| (plain(key), child.clone()));
+    let accented: Map<String, Value> = accented.collect();
+    merge(node, accented);
 }
 
-/// Adds what is below one node to another.
-fn merge(into: &mut Value, from: Value) {
-    let (Some(into), Value::Object(from)) = (into.as_object_mut(), from) else {
-        return;
-    };
+/// Adds to a node, or to its documents, what is not there.
+fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
     for (key, value) in from {
-        match (key.as_str(), into.get_mut(&key)) {
-            ("df", _) => {}
-            ("docs", Some(docs)) => {
-                if let (Some(docs), Value::Object(more)) =
-                    (docs.as_object_mut(), value)
-                {
-                    for (document, weight) in more {
-                        docs.entry(document).or_insert(weight);
-                    }
-                }
+        match (into.get_mut(&key), value) {
+            (Some(Value::Object(there)), Value::Object(more)) => {
+                merge(there, more);
             }
-            (_, Some(there)) => merge(there, value),
-            (_, None) => {
+            // The weight of a word in a document, or the number of documents.
+            (Some(_), _) => {}
+            (None, value) => {
                 into.insert(key, value);
             }
         }
     }
-    let count = into.get("docs").and_then(Value::as_object).map(Map::len);
-    into.insert("df".into(), count.unwrap_or(0).into());
+    if let Some(Value::Object(documents)) = into.get("docs") {
+        let count = documents.len();
+        into.insert("df".into(), count.into());
+    }
 }
 
 #[cfg(test)]

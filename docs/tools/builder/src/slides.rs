@@ -1,15 +1,14 @@
 //! The presenter's view, `slides.html`: one step a screen, made of the pages
 //! that are there already, so that no text is written twice.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use scraper::{ElementRef, Html};
+use serde_json::{Value, json};
 
-use crate::annotated::escape;
-use crate::html::{parse, selector};
+use crate::html::{self, parse, selector};
 use crate::words::{BACK, Language, NEXT, QUESTION, SLIDES};
 
 /// What a presentation is called in an address, and the chapter that begins it.
@@ -32,63 +31,56 @@ pub fn write(root: &Path, language: Language, output: &Path) -> Result<()> {
     for name in TALKS {
         let chapter = Page::read(output, name)?;
         let steps = Page::read(output, &format!("{name}-steps"))?;
-        let mut talk = Talk::new(name, chapter.title()?);
-        talk.add(&chapter.section("general-view")?, "");
-        for (step, question) in steps.steps() {
-            talk.add(&step, &question);
-        }
-        ensure!(talk.count > 4, "{name}: no steps");
-        talks.push(talk);
+        let mut slides = vec![chapter.section("general-view")?];
+        slides.extend(steps.steps());
+        ensure!(slides.len() > 4, "{name}: no steps");
+        talks.push(talk(name, &chapter, slides)?);
     }
     let chapter = Page::read(output, COMPARISON)?;
-    let mut talk = Talk::new(COMPARISON, chapter.title()?);
-    for section in chapter.sections_with_code() {
-        talk.add(&section, "");
-    }
-    ensure!(talk.count > 1, "{COMPARISON}: no code side by side");
-    talks.push(talk);
-    let contents: String = talks.iter().map(Talk::entry).collect();
-    let slides: String = talks.iter().map(|talk| talk.out.as_str()).collect();
-    let page = page(language, &contents, &slides);
-    fs::write(output.join("slides.html"), page)?;
+    let slides = chapter.sections_with_code();
+    ensure!(slides.len() > 1, "{COMPARISON}: no code side by side");
+    talks.push(talk(COMPARISON, &chapter, slides)?);
+    let other = language.other();
+    let page = json!({
+        "code": language.code(),
+        "title": language.title(),
+        "talks": talks,
+        "other": {
+            "code": other.code(),
+            "name": other.name(),
+            "url": language.pick("es/slides.html", "../slides.html"),
+        },
+        "words": {
+            "slides": language.word(SLIDES),
+            "question": language.word(QUESTION),
+            "back": language.word(BACK),
+            "next": language.word(NEXT),
+        },
+    });
+    let page = html::render(include_str!("../templates/slides.html"), &page)?;
+    fs::write(output.join("slides.html"), page + "\n")?;
     Ok(())
 }
 
-/// The slides of one approach.
-struct Talk {
-    name: &'static str,
-    title: String,
-    count: usize,
-    out: String,
-}
+/// What a slide shows, and the question that follows it, or nothing.
+type Slide = (String, String);
 
-impl Talk {
-    fn new(name: &'static str, title: String) -> Self {
-        Self { name, title, count: 0, out: String::new() }
-    }
-
-    fn add(&mut self, content: &str, question: &str) {
-        let Self { name, title, count, .. } = self;
-        let id = match count {
-            0 => (*name).to_owned(),
-            count => format!("{name}-{count}"),
+/// The slides of one approach, as the template takes them.
+fn talk(name: &str, chapter: &Page, slides: Vec<Slide>) -> Result<Value> {
+    let slides = slides.into_iter().enumerate();
+    let slides = slides.map(|(index, (content, question))| {
+        let id = match index {
+            0 => name.to_owned(),
+            index => format!("{name}-{index}"),
         };
         // Three approaches share this page, and each has its own general view.
         let content = content
             .replace(" id=\"", &format!(" id=\"{name}."))
             .replace("href=\"#", &format!("href=\"#{name}."));
-        let _ = write!(
-            self.out,
-            "<section class=\"slide\" id=\"{id}\">\n\
-             <p class=\"talk\"><a href=\"{name}.html\">{title}</a></p>\n\
-             <div class=\"body\">\n{content}\n</div>\n{question}</section>\n"
-        );
-        self.count += 1;
-    }
-
-    fn entry(&self) -> String {
-        format!("<li><a href=\"#{}\">{}</a></li>\n", self.name, self.title)
-    }
+        json!({ "id": id, "content": content, "question": question })
+    });
+    let slides: Vec<Value> = slides.collect();
+    Ok(json!({ "name": name, "title": chapter.title()?, "slides": slides }))
 }
 
 /// A page of the book, as it was built.
@@ -113,7 +105,7 @@ impl Page {
         let found = self.html.select(&selector("main h1")).next();
         let found =
             found.with_context(|| format!("{}: no title", self.name))?;
-        Ok(escape(&found.text().collect::<String>()))
+        Ok(found.text().collect())
     }
 
     /// Each section below a heading of the second level.
@@ -130,26 +122,26 @@ impl Page {
         sections
     }
 
-    fn section(&self, id: &str) -> Result<String> {
+    fn section(&self, id: &str) -> Result<Slide> {
         let sections = self.sections();
         let found = sections
             .iter()
             .find(|section| section[0].attr("id") == Some(id))
             .with_context(|| format!("{}: no section {id}", self.name))?;
-        Ok(text(found))
+        Ok(slide(found))
     }
 
-    fn sections_with_code(&self) -> Vec<String> {
+    fn sections_with_code(&self) -> Vec<Slide> {
         let has_code = |section: &&Vec<ElementRef<'_>>| {
             section.iter().any(|it| has_class(*it, "side-by-side"))
         };
         let sections = self.sections();
-        sections.iter().filter(has_code).map(|it| text(it)).collect()
+        sections.iter().filter(has_code).map(|it| slide(it)).collect()
     }
 
     /// The steps, each with the question that follows it, if one does.
-    fn steps(&self) -> Vec<(String, String)> {
-        let mut steps: Vec<(String, String)> = Vec::new();
+    fn steps(&self) -> Vec<Slide> {
+        let mut steps: Vec<Slide> = Vec::new();
         for element in self.main() {
             if has_class(element, "excerpt") {
                 steps.push((element.html(), String::new()));
@@ -163,59 +155,11 @@ impl Page {
     }
 }
 
-fn text(elements: &[ElementRef<'_>]) -> String {
-    elements.iter().map(ElementRef::html).collect()
+/// A slide without a question.
+fn slide(elements: &[ElementRef<'_>]) -> Slide {
+    (elements.iter().map(ElementRef::html).collect(), String::new())
 }
 
 fn has_class(element: ElementRef<'_>, class: &str) -> bool {
     element.value().classes().any(|it| it == class)
-}
-
-fn page(language: Language, contents: &str, slides: &str) -> String {
-    let other = language.other();
-    let url = match other {
-        Language::English => "../slides.html",
-        Language::Spanish => "es/slides.html",
-    };
-    let title = escape(language.title());
-    let code = language.code();
-    let word = |word| language.word(word);
-    let styles: String = [
-        "css/variables.css",
-        "css/general.css",
-        "fonts/fonts.css",
-        "highlight.css",
-        "theme/annotated.css",
-        "theme/slides.css",
-    ]
-    .iter()
-    .map(|name| format!("<link rel=\"stylesheet\" href=\"{name}\">\n"))
-    .collect();
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"{code}\" class=\"light\">\n<head>\n\
-         <meta charset=\"utf-8\">\n<title>{slides_word} - {title}</title>\n\
-         <meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n\
-         <link rel=\"icon\" href=\"favicon.svg\">\n{styles}</head>\n<body>\n\
-         <main class=\"slides content\">\n\
-         <section class=\"slide\" id=\"contents\">\n<div class=\"body\">\n\
-         <h1>{title}</h1>\n<ul>\n{contents}</ul>\n</div>\n</section>\n\
-         {slides}</main>\n\
-         <nav class=\"slides-bar\" aria-label=\"{slides_word}\">\n\
-         <a href=\"index.html\">{title}</a>\n\
-         <a id=\"language\" href=\"{url}\" lang=\"{other_code}\" \
-         hreflang=\"{other_code}\" rel=\"alternate\">{other_name}</a>\n\
-         <button id=\"ask\" type=\"button\">↓ {question}</button>\n\
-         <button id=\"back\" type=\"button\" aria-label=\"{back}\">←</button>\n\
-         <span id=\"where\"></span>\n\
-         <button id=\"next\" type=\"button\" aria-label=\"{next}\">→</button>\n\
-         </nav>\n<script src=\"highlight.js\"></script>\n\
-         <script src=\"theme/slides.js\"></script>\n</body>\n</html>\n",
-        slides_word = word(SLIDES),
-        question = word(QUESTION),
-        back = word(BACK),
-        next = word(NEXT),
-        other_code = other.code(),
-        other_name = other.name(),
-    )
 }

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use annotate::project;
-use annotate::source::Source;
 use tempfile::TempDir;
 
 use crate::annotated;
@@ -42,10 +41,6 @@ fn wrong(text: &str) -> String {
     format!("{:#}", expand(Language::English, text).unwrap_err())
 }
 
-fn source(name: &str) -> Source {
-    project::read(&fixture(), name).unwrap().unwrap()
-}
-
 #[test]
 fn every_line_of_a_file_is_on_its_page_once() {
     for name in ["a.rs", "b.rs", "c.py", "steps.rs", "steps.py"] {
@@ -56,22 +51,6 @@ fn every_line_of_a_file_is_on_its_page_once() {
             assert_eq!(page.matches(&id).count(), 1, "{name}:{number}");
         }
     }
-}
-
-#[test]
-fn a_page_that_misses_a_line_is_refused() {
-    let mut source = source("a.rs");
-    source.blocks.pop();
-    let error = annotated::page(&source, Language::English).unwrap_err();
-    assert!(error.to_string().contains("is on no page"), "{error}");
-}
-
-#[test]
-fn a_page_that_has_a_line_twice_is_refused() {
-    let mut source = source("a.rs");
-    source.blocks[1].code_lines.start -= 1;
-    let error = annotated::page(&source, Language::English).unwrap_err();
-    assert!(error.to_string().contains("is twice"), "{error}");
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::annotated::escape;
-use crate::results;
 use crate::words::{CLAIM, FIGURE, Language, SPREAD, VERDICT};
+use crate::{html, results};
 
 /// Where the lab puts its results in words.
 const FILE: &str = "docs/evaluation/claims.json";
@@ -33,7 +34,7 @@ pub struct Evaluation {
     es: Vec<Claim>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 struct Claim {
     id: String,
     approach: String,
@@ -82,11 +83,12 @@ impl Evaluation {
             .filter(|claim| approach == "all" || claim.approach == approach)
             .collect();
         ensure!(!claims.is_empty(), "{FILE} has no claim for {approach}");
-        let rows: String = claims.iter().map(|claim| claim.row()).collect();
         let heads = [CLAIM, VERDICT, FIGURE, SPREAD];
         let heads = heads.map(|word| language.word(word));
-        let label = language.word(VERDICT);
-        Ok(results::table("verdicts", label, &heads, &rows))
+        let table = json!({
+            "label": language.word(VERDICT), "heads": heads, "claims": claims,
+        });
+        html::render(include_str!("../templates/verdicts.html"), &table)
     }
 
     /// The verdict and the figure of one claim, as a paragraph.
@@ -99,10 +101,11 @@ impl Evaluation {
         let claim = claims
             .find(|claim| claim.id == id)
             .with_context(|| format!("{FILE} has no claim {id}"))?;
+        let (verdict, said) = (&claim.verdict, escape(&claim.said));
         Ok(format!(
-            "<p class=\"claim\"><b>{}</b> {}: {}</p>",
+            "<p class=\"claim\"><b>{}</b> \
+             <span class=\"verdict {verdict}\">{said}</span>: {}</p>",
             escape(id),
-            claim.verdict(),
             escape(&claim.figures())
         ))
     }
@@ -138,28 +141,11 @@ impl Evaluation {
 }
 
 impl Claim {
-    /// The verdict in the colour of its class.
-    fn verdict(&self) -> String {
-        let said = escape(&self.said);
-        format!("<span class=\"verdict {}\">{said}</span>", self.verdict)
-    }
-
     /// The figures that say why, with their spread where they have one.
     fn figures(&self) -> String {
         if self.spread.is_empty() {
             return self.figure.clone();
         }
         format!("{} ({})", self.figure, self.spread)
-    }
-
-    fn row(&self) -> String {
-        format!(
-            "<tr><td><b>{}</b> {}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-            escape(&self.id),
-            escape(&self.words),
-            self.verdict(),
-            escape(&self.figure),
-            escape(&self.spread)
-        )
     }
 }
