@@ -375,16 +375,16 @@ impl Run<'_> {
                     return;
                 }
                 if !self.sample(prepared, round) {
-                    broken.push((prepared.program(), prepared.work()));
+                    broken.push((prepared.program, prepared.work));
                 }
             }
-            ready.retain(|it| !broken.contains(&(it.program(), it.work())));
+            ready.retain(|it| !broken.contains(&(it.program, it.work)));
         }
     }
 
     /// One sample. False when there will be no others.
     fn sample(&mut self, prepared: &Prepared, round: u32) -> bool {
-        let (program, work) = (prepared.program(), prepared.work());
+        let (program, work) = (prepared.program, prepared.work);
         let effort = &self.agenda.effort;
         let all = rounds(effort, work);
         self.observer.begins(

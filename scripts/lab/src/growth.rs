@@ -1,8 +1,7 @@
 //! What grows with what: curves, drawn from measurements of this machine.
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -11,9 +10,9 @@ use crate::catalogue::{Catalogue, Program, Serve};
 use crate::header::Header;
 use crate::language::Language;
 use crate::load::idle::Idle;
-use crate::load::{self, Limit, Live, Plan, Shape};
+use crate::load::{self, Live, Shape};
 use crate::machine::Pinned;
-use crate::measure::{Floor, Observer};
+use crate::measure::{self, Account, Floor, Observer};
 use crate::plot::{self, Chart, Curve};
 use crate::procfs;
 use crate::text;
@@ -261,31 +260,25 @@ impl CurveRound<'_> {
             idle.open_more(server.target(), more)
                 .with_context(|| format!("beside {step} idle"))?;
             let memory = procfs::memory(server.pid())?;
-            let time = Duration::from_secs_f64(self.effort.seconds);
-            let plan = Plan {
-                warm_up: time / 10,
-                ..Plan::new(
-                    server.target(),
-                    Shape::Echo,
-                    NonZeroUsize::MIN,
-                    Limit::Time(time),
-                )
-            };
-            let account = crate::measure::Account::new(server.pid());
+            let seconds = self.effort.seconds;
+            let plan = measure::plan(
+                &server,
+                Shape::Echo,
+                1,
+                [seconds, seconds / 10.0],
+            )?;
+            let account = Account::new(server.pid());
             let pinned = Pinned::together(server.pid())?;
             let outcome = load::run(&plan, self.live, &account)?;
             drop(pinned);
-            let completed = outcome.completed.max(1);
-            let used = account.used().filter(|it| it.server.complete);
+            let used = account.used();
             #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
             growth.steps.push(Step {
                 program,
                 idle: step,
                 round: self.round,
                 round_trip_ns: outcome.latency.value_at_quantile(0.5) as f64,
-                cpu_ns: used.map(|used| {
-                    used.server.total.as_secs_f64() * 1e9 / completed as f64
-                }),
+                cpu_ns: used.and_then(|it| it.cpu_each_ns(outcome.completed)),
                 pss_kib: memory.pss_kib,
                 page_tables_kib: memory.page_tables_kib,
             });
