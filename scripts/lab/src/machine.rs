@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use ::procfs::{Current, Meminfo};
 use anyhow::{Context, Result};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -43,38 +44,33 @@ impl Machine {
     /// Describes this machine.
     #[must_use]
     pub fn this() -> Self {
-        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let read = |path: &str| {
+            let text = fs::read_to_string(path).unwrap_or_default();
+            text.trim().to_owned()
+        };
         let after = |text: &str, name: &str, separator: char| {
-            text.lines()
-                .find(|line| line.starts_with(name))
-                .and_then(|line| line.split_once(separator))
-                .map(|(_, value)| value.trim().trim_matches('"').to_owned())
+            let line = text.lines().find(|line| line.starts_with(name))?;
+            let (_, value) = line.split_once(separator)?;
+            Some(value.trim().trim_matches('"').to_owned())
         };
         let cpu = read("/proc/cpuinfo");
-        let memory = read("/proc/meminfo");
+        let load = read("/proc/loadavg");
+        let memory = Meminfo::current().map_or(0, |memory| memory.mem_total);
         Self {
             cpu: after(&cpu, "model name", ':')
                 .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             processors: processors().len(),
             virtual_machine: cpu.contains(" hypervisor"),
-            memory_mib: after(&memory, "MemTotal", ':')
-                .and_then(|value| {
-                    value.split_whitespace().next()?.parse::<u64>().ok()
-                })
-                .unwrap_or(0)
-                / 1024,
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            memory_mib: memory >> 20,
+            kernel: read("/proc/sys/kernel/osrelease"),
             system: after(&read("/etc/os-release"), "PRETTY_NAME", '=')
                 .unwrap_or_default(),
             congestion_control: read(
                 "/proc/sys/net/ipv4/tcp_congestion_control",
-            )
-            .trim()
-            .to_owned(),
-            load_average: read("/proc/loadavg")
-                .split_whitespace()
-                .next()
-                .and_then(|value| value.parse().ok())
+            ),
+            load_average: load
+                .split_once(' ')
+                .and_then(|(minute, _)| minute.parse().ok())
                 .unwrap_or(0.0),
             descriptors: getrlimit(Resource::RLIMIT_NOFILE)
                 .map_or(0, |(soft, _)| soft),

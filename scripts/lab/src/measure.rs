@@ -280,7 +280,7 @@ impl Used {
                 .machine
                 .zip(before.machine)
                 .map(|(now, before)| now.saturating_sub(before)),
-            elapsed: self.elapsed - before.elapsed,
+            elapsed: self.elapsed.saturating_sub(before.elapsed),
             switches: self.switches.saturating_sub(before.switches),
         }
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use strum::Display;
 
 use crate::catalogue::Program;
 use crate::load::BUSY_CLIENT;
@@ -195,16 +196,22 @@ impl Finding {
 }
 
 /// Whether a bound holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Display, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// It does.
+    #[strum(to_string = "pass")]
     Pass,
     /// It does not.
+    #[strum(to_string = "FAIL")]
     Fail,
     /// Other programs kept the processors so busy that the samples say both.
+    #[strum(to_string = "too noisy to tell")]
     TooNoisy,
     /// A program that it needs is missing here, or cannot do it.
+    #[strum(to_string = "left out")]
     LeftOut,
 }
 

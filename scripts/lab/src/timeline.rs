@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
+use strum::IntoStaticStr;
 
 pub mod draw;
 pub mod script;
@@ -18,15 +19,18 @@ pub mod trace;
 use trace::{Event, Trace};
 
 /// How a server is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Model {
     /// Clients are served one after the other.
+    #[strum(serialize = "serial")]
     OneAfterTheOther,
     /// A thread for each.
     Threads,
     /// A process for each.
     Processes,
     /// One loop for all.
+    #[strum(serialize = "mux")]
     Loop,
 }
 

@@ -189,10 +189,13 @@ const ALL_HOLD: &[(&str, &[(&str, f64)])] = &[
     ("mechanisms/io_uring", &[("here", 1.0)]),
 ];
 
+/// Samples in the place of others, by their names.
+type Others = &'static [(&'static str, &'static [f64])];
+
 /// What becomes of a claim when some figures of [`ALL_HOLD`] are others, in
 /// each of the rounds or in all of them.
 #[rustfmt::skip]
-const CASES: &[(&str, Verdict, &[(&str, &[f64])])] = &[
+const CASES: &[(&str, Verdict, Others)] = &[
     ("T1", InPart, &[("memory/processes/user_kib", &[11.0])]),
     ("T1", DoesNotHold, &[("memory/processes/user_kib", &[9.2])]),
     ("T1", TooNoisy, &[("memory/processes/user_kib", &[9.0, 30.0, 10.0])]),
@@ -284,7 +287,7 @@ const CASES: &[(&str, Verdict, &[(&str, &[f64])])] = &[
 
 /// The samples of [`ALL_HOLD`], three rounds of them, with other ones in the
 /// place of some.
-fn samples(others: &[(&str, &[f64])]) -> Samples {
+fn samples(others: Others) -> Samples {
     let mut samples = Samples::default();
     for (what, figures) in ALL_HOLD {
         for (name, value) in *figures {

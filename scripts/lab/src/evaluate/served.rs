@@ -48,12 +48,12 @@ impl Bench<'_> {
     fn in_turn(
         &mut self,
         what: &str,
-        programs: impl IntoIterator<Item = Program> + Clone,
+        programs: &[Program],
         turn: impl Fn(&mut Self, Program, &mut Samples) -> Result<()>,
     ) -> Result<Samples> {
         let mut samples = Samples::default();
         for round in 1..=self.effort.rounds {
-            for program in programs.clone() {
+            for &program in programs {
                 self.begins(&format!("{what}, round {round}: {program}"))?;
                 turn(self, program, &mut samples)?;
             }
@@ -127,7 +127,7 @@ fn together(
 pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
     let count = bench.effort.connections;
     let what = format!("memory of {count} connections");
-    bench.in_turn(&what, APPROACHES, |bench, program, samples| {
+    bench.in_turn(&what, &APPROACHES, |bench, program, samples| {
         bench.used.insert(program);
         let values = measure::memory(bench.catalogue, program, count)?;
         let whose = approach(program);
@@ -205,7 +205,7 @@ fn wait_and_send(
 /// others who still get a reply.
 pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
     const CLIENTS: usize = 50;
-    bench.in_turn("a fatal signal", APPROACHES, |bench, program, samples| {
+    bench.in_turn("a fatal signal", &APPROACHES, |bench, program, samples| {
         let server = bench.ours(program, Serve::UntilEof, CLIENTS, &[])?;
         let mut streams = Vec::new();
         for _ in 0..CLIENTS {
@@ -324,7 +324,7 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
     let time = bench.effort.seconds + bench.effort.warm_up_seconds;
     let time = Duration::from_secs_f64(time);
     let what = "light clients beside a heavy one";
-    bench.in_turn(what, APPROACHES, |bench, program, samples| {
+    bench.in_turn(what, &APPROACHES, |bench, program, samples| {
         let server = bench.ours(program, Serve::UntilEof, 8, &options)?;
         let target = server.target();
         let alone = come_and_go(target, time / 2)?;
@@ -377,7 +377,7 @@ pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
     let programs =
         [P::THREADS, P::THREADS_POOL, P::PROCESS, P::PROCESS_POOL, P::MUX_POLL];
     let servers = all_started(bench, &programs, Serve::Once, CLIENTS)?;
-    bench.in_turn("one exchange each", programs, |bench, program, samples| {
+    bench.in_turn("one exchange each", &programs, |bench, program, samples| {
         let shape = Shape::Exchange(Ending::Server);
         let (cpu, _) = load_on(bench, &servers[&program], shape, CLIENTS)?;
         let name = program.name();
@@ -393,7 +393,7 @@ pub(super) fn efficiency(bench: &mut Bench<'_>) -> Result<Samples> {
     let what = format!("{clients} clients that talk");
     let programs = [P::THREADS, P::PROCESS, P::MUX_POLL, P::MUX_EPOLL];
     let servers = all_started(bench, &programs, Serve::UntilEof, clients)?;
-    bench.in_turn(&what, programs, |bench, program, samples| {
+    bench.in_turn(&what, &programs, |bench, program, samples| {
         let server = &servers[&program];
         let (cpu, switches) = load_on(bench, server, Shape::Echo, clients)?;
         let name = program.name();

@@ -21,6 +21,8 @@ const TRACK: f64 = 8.0;
 const TRACK_STEP: f64 = 13.0;
 const STRIP_GAP: f64 = 34.0;
 const FIRST_STRIP: f64 = 146.0;
+/// Longer sessions are told in seconds, milliseconds.
+const LONG: f64 = 20_000.0;
 
 /// A client's colours: at work, and while it is waited for. Okabe and Ito's,
 /// for the colour-blind.
@@ -121,9 +123,8 @@ fn draw_addresses(picture: &mut Picture, strip: &Strip, top: f64) {
         strip.clients.iter().zip(places).enumerate()
     {
         let y = top + line * LEGEND_STEP;
-        let (strong, _) = colours(index);
         let area = Area { x, y, width: 20.0, height: 16.0 };
-        picture.area(area, &format!(r#"rx="4" fill="{strong}""#));
+        picture.area(area, &format!(r#"rx="4" fill="{}""#, colours(index).0));
         let letter = Style::plain(11.0).bold().colour(PAPER).at(Anchor::Middle);
         picture.text(x + 10.0, y + 12.0, &client.letter, letter);
         let quiet = Style::quiet(11.0);
@@ -135,9 +136,8 @@ fn draw_addresses(picture: &mut Picture, strip: &Strip, top: f64) {
 fn draw_clients(picture: &mut Picture, clients: &[Client], words: &Words) {
     let mut x = MARGIN;
     for (index, client) in clients.iter().enumerate() {
-        let (strong, _) = colours(index);
         let area = Area { x, y: 82.0, width: 20.0, height: 20.0 };
-        picture.area(area, &format!(r#"rx="4" fill="{strong}""#));
+        picture.area(area, &format!(r#"rx="4" fill="{}""#, colours(index).0));
         let letter = Style::plain(13.0).bold().colour(PAPER).at(Anchor::Middle);
         picture.text(x + 10.0, 97.0, &client.letter, letter);
         let like = of_kind(&client.kind, "_at_length", words);
@@ -158,9 +158,8 @@ fn draw_axis(
     bottom: f64,
     x: impl Fn(f64) -> f64,
 ) {
-    // A session of minutes is told in seconds.
     let (unit, unit_name) =
-        if end > 20_000.0 { (1000.0, "s") } else { (1.0, "ms") };
+        if end > LONG { (1000.0, "s") } else { (1.0, "ms") };
     let step = (0..7)
         .flat_map(|power| [1.0, 2.0, 5.0].map(|it| it * 10_f64.powi(power)))
         .find(|step| end / step <= 10.0)
@@ -185,12 +184,7 @@ fn draw_strip(
     x: impl Fn(f64) -> f64 + Copy,
     words: &Words,
 ) {
-    let model = match strip.model {
-        Model::OneAfterTheOther => "serial",
-        Model::Threads => "threads",
-        Model::Processes => "processes",
-        Model::Loop => "mux",
-    };
+    let model: &str = strip.model.into();
     let title = words.word(&format!("approach.{model}"));
     picture.text(MARGIN, top + 14.0, &title, Style::plain(16.0).bold());
     let caption = words.word(&format!("timeline.{model}_caption"));
@@ -223,7 +217,7 @@ fn draw_strip(
     }
     let middle = top + height(strip) / 2.0;
     let end = Style::plain(20.0).bold().at(Anchor::End);
-    let time = if strip.end > 20_000.0 {
+    let time = if strip.end > LONG {
         format!("{:.1} s", strip.end / 1000.0)
     } else {
         format!("{:.0} ms", strip.end)

@@ -190,7 +190,7 @@ impl Row {
 }
 
 /// All that is known of the server that runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Model {
     /// What it is.
     pub approach: Approach,
@@ -219,20 +219,7 @@ impl Model {
     /// Of a server that has not printed anything yet.
     #[must_use]
     pub fn new(approach: Approach, pool: bool) -> Self {
-        Self {
-            approach,
-            pool,
-            address: None,
-            lines: VecDeque::new(),
-            summary: None,
-            served: 0,
-            active: 0,
-            sample: Sample::default(),
-            tasks: HashMap::new(),
-            rows: BTreeMap::new(),
-            index: HashMap::new(),
-            next: 0,
-        }
+        Self { approach, pool, ..Self::default() }
     }
 
     /// The row of this key, a new one if there is none.
@@ -470,14 +457,9 @@ impl Model {
     /// others the last ones, those that live before those that have ended.
     #[must_use]
     pub fn shown(&self, oldest: Duration, space: usize) -> (Vec<&Row>, usize) {
-        let is_fixed = |row: &Row| match row.key {
-            Key::Main => true,
-            Key::Worker(worker) => worker.is_loop(),
-            Key::Client(_) | Key::Queue(_) => false,
-        };
         let rows = self.rows.values().filter(|row| !row.is_over(oldest));
         let (mut shown, mut others): (Vec<&Row>, Vec<&Row>) =
-            rows.partition(|row| is_fixed(row));
+            rows.partition(|row| row.key.is_fixed());
         // Lines of threads that were created together come in any order.
         others.sort_by_key(|row| match row.key {
             Key::Worker(Worker::Thread(number)) => (0, number),

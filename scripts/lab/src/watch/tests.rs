@@ -16,6 +16,7 @@ use super::script::Role;
 use super::view::{Look, Screen};
 use super::words;
 use crate::language::Language;
+use crate::procfs::Memory;
 
 fn at(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -268,8 +269,8 @@ fn with_screen(look: Look, test: impl FnOnce(&mut Screen<'_>)) {
     let mut seen = sample(300);
     seen.queue = Some((2, 1024));
     seen.held.descriptors = Some(9);
-    seen.held.memory_kib = Some(2048);
-    seen.held.threads = 5;
+    let memory = Memory { pss_kib: 2048, threads: 5, ..Memory::default() };
+    seen.held.memory = Some(memory);
     model.observe(seen, HashMap::from([(THREAD, sleeps())]));
     let options = Options::new(Approach::Threads, &[]).unwrap();
     let clients = (1..).map(address);
