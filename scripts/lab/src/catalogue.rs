@@ -526,25 +526,17 @@ fn installed(name: &str) -> Result<Command, Unavailable> {
 
 /// What the programs that took part were built from and with.
 pub(crate) fn versions(used: &BTreeSet<Program>) -> BTreeMap<String, String> {
-    let mut versions = BTreeMap::from([(
-        "lab".to_owned(),
-        env!("CARGO_PKG_VERSION").to_owned(),
-    )]);
-    let mut add = |name: &str, version: Option<String>| {
-        if let Some(version) = version {
-            versions.insert(name.to_owned(), version);
-        }
-    };
-    add("rustc", version_of("rustc --version"));
-    add("cc", version_of("cc --version"));
-    add("source", source_version());
-    for name in ["mio", "tokio"] {
-        add(name, locked_version(name));
-    }
-    for program in used {
-        add(program.title(), program.version());
-    }
-    versions
+    let ours = [
+        ("lab", Some(env!("CARGO_PKG_VERSION").to_owned())),
+        ("rustc", version_of("rustc --version")),
+        ("cc", version_of("cc --version")),
+        ("source", source_version()),
+        ("mio", locked_version("mio")),
+        ("tokio", locked_version("tokio")),
+    ];
+    let theirs = used.iter().map(|it| (it.title(), it.version()));
+    let all = ours.into_iter().chain(theirs);
+    all.filter_map(|(name, it)| Some((name.to_owned(), it?))).collect()
 }
 
 /// The version of a crate that this workspace is built with.

@@ -256,6 +256,18 @@ impl Samples {
         Ok(pairwise_ratios(&above, &self.series(to)?))
     }
 
+    /// The round trips of a program beside so many idle connections each.
+    #[must_use]
+    pub fn beside_idle(&self, whose: &str) -> BTreeMap<u64, &[f64]> {
+        let beginning = format!("scaling/{whose}/beside_");
+        let beside = self.0.iter().filter_map(|(name, values)| {
+            let rest = name.strip_prefix(&beginning)?;
+            let idle = rest.strip_suffix("/round_trip_ns")?.parse().ok()?;
+            Some((idle, values.as_slice()))
+        });
+        beside.collect()
+    }
+
     /// Adds all of another's.
     pub fn add(&mut self, other: Self) {
         for (name, values) in other.0 {

@@ -36,20 +36,13 @@ impl Agenda {
     pub fn new(rows: Vec<Row>, effort: Effort, wide: bool) -> Self {
         let mut cells = BTreeSet::new();
         for row in &rows {
-            let with = |programs: &[Program], work| {
-                programs
-                    .iter()
-                    .map(move |program| (*program, work))
-                    .collect::<Vec<_>>()
+            let mut add = |programs: &[Program], work| {
+                cells.extend(programs.iter().map(|program| (*program, work)));
             };
-            cells.extend(with(&row.subject, row.work));
+            add(&row.subject, row.work);
             match &row.against {
-                Against::Best(programs) => {
-                    cells.extend(with(programs, row.work));
-                }
-                Against::Itself(work) => {
-                    cells.extend(with(&row.subject, *work));
-                }
+                Against::Best(programs) => add(programs, row.work),
+                Against::Itself(work) => add(&row.subject, *work),
                 Against::Nothing => {}
             }
         }
@@ -126,10 +119,8 @@ fn rounds(effort: &Effort, work: Work) -> u32 {
 fn beside(effort: &Effort) -> Vec<(Program, Work)> {
     let mut cells = Vec::new();
     for program in P::all() {
-        for clients in [8, 64] {
-            cells.push((program, Work::Exchange(clients)));
-        }
-        cells.push((program, Work::Echo(64)));
+        let works = [Work::Exchange(8), Work::Exchange(64), Work::Echo(64)];
+        cells.extend(works.map(|work| (program, work)));
         // A pool of 64 cannot serve 1 000 at a time, select cannot hold
         // them, and a thousand interpreters say nothing more.
         let large = !matches!(
@@ -163,18 +154,21 @@ fn beside(effort: &Effort) -> Vec<(Program, Work)> {
         P::TOKIO_ONE,
     ];
     for program in models {
-        cells.push((program, Work::Exchange(1)));
-        cells.push((program, Work::Echo(1)));
-        cells.push((program, Work::Stream(effort.stream_mib)));
-        cells.push((program, Work::BesideIdle(10)));
-        cells.push((program, Work::BesideIdle(100)));
+        let works = [
+            Work::Exchange(1),
+            Work::Echo(1),
+            Work::Stream(effort.stream_mib),
+            Work::BesideIdle(10),
+            Work::BesideIdle(100),
+        ];
+        cells.extend(works.map(|work| (program, work)));
         if !matches!(program, P::MUX_SELECT | P::C_SELECT) {
             cells.push((program, Work::Memory(1000)));
         }
     }
     for program in [P::TOKIO_MANY, P::LIBUV, P::NODE, P::GO] {
-        cells.push((program, Work::Memory(1000)));
-        cells.push((program, Work::Echo(1)));
+        let works = [Work::Memory(1000), Work::Echo(1)];
+        cells.extend(works.map(|work| (program, work)));
     }
     cells.push((P::PYTHON_THREADING, Work::Memory(1000)));
     cells
@@ -338,26 +332,28 @@ impl Run<'_> {
     /// hits all of them.
     fn measure_group(&mut self, group: &[(Program, Work)], limit: u64) {
         let mut ready = Vec::new();
-        for (program, work) in group {
+        for &(program, work) in group {
             if self.stops() {
                 return;
             }
-            self.observer
-                .begins(&format!("{work}: starting {program}"), self.spent);
-            self.spent += preparation(*work);
+            let what = format!("{work}: starting {program}");
+            self.observer.begins(&what, self.spent);
+            self.spent += preparation(work);
             let needed = work.descriptors();
-            if needed > limit {
-                let why = format!(
+            let prepared = if needed > limit {
+                Err(format!(
                     "needs {needed} descriptors, this process may have \
                      {limit}; raise the limit with `ulimit -n`"
-                );
-                self.leave_out(*program, *work, why, 0);
-                continue;
-            }
-            match Prepared::new(self.catalogue, *program, *work) {
+                ))
+            } else {
+                let prepared = Prepared::new(self.catalogue, program, work);
+                prepared.map_err(|why| why.to_string())
+            };
+            match prepared {
                 Ok(prepared) => ready.push(prepared),
                 Err(why) => {
-                    self.leave_out(*program, *work, why.to_string(), 0);
+                    let left = rounds(&self.agenda.effort, work);
+                    self.leave_out(program, work, why, left);
                 }
             }
         }
@@ -387,10 +383,8 @@ impl Run<'_> {
         let (program, work) = (prepared.program, prepared.work);
         let effort = &self.agenda.effort;
         let all = rounds(effort, work);
-        self.observer.begins(
-            &format!("{work}, round {} of {all}: {program}", round + 1),
-            self.spent,
-        );
+        let what = format!("{work}, round {} of {all}: {program}", round + 1);
+        self.observer.begins(&what, self.spent);
         let at = self.began.elapsed().as_secs_f64();
         match prepared.sample(self.catalogue, effort, self.live) {
             Ok(sample) => {
@@ -407,6 +401,7 @@ impl Run<'_> {
         }
     }
 
+    /// A program that cannot do a work, with so many rounds of it left.
     fn leave_out(
         &mut self,
         program: Program,
@@ -416,17 +411,11 @@ impl Run<'_> {
     ) {
         // Samples that will not be taken count as done, so that the time left
         // is right.
-        let rounds = if rounds == 0 {
-            self::rounds(&self.agenda.effort, work)
-        } else {
-            rounds
-        };
         self.spent += self.agenda.effort.estimate(work) * f64::from(rounds);
-        let known = self
-            .missing
-            .iter()
-            .any(|((other, _), before)| *other == program && *before == why);
-        if !known {
+        let known = |((other, _), before): (&(Program, Work), &String)| {
+            *other == program && *before == why
+        };
+        if !self.missing.iter().any(known) {
             self.observer.says(&format!("left out: {program}: {why}"));
         }
         self.missing.insert((program, work), why);
@@ -468,10 +457,11 @@ pub fn select(words: &[String]) -> Result<Vec<Row>> {
     for word in words {
         let known: BTreeSet<&str> =
             all.iter().map(|row| row.name.as_str()).collect();
+        let known = Vec::from_iter(known);
         anyhow::ensure!(
             known.iter().any(|name| name.starts_with(word.as_str())),
             "no row is called {word}; there are {}",
-            known.into_iter().collect::<Vec<_>>().join(", ")
+            known.join(", ")
         );
     }
     let selected = |row: &Row| {

@@ -80,7 +80,7 @@ pub struct Chart {
 }
 
 /// More curves cannot be told apart.
-pub const MOST_CURVES: usize = 6;
+pub const MOST_CURVES: usize = 5;
 
 const SIZE: (u32, u32) = (1000, 620);
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
@@ -109,7 +109,6 @@ enum Marker {
     Triangle,
     Ring,
     Diamond,
-    Cross,
 }
 
 const LOOKS: [Look; MOST_CURVES] = [
@@ -118,7 +117,6 @@ const LOOKS: [Look; MOST_CURVES] = [
     look(0x56_b4_e9, Some((4, 4)), Marker::Triangle), // sky blue
     look(0x00_00_00, None, Marker::Ring),
     look(0xcc_79_a7, Some((20, 6)), Marker::Diamond), // purple
-    look(0x00_9e_73, Some((2, 5)), Marker::Cross),    // green
 ];
 
 const fn look(rgb: u32, dashes: Option<(u32, u32)>, marker: Marker) -> Look {
@@ -272,9 +270,6 @@ fn mark(root: &Area<'_>, (x, y): (i32, i32), look: &Look) -> Painted {
         Marker::Diamond => {
             root.draw(&shape(&[(0, -7), (7, 0), (0, 7), (-7, 0)]))?;
         }
-        Marker::Cross => {
-            root.draw(&Cross::new((x, y), 5, colour.stroke_width(3)))?;
-        }
     }
     Ok(())
 }
@@ -357,7 +352,11 @@ fn arrange<'chart>(
 mod tests {
     use super::*;
 
-    fn chart(curves: Vec<Curve>) -> Chart {
+    fn chart(labels: &[&str]) -> Chart {
+        let curve = |label: &&str| {
+            let samples = [(1, 1.0), (10, 9.0), (10, 11.0), (100, 100.0)];
+            Curve::through_medians((*label).to_owned(), samples)
+        };
         Chart {
             title: "A title".into(),
             subtitle: "where & when".into(),
@@ -365,20 +364,7 @@ mod tests {
             y_label: "time".into(),
             x_format: |x| format!("{x}"),
             y_format: |y| format!("{y}"),
-            curves,
-        }
-    }
-
-    fn curve(label: &str, slope: f64) -> Curve {
-        let point = |x: f64| Point {
-            x,
-            y: x * slope,
-            low: x * slope * 0.9,
-            high: x * slope * 1.1,
-        };
-        Curve {
-            label: label.into(),
-            points: [1.0, 10.0, 100.0].map(point).to_vec(),
+            curves: labels.iter().map(curve).collect(),
         }
     }
 
@@ -386,18 +372,16 @@ mod tests {
     fn a_curve_goes_through_the_medians() {
         let pairs = [(10, 3.0), (1, 1.0), (10, 5.0), (10, 4.0)];
         let curve = Curve::through_medians("x".to_owned(), pairs);
-        let places: Vec<(f64, f64)> =
-            curve.points.iter().map(|point| (point.x, point.y)).collect();
-        assert_eq!(places, [(1.0, 1.0), (10.0, 4.0)]);
-        assert_eq!((curve.points[1].low, curve.points[1].high), (3.0, 5.0));
+        let point = |x, y, low, high| Point { x, y, low, high };
+        let expected = [point(1.0, 1.0, 1.0, 1.0), point(10.0, 4.0, 3.0, 5.0)];
+        assert_eq!(curve.points, expected);
     }
 
     #[test]
     fn a_chart_shows_all_curves_with_their_labels() {
         let directory = std::env::temp_dir();
         let file = directory.join(format!("lab-{}.svg", std::process::id()));
-        let curves = vec![curve("select", 1.0), curve("poll", 1.1)];
-        draw(&chart(curves), &file).unwrap();
+        draw(&chart(&["select", "poll"]), &file).unwrap();
         let svg = std::fs::read_to_string(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
         assert!(svg.starts_with("<svg") && svg.trim().ends_with("</svg>"));
@@ -409,22 +393,20 @@ mod tests {
     #[test]
     fn nothing_and_too_much_are_refused() {
         let nowhere = Path::new("/nonexistent/lab.svg");
-        assert!(draw(&chart(vec![]), nowhere).is_err());
-        let many = vec![curve("x", 1.0); MOST_CURVES + 1];
-        assert!(draw(&chart(many), nowhere).is_err());
-    }
-
-    fn label(text: &str, at: (i32, i32)) -> Label<'_> {
-        Label { at, text, colour: BLACK }
+        assert!(draw(&chart(&[]), nowhere).is_err());
+        let many = draw(&chart(&["x"; MOST_CURVES + 1]), nowhere);
+        assert!(many.unwrap_err().to_string().contains("too many"));
     }
 
     #[test]
     fn labels_lie_neither_on_one_another_nor_on_a_curve() {
+        let label = |text, at| Label { at, text, colour: BLACK };
+        let far_away = label("far away", (400, 51));
         let labels = vec![
             label("a", (100, 50)),
             label("b", (100, 52)),
             label("c", (100, 51)),
-            label("far away", (400, 51)),
+            far_away.clone(),
             label("on a line", (600, 51)),
         ];
         let lines = [vec![(550, 51), (800, 51)]];
@@ -434,7 +416,7 @@ mod tests {
             assert!(others.iter().all(|other| !label.is_on(other)));
             assert!(!label.is_crossed_by(&lines[0]), "{label:?}");
         }
-        assert!(placed.contains(&label("far away", (400, 51))));
+        assert!(placed.contains(&far_away));
     }
 
     #[test]

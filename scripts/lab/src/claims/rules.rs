@@ -317,19 +317,11 @@ fn growth_of(
     samples: &Samples,
     whose: &str,
 ) -> Result<(u64, Vec<f64>), Lacking> {
-    let beginning = format!("scaling/{whose}/beside_");
-    let most = samples
-        .0
-        .keys()
-        .filter_map(|name| {
-            let rest = name.strip_prefix(&beginning)?;
-            rest.strip_suffix("/round_trip_ns")?.parse::<u64>().ok()
-        })
-        .max()
-        .ok_or_else(|| Lacking(beginning.clone()))?;
-    let beside =
-        |idle: u64| samples.get(&format!("{beginning}{idle}/round_trip_ns"));
-    Ok((most, pairwise_ratios(beside(most)?, beside(10)?)))
+    let beside = samples.beside_idle(whose);
+    let lacking = || Lacking(format!("scaling/{whose}"));
+    let (most, at_most) = beside.last_key_value().ok_or_else(lacking)?;
+    let at_ten = beside.get(&10).ok_or_else(lacking)?;
+    Ok((*most, pairwise_ratios(at_most, at_ten)))
 }
 
 fn loop_scales(evidence: &Evidence<'_>) -> Judged {

@@ -162,11 +162,13 @@ fn curves(
 ) -> Result<plot::Chart> {
     let mut curves = Vec::new();
     for whose in ["select", "poll", "epoll", "threads", "processes"] {
-        let curve =
-            curve(samples, whose, words.say(&format!("bar.{whose}"), ())?);
-        if !curve.points.is_empty() {
-            curves.push(curve);
-        }
+        let label = words.say(&format!("bar.{whose}"), ())?;
+        let beside = samples.beside_idle(whose).into_iter();
+        let places = beside.flat_map(|(idle, values)| {
+            values.iter().map(move |value| (idle, *value))
+        });
+        let curve = Curve::through_medians(label, places);
+        curves.extend((!curve.points.is_empty()).then_some(curve));
     }
     Ok(plot::Chart {
         title,
@@ -177,14 +179,4 @@ fn curves(
         y_format: text::round_nanoseconds,
         curves,
     })
-}
-
-fn curve(samples: &Samples, whose: &str, label: String) -> Curve {
-    let beginning = format!("scaling/{whose}/beside_");
-    let places = samples.0.iter().filter_map(|(name, values)| {
-        let rest = name.strip_prefix(&beginning)?;
-        let idle: u64 = rest.strip_suffix("/round_trip_ns")?.parse().ok()?;
-        Some(values.iter().map(move |value| (idle, *value)))
-    });
-    Curve::through_medians(label, places.flatten())
 }
