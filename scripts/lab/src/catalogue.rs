@@ -213,12 +213,14 @@ impl fmt::Display for Program {
 /// The programs of this machine: built, compiled or found.
 #[derive(Debug)]
 pub struct Catalogue {
-    servers: BTreeMap<String, PathBuf>,
-    lab: PathBuf,
+    /// The files of our servers, by their names.
+    pub servers: BTreeMap<String, PathBuf>,
+    /// The program of this package.
+    pub lab: PathBuf,
     /// Where compiled peers are.
     peers: PathBuf,
-    /// `-static` if our process-server is linked statically.
-    linkage: Linkage,
+    /// How our process-server is linked, and with it the peers in C that fork.
+    pub linkage: Linkage,
 }
 
 /// How a program is linked: it is a good part of what a fork costs.
@@ -291,18 +293,6 @@ impl Catalogue {
         Ok(Self { servers, lab, peers, linkage })
     }
 
-    /// How our process-server is linked, and with it the peers in C that fork.
-    #[must_use]
-    pub fn linkage(&self) -> Linkage {
-        self.linkage
-    }
-
-    /// The program of this package.
-    #[must_use]
-    pub fn lab(&self) -> &Path {
-        &self.lab
-    }
-
     /// The program that measures what the kernel itself takes.
     ///
     /// # Errors
@@ -311,12 +301,6 @@ impl Catalogue {
     pub fn floors(&self) -> Result<PathBuf> {
         let build = "cc -O2 -pthread -o {out} {peers}/floors.c";
         self.built("floors", build, None).context("floors")
-    }
-
-    /// The file of one of our servers.
-    #[must_use]
-    pub fn server(&self, package: &str) -> Option<&Path> {
-        self.servers.get(package).map(PathBuf::as_path)
     }
 
     /// Starts a program that is to serve so, for up to `clients` at a time.

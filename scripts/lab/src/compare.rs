@@ -99,7 +99,6 @@ const FLOORS_SECONDS: f64 = 1.2;
 /// Seconds to start a program for a work, about.
 fn preparation(work: Work) -> f64 {
     match work {
-        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         Work::BesideIdle(count) => 0.1 + count as f64 * 0.1e-3,
         _ => 0.1,
     }
@@ -267,7 +266,7 @@ pub fn run(
     Ok(Report {
         header: header.ended(run.began, !run.stops()),
         versions: catalogue::versions(&used),
-        linkage: catalogue.linkage(),
+        linkage: catalogue.linkage,
         effort: agenda.effort,
         conditions: conditions(),
         programs: used

@@ -26,7 +26,7 @@ mod served;
 mod source;
 
 pub use inside::{
-    Locked, Order, UNSYNCHRONISED, count_into_memory, count_into_pipe, locks,
+    Order, UNSYNCHRONISED, count_into_memory, count_into_pipe, locks,
 };
 
 /// How much is measured.
@@ -93,7 +93,6 @@ impl Experiment {
     #[must_use]
     pub fn steps(self, effort: &Effort) -> (f64, f64) {
         let rounds = f64::from(effort.rounds);
-        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let connections = effort.connections as f64;
         let load = effort.seconds + effort.warm_up_seconds;
         let heavy = f64::from(effort.heavy_messages) * served::WORK;
@@ -108,7 +107,6 @@ impl Experiment {
             Self::Memory => (3.0 * rounds, 0.3 + connections * 1.0e-3),
             Self::Waiting => {
                 let serial = f64::from(effort.serial_rounds);
-                #[allow(clippy::cast_precision_loss, reason = "an estimate")]
                 let clients = effort.waiting as f64;
                 let one = clients * served::WAIT.as_secs_f64() + 0.1;
                 (serial, one + 3.0 * 0.25)
@@ -328,7 +326,7 @@ pub fn run(
     Evaluation {
         header: header.ended(clock, !bench.stops()),
         versions: catalogue::versions(&bench.used),
-        linkage: catalogue.linkage(),
+        linkage: catalogue.linkage,
         effort: *effort,
         missing: bench.missing,
         took,

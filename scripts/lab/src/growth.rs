@@ -84,7 +84,6 @@ impl Effort {
             .iter()
             .map(|program| self.steps(*program).len())
             .sum();
-        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let curves = points as f64 * self.point_estimate();
         let floors: f64 = self.sizes().into_iter().map(floor_estimate).sum();
         f64::from(self.rounds) * (curves + floors)
@@ -95,7 +94,6 @@ impl Effort {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "an estimate")]
 fn floor_estimate(mib: u64) -> f64 {
     0.5 + mib as f64 / 200.0
 }
@@ -260,11 +258,10 @@ impl Run<'_> {
             let time = [seconds, seconds / 10.0];
             let plan = measure::plan(&server, Shape::Echo, 1, time)?;
             let account = Account::new(server.pid());
-            let pinned = Pinned::together(server.pid())?;
+            let pinned = Pinned::new(Some(server.pid()))?;
             let outcome = load::run(&plan, self.live, &account)?;
             drop(pinned);
             let used = account.used();
-            #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
             self.growth.steps.push(Step {
                 program,
                 idle: step,
@@ -328,7 +325,6 @@ impl Growth {
         };
         let exchange =
             chart("exchange", self.curves(words, |step| step.round_trip_ns)?)?;
-        #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
         let held =
             |step: &Step| (step.pss_kib + step.page_tables_kib) as f64 / 1024.0;
         let memory = chart("memory", self.curves(words, held)?)?;

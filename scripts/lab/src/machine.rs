@@ -120,26 +120,14 @@ pub struct Pinned {
 }
 
 impl Pinned {
-    /// Pins the calling thread and every thread of a server to the last
-    /// processor that this process may use (the first has more interrupts).
+    /// Pins the calling thread, with whatever it starts from now on, and every
+    /// thread of a server if there is one, to the last processor that this
+    /// process may use (the first has more interrupts).
     ///
     /// # Errors
     ///
     /// When the kernel refuses it.
-    pub fn together(server: Pid) -> Result<Self> {
-        Self::new(Some(server))
-    }
-
-    /// Pins the calling thread, and whatever it starts from now on.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel refuses it.
-    pub fn alone() -> Result<Self> {
-        Self::new(None)
-    }
-
-    fn new(server: Option<Pid>) -> Result<Self> {
+    pub fn new(server: Option<Pid>) -> Result<Self> {
         let before = sched_getaffinity(Pid::from_raw(0))
             .context("reading the processors to run on")?;
         let processor = processors().last().copied().unwrap_or(0);
@@ -216,7 +204,7 @@ mod tests {
         let before = processors();
         let mut other = Command::new("sleep").arg("10").spawn().unwrap();
         let pid = probe::proc::pid_of(&other);
-        let pinned = Pinned::together(pid).unwrap();
+        let pinned = Pinned::new(Some(pid)).unwrap();
         assert_eq!(processors(), [pinned.processor]);
         drop(pinned);
         assert_eq!(processors(), before);

@@ -229,7 +229,6 @@ impl Effort {
     #[must_use]
     pub fn estimate(&self, work: Work) -> f64 {
         let timed = self.seconds + self.warm_up_seconds;
-        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let connections = work.connections() as f64;
         match work {
             Work::Exchange(_) | Work::BesideIdle(_) | Work::Sized(_) => {
@@ -239,7 +238,6 @@ impl Effort {
             Work::Echo(_) => timed + 0.02 + connections * 0.3e-3,
             Work::Burst(_) => f64::from(self.bursts) * 0.02,
             Work::Memory(_) => 0.3 + connections * 0.6e-3,
-            #[allow(clippy::cast_precision_loss, reason = "an estimate")]
             Work::Stream(mib) => mib as f64 / 300.0,
         }
     }
@@ -301,7 +299,6 @@ impl Used {
     /// nanoseconds. Of children that the kernel reaps by itself there is no
     /// account: no figure is better than one that is too good.
     #[must_use]
-    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
     pub fn cpu_each_ns(&self, count: u64) -> Option<f64> {
         let total = self.server.total.as_secs_f64() * 1e9;
         self.server.complete.then(|| total / count.max(1) as f64)
@@ -425,7 +422,7 @@ impl Prepared {
             return Ok(sample);
         };
         let pinned = if self.work.is_pinned() {
-            Some(Pinned::together(server.pid())?)
+            Some(Pinned::new(Some(server.pid()))?)
         } else {
             None
         };
@@ -492,7 +489,6 @@ pub(crate) fn plan(
     })
 }
 
-#[allow(clippy::cast_precision_loss, reason = "nanoseconds of a day fit")]
 fn add_latencies(sample: &mut Sample, latency: &hdrhistogram::Histogram<u64>) {
     if latency.is_empty() {
         return;
@@ -531,7 +527,6 @@ fn record(
     Ok(())
 }
 
-#[allow(clippy::cast_precision_loss, reason = "MiB, far below 2^53")]
 fn streams(
     sample: &mut Sample,
     server: &Server,
@@ -565,7 +560,6 @@ pub(crate) fn settle(server: &Server) {
 }
 
 /// Memory for each idle connection of a server that has just started.
-#[allow(clippy::cast_precision_loss, reason = "KiB, far below 2^53")]
 pub(crate) fn memory(
     catalogue: &Catalogue,
     program: Program,
@@ -656,7 +650,7 @@ impl Floor {
         let name: &str = self.into();
         let mut command = match self {
             Self::StdThread => {
-                let mut command = Command::new(catalogue.lab());
+                let mut command = Command::new(&catalogue.lab);
                 command.arg("peer");
                 command
             }
@@ -665,7 +659,7 @@ impl Floor {
         let pinned = match self {
             // Two processes that wake each other share one processor: without
             // that, the figure depends on chance.
-            Self::RoundTripPair => Some(Pinned::alone()?),
+            Self::RoundTripPair => Some(Pinned::new(None)?),
             _ => None,
         };
         let output = command

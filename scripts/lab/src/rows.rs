@@ -260,29 +260,15 @@ impl Evidence<'_> {
     }
 
     fn why_missing(&self, programs: &[Program], work: Work) -> String {
-        let reasons: BTreeSet<String> = programs
-            .iter()
-            .filter_map(|program| {
-                let why = self.missing.get(&(*program, work))?;
-                Some(format!("{program}: {why}"))
-            })
-            .collect();
+        let reason = |program: &Program| {
+            let why = self.missing.get(&(*program, work))?;
+            Some(format!("{program}: {why}"))
+        };
+        let reasons: BTreeSet<_> = programs.iter().filter_map(reason).collect();
         if reasons.is_empty() {
             return "not measured".to_owned();
         }
-        reasons.into_iter().collect::<Vec<_>>().join("; ")
-    }
-
-    fn errors(&self, program: Program, work: Work) -> BTreeMap<&str, u64> {
-        let mut errors = BTreeMap::new();
-        for sample in self.samples {
-            if sample.program == program && sample.work == work {
-                for (name, count) in &sample.errors {
-                    *errors.entry(name.as_str()).or_default() += count;
-                }
-            }
-        }
-        errors
+        Vec::from_iter(reasons).join("; ")
     }
 
     /// What the samples say about a row.
@@ -387,35 +373,30 @@ impl Evidence<'_> {
     /// Whether the client limited the rate.
     fn is_client_bound(&self, program: Program, work: Work) -> bool {
         let shares = self.figures(program, work, Metric::ClientShare);
-        let shares: Vec<f64> = shares.into_values().collect();
         // One connection in a closed loop waits for the server by turns.
         work.connections() > 1
-            && median(&shares).is_some_and(|it| it > BUSY_CLIENT)
+            && summary(&shares).is_some_and(|it| it.median > BUSY_CLIENT)
     }
 
     /// A program that loses replies has no rate.
     fn remark_errors(&self, finding: &mut Finding) {
-        let row = &finding.row;
-        let same_work = matches!(row.against, Against::Best(_));
-        let both = [
-            (finding.subject, true),
-            (finding.reference.filter(|_| same_work), false),
-        ];
-        let work = row.work;
-        for (program, is_ours) in both {
-            let Some(program) = program else {
-                continue;
-            };
-            let words: Vec<String> = self
-                .errors(program, work)
-                .iter()
-                .map(|(name, count)| format!("{count} × {name}"))
-                .collect();
-            if words.is_empty() {
+        let work = finding.row.work;
+        let same_work = matches!(finding.row.against, Against::Best(_));
+        let reference = finding.reference.filter(|_| same_work);
+        for program in [finding.subject, reference].into_iter().flatten() {
+            let mut errors: BTreeMap<&str, u64> = BTreeMap::new();
+            let samples = self.samples.iter().filter(|it| it.work == work);
+            let own = samples.filter(|it| it.program == program);
+            for (name, count) in own.flat_map(|sample| &sample.errors) {
+                *errors.entry(name).or_default() += count;
+            }
+            if errors.is_empty() {
                 continue;
             }
+            let said = |(name, count)| format!("{count} × {name}");
+            let words: Vec<String> = errors.into_iter().map(said).collect();
             finding.add_remark(&format!("{program}: {}", words.join(", ")));
-            if is_ours {
+            if finding.subject == Some(program) {
                 finding.verdict = Verdict::Fail;
             }
         }

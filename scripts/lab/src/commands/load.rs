@@ -23,7 +23,7 @@ use lab::program::Server;
 use lab::text;
 
 use super::out;
-use super::progress::Interrupted;
+use super::progress::until_interrupted;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -118,7 +118,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
          bytes"
     );
     let pinned = match &server {
-        Some(server) if arguments.pin => Some(Pinned::together(server.pid())?),
+        Some(server) if arguments.pin => Some(Pinned::new(Some(server.pid()))?),
         None if arguments.pin => {
             bail!("only a server that the lab starts can be pinned")
         }
@@ -203,8 +203,7 @@ fn plan(arguments: &Arguments, target: Target) -> Plan {
 /// Runs the plan; shows its progress on a terminal; on Ctrl-C stops early and
 /// returns what there is.
 fn watched(plan: &Plan, account: Option<&Account>) -> Result<Outcome> {
-    let interrupted = Interrupted::watch()?;
-    let live = interrupted.live();
+    let live = &until_interrupted()?;
     let witness: &dyn Witness = match account {
         Some(account) => account,
         None => &(),
@@ -264,7 +263,6 @@ fn watch(plan: &Plan, live: &Live, finished: &AtomicBool, bar: &ProgressBar) {
         bar.set_position(position.min(length));
         let recent = live.recent.lock().ok().and_then(|mut it| it.take());
         let errors = live.errors.load(Ordering::Relaxed);
-        #[allow(clippy::cast_precision_loss, reason = "shown in 3 digits")]
         let rate = (completed - before) as f64 / (now - last).as_secs_f64();
         bar.set_message(moment(rate, recent.as_ref(), errors));
         before = completed;

@@ -19,10 +19,9 @@ use crate::measure::Floor;
 mod child;
 mod races;
 
-pub use child::{Locked, Order, count_into_memory, count_into_pipe, locks};
+pub use child::{Order, count_into_memory, count_into_pipe, locks};
 pub use races::UNSYNCHRONISED;
 
-#[allow(clippy::cast_precision_loss, reason = "nanoseconds of seconds fit")]
 fn each(took: Duration, count: u64) -> f64 {
     took.as_nanos() as f64 / count as f64
 }
@@ -33,7 +32,7 @@ pub(super) fn passing(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     for round in 0..bench.effort.rounds {
         bench.begins(&format!("passing counts, round {}", round + 1))?;
-        let pinned = Pinned::alone()?;
+        let pinned = Pinned::new(None)?;
         let total = AtomicU64::new(0);
         let add = || _ = total.fetch_add(1, Ordering::Relaxed);
         let read = || total.load(Ordering::Relaxed);
@@ -95,7 +94,7 @@ fn through_a_channel() -> Result<f64> {
 /// A child writes each count into a pipe, as the children of process-server
 /// write their records; the parent adds up what it reads.
 fn through_a_pipe(bench: &Bench<'_>) -> Result<f64> {
-    let mut child = Command::new(bench.catalogue.lab())
+    let mut child = Command::new(&bench.catalogue.lab)
         .args(["peer", "count-pipe", &SOME.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -129,7 +128,7 @@ fn through_shared_memory(bench: &Bench<'_>) -> Result<f64> {
         .context("no memory to share")?;
     let memory = std::fs::File::from(memory);
     memory.set_len(8)?;
-    let output = Command::new(bench.catalogue.lab())
+    let output = Command::new(&bench.catalogue.lab)
         .args(["peer", "count-memory", &MANY.to_string()])
         .stdin(memory.try_clone()?)
         .output()
@@ -183,7 +182,7 @@ pub(super) fn deadlocks(bench: &mut Bench<'_>) -> Result<Samples> {
             ("locks-opposite", "locks/opposite_orders"),
             ("locks-same", "locks/one_order"),
         ] {
-            let output = Command::new(bench.catalogue.lab())
+            let output = Command::new(&bench.catalogue.lab)
                 .args(["peer", model])
                 .output()
                 .context("running the threads that lock")?;

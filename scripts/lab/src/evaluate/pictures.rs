@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::{Evaluation, page};
-use crate::bars::{self, Bar, Chart, Group};
+use crate::bars::{self, Bar, Group};
 use crate::claims::Samples;
 use crate::language::Language;
 use crate::plot::{self, Curve};
@@ -35,11 +35,9 @@ pub fn draw(evaluation: &Evaluation, directory: &Path) -> Result<Vec<PathBuf>> {
                 plot::draw(&chart, &file)?;
             } else {
                 let of_it = ROWS.iter().filter(|it| it.0.contains(&told.id));
-                let groups = of_it
-                    .map(|row| group(row, samples, words))
-                    .collect::<Result<_>>()?;
-                let chart = Chart { title, subtitle, groups };
-                fs::write(&file, bars::draw(&chart))
+                let groups = of_it.map(|row| group(row, samples, words));
+                let groups = groups.collect::<Result<Vec<_>>>()?;
+                fs::write(&file, bars::draw(&title, &subtitle, &groups))
                     .with_context(|| format!("writing {}", file.display()))?;
             }
             files.push(file);

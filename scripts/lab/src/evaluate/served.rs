@@ -218,7 +218,6 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
             .iter_mut()
             .filter_map(|stream| talk(stream, b"still there").ok())
             .count();
-        #[allow(clippy::cast_precision_loss, reason = "fifty clients")]
         let share = answered as f64 / (CLIENTS - 1) as f64;
         let name = format!("crash/{}/others_served_share", approach(program));
         samples.push(name, share.min(1.0));
@@ -300,14 +299,12 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             let one = send(1)?.as_secs_f64();
             let many = send(clients)?.as_secs_f64();
             let whose = approach(*program);
-            #[allow(clippy::cast_precision_loss, reason = "a few clients")]
             let speed_up = one * clients as f64 / many;
             samples.push(format!("compute/{whose}/speed_up_times"), speed_up);
         }
         let busy = procfs::machine_busy().context("no /proc/stat")?;
         let ours = ours()?.saturating_sub(ours_before);
         let others = busy.saturating_sub(busy_before).saturating_sub(ours);
-        #[allow(clippy::cast_precision_loss, reason = "a few processors")]
         let all = began.elapsed().as_secs_f64() * processors().len() as f64;
         samples.push("compute/others_share", others.as_secs_f64() / all);
     }
@@ -419,7 +416,6 @@ fn all_started(
 
 /// Processor time, nanoseconds, and context switches of a server for each
 /// operation of a load.
-#[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
 fn load_on(
     bench: &Bench<'_>,
     server: &Server,

@@ -102,7 +102,7 @@ fn run_once(
         fs::remove_file(file)
             .with_context(|| format!("removing {}", file.display()))?;
     }
-    let program = catalogue.server(package).context("not built")?;
+    let program = catalogue.servers.get(package).context("not built")?;
     let mut command = Command::new(program);
     command
         .args(["--port", "0", "--quiet", "--serve", "until-eof"])

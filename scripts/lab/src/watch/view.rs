@@ -275,7 +275,6 @@ impl Screen<'_> {
             put(&self.word("descriptors"), descriptors.to_string(), BOLD);
         }
         if let Some(memory) = memory {
-            #[allow(clippy::cast_precision_loss, reason = "to be read")]
             let mebibytes = memory.pss_kib as f64 / 1024.0;
             put(&self.word("memory"), format!("{mebibytes:.1} MiB"), BOLD);
             if memory.processes > 1 {
