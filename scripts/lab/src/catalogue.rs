@@ -12,28 +12,19 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use strum::IntoStaticStr;
 
 use crate::machine::version_of;
 use crate::program::{self, Announces, Server, Unavailable};
 
 /// How long a server serves one client.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Serve {
     /// One exchange, then the server closes.
     Once,
     /// Until the client's end of file.
     UntilEof,
-}
-
-impl Serve {
-    fn words(self) -> &'static str {
-        match self {
-            Self::Once => "once",
-            Self::UntilEof => "until-eof",
-        }
-    }
 }
 
 /// A program of `peers/peers.toml`, by what it is called there.
@@ -362,13 +353,13 @@ impl Catalogue {
         } else {
             (String::new(), Announces::FirstLine)
         };
-        let serve = format!("--{}", serve.words());
+        let serve: &str = serve.into();
         let names = [
             ("{lab}", self.lab.display().to_string()),
             ("{out}", built.display().to_string()),
             ("{peers}", sources().display().to_string()),
             ("{config}", config.display().to_string()),
-            ("{serve}", serve),
+            ("{serve}", format!("--{serve}")),
             ("{port}", port),
             ("{user}", user()),
         ];
@@ -390,7 +381,7 @@ impl Catalogue {
         })?;
         let mut command = Command::new(file);
         command
-            .args(["--port", "0", "--quiet", "--serve", serve.words()])
+            .args(["--port", "0", "--quiet", "--serve", serve.into()])
             .args(["--idle-timeout", "0"])
             .args(["--max-clients", &most.to_string()])
             .args(options.split_whitespace());

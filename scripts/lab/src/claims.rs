@@ -24,20 +24,9 @@ pub use rules::{CLAIMS, DISTURBED};
 
 /// Something that is measured, for one claim or several, in the order in which
 /// that is done: the shortest come first.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    VariantArray,
-)]
+#[derive(Serialize, Deserialize, VariantArray)]
 #[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Experiment {
     /// The servers' own source, counted.
     Source,
@@ -222,15 +211,12 @@ impl Samples {
     /// When samples of it are not there.
     pub fn series(&self, series: Series) -> Result<Vec<f64>, Lacking> {
         let together = |names: &[&str], of: fn(f64, f64) -> f64| {
-            let (first, others) =
-                names.split_first().ok_or_else(|| Lacking(String::new()))?;
-            let mut values = self.get(first)?.to_vec();
-            for name in others {
-                let other = self.get(name)?;
-                let pairs = values.iter().zip(other);
-                values = pairs.map(|(a, b)| of(*a, *b)).collect();
-            }
-            Ok(values)
+            let mut columns = names.iter().map(|name| self.get(name));
+            let first = columns.next().unwrap_or(Ok(&[]))?.to_vec();
+            columns.try_fold(first, |values, other| {
+                let pairs = values.iter().zip(other?);
+                Ok(pairs.map(|(a, b)| of(*a, *b)).collect())
+            })
         };
         match series {
             Series::Of(name) => Ok(self.get(name)?.to_vec()),

@@ -32,19 +32,9 @@ pub trait Observer {
 }
 
 /// Something that a server is asked to do, the same for each.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
     /// Connect, one message, its reply, the close; so many clients at a time.
     Exchange(usize),
@@ -130,10 +120,9 @@ impl fmt::Display for Work {
 }
 
 /// A figure of a sample.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
     /// Exchanges or round trips per second.
     Rate,
@@ -593,21 +582,10 @@ pub(crate) fn memory(
 }
 
 /// What the kernel itself takes, without any server.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    IntoStaticStr,
-    VariantArray,
-)]
+#[derive(Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Floor {
     /// Both ends of a connection in one thread.
     RoundTripAlone,

@@ -135,16 +135,14 @@ impl Row {
             u64::try_from(at.as_nanos() / length).unwrap_or(u64::MAX)
         };
         let last = place(now);
-        let Some(first) = (last + 1).checked_sub(width as u64) else {
-            // The view is younger than its window: cells before its start.
-            let young = usize::try_from(last + 1).unwrap_or(width);
-            let mut cells = vec![None; width - young];
-            cells.extend(self.cells(now, cell, young));
-            return cells;
+        // Where the view is younger than its window, cells before its start
+        // stay empty.
+        let first = (last + 1).saturating_sub(width as u64);
+        let index = |place: u64| {
+            let at = (place + width as u64).checked_sub(last + 1)?;
+            usize::try_from(at).ok()
         };
         let mut cells = vec![None; width];
-        let index =
-            |place: u64| usize::try_from(place.checked_sub(first)?).ok();
         // What lasts.
         let mut state = None;
         let mut from = 0;
