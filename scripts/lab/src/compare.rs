@@ -12,7 +12,7 @@ use crate::catalogue::{self, Catalogue, Linkage, Program};
 use crate::header::Header;
 use crate::load::Live;
 use crate::measure::{Effort, Floor, Metric, Observer, Prepared, Sample, Work};
-use crate::rows::{self, Against, Evidence, Finding, Row};
+use crate::rows::{self, Against, Evidence, Finding, Missing, Row};
 use crate::stats::Summary;
 use Program as P;
 
@@ -199,17 +199,6 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
-/// A program that could not do a work.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Missing {
-    /// The program.
-    pub program: Program,
-    /// The work.
-    pub work: Work,
-    /// The reason.
-    pub why: String,
-}
-
 impl Report {
     /// The form that this version writes.
     pub const FORM: u32 = 1;
@@ -222,8 +211,7 @@ impl Report {
         work: Work,
         metric: Metric,
     ) -> Option<Summary> {
-        let missing = BTreeMap::new();
-        let evidence = Evidence { samples: &self.samples, missing: &missing };
+        let evidence = Evidence { samples: &self.samples, missing: &[] };
         let figures = evidence.figures(program, work, metric);
         let all: Vec<f64> = figures.into_values().collect();
         Summary::of(&all)
@@ -250,7 +238,7 @@ pub fn run(
         observer,
         began: Instant::now(),
         spent: 0.0,
-        missing: BTreeMap::new(),
+        missing: Vec::new(),
         samples: Vec::new(),
         floors: BTreeMap::new(),
     };
@@ -259,6 +247,7 @@ pub fn run(
     for group in &agenda.groups {
         run.measure_group(group, header.machine.descriptors);
     }
+    run.missing.sort_by_key(|it| (it.program, it.work));
     let evidence = Evidence { samples: &run.samples, missing: &run.missing };
     let findings = agenda.rows.iter().map(|row| evidence.judge(row)).collect();
     let used: BTreeSet<Program> =
@@ -273,11 +262,7 @@ pub fn run(
             .iter()
             .map(|program| (*program, program.title().to_owned()))
             .collect(),
-        missing: run
-            .missing
-            .into_iter()
-            .map(|((program, work), why)| Missing { program, work, why })
-            .collect(),
+        missing: run.missing,
         floors: run.floors,
         samples: run.samples,
         findings,
@@ -291,7 +276,7 @@ struct Run<'run> {
     observer: &'run mut dyn Observer,
     began: Instant,
     spent: f64,
-    missing: BTreeMap<(Program, Work), String>,
+    missing: Vec<Missing>,
     samples: Vec<Sample>,
     floors: BTreeMap<Floor, Vec<f64>>,
 }
@@ -411,13 +396,11 @@ impl Run<'_> {
         // Samples that will not be taken count as done, so that the time left
         // is right.
         self.spent += self.agenda.effort.estimate(work) * f64::from(rounds);
-        let known = |((other, _), before): (&(Program, Work), &String)| {
-            *other == program && *before == why
-        };
+        let known = |it: &Missing| it.program == program && it.why == why;
         if !self.missing.iter().any(known) {
             self.observer.says(&format!("left out: {program}: {why}"));
         }
-        self.missing.insert((program, work), why);
+        self.missing.push(Missing { program, work, why });
     }
 }
 

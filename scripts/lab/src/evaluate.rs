@@ -2,10 +2,9 @@
 //! claims on the reader's own machine.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
 
@@ -162,18 +161,6 @@ struct Bench<'run> {
     used: BTreeSet<Program>,
 }
 
-/// The user has asked to stop.
-#[derive(Debug)]
-struct Stopped;
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str("stopped")
-    }
-}
-
-impl std::error::Error for Stopped {}
-
 impl Bench<'_> {
     fn stops(&self) -> bool {
         self.live.stops()
@@ -181,9 +168,7 @@ impl Bench<'_> {
 
     /// The next step of an experiment.
     fn begins(&mut self, what: &str) -> Result<()> {
-        if self.stops() {
-            bail!(Stopped);
-        }
+        ensure!(!self.stops(), "stopped");
         self.observer.begins(what, self.spent);
         self.spent += self.step;
         Ok(())

@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -59,14 +59,8 @@ impl Target {
     ///
     /// For every address that could leave this machine.
     pub fn new(address: SocketAddr) -> Result<Self> {
-        let ip = match address.ip() {
-            IpAddr::V6(ip) => {
-                ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4)
-            }
-            ip @ IpAddr::V4(_) => ip,
-        };
         ensure!(
-            ip.is_loopback(),
+            address.ip().to_canonical().is_loopback(),
             "load goes to this machine only: {address} is not a loopback \
              address (127.0.0.0/8 or ::1)"
         );

@@ -104,18 +104,21 @@ struct Look {
 #[derive(Clone, Copy)]
 enum Marker {
     Disc,
-    Square,
-    Triangle,
     Ring,
-    Diamond,
+    /// A shape with these corners.
+    Corners(&'static [(i32, i32)]),
 }
+
+const SQUARE: Marker = Marker::Corners(&[(-5, -5), (5, -5), (5, 5), (-5, 5)]);
+const TRIANGLE: Marker = Marker::Corners(&[(0, -7), (7, 5), (-7, 5)]);
+const DIAMOND: Marker = Marker::Corners(&[(0, -7), (7, 0), (0, 7), (-7, 0)]);
 
 const LOOKS: [Look; MOST_CURVES] = [
     look(0x00_72_b2, None, Marker::Disc), // blue
-    look(0xd5_5e_00, Some((12, 5)), Marker::Square), // vermilion
-    look(0x56_b4_e9, Some((4, 4)), Marker::Triangle), // sky blue
+    look(0xd5_5e_00, Some((12, 5)), SQUARE), // vermilion
+    look(0x56_b4_e9, Some((4, 4)), TRIANGLE), // sky blue
     look(0x00_00_00, None, Marker::Ring),
-    look(0xcc_79_a7, Some((20, 6)), Marker::Diamond), // purple
+    look(0xcc_79_a7, Some((20, 6)), DIAMOND), // purple
 ];
 
 const fn look(rgb: u32, dashes: Option<(u32, u32)>, marker: Marker) -> Look {
@@ -250,24 +253,15 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 fn mark(root: &Area<'_>, (x, y): (i32, i32), look: &Look) -> Painted {
     let colour = look.colour;
     let full = colour.filled();
-    let shape = |corners: &[(i32, i32)]| {
-        let moved = corners.iter().map(|(dx, dy)| (x + dx, y + dy));
-        Polygon::new(moved.collect::<Vec<_>>(), full)
-    };
     match look.marker {
         Marker::Disc => root.draw(&Circle::new((x, y), 5, full))?,
         Marker::Ring => {
             root.draw(&Circle::new((x, y), 5, WHITE.filled()))?;
             root.draw(&Circle::new((x, y), 5, colour.stroke_width(2)))?;
         }
-        Marker::Square => {
-            root.draw(&shape(&[(-5, -5), (5, -5), (5, 5), (-5, 5)]))?;
-        }
-        Marker::Triangle => {
-            root.draw(&shape(&[(0, -7), (7, 5), (-7, 5)]))?;
-        }
-        Marker::Diamond => {
-            root.draw(&shape(&[(0, -7), (7, 0), (0, 7), (-7, 0)]))?;
+        Marker::Corners(corners) => {
+            let moved = corners.iter().map(|(dx, dy)| (x + dx, y + dy));
+            root.draw(&Polygon::new(moved.collect::<Vec<_>>(), full))?;
         }
     }
     Ok(())

@@ -13,7 +13,9 @@ use nix::unistd::Pid;
 use probe::proc::threads;
 pub use probe::proc::tree;
 use procfs::process::Process;
-use procfs::{Current, CurrentSI, KernelStats, Meminfo, ticks_per_second};
+use procfs::{
+    Current, CurrentSI, KernelStats, Meminfo, ProcResult, ticks_per_second,
+};
 
 /// Processor time that a server has used since it started.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -104,27 +106,26 @@ pub struct Memory {
 pub fn memory(root: Pid) -> Result<Memory> {
     let mut memory = Memory::default();
     for pid in tree(root) {
-        let process = Process::new(pid.as_raw());
-        let pss = process.and_then(|process| {
+        let read = || -> ProcResult<_> {
+            let process = Process::new(pid.as_raw())?;
             let maps = process.smaps_rollup()?.memory_map_rollup;
             let map = maps.0.first().map(|it| &it.extension.map);
             let pss = map.and_then(|map| map.get("Pss")).copied();
-            Ok((process, pss.unwrap_or(0)))
-        });
-        let (process, pss) = match pss {
-            Ok(read) => read,
+            Ok((pss.unwrap_or(0), process.status()?))
+        };
+        match read() {
+            Ok((pss, status)) => {
+                memory.pss_kib += pss / 1024;
+                memory.page_tables_kib += status.vmpte.unwrap_or(0);
+                memory.threads += status.threads;
+                memory.processes += 1;
+            }
             Err(error) if pid == root => {
                 return Err(error)
                     .with_context(|| format!("reading the memory of {pid}"));
             }
-            Err(_) => continue, // ended meanwhile
-        };
-        memory.pss_kib += pss / 1024;
-        if let Ok(status) = process.status() {
-            memory.page_tables_kib += status.vmpte.unwrap_or(0);
-            memory.threads += status.threads;
+            Err(_) => {} // ended meanwhile
         }
-        memory.processes += 1;
     }
     Ok(memory)
 }

@@ -215,13 +215,24 @@ pub enum Verdict {
     LeftOut,
 }
 
+/// A program that could not do a work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The program.
+    pub program: Program,
+    /// The work.
+    pub work: Work,
+    /// The reason.
+    pub why: String,
+}
+
 /// Samples of one run, and why some are missing.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'run> {
     /// All samples.
     pub samples: &'run [Sample],
     /// Programs that could not do a work, and why.
-    pub missing: &'run BTreeMap<(Program, Work), String>,
+    pub missing: &'run [Missing],
 }
 
 impl Evidence<'_> {
@@ -260,11 +271,11 @@ impl Evidence<'_> {
     }
 
     fn why_missing(&self, programs: &[Program], work: Work) -> String {
-        let reason = |program: &Program| {
-            let why = self.missing.get(&(*program, work))?;
-            Some(format!("{program}: {why}"))
-        };
-        let reasons: BTreeSet<_> = programs.iter().filter_map(reason).collect();
+        let missing = self.missing.iter().filter(|it| it.work == work);
+        let reasons: BTreeSet<_> = missing
+            .filter(|it| programs.contains(&it.program))
+            .map(|it| format!("{}: {}", it.program, it.why))
+            .collect();
         if reasons.is_empty() {
             return "not measured".to_owned();
         }
@@ -435,8 +446,8 @@ mod tests {
         against: Against,
         bound: Bound,
     ) -> Finding {
-        let missing =
-            BTreeMap::from([((P::XINETD, WORK), "not installed".to_owned())]);
+        let why = "not installed".to_owned();
+        let missing = [Missing { program: P::XINETD, work: WORK, why }];
         let evidence = Evidence { samples, missing: &missing };
         evidence.judge(&Row {
             name: "test".into(),

@@ -233,16 +233,13 @@ fn watch(plan: &Plan, live: &Live, finished: &AtomicBool, bar: &ProgressBar) {
     {
         bar.set_style(style.progress_chars("━╸─"));
     }
-    let length = match plan.limit {
-        Limit::Time(time) => {
-            bar.set_prefix(text::duration(time));
-            u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-        }
-        Limit::Count(count) => {
-            bar.set_prefix(text::count(count));
-            count
-        }
+    let milliseconds =
+        |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let (length, shown) = match plan.limit {
+        Limit::Time(time) => (milliseconds(time), text::duration(time)),
+        Limit::Count(count) => (count, text::count(count)),
     };
+    bar.set_prefix(shown);
     bar.set_length(length);
     let mut before = 0;
     let mut begin = None;
@@ -255,9 +252,7 @@ fn watch(plan: &Plan, live: &Live, finished: &AtomicBool, bar: &ProgressBar) {
             begin = Some(now);
         }
         let position = match plan.limit {
-            Limit::Time(_) => begin.map_or(0, |begin| {
-                u64::try_from((now - begin).as_millis()).unwrap_or(0)
-            }),
+            Limit::Time(_) => begin.map_or(0, |it| milliseconds(now - it)),
             Limit::Count(_) => completed,
         };
         bar.set_position(position.min(length));

@@ -171,8 +171,8 @@ fn curves(
     Ok(plot::Chart {
         title,
         subtitle,
-        x_label: words.say("picture.idle", ())?,
-        y_label: words.say("picture.round_trip", ())?,
+        x_label: words.say("growth.exchange_x", ())?,
+        y_label: words.say("growth.exchange_y", ())?,
         x_format: |x| text::plain(x.round()),
         y_format: text::round_nanoseconds,
         curves,

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use probe::proc;
 use probe::wait::within;
 
-use super::{Bench, Stopped};
+use super::Bench;
 use crate::catalogue::{Program, Serve};
 use crate::claims::{Experiment, Samples};
 use crate::growth;
@@ -426,9 +426,7 @@ fn load_on(
     let plan = measure::plan(server, shape, clients, time)?;
     let account = Account::with_switches(server.pid());
     let outcome = load::run(&plan, bench.live, &account)?;
-    if bench.stops() {
-        return Err(Stopped.into());
-    }
+    ensure!(!bench.stops(), "stopped");
     ensure!(outcome.errors.total() == 0, "{}", outcome.errors);
     ensure!(outcome.completed > 0, "nothing was answered");
     let used = account.used().context("no processor time")?;
@@ -460,9 +458,7 @@ pub(super) fn scaling(bench: &mut Bench<'_>) -> Result<Samples> {
         bench.live,
         &mut later,
     )?;
-    if bench.stops() {
-        return Err(Stopped.into());
-    }
+    ensure!(!bench.stops(), "stopped");
     let mut samples = Samples::default();
     for step in &growth.steps {
         bench.used.insert(step.program);

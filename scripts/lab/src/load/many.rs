@@ -787,16 +787,3 @@ fn share(whole: u64, threads: usize, index: usize) -> u64 {
     let (threads, index) = (threads as u64, index as u64);
     whole / threads + u64::from(index < whole % threads)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_add_up() {
-        for whole in [0, 1, 7, 64] {
-            let sum: u64 = (0..3).map(|index| share(whole, 3, index)).sum();
-            assert_eq!(sum, whole);
-        }
-    }
-}

@@ -223,7 +223,7 @@ impl Canvas<'_> {
         if let Some(last) = strip.clients.last()
             && let Some(after) = last.answered_after
         {
-            let waits = self.say("waits");
+            let waits = self.words.word("doing.waits");
             let waits = format!("{} {waits} {after:.0} ms", last.letter);
             let quiet = Style::quiet(12.0).at(Anchor::End);
             self.picture.text(WIDTH - MARGIN, middle + 14.0, &waits, quiet);
@@ -236,13 +236,14 @@ impl Canvas<'_> {
     }
 
     fn lane_name(&self, strip: &Strip, row: usize) -> String {
-        let name = &strip.lanes[row].name;
+        let word = |name: &str| self.words.word(&format!("worker.{name}"));
         match strip.model {
             Model::OneAfterTheOther => self.say("the_one"),
-            Model::Loop => self.say("loop"),
-            Model::Threads | Model::Processes => name
-                .replace("thread", &self.say("thread"))
-                .replace("process", &self.say("process")),
+            Model::Loop => word("loop"),
+            Model::Threads | Model::Processes => strip.lanes[row]
+                .name
+                .replace("thread", &word("thread"))
+                .replace("process", &word("process")),
         }
     }
 

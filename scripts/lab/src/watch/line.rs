@@ -5,7 +5,7 @@
 //! otherwise left alone.
 
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use ratatui::text::Span;
 
@@ -161,10 +161,7 @@ impl Line {
 /// a dual-stack socket as the IPv4 address that it is.
 #[must_use]
 pub fn canonical(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V6(ip) => SocketAddr::new(ip.to_canonical(), address.port()),
-        IpAddr::V4(_) => address,
-    }
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Text that can do nothing to a terminal, whatever the server has let

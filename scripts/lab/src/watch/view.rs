@@ -277,12 +277,13 @@ impl Screen<'_> {
         if let Some(memory) = memory {
             let mebibytes = memory.pss_kib as f64 / 1024.0;
             put(&self.word("memory"), format!("{mebibytes:.1} MiB"), BOLD);
-            if memory.processes > 1 {
-                let processes = memory.processes.to_string();
-                put(&self.word("processes"), processes, BOLD);
-            } else if memory.threads > 0 {
-                put(&self.word("threads"), memory.threads.to_string(), BOLD);
-            }
+            let (name, count) = if memory.processes > 1 {
+                ("bar.processes", memory.processes)
+            } else {
+                ("bar.threads", memory.threads)
+            };
+            let name = words::word(self.look.language, name);
+            put(&name, count.to_string(), BOLD);
         }
         buffer.set_line(area.x, area.y, &Line::from(spans), area.width);
     }
