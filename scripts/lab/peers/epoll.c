@@ -14,7 +14,6 @@ int main(int argc, char **argv) {
     int listener = listen_on_loopback(), epoll = epoll_create1(0);
     static char ending[MOST]; /* replied; waits for end of file */
     struct epoll_event ready[BATCH];
-    char buffer[BUFFER_SIZE];
     watch(epoll, listener);
     for (;;) {
         int count = epoll_wait(epoll, ready, BATCH, -1);
@@ -27,16 +26,7 @@ int main(int argc, char **argv) {
                 watch(epoll, client);
                 continue;
             }
-            ssize_t size = recv(fd, buffer, sizeof buffer, 0);
-            int over = size <= 0;
-            if (!over && !ending[fd]) {
-                over = send_all(fd, buffer, size) < 0;
-                if (once && !over) {
-                    if (lossless) shutdown(fd, SHUT_WR), ending[fd] = 1;
-                    else over = 1;
-                }
-            }
-            if (over) close(fd); /* which also forgets it */
+            if (is_over(fd, &ending[fd])) close(fd); /* which also forgets it */
         }
     }
 }

@@ -90,3 +90,18 @@ static inline void serve(int client) {
     }
     close(client);
 }
+
+/* What a loop does for a client that is readable; true when it is over. A
+   client that is `ending` has its reply, and its end of file is awaited. */
+static inline int is_over(int client, char *ending) {
+    char buffer[BUFFER_SIZE];
+    ssize_t size = recv(client, buffer, sizeof buffer, 0);
+    if (size <= 0) return 1;
+    if (*ending) return 0;
+    if (send_all(client, buffer, size) < 0) return 1;
+    if (!once) return 0;
+    if (!lossless) return 1;
+    shutdown(client, SHUT_WR);
+    *ending = 1;
+    return 0;
+}

@@ -9,23 +9,13 @@ int main(int argc, char **argv) {
     int count = 1;
     static struct pollfd watched[MOST];
     static char ending[MOST]; /* replied; waits for end of file */
-    char buffer[BUFFER_SIZE];
     watched[0] = (struct pollfd){listen_on_loopback(), POLLIN, 0};
     for (;;) {
         if (poll(watched, count, -1) < 0) continue;
         for (int i = count - 1; i > 0; i--) {
             if (!watched[i].revents) continue;
             int fd = watched[i].fd;
-            ssize_t size = recv(fd, buffer, sizeof buffer, 0);
-            int over = size <= 0;
-            if (!over && !ending[i]) {
-                over = send_all(fd, buffer, size) < 0;
-                if (once && !over) {
-                    if (lossless) shutdown(fd, SHUT_WR), ending[i] = 1;
-                    else over = 1;
-                }
-            }
-            if (over) { /* the last one takes its place */
+            if (is_over(fd, &ending[i])) { /* the last one takes its place */
                 close(fd);
                 watched[i] = watched[--count];
                 ending[i] = ending[count];

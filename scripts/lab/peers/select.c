@@ -6,7 +6,6 @@ int main(int argc, char **argv) {
     read_options(argc, argv);
     int listener = listen_on_loopback(), highest = listener;
     static char ending[FD_SETSIZE]; /* replied; waits for end of file */
-    char buffer[BUFFER_SIZE];
     fd_set watched;
     FD_ZERO(&watched);
     FD_SET(listener, &watched);
@@ -27,16 +26,7 @@ int main(int argc, char **argv) {
                 if (client > highest) highest = client;
                 continue;
             }
-            ssize_t size = recv(fd, buffer, sizeof buffer, 0);
-            int over = size <= 0;
-            if (!over && !ending[fd]) {
-                over = send_all(fd, buffer, size) < 0;
-                if (once && !over) {
-                    if (lossless) shutdown(fd, SHUT_WR), ending[fd] = 1;
-                    else over = 1;
-                }
-            }
-            if (over) {
+            if (is_over(fd, &ending[fd])) {
                 FD_CLR(fd, &watched);
                 close(fd);
             }

@@ -12,28 +12,19 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use strum::IntoStaticStr;
 
 use crate::machine::version_of;
 use crate::program::{self, Announces, Server, Unavailable};
 
 /// How long a server serves one client.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Serve {
     /// One exchange, then the server closes.
     Once,
     /// Until the client's end of file.
     UntilEof,
-}
-
-impl Serve {
-    fn words(self) -> &'static str {
-        match self {
-            Self::Once => "once",
-            Self::UntilEof => "until-eof",
-        }
-    }
 }
 
 /// A program of `peers/peers.toml`, by what it is called there.
@@ -213,12 +204,14 @@ impl fmt::Display for Program {
 /// The programs of this machine: built, compiled or found.
 #[derive(Debug)]
 pub struct Catalogue {
-    servers: BTreeMap<String, PathBuf>,
-    lab: PathBuf,
+    /// The files of our servers, by their names.
+    pub servers: BTreeMap<String, PathBuf>,
+    /// The program of this package.
+    pub lab: PathBuf,
     /// Where compiled peers are.
     peers: PathBuf,
-    /// `-static` if our process-server is linked statically.
-    linkage: Linkage,
+    /// How our process-server is linked, and with it the peers in C that fork.
+    pub linkage: Linkage,
 }
 
 /// How a program is linked: it is a good part of what a fork costs.
@@ -291,18 +284,6 @@ impl Catalogue {
         Ok(Self { servers, lab, peers, linkage })
     }
 
-    /// How our process-server is linked, and with it the peers in C that fork.
-    #[must_use]
-    pub fn linkage(&self) -> Linkage {
-        self.linkage
-    }
-
-    /// The program of this package.
-    #[must_use]
-    pub fn lab(&self) -> &Path {
-        &self.lab
-    }
-
     /// The program that measures what the kernel itself takes.
     ///
     /// # Errors
@@ -311,12 +292,6 @@ impl Catalogue {
     pub fn floors(&self) -> Result<PathBuf> {
         let build = "cc -O2 -pthread -o {out} {peers}/floors.c";
         self.built("floors", build, None).context("floors")
-    }
-
-    /// The file of one of our servers.
-    #[must_use]
-    pub fn server(&self, package: &str) -> Option<&Path> {
-        self.servers.get(package).map(PathBuf::as_path)
     }
 
     /// Starts a program that is to serve so, for up to `clients` at a time.
@@ -378,13 +353,13 @@ impl Catalogue {
         } else {
             (String::new(), Announces::FirstLine)
         };
-        let serve = format!("--{}", serve.words());
+        let serve: &str = serve.into();
         let names = [
             ("{lab}", self.lab.display().to_string()),
             ("{out}", built.display().to_string()),
             ("{peers}", sources().display().to_string()),
             ("{config}", config.display().to_string()),
-            ("{serve}", serve),
+            ("{serve}", format!("--{serve}")),
             ("{port}", port),
             ("{user}", user()),
         ];
@@ -406,7 +381,7 @@ impl Catalogue {
         })?;
         let mut command = Command::new(file);
         command
-            .args(["--port", "0", "--quiet", "--serve", serve.words()])
+            .args(["--port", "0", "--quiet", "--serve", serve.into()])
             .args(["--idle-timeout", "0"])
             .args(["--max-clients", &most.to_string()])
             .args(options.split_whitespace());
@@ -526,25 +501,17 @@ fn installed(name: &str) -> Result<Command, Unavailable> {
 
 /// What the programs that took part were built from and with.
 pub(crate) fn versions(used: &BTreeSet<Program>) -> BTreeMap<String, String> {
-    let mut versions = BTreeMap::from([(
-        "lab".to_owned(),
-        env!("CARGO_PKG_VERSION").to_owned(),
-    )]);
-    let mut add = |name: &str, version: Option<String>| {
-        if let Some(version) = version {
-            versions.insert(name.to_owned(), version);
-        }
-    };
-    add("rustc", version_of("rustc --version"));
-    add("cc", version_of("cc --version"));
-    add("source", source_version());
-    for name in ["mio", "tokio"] {
-        add(name, locked_version(name));
-    }
-    for program in used {
-        add(program.title(), program.version());
-    }
-    versions
+    let ours = [
+        ("lab", Some(env!("CARGO_PKG_VERSION").to_owned())),
+        ("rustc", version_of("rustc --version")),
+        ("cc", version_of("cc --version")),
+        ("source", source_version()),
+        ("mio", locked_version("mio")),
+        ("tokio", locked_version("tokio")),
+    ];
+    let theirs = used.iter().map(|it| (it.title(), it.version()));
+    let all = ours.into_iter().chain(theirs);
+    all.filter_map(|(name, it)| Some((name.to_owned(), it?))).collect()
 }
 
 /// The version of a crate that this workspace is built with.

@@ -8,7 +8,6 @@
 //! say something else.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use minijinja::Value;
 use serde::{Deserialize, Serialize};
@@ -24,20 +23,9 @@ pub use rules::{CLAIMS, DISTURBED};
 
 /// Something that is measured, for one claim or several, in the order in which
 /// that is done: the shortest come first.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    VariantArray,
-)]
+#[derive(Serialize, Deserialize, VariantArray)]
 #[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Experiment {
     /// The servers' own source, counted.
     Source,
@@ -184,76 +172,69 @@ impl Steps {
 #[serde(transparent)]
 pub struct Samples(pub BTreeMap<String, Vec<f64>>);
 
-/// A rule has no verdict, since these samples are missing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lacking(pub String);
-
 impl Samples {
     /// Adds one sample.
     pub fn push(&mut self, name: impl Into<String>, value: f64) {
         self.0.entry(name.into()).or_default().push(value);
     }
 
-    /// All samples of a name.
-    ///
-    /// # Errors
-    ///
-    /// When there are none.
-    pub fn get(&self, name: &str) -> Result<&[f64], Lacking> {
-        match self.0.get(name) {
-            Some(values) if !values.is_empty() => Ok(values),
-            _ => Err(Lacking(name.to_owned())),
-        }
+    /// All samples of a name, if there are any.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[f64]> {
+        let values = self.0.get(name)?;
+        (!values.is_empty()).then_some(values)
     }
 
-    /// What the samples of a name come to.
-    ///
-    /// # Errors
-    ///
-    /// When there are none.
-    pub fn summary(&self, name: &str) -> Result<Summary, Lacking> {
-        Summary::of(self.get(name)?).ok_or_else(|| Lacking(name.to_owned()))
+    /// What the samples of a name come to, if there are any.
+    #[must_use]
+    pub fn summary(&self, name: &str) -> Option<Summary> {
+        Summary::of(self.get(name)?)
     }
 
-    /// A series of figures, round by round.
-    ///
-    /// # Errors
-    ///
-    /// When samples of it are not there.
-    pub fn series(&self, series: Series) -> Result<Vec<f64>, Lacking> {
+    /// A series of figures, round by round; none where samples of it are not
+    /// there.
+    #[must_use]
+    pub fn series(&self, series: Series) -> Option<Vec<f64>> {
         let together = |names: &[&str], of: fn(f64, f64) -> f64| {
-            let (first, others) =
-                names.split_first().ok_or_else(|| Lacking(String::new()))?;
-            let mut values = self.get(first)?.to_vec();
-            for name in others {
-                let other = self.get(name)?;
-                let pairs = values.iter().zip(other);
-                values = pairs.map(|(a, b)| of(*a, *b)).collect();
-            }
-            Ok(values)
+            let mut columns = names.iter().map(|name| self.get(name));
+            let first = columns.next()??.to_vec();
+            columns.try_fold(first, |values, other| {
+                let pairs = values.iter().zip(other?);
+                Some(pairs.map(|(a, b)| of(*a, *b)).collect())
+            })
         };
         match series {
-            Series::Of(name) => Ok(self.get(name)?.to_vec()),
+            Series::Of(name) => Some(self.get(name)?.to_vec()),
             Series::Least(names) => together(names, f64::min),
             Series::Sum(names) => together(names, |a, b| a + b),
             Series::AtLeast(least, name) => {
                 let values = self.get(name)?.iter();
-                Ok(values.map(|value| value.max(least)).collect())
+                Some(values.map(|value| value.max(least)).collect())
             }
         }
     }
 
-    /// The ratios of one series to another, round by round.
-    ///
-    /// # Errors
-    ///
-    /// When samples of one are not there.
-    pub fn ratios(&self, ratio: Ratio) -> Result<Vec<f64>, Lacking> {
+    /// The ratios of one series to another, round by round; none where samples
+    /// of one are not there.
+    #[must_use]
+    pub fn ratios(&self, ratio: Ratio) -> Option<Vec<f64>> {
         let above = self.series(ratio.of)?;
         let Some(to) = ratio.to else {
-            return Ok(above);
+            return Some(above);
         };
-        Ok(pairwise_ratios(&above, &self.series(to)?))
+        Some(pairwise_ratios(&above, &self.series(to)?))
+    }
+
+    /// The round trips of a program beside so many idle connections each.
+    #[must_use]
+    pub fn beside_idle(&self, whose: &str) -> BTreeMap<u64, &[f64]> {
+        let beginning = format!("scaling/{whose}/beside_");
+        let beside = self.0.iter().filter_map(|(name, values)| {
+            let rest = name.strip_prefix(&beginning)?;
+            let idle = rest.strip_suffix("/round_trip_ns")?.parse().ok()?;
+            Some((idle, values.as_slice()))
+        });
+        beside.collect()
     }
 
     /// Adds all of another's.
@@ -298,7 +279,7 @@ pub struct Ratio {
 }
 
 /// How the samples of a claim become its verdict.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Rule {
     /// A ratio is judged by these steps.
     Times(Ratio, Steps),
@@ -307,7 +288,7 @@ pub enum Rule {
     /// A ratio of speed-ups has to, on processors that nothing else needs.
     SpeedUp(Ratio),
     /// A function judges, with these steps if it needs some.
-    Own(fn(&Evidence<'_>) -> Result<Judgement, Lacking>, Option<Steps>),
+    Own(fn(&Evidence<'_>) -> Option<Judgement>, Option<Steps>),
 }
 
 /// Why there is no verdict.
@@ -351,7 +332,7 @@ impl Judgement {
 
 /// A claim, its experiments and its rule. Its words stand under its name in
 /// [`crate::words`].
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Claim {
     /// `T1` to `M6`.
     pub id: &'static str,
@@ -362,12 +343,6 @@ pub struct Claim {
     /// The series whose medians the words name, beside what the rule itself
     /// computes.
     pub medians: &'static [(&'static str, Series)],
-}
-
-impl fmt::Debug for Claim {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.debug_struct("Claim").field("id", &self.id).finish_non_exhaustive()
-    }
 }
 
 impl Claim {
@@ -399,7 +374,7 @@ impl Claim {
     /// The verdict on it, or `None` while its experiments are not done.
     #[must_use]
     pub fn judge(&self, evidence: &Evidence<'_>) -> Option<Judgement> {
-        if let Ok(judgement) = rules::judge(self, evidence) {
+        if let Some(judgement) = rules::judge(self, evidence) {
             return Some(judgement);
         }
         let why =

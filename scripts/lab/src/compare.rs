@@ -12,7 +12,7 @@ use crate::catalogue::{self, Catalogue, Linkage, Program};
 use crate::header::Header;
 use crate::load::Live;
 use crate::measure::{Effort, Floor, Metric, Observer, Prepared, Sample, Work};
-use crate::rows::{self, Against, Evidence, Finding, Row};
+use crate::rows::{self, Against, Evidence, Finding, Missing, Row};
 use crate::stats::Summary;
 use Program as P;
 
@@ -36,20 +36,13 @@ impl Agenda {
     pub fn new(rows: Vec<Row>, effort: Effort, wide: bool) -> Self {
         let mut cells = BTreeSet::new();
         for row in &rows {
-            let with = |programs: &[Program], work| {
-                programs
-                    .iter()
-                    .map(move |program| (*program, work))
-                    .collect::<Vec<_>>()
+            let mut add = |programs: &[Program], work| {
+                cells.extend(programs.iter().map(|program| (*program, work)));
             };
-            cells.extend(with(&row.subject, row.work));
+            add(&row.subject, row.work);
             match &row.against {
-                Against::Best(programs) => {
-                    cells.extend(with(programs, row.work));
-                }
-                Against::Itself(work) => {
-                    cells.extend(with(&row.subject, *work));
-                }
+                Against::Best(programs) => add(programs, row.work),
+                Against::Itself(work) => add(&row.subject, *work),
                 Against::Nothing => {}
             }
         }
@@ -106,7 +99,6 @@ const FLOORS_SECONDS: f64 = 1.2;
 /// Seconds to start a program for a work, about.
 fn preparation(work: Work) -> f64 {
     match work {
-        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         Work::BesideIdle(count) => 0.1 + count as f64 * 0.1e-3,
         _ => 0.1,
     }
@@ -126,10 +118,8 @@ fn rounds(effort: &Effort, work: Work) -> u32 {
 fn beside(effort: &Effort) -> Vec<(Program, Work)> {
     let mut cells = Vec::new();
     for program in P::all() {
-        for clients in [8, 64] {
-            cells.push((program, Work::Exchange(clients)));
-        }
-        cells.push((program, Work::Echo(64)));
+        let works = [Work::Exchange(8), Work::Exchange(64), Work::Echo(64)];
+        cells.extend(works.map(|work| (program, work)));
         // A pool of 64 cannot serve 1 000 at a time, select cannot hold
         // them, and a thousand interpreters say nothing more.
         let large = !matches!(
@@ -163,18 +153,21 @@ fn beside(effort: &Effort) -> Vec<(Program, Work)> {
         P::TOKIO_ONE,
     ];
     for program in models {
-        cells.push((program, Work::Exchange(1)));
-        cells.push((program, Work::Echo(1)));
-        cells.push((program, Work::Stream(effort.stream_mib)));
-        cells.push((program, Work::BesideIdle(10)));
-        cells.push((program, Work::BesideIdle(100)));
+        let works = [
+            Work::Exchange(1),
+            Work::Echo(1),
+            Work::Stream(effort.stream_mib),
+            Work::BesideIdle(10),
+            Work::BesideIdle(100),
+        ];
+        cells.extend(works.map(|work| (program, work)));
         if !matches!(program, P::MUX_SELECT | P::C_SELECT) {
             cells.push((program, Work::Memory(1000)));
         }
     }
     for program in [P::TOKIO_MANY, P::LIBUV, P::NODE, P::GO] {
-        cells.push((program, Work::Memory(1000)));
-        cells.push((program, Work::Echo(1)));
+        let works = [Work::Memory(1000), Work::Echo(1)];
+        cells.extend(works.map(|work| (program, work)));
     }
     cells.push((P::PYTHON_THREADING, Work::Memory(1000)));
     cells
@@ -206,17 +199,6 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
-/// A program that could not do a work.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Missing {
-    /// The program.
-    pub program: Program,
-    /// The work.
-    pub work: Work,
-    /// The reason.
-    pub why: String,
-}
-
 impl Report {
     /// The form that this version writes.
     pub const FORM: u32 = 1;
@@ -229,8 +211,7 @@ impl Report {
         work: Work,
         metric: Metric,
     ) -> Option<Summary> {
-        let missing = BTreeMap::new();
-        let evidence = Evidence { samples: &self.samples, missing: &missing };
+        let evidence = Evidence { samples: &self.samples, missing: &[] };
         let figures = evidence.figures(program, work, metric);
         let all: Vec<f64> = figures.into_values().collect();
         Summary::of(&all)
@@ -257,7 +238,7 @@ pub fn run(
         observer,
         began: Instant::now(),
         spent: 0.0,
-        missing: BTreeMap::new(),
+        missing: Vec::new(),
         samples: Vec::new(),
         floors: BTreeMap::new(),
     };
@@ -266,6 +247,7 @@ pub fn run(
     for group in &agenda.groups {
         run.measure_group(group, header.machine.descriptors);
     }
+    run.missing.sort_by_key(|it| (it.program, it.work));
     let evidence = Evidence { samples: &run.samples, missing: &run.missing };
     let findings = agenda.rows.iter().map(|row| evidence.judge(row)).collect();
     let used: BTreeSet<Program> =
@@ -273,18 +255,14 @@ pub fn run(
     Ok(Report {
         header: header.ended(run.began, !run.stops()),
         versions: catalogue::versions(&used),
-        linkage: catalogue.linkage(),
+        linkage: catalogue.linkage,
         effort: agenda.effort,
         conditions: conditions(),
         programs: used
             .iter()
             .map(|program| (*program, program.title().to_owned()))
             .collect(),
-        missing: run
-            .missing
-            .into_iter()
-            .map(|((program, work), why)| Missing { program, work, why })
-            .collect(),
+        missing: run.missing,
         floors: run.floors,
         samples: run.samples,
         findings,
@@ -298,7 +276,7 @@ struct Run<'run> {
     observer: &'run mut dyn Observer,
     began: Instant,
     spent: f64,
-    missing: BTreeMap<(Program, Work), String>,
+    missing: Vec<Missing>,
     samples: Vec<Sample>,
     floors: BTreeMap<Floor, Vec<f64>>,
 }
@@ -338,26 +316,28 @@ impl Run<'_> {
     /// hits all of them.
     fn measure_group(&mut self, group: &[(Program, Work)], limit: u64) {
         let mut ready = Vec::new();
-        for (program, work) in group {
+        for &(program, work) in group {
             if self.stops() {
                 return;
             }
-            self.observer
-                .begins(&format!("{work}: starting {program}"), self.spent);
-            self.spent += preparation(*work);
+            let what = format!("{work}: starting {program}");
+            self.observer.begins(&what, self.spent);
+            self.spent += preparation(work);
             let needed = work.descriptors();
-            if needed > limit {
-                let why = format!(
+            let prepared = if needed > limit {
+                Err(format!(
                     "needs {needed} descriptors, this process may have \
                      {limit}; raise the limit with `ulimit -n`"
-                );
-                self.leave_out(*program, *work, why, 0);
-                continue;
-            }
-            match Prepared::new(self.catalogue, *program, *work) {
+                ))
+            } else {
+                let prepared = Prepared::new(self.catalogue, program, work);
+                prepared.map_err(|why| why.to_string())
+            };
+            match prepared {
                 Ok(prepared) => ready.push(prepared),
                 Err(why) => {
-                    self.leave_out(*program, *work, why.to_string(), 0);
+                    let left = rounds(&self.agenda.effort, work);
+                    self.leave_out(program, work, why, left);
                 }
             }
         }
@@ -375,22 +355,20 @@ impl Run<'_> {
                     return;
                 }
                 if !self.sample(prepared, round) {
-                    broken.push((prepared.program(), prepared.work()));
+                    broken.push((prepared.program, prepared.work));
                 }
             }
-            ready.retain(|it| !broken.contains(&(it.program(), it.work())));
+            ready.retain(|it| !broken.contains(&(it.program, it.work)));
         }
     }
 
     /// One sample. False when there will be no others.
     fn sample(&mut self, prepared: &Prepared, round: u32) -> bool {
-        let (program, work) = (prepared.program(), prepared.work());
+        let (program, work) = (prepared.program, prepared.work);
         let effort = &self.agenda.effort;
         let all = rounds(effort, work);
-        self.observer.begins(
-            &format!("{work}, round {} of {all}: {program}", round + 1),
-            self.spent,
-        );
+        let what = format!("{work}, round {} of {all}: {program}", round + 1);
+        self.observer.begins(&what, self.spent);
         let at = self.began.elapsed().as_secs_f64();
         match prepared.sample(self.catalogue, effort, self.live) {
             Ok(sample) => {
@@ -407,6 +385,7 @@ impl Run<'_> {
         }
     }
 
+    /// A program that cannot do a work, with so many rounds of it left.
     fn leave_out(
         &mut self,
         program: Program,
@@ -416,20 +395,12 @@ impl Run<'_> {
     ) {
         // Samples that will not be taken count as done, so that the time left
         // is right.
-        let rounds = if rounds == 0 {
-            self::rounds(&self.agenda.effort, work)
-        } else {
-            rounds
-        };
         self.spent += self.agenda.effort.estimate(work) * f64::from(rounds);
-        let known = self
-            .missing
-            .iter()
-            .any(|((other, _), before)| *other == program && *before == why);
-        if !known {
+        let known = |it: &Missing| it.program == program && it.why == why;
+        if !self.missing.iter().any(known) {
             self.observer.says(&format!("left out: {program}: {why}"));
         }
-        self.missing.insert((program, work), why);
+        self.missing.push(Missing { program, work, why });
     }
 }
 
@@ -468,10 +439,11 @@ pub fn select(words: &[String]) -> Result<Vec<Row>> {
     for word in words {
         let known: BTreeSet<&str> =
             all.iter().map(|row| row.name.as_str()).collect();
+        let known = Vec::from_iter(known);
         anyhow::ensure!(
             known.iter().any(|name| name.starts_with(word.as_str())),
             "no row is called {word}; there are {}",
-            known.into_iter().collect::<Vec<_>>().join(", ")
+            known.join(", ")
         );
     }
     let selected = |row: &Row| {

@@ -2,10 +2,9 @@
 //! claims on the reader's own machine.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
 
@@ -26,7 +25,7 @@ mod served;
 mod source;
 
 pub use inside::{
-    Locked, Order, UNSYNCHRONISED, count_into_memory, count_into_pipe, locks,
+    Order, UNSYNCHRONISED, count_into_memory, count_into_pipe, locks,
 };
 
 /// How much is measured.
@@ -93,7 +92,6 @@ impl Experiment {
     #[must_use]
     pub fn steps(self, effort: &Effort) -> (f64, f64) {
         let rounds = f64::from(effort.rounds);
-        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let connections = effort.connections as f64;
         let load = effort.seconds + effort.warm_up_seconds;
         let heavy = f64::from(effort.heavy_messages) * served::WORK;
@@ -108,7 +106,6 @@ impl Experiment {
             Self::Memory => (3.0 * rounds, 0.3 + connections * 1.0e-3),
             Self::Waiting => {
                 let serial = f64::from(effort.serial_rounds);
-                #[allow(clippy::cast_precision_loss, reason = "an estimate")]
                 let clients = effort.waiting as f64;
                 let one = clients * served::WAIT.as_secs_f64() + 0.1;
                 (serial, one + 3.0 * 0.25)
@@ -164,18 +161,6 @@ struct Bench<'run> {
     used: BTreeSet<Program>,
 }
 
-/// The user has asked to stop.
-#[derive(Debug)]
-struct Stopped;
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str("stopped")
-    }
-}
-
-impl std::error::Error for Stopped {}
-
 impl Bench<'_> {
     fn stops(&self) -> bool {
         self.live.stops()
@@ -183,9 +168,7 @@ impl Bench<'_> {
 
     /// The next step of an experiment.
     fn begins(&mut self, what: &str) -> Result<()> {
-        if self.stops() {
-            bail!(Stopped);
-        }
+        ensure!(!self.stops(), "stopped");
         self.observer.begins(what, self.spent);
         self.spent += self.step;
         Ok(())
@@ -328,7 +311,7 @@ pub fn run(
     Evaluation {
         header: header.ended(clock, !bench.stops()),
         versions: catalogue::versions(&bench.used),
-        linkage: catalogue.linkage(),
+        linkage: catalogue.linkage,
         effort: *effort,
         missing: bench.missing,
         took,

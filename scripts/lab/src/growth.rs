@@ -1,8 +1,7 @@
 //! What grows with what: curves, drawn from measurements of this machine.
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -11,9 +10,9 @@ use crate::catalogue::{Catalogue, Program, Serve};
 use crate::header::Header;
 use crate::language::Language;
 use crate::load::idle::Idle;
-use crate::load::{self, Limit, Live, Plan, Shape};
+use crate::load::{self, Live, Shape};
 use crate::machine::Pinned;
-use crate::measure::{Floor, Observer};
+use crate::measure::{self, Account, Floor, Observer};
 use crate::plot::{self, Chart, Curve};
 use crate::procfs;
 use crate::text;
@@ -85,7 +84,6 @@ impl Effort {
             .iter()
             .map(|program| self.steps(*program).len())
             .sum();
-        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let curves = points as f64 * self.point_estimate();
         let floors: f64 = self.sizes().into_iter().map(floor_estimate).sum();
         f64::from(self.rounds) * (curves + floors)
@@ -96,7 +94,6 @@ impl Effort {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "an estimate")]
 fn floor_estimate(mib: u64) -> f64 {
     0.5 + mib as f64 / 200.0
 }
@@ -105,8 +102,13 @@ fn floor_estimate(mib: u64) -> f64 {
 const CURVE_PROGRAMS: [Program; 5] =
     [P::MUX_SELECT, P::MUX_POLL, P::MUX_EPOLL, P::THREADS, P::PROCESS];
 
-/// The operations that create something, beside a parent of some size.
-const CREATORS: [Floor; 3] = [Floor::Fork, Floor::Thread, Floor::StdThread];
+/// The operations that create something, beside a parent of some size, and
+/// what the words call them.
+const CREATORS: [(Floor, &str); 3] = [
+    (Floor::Fork, "fork"),
+    (Floor::Thread, "pthread"),
+    (Floor::StdThread, "std_thread"),
+];
 
 /// One point of one program's curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -168,83 +170,76 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Growth> {
     let clock = Instant::now();
-    let mut growth = Growth {
+    let growth = Growth {
         header: Header::new(Growth::FORM),
         effort: *effort,
         steps: Vec::new(),
         creations: Vec::new(),
         missing: Vec::new(),
     };
-    let mut spent = 0.0;
+    let mut run = Run { catalogue, live, observer, spent: 0.0, growth };
     for round in 0..effort.rounds {
         for program in CURVE_PROGRAMS {
-            let curve = CurveRound { catalogue, effort, live, program, round };
-            let result = curve.run(&mut growth, &mut spent, observer);
+            let result = run.curve(program, round);
             if live.stops() {
                 break;
             }
             if let Err(error) = result {
-                let why = format!("{program}: {error:#}");
-                if !growth.missing.contains(&why) {
-                    observer.says(&why);
-                    growth.missing.push(why);
-                }
+                run.lacks(format!("{program}: {error:#}"));
             }
         }
         for mib in effort.sizes() {
-            for floor in CREATORS {
+            for (floor, _) in CREATORS {
                 if live.stops() {
                     break;
                 }
                 let what =
                     format!("{floor}, parent of {mib} MiB, round {round}");
-                observer.begins(&what, spent);
-                growth.creations.push(Creation {
+                run.observer.begins(&what, run.spent);
+                run.growth.creations.push(Creation {
                     floor,
                     parent_mib: mib,
                     round,
                     each_ns: floor.measure(catalogue, mib)?,
                 });
             }
-            spent += floor_estimate(mib);
+            run.spent += floor_estimate(mib);
         }
     }
-    growth.header = growth.header.ended(clock, !live.stops());
-    Ok(growth)
+    let header = run.growth.header.ended(clock, !live.stops());
+    Ok(Growth { header, ..run.growth })
 }
 
-/// One program, from few idle connections to many.
-struct CurveRound<'run> {
+struct Run<'run> {
     catalogue: &'run Catalogue,
-    effort: &'run Effort,
     live: &'run Live,
-    program: Program,
-    round: u32,
+    observer: &'run mut dyn Observer,
+    spent: f64,
+    growth: Growth,
 }
 
-impl CurveRound<'_> {
-    fn run(
-        &self,
-        growth: &mut Growth,
-        spent: &mut f64,
-        observer: &mut dyn Observer,
-    ) -> Result<()> {
-        let program = self.program;
-        let mut steps = self.effort.steps(program);
-        let limit = growth.header.machine.descriptors;
+impl Run<'_> {
+    /// Something could not be measured: that is said once.
+    fn lacks(&mut self, why: String) {
+        if !self.growth.missing.contains(&why) {
+            self.observer.says(&why);
+            self.growth.missing.push(why);
+        }
+    }
+
+    /// One program, from few idle connections to many.
+    fn curve(&mut self, program: Program, round: u32) -> Result<()> {
+        let Effort { seconds, .. } = self.growth.effort;
+        let mut steps = self.growth.effort.steps(program);
+        let limit = self.growth.header.machine.descriptors;
+        let wanted = steps.last().copied();
         steps.retain(|step| *step as u64 + 64 <= limit);
-        if let Some(most) = self.effort.steps(program).last()
-            && steps.last() != Some(most)
-        {
-            let line = format!(
+        if let Some(most) = wanted.filter(|_| steps.last() != wanted.as_ref()) {
+            self.lacks(format!(
                 "{program}: beside {most} idle connections needs {} \
                  descriptors, this process may have {limit}",
                 most + 64
-            );
-            if !growth.missing.contains(&line) {
-                observer.says(&line);
-                growth.missing.push(line);
-            }
+            ));
         }
         let most = steps.last().copied().unwrap_or(1);
         let server =
@@ -254,42 +249,29 @@ impl CurveRound<'_> {
             if self.live.stops() {
                 return Ok(());
             }
-            let what =
-                format!("{program} beside {step} idle, round {}", self.round);
-            observer.begins(&what, *spent);
+            let what = format!("{program} beside {step} idle, round {round}");
+            self.observer.begins(&what, self.spent);
             let more = step - idle.len();
             idle.open_more(server.target(), more)
                 .with_context(|| format!("beside {step} idle"))?;
             let memory = procfs::memory(server.pid())?;
-            let time = Duration::from_secs_f64(self.effort.seconds);
-            let plan = Plan {
-                warm_up: time / 10,
-                ..Plan::new(
-                    server.target(),
-                    Shape::Echo,
-                    NonZeroUsize::MIN,
-                    Limit::Time(time),
-                )
-            };
-            let account = crate::measure::Account::new(server.pid());
-            let pinned = Pinned::together(server.pid())?;
+            let time = [seconds, seconds / 10.0];
+            let plan = measure::plan(&server, Shape::Echo, 1, time)?;
+            let account = Account::new(server.pid());
+            let pinned = Pinned::new(Some(server.pid()))?;
             let outcome = load::run(&plan, self.live, &account)?;
             drop(pinned);
-            let completed = outcome.completed.max(1);
-            let used = account.used().filter(|it| it.server.complete);
-            #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
-            growth.steps.push(Step {
+            let used = account.used();
+            self.growth.steps.push(Step {
                 program,
                 idle: step,
-                round: self.round,
+                round,
                 round_trip_ns: outcome.latency.value_at_quantile(0.5) as f64,
-                cpu_ns: used.map(|used| {
-                    used.server.total.as_secs_f64() * 1e9 / completed as f64
-                }),
+                cpu_ns: used.and_then(|it| it.cpu_each_ns(outcome.completed)),
                 pss_kib: memory.pss_kib,
                 page_tables_kib: memory.page_tables_kib,
             });
-            *spent += self.effort.point_estimate();
+            self.spent += self.growth.effort.point_estimate();
         }
         Ok(())
     }
@@ -305,32 +287,23 @@ impl Growth {
         words: &Words,
         figure: impl Fn(&Step) -> f64,
     ) -> Result<Vec<Curve>> {
-        let mut curves = Vec::new();
-        for program in CURVE_PROGRAMS {
-            let steps = self.steps.iter();
-            let own = steps.filter(|step| step.program == program);
+        let curve = |program: Program| {
+            let own = self.steps.iter().filter(|it| it.program == program);
             let pairs = own.map(|step| (step.idle as u64, figure(step)));
-            let label = label(words, program.name())?;
-            curves.push(Curve::through_medians(label, pairs));
-        }
-        Ok(curves)
+            let label = words.say(&format!("bar.{}", program.name()), ())?;
+            Ok(Curve::through_medians(label, pairs))
+        };
+        CURVE_PROGRAMS.into_iter().map(curve).collect()
     }
 
     fn creation_curves(&self, words: &Words) -> Result<Vec<Curve>> {
-        let mut curves = Vec::new();
-        for floor in CREATORS {
-            let all = self.creations.iter();
-            let own = all.filter(|it| it.floor == floor);
+        let curve = |(floor, name)| {
+            let own = self.creations.iter().filter(|it| it.floor == floor);
             let pairs = own.map(|it| (it.parent_mib, it.each_ns));
-            let name = match floor {
-                Floor::Fork => "fork",
-                Floor::Thread => "pthread",
-                _ => "std_thread",
-            };
-            let label = label(words, name)?;
-            curves.push(Curve::through_medians(label, pairs));
-        }
-        Ok(curves)
+            let label = words.say(&format!("bar.{name}"), ())?;
+            Ok(Curve::through_medians(label, pairs))
+        };
+        CREATORS.into_iter().map(curve).collect()
     }
 
     /// The pictures in one language, with the stems of their files.
@@ -352,7 +325,6 @@ impl Growth {
         };
         let exchange =
             chart("exchange", self.curves(words, |step| step.round_trip_ns)?)?;
-        #[allow(clippy::cast_precision_loss, reason = "below 2^53")]
         let held =
             |step: &Step| (step.pss_kib + step.page_tables_kib) as f64 / 1024.0;
         let memory = chart("memory", self.curves(words, held)?)?;
@@ -382,11 +354,6 @@ impl Growth {
         }
         Ok(files)
     }
-}
-
-/// What stands at the end of a curve.
-fn label(words: &Words, name: &str) -> Result<String> {
-    words.say(&format!("bar.{name}"), ())
 }
 
 fn mebibytes(value: f64) -> String {

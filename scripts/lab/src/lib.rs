@@ -17,6 +17,11 @@
 //! compared with stands in `scripts/lab/peers`, and there `peers.toml` says how
 //! each is built and run; what is written in Rust stands in [`peer`].
 
+#![allow(
+    clippy::cast_precision_loss,
+    reason = "what is counted here stays far below 2^53"
+)]
+
 pub mod bars;
 pub mod catalogue;
 pub mod claims;

@@ -15,10 +15,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -59,14 +59,8 @@ impl Target {
     ///
     /// For every address that could leave this machine.
     pub fn new(address: SocketAddr) -> Result<Self> {
-        let ip = match address.ip() {
-            IpAddr::V6(ip) => {
-                ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4)
-            }
-            ip @ IpAddr::V4(_) => ip,
-        };
         ensure!(
-            ip.is_loopback(),
+            address.ip().to_canonical().is_loopback(),
             "load goes to this machine only: {address} is not a loopback \
              address (127.0.0.0/8 or ::1)"
         );
@@ -395,7 +389,6 @@ impl Outcome {
         if seconds == 0.0 {
             return 0.0;
         }
-        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
         let completed = self.completed as f64;
         completed / seconds
     }
@@ -511,7 +504,7 @@ pub struct Live {
     /// The counted part has begun.
     pub counting: AtomicBool,
     /// Ends the run early.
-    pub stop: AtomicBool,
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Live {
@@ -704,7 +697,6 @@ mod tests {
             (0.999, 99_900.0),
             (1.0, 100_000.0),
         ] {
-            #[allow(clippy::cast_precision_loss, reason = "small")]
             let found = histogram.value_at_quantile(share) as f64 / 1000.0;
             let error = (found - microseconds).abs() / microseconds;
             assert!(error < 0.001, "{share}: {found}");

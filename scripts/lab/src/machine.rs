@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use ::procfs::{Current, Meminfo};
 use anyhow::{Context, Result};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -43,38 +44,33 @@ impl Machine {
     /// Describes this machine.
     #[must_use]
     pub fn this() -> Self {
-        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let read = |path: &str| {
+            let text = fs::read_to_string(path).unwrap_or_default();
+            text.trim().to_owned()
+        };
         let after = |text: &str, name: &str, separator: char| {
-            text.lines()
-                .find(|line| line.starts_with(name))
-                .and_then(|line| line.split_once(separator))
-                .map(|(_, value)| value.trim().trim_matches('"').to_owned())
+            let line = text.lines().find(|line| line.starts_with(name))?;
+            let (_, value) = line.split_once(separator)?;
+            Some(value.trim().trim_matches('"').to_owned())
         };
         let cpu = read("/proc/cpuinfo");
-        let memory = read("/proc/meminfo");
+        let load = read("/proc/loadavg");
+        let memory = Meminfo::current().map_or(0, |memory| memory.mem_total);
         Self {
             cpu: after(&cpu, "model name", ':')
                 .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             processors: processors().len(),
             virtual_machine: cpu.contains(" hypervisor"),
-            memory_mib: after(&memory, "MemTotal", ':')
-                .and_then(|value| {
-                    value.split_whitespace().next()?.parse::<u64>().ok()
-                })
-                .unwrap_or(0)
-                / 1024,
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            memory_mib: memory >> 20,
+            kernel: read("/proc/sys/kernel/osrelease"),
             system: after(&read("/etc/os-release"), "PRETTY_NAME", '=')
                 .unwrap_or_default(),
             congestion_control: read(
                 "/proc/sys/net/ipv4/tcp_congestion_control",
-            )
-            .trim()
-            .to_owned(),
-            load_average: read("/proc/loadavg")
-                .split_whitespace()
-                .next()
-                .and_then(|value| value.parse().ok())
+            ),
+            load_average: load
+                .split_once(' ')
+                .and_then(|(minute, _)| minute.parse().ok())
                 .unwrap_or(0.0),
             descriptors: getrlimit(Resource::RLIMIT_NOFILE)
                 .map_or(0, |(soft, _)| soft),
@@ -124,26 +120,14 @@ pub struct Pinned {
 }
 
 impl Pinned {
-    /// Pins the calling thread and every thread of a server to the last
-    /// processor that this process may use (the first has more interrupts).
+    /// Pins the calling thread, with whatever it starts from now on, and every
+    /// thread of a server if there is one, to the last processor that this
+    /// process may use (the first has more interrupts).
     ///
     /// # Errors
     ///
     /// When the kernel refuses it.
-    pub fn together(server: Pid) -> Result<Self> {
-        Self::new(Some(server))
-    }
-
-    /// Pins the calling thread, and whatever it starts from now on.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel refuses it.
-    pub fn alone() -> Result<Self> {
-        Self::new(None)
-    }
-
-    fn new(server: Option<Pid>) -> Result<Self> {
+    pub fn new(server: Option<Pid>) -> Result<Self> {
         let before = sched_getaffinity(Pid::from_raw(0))
             .context("reading the processors to run on")?;
         let processor = processors().last().copied().unwrap_or(0);
@@ -220,7 +204,7 @@ mod tests {
         let before = processors();
         let mut other = Command::new("sleep").arg("10").spawn().unwrap();
         let pid = probe::proc::pid_of(&other);
-        let pinned = Pinned::together(pid).unwrap();
+        let pinned = Pinned::new(Some(pid)).unwrap();
         assert_eq!(processors(), [pinned.processor]);
         drop(pinned);
         assert_eq!(processors(), before);

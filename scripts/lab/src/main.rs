@@ -1,5 +1,7 @@
 //! The command line of the lab.
 
+#![allow(clippy::cast_precision_loss, reason = "rates are shown in 3 digits")]
+
 mod commands;
 
 use std::process::ExitCode;

@@ -19,7 +19,7 @@ use crate::load::{
     self, Ending, Limit, Live, Outcome, Plan, Shape, Witness, stream,
 };
 use crate::machine::{Pinned, processors};
-use crate::procfs::{self, CpuTime, KernelMemory, Memory};
+use crate::procfs::{self, CpuTime, Memory};
 use crate::program::{Server, Unavailable};
 use crate::text;
 
@@ -32,19 +32,9 @@ pub trait Observer {
 }
 
 /// Something that a server is asked to do, the same for each.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
     /// Connect, one message, its reply, the close; so many clients at a time.
     Exchange(usize),
@@ -83,15 +73,6 @@ impl Work {
             | Self::Memory(count) => count,
             Self::BesideIdle(count) => count + 1,
             Self::Stream(_) | Self::Sized(_) => 1,
-        }
-    }
-
-    /// Bytes of a message.
-    #[must_use]
-    pub fn message_size(self) -> usize {
-        match self {
-            Self::Sized(bytes) => bytes,
-            _ => 64,
         }
     }
 
@@ -139,10 +120,9 @@ impl fmt::Display for Work {
 }
 
 /// A figure of a sample.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
     /// Exchanges or round trips per second.
     Rate,
@@ -238,7 +218,6 @@ impl Effort {
     #[must_use]
     pub fn estimate(&self, work: Work) -> f64 {
         let timed = self.seconds + self.warm_up_seconds;
-        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let connections = work.connections() as f64;
         match work {
             Work::Exchange(_) | Work::BesideIdle(_) | Work::Sized(_) => {
@@ -248,28 +227,23 @@ impl Effort {
             Work::Echo(_) => timed + 0.02 + connections * 0.3e-3,
             Work::Burst(_) => f64::from(self.bursts) * 0.02,
             Work::Memory(_) => 0.3 + connections * 0.6e-3,
-            #[allow(clippy::cast_precision_loss, reason = "an estimate")]
             Work::Stream(mib) => mib as f64 / 300.0,
         }
     }
 }
 
-/// Reads a server's processor time, and that of the whole machine, where the
-/// counted part of a load begins and ends.
+/// Reads what a server and the whole machine have used, where the counted part
+/// of a load begins and ends.
 #[derive(Debug)]
 pub struct Account {
     server: Pid,
-    readings: Mutex<Vec<Reading>>,
+    /// Whether context switches are counted: for that every thread is read.
+    switches: bool,
+    began: Instant,
+    readings: Mutex<Vec<Used>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Reading {
-    server: CpuTime,
-    machine: Option<Duration>,
-    at: Instant,
-}
-
-/// What was used between begin and end.
+/// What was used, between begin and end of an account.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Used {
     /// By the server.
@@ -278,9 +252,26 @@ pub struct Used {
     pub machine: Option<Duration>,
     /// How long that was.
     pub elapsed: Duration,
+    /// How often a thread of the server waited, or was made to.
+    pub switches: u64,
 }
 
 impl Used {
+    fn since(&self, before: &Self) -> Self {
+        Self {
+            server: CpuTime {
+                total: self.server.total.saturating_sub(before.server.total),
+                complete: before.server.complete && self.server.complete,
+            },
+            machine: self
+                .machine
+                .zip(before.machine)
+                .map(|(now, before)| now.saturating_sub(before)),
+            elapsed: self.elapsed.saturating_sub(before.elapsed),
+            switches: self.switches.saturating_sub(before.switches),
+        }
+    }
+
     /// The share of all processors that neither server nor client used:
     /// whatever else was running, and a hypervisor's other machines. The
     /// kernel counts in ticks, so that less than a few percent say nothing.
@@ -292,23 +283,45 @@ impl Used {
         let all = (self.elapsed * processors).as_secs_f64();
         (all > 0.0 && self.server.complete).then(|| others / all)
     }
+
+    /// Processor time of the server for each of so many operations,
+    /// nanoseconds. Of children that the kernel reaps by itself there is no
+    /// account: no figure is better than one that is too good.
+    #[must_use]
+    pub fn cpu_each_ns(&self, count: u64) -> Option<f64> {
+        let total = self.server.total.as_secs_f64() * 1e9;
+        self.server.complete.then(|| total / count.max(1) as f64)
+    }
 }
 
 impl Account {
     /// An account of a server that has used nothing yet.
     #[must_use]
     pub fn new(server: Pid) -> Self {
-        Self { server, readings: Mutex::new(Vec::new()) }
+        let began = Instant::now();
+        let readings = Mutex::new(Vec::new());
+        Self { server, switches: false, began, readings }
+    }
+
+    /// The same, with the context switches.
+    #[must_use]
+    pub fn with_switches(server: Pid) -> Self {
+        Self { switches: true, ..Self::new(server) }
     }
 
     fn read(&self) {
         if let (Ok(server), Ok(mut readings)) =
             (procfs::cpu_time(self.server), self.readings.lock())
         {
-            readings.push(Reading {
+            readings.push(Used {
                 server,
                 machine: procfs::machine_busy(),
-                at: Instant::now(),
+                elapsed: self.began.elapsed(),
+                switches: if self.switches {
+                    procfs::context_switches(self.server)
+                } else {
+                    0
+                },
             });
         }
     }
@@ -317,19 +330,7 @@ impl Account {
     #[must_use]
     pub fn used(self) -> Option<Used> {
         let readings = self.readings.into_inner().ok()?;
-        let (first, last) = (readings.first()?, readings.last()?);
-        let machine = last
-            .machine
-            .zip(first.machine)
-            .map(|(last, first)| last.saturating_sub(first));
-        Some(Used {
-            server: CpuTime {
-                total: last.server.total.saturating_sub(first.server.total),
-                complete: first.server.complete && last.server.complete,
-            },
-            machine,
-            elapsed: last.at - first.at,
-        })
+        Some(readings.last()?.since(readings.first()?))
     }
 }
 
@@ -346,8 +347,10 @@ impl Witness for Account {
 /// A program that is ready to be measured at one kind of work.
 #[derive(Debug)]
 pub struct Prepared {
-    program: Program,
-    work: Work,
+    /// The program.
+    pub program: Program,
+    /// The work.
+    pub work: Work,
     /// The idle connections, which are closed before the server is stopped.
     _idle: Option<Idle>,
     /// Memory is measured on a server of its own each time.
@@ -369,11 +372,8 @@ impl Prepared {
         let server = catalogue.start(program, work.serve(), clients)?;
         let idle = match work {
             Work::BesideIdle(count) => {
-                let open = Idle::open(server.target(), count);
-                let failed = |error: anyhow::Error| {
-                    Unavailable::Failed(format!("{error:#}"))
-                };
-                Some(open.map_err(failed)?)
+                let idle = Idle::open(server.target(), count);
+                Some(idle.map_err(|it| Unavailable::Failed(format!("{it:#}")))?)
             }
             _ => None,
         };
@@ -384,18 +384,6 @@ impl Prepared {
             _ => Some(server),
         };
         Ok(Self { program, work, _idle: idle, server })
-    }
-
-    /// The program.
-    #[must_use]
-    pub fn program(&self) -> Program {
-        self.program
-    }
-
-    /// The work.
-    #[must_use]
-    pub fn work(&self) -> Work {
-        self.work
     }
 
     /// Takes one sample; `round` and `at` are the caller's to fill in.
@@ -423,96 +411,82 @@ impl Prepared {
             return Ok(sample);
         };
         let pinned = if self.work.is_pinned() {
-            Some(Pinned::together(server.pid())?)
+            Some(Pinned::new(Some(server.pid()))?)
         } else {
             None
         };
+        let ending = if self.program.can_serve_once() {
+            Ending::Server
+        } else {
+            Ending::Client
+        };
+        let time = [effort.seconds, effort.warm_up_seconds];
+        let plan = |shape, count| plan(server, shape, count, time);
         match self.work {
             Work::Exchange(count) => {
-                let shape = Shape::Exchange(self.ending());
-                let plan = plan(server, shape, count, effort)?;
+                let plan = plan(Shape::Exchange(ending), count)?;
                 record(&mut sample, server, &plan, live)?;
             }
             Work::Echo(count) => {
-                let plan = plan(server, Shape::Echo, count, effort)?;
+                record(&mut sample, server, &plan(Shape::Echo, count)?, live)?;
+            }
+            Work::BesideIdle(_) => {
+                record(&mut sample, server, &plan(Shape::Echo, 1)?, live)?;
+            }
+            Work::Sized(bytes) => {
+                let mut plan = plan(Shape::Echo, 1)?;
+                plan.message_size =
+                    NonZeroUsize::new(bytes).context("an empty message")?;
                 record(&mut sample, server, &plan, live)?;
             }
-            Work::BesideIdle(_) | Work::Sized(_) => {
-                let mut plan = plan(server, Shape::Echo, 1, effort)?;
-                plan.message_size = NonZeroUsize::new(self.work.message_size())
-                    .context("an empty message")?;
-                record(&mut sample, server, &plan, live)?;
-            }
+            // Many clients at the same moment, several times; the longest
+            // counts.
             Work::Burst(count) => {
-                self.bursts(&mut sample, server, count, effort, live)?;
+                let mut plan = plan(Shape::Exchange(ending), count)?;
+                plan.warm_up = Duration::ZERO;
+                plan.limit = Limit::Count(count as u64);
+                let mut all = load::new_histogram();
+                for _ in 0..effort.bursts {
+                    let outcome = load::run(&plan, live, &())?;
+                    all.add(&outcome.latency)?;
+                    add_errors(&mut sample, &outcome);
+                }
+                add_latencies(&mut sample, &all);
             }
-            Work::Stream(mib) => {
-                streams(&mut sample, server, mib, live)?;
-            }
+            Work::Stream(mib) => streams(&mut sample, server, mib, live)?,
             Work::Memory(_) => bail!("memory needs a server of its own"),
         }
         drop(pinned);
         settle(server);
         Ok(sample)
     }
-
-    fn ending(&self) -> Ending {
-        if self.program.can_serve_once() {
-            Ending::Server
-        } else {
-            Ending::Client
-        }
-    }
-
-    /// Many clients at the same moment, several times; the longest counts.
-    fn bursts(
-        &self,
-        sample: &mut Sample,
-        server: &Server,
-        count: usize,
-        effort: &Effort,
-        live: &Live,
-    ) -> Result<()> {
-        let mut all = load::new_histogram();
-        for _ in 0..effort.bursts {
-            let shape = Shape::Exchange(self.ending());
-            let mut plan = plan(server, shape, count, effort)?;
-            plan.warm_up = Duration::ZERO;
-            plan.limit = Limit::Count(count as u64);
-            let outcome = load::run(&plan, live, &())?;
-            all.add(&outcome.latency)?;
-            add_errors(sample, &outcome);
-        }
-        add_latencies(sample, &all);
-        Ok(())
-    }
 }
 
-fn plan(
+/// A load of so many seconds, after a warm-up of so many.
+pub(crate) fn plan(
     server: &Server,
     shape: Shape,
     connections: usize,
-    effort: &Effort,
+    [seconds, warm_up]: [f64; 2],
 ) -> Result<Plan> {
     let connections =
         NonZeroUsize::new(connections).context("no connections")?;
-    let time = Duration::from_secs_f64(effort.seconds);
+    let limit = Limit::Time(Duration::from_secs_f64(seconds));
     Ok(Plan {
-        warm_up: Duration::from_secs_f64(effort.warm_up_seconds),
-        ..Plan::new(server.target(), shape, connections, Limit::Time(time))
+        warm_up: Duration::from_secs_f64(warm_up),
+        ..Plan::new(server.target(), shape, connections, limit)
     })
 }
 
-#[allow(clippy::cast_precision_loss, reason = "nanoseconds of a day fit")]
 fn add_latencies(sample: &mut Sample, latency: &hdrhistogram::Histogram<u64>) {
     if latency.is_empty() {
         return;
     }
-    let median = latency.value_at_quantile(0.5) as f64;
-    let p99 = latency.value_at_quantile(0.99) as f64;
-    sample.values.insert(Metric::MedianNs, median);
-    sample.values.insert(Metric::P99Ns, p99);
-    sample.values.insert(Metric::MaxNs, latency.max() as f64);
+    sample.values.extend([
+        (Metric::MedianNs, latency.value_at_quantile(0.5) as f64),
+        (Metric::P99Ns, latency.value_at_quantile(0.99) as f64),
+        (Metric::MaxNs, latency.max() as f64),
+    ]);
 }
 
 fn add_errors(sample: &mut Sample, outcome: &Outcome) {
@@ -534,21 +508,14 @@ fn record(
     add_latencies(sample, &outcome.latency);
     sample.values.insert(Metric::Rate, outcome.rate());
     sample.values.insert(Metric::ClientShare, outcome.client_share);
-    // Of children that the kernel reaps by itself there is no account: no
-    // figure is better than one that is too good.
-    if let Some(used) = account.used().filter(|it| it.server.complete) {
-        let total = used.server.total.as_secs_f64() * 1e9;
-        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-        let each = total / outcome.completed as f64;
-        sample.values.insert(Metric::CpuNs, each);
-        if let Some(others) = used.share_of_others(outcome.client_cpu) {
-            sample.values.insert(Metric::OthersShare, others);
-        }
-    }
+    let used = account.used();
+    let each = used.and_then(|it| it.cpu_each_ns(outcome.completed));
+    let others = used.and_then(|it| it.share_of_others(outcome.client_cpu));
+    sample.values.extend(each.map(|each| (Metric::CpuNs, each)));
+    sample.values.extend(others.map(|it| (Metric::OthersShare, it)));
     Ok(())
 }
 
-#[allow(clippy::cast_precision_loss, reason = "MiB, far below 2^53")]
 fn streams(
     sample: &mut Sample,
     server: &Server,
@@ -559,10 +526,8 @@ fn streams(
     let took = stream::run(server.target(), mib << 20, live, &account)?;
     let rate = mib as f64 / took.as_secs_f64();
     sample.values.insert(Metric::MibPerSecond, rate);
-    if let Some(used) = account.used().filter(|it| it.server.complete) {
-        let each = used.server.total.as_secs_f64() * 1e9 / mib as f64;
-        sample.values.insert(Metric::CpuNs, each);
-    }
+    let each = account.used().and_then(|used| used.cpu_each_ns(mib));
+    sample.values.extend(each.map(|each| (Metric::CpuNs, each)));
     Ok(())
 }
 
@@ -584,7 +549,6 @@ pub(crate) fn settle(server: &Server) {
 }
 
 /// Memory for each idle connection of a server that has just started.
-#[allow(clippy::cast_precision_loss, reason = "KiB, far below 2^53")]
 pub(crate) fn memory(
     catalogue: &Catalogue,
     program: Program,
@@ -596,8 +560,8 @@ pub(crate) fn memory(
     // What is set up with the first clients is not each client's.
     drop(Idle::open(server.target(), 8)?);
     settle(&server);
-    let read = || -> Result<(Memory, KernelMemory)> {
-        let kernel = KernelMemory::read()?;
+    let read = || -> Result<(Memory, u64)> {
+        let kernel = procfs::kernel_memory_kib()?;
         Ok((procfs::memory(server.pid())?, kernel))
     };
     let (before, kernel_before) = read()?;
@@ -605,38 +569,23 @@ pub(crate) fn memory(
     settle(&server);
     let (after, kernel_after) = read()?;
     drop(idle);
-    let each =
-        |before: u64, after: u64| (after as f64 - before as f64) / count as f64;
-    Ok(BTreeMap::from([
-        (Metric::UserKib, each(before.pss_kib, after.pss_kib)),
-        (
-            Metric::PageTablesKib,
-            each(before.page_tables_kib, after.page_tables_kib),
-        ),
-        (
-            Metric::KernelKib,
-            each(kernel_before.total_kib(), kernel_after.total_kib()),
-        ),
-        (Metric::Threads, each(before.threads, after.threads)),
-    ]))
+    let figures = [
+        (Metric::UserKib, before.pss_kib, after.pss_kib),
+        (Metric::PageTablesKib, before.page_tables_kib, after.page_tables_kib),
+        (Metric::KernelKib, kernel_before, kernel_after),
+        (Metric::Threads, before.threads, after.threads),
+    ];
+    let each = |(metric, before, after): (Metric, u64, u64)| {
+        (metric, (after as f64 - before as f64) / count as f64)
+    };
+    Ok(figures.map(each).into())
 }
 
 /// What the kernel itself takes, without any server.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    IntoStaticStr,
-    VariantArray,
-)]
+#[derive(Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Floor {
     /// Both ends of a connection in one thread.
     RoundTripAlone,
@@ -679,7 +628,7 @@ impl Floor {
         let name: &str = self.into();
         let mut command = match self {
             Self::StdThread => {
-                let mut command = Command::new(catalogue.lab());
+                let mut command = Command::new(&catalogue.lab);
                 command.arg("peer");
                 command
             }
@@ -688,7 +637,7 @@ impl Floor {
         let pinned = match self {
             // Two processes that wake each other share one processor: without
             // that, the figure depends on chance.
-            Self::RoundTripPair => Some(Pinned::alone()?),
+            Self::RoundTripPair => Some(Pinned::new(None)?),
             _ => None,
         };
         let output = command

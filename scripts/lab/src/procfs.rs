@@ -13,8 +13,9 @@ use nix::unistd::Pid;
 use probe::proc::threads;
 pub use probe::proc::tree;
 use procfs::process::Process;
-use procfs::{Current, CurrentSI, KernelStats, Meminfo, ticks_per_second};
-use serde::{Deserialize, Serialize};
+use procfs::{
+    Current, CurrentSI, KernelStats, Meminfo, ProcResult, ticks_per_second,
+};
 
 /// Processor time that a server has used since it started.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,9 +84,7 @@ fn reaps_unseen(pid: Pid) -> bool {
 }
 
 /// What a server holds in memory.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Proportional set size in KiB over all processes: a page that several
     /// share counts once, in parts (`smaps_rollup`).
@@ -107,98 +106,55 @@ pub struct Memory {
 pub fn memory(root: Pid) -> Result<Memory> {
     let mut memory = Memory::default();
     for pid in tree(root) {
-        let process = Process::new(pid.as_raw());
-        let pss = process.and_then(|process| {
+        let read = || -> ProcResult<_> {
+            let process = Process::new(pid.as_raw())?;
             let maps = process.smaps_rollup()?.memory_map_rollup;
             let map = maps.0.first().map(|it| &it.extension.map);
             let pss = map.and_then(|map| map.get("Pss")).copied();
-            Ok((process, pss.unwrap_or(0)))
-        });
-        let (process, pss) = match pss {
-            Ok(read) => read,
+            Ok((pss.unwrap_or(0), process.status()?))
+        };
+        match read() {
+            Ok((pss, status)) => {
+                memory.pss_kib += pss / 1024;
+                memory.page_tables_kib += status.vmpte.unwrap_or(0);
+                memory.threads += status.threads;
+                memory.processes += 1;
+            }
             Err(error) if pid == root => {
                 return Err(error)
                     .with_context(|| format!("reading the memory of {pid}"));
             }
-            Err(_) => continue, // ended meanwhile
-        };
-        memory.pss_kib += pss / 1024;
-        if let Ok(status) = process.status() {
-            memory.page_tables_kib += status.vmpte.unwrap_or(0);
-            memory.threads += status.threads;
+            Err(_) => {} // ended meanwhile
         }
-        memory.processes += 1;
     }
     Ok(memory)
 }
 
-/// What the kernel holds for the whole machine, in KiB: only differences
-/// say anything, and only while nothing else runs.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
-pub struct KernelMemory {
-    /// Stacks of threads inside the kernel.
-    pub stacks_kib: u64,
-    /// Page tables.
-    pub page_tables_kib: u64,
-    /// Objects such as sockets, files and tasks.
-    pub slab_kib: u64,
+/// What the kernel holds for the whole machine, in KiB: stacks of threads
+/// inside of it, page tables, and objects such as sockets, files and tasks.
+/// Only differences say anything, and only while nothing else runs.
+///
+/// # Errors
+///
+/// When `/proc/meminfo` cannot be read.
+pub fn kernel_memory_kib() -> Result<u64> {
+    let all = Meminfo::current().context("reading /proc/meminfo")?;
+    let stacks = all.kernel_stack.unwrap_or(0) / 1024;
+    Ok(stacks + all.page_tables.unwrap_or(0) / 1024 + all.slab / 1024)
 }
 
-impl KernelMemory {
-    /// Reads `/proc/meminfo`.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be read.
-    pub fn read() -> Result<Self> {
-        let all = Meminfo::current().context("reading /proc/meminfo")?;
-        Ok(Self {
-            stacks_kib: all.kernel_stack.unwrap_or(0) / 1024,
-            page_tables_kib: all.page_tables.unwrap_or(0) / 1024,
-            slab_kib: all.slab / 1024,
-        })
-    }
-
-    /// All of it.
-    #[must_use]
-    pub fn total_kib(&self) -> u64 {
-        self.stacks_kib + self.page_tables_kib + self.slab_kib
-    }
-}
-
-/// Context switches of the threads of a server that still exist.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
-pub struct ContextSwitches {
-    /// A thread had to wait.
-    pub voluntary: u64,
-    /// A thread was made to wait.
-    pub involuntary: u64,
-}
-
-/// Reads the context switches of a server.
+/// Context switches of the threads of a server that still exist: how often
+/// one had to wait, or was made to.
 #[must_use]
-pub fn context_switches(root: Pid) -> ContextSwitches {
-    let mut switches = ContextSwitches::default();
-    for pid in tree(root) {
-        for thread in threads(pid) {
-            let thread = Process::new(thread.as_raw());
-            // It may have ended meanwhile.
-            let Ok(status) = thread.and_then(|it| it.status()) else {
-                continue;
-            };
-            let [by_itself, made] = [
-                status.voluntary_ctxt_switches,
-                status.nonvoluntary_ctxt_switches,
-            ];
-            switches.voluntary += by_itself.unwrap_or(0);
-            switches.involuntary += made.unwrap_or(0);
-        }
-    }
-    switches
+pub fn context_switches(root: Pid) -> u64 {
+    let threads = tree(root).into_iter().flat_map(threads);
+    let switches = threads.filter_map(|thread| {
+        // It may have ended meanwhile.
+        let status = Process::new(thread.as_raw()).ok()?.status().ok()?;
+        let by_itself = status.voluntary_ctxt_switches.unwrap_or(0);
+        Some(by_itself + status.nonvoluntary_ctxt_switches.unwrap_or(0))
+    });
+    switches.sum()
 }
 
 /// Processor time that all of the machine's processors have spent on
@@ -268,9 +224,8 @@ mod tests {
         let memory = memory(Pid::this()).unwrap();
         assert!(memory.pss_kib > 100 && memory.page_tables_kib > 0);
         assert!(memory.processes >= 1 && memory.threads >= 1);
-        let switches = context_switches(Pid::this());
-        assert!(switches.voluntary + switches.involuntary > 0);
-        assert!(KernelMemory::read().unwrap().total_kib() > 0);
+        assert!(context_switches(Pid::this()) > 0);
+        assert!(kernel_memory_kib().unwrap() > 0);
         assert!(ephemeral_ports().unwrap() > 0);
         assert!(machine_busy().unwrap() > Duration::ZERO);
         assert!(sockets_in_time_wait().is_some());

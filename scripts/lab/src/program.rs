@@ -4,28 +4,25 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use probe::lines::{Lines, Reading};
 use probe::proc::pid_of;
-use probe::wait::within;
+use probe::wait::{LIMIT, within};
 use serde::Deserialize;
 
 use crate::load::Target;
 
-/// A server that has not said where it listens by then will not.
-const START: Duration = Duration::from_secs(20);
 /// How long an orderly stop may take before all processes are killed.
 const STOP: Duration = Duration::from_secs(8);
 
@@ -135,7 +132,7 @@ pub enum Announces {
 pub struct Server {
     child: Child,
     target: Target,
-    complaints: Arc<Mutex<String>>,
+    stderr: Arc<Lines>,
 }
 
 impl Server {
@@ -160,42 +157,30 @@ impl Server {
             }
         })?;
 
-        let complaints = Arc::new(Mutex::new(String::new()));
-        let stderr = child.stderr.take();
-        let heard = Arc::clone(&complaints);
-        let listening = thread::spawn(move || listen(stderr, &heard));
-        let stdout = child.stdout.take();
-        let (tell, told) = mpsc::channel();
-        thread::spawn(move || {
-            let mut lines = BufReader::new(stdout?);
-            let mut first = String::new();
-            lines.read_line(&mut first).ok()?;
-            // The caller may have stopped waiting, for a server that did not
-            // start.
-            let _ = tell.send(first);
-            // All further output is read, so that the server never waits for
-            // its reader.
-            io::copy(&mut lines, &mut io::sink()).ok()
-        });
-
+        // All output is read, so that the server never waits for its reader.
+        let pipe = "it was started with pipes";
+        let stdout = child.stdout.take().expect(pipe);
+        let stdout = Lines::of(stdout, Reading::All);
+        let stderr = child.stderr.take().expect(pipe);
+        let stderr = Lines::of(stderr, Reading::All);
         let address = match announces {
-            Announces::FirstLine => address_in_first_line(&told),
+            Announces::FirstLine => address_in_first_line(&stdout),
             Announces::Nothing(port) => wait_for_port(&mut child, port),
         };
         let target = address.and_then(|address| Target::new(address).ok());
         if let Some(target) = target {
-            return Ok(Self { child, target, complaints });
+            return Ok(Self { child, target, stderr });
         }
         // A server that has closed its output is probably ending by itself.
         wait_for_end(&mut child, Duration::from_millis(500));
         let status = end(&mut child);
-        let _ = listening.join();
-        let complaints =
-            complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        let why = complaints.lines().find(|line| !line.trim().is_empty());
+        // A last line without an end is a complaint too.
+        let _ = stderr.try_all();
+        let complaints = stderr.so_far();
+        let mut why = complaints.iter().map(|line| line.trim());
+        let why = why.find(|line| !line.is_empty());
         let why = why
             .unwrap_or("it ended without saying where it listens")
-            .trim()
             .to_owned();
         // The exit status of a command line that a program cannot take.
         Err(match status {
@@ -216,10 +201,19 @@ impl Server {
         pid_of(&self.child)
     }
 
-    /// What it has written to its standard error so far.
+    /// The first lines that it has written to its standard error so far.
     #[must_use]
-    pub fn complaints(&self) -> String {
-        self.complaints.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn complaints(&self) -> Vec<String> {
+        const ENOUGH: usize = 16 * 1024;
+        let mut size = 0;
+        let is_enough = |line: &String| {
+            size += line.len() + 1;
+            size > ENOUGH
+        };
+        let mut lines = self.stderr.so_far();
+        let enough = lines.iter().position(is_enough);
+        lines.truncate(enough.map_or(lines.len(), |last| last + 1));
+        lines
     }
 }
 
@@ -265,36 +259,14 @@ fn wait_for_end(child: &mut Child, longest: Duration) {
     within(longest, || child.try_wait().transpose());
 }
 
-/// Collects what a server complains about, up to a few lines.
-fn listen(stderr: Option<impl Read>, heard: &Mutex<String>) {
-    const ENOUGH: usize = 16 * 1024;
-    let Some(stderr) = stderr else {
-        return;
-    };
-    let mut lines = BufReader::new(stderr);
-    let mut line = Vec::new();
-    while lines.read_until(b'\n', &mut line).is_ok_and(|size| size > 0) {
-        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.len() < ENOUGH {
-            heard.push_str(&String::from_utf8_lossy(&line));
-        }
-        line.clear();
-    }
-}
-
-fn address_in_first_line(told: &mpsc::Receiver<String>) -> Option<SocketAddr> {
-    let line = match told.recv_timeout(START) {
-        Ok(line) => line,
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-            return None;
-        }
-    };
-    line.split_whitespace().last()?.parse().ok()
+fn address_in_first_line(stdout: &Lines) -> Option<SocketAddr> {
+    let first = stdout.try_wait("its address", |all| all.first().cloned());
+    first.ok()?.split_whitespace().last()?.parse().ok()
 }
 
 fn wait_for_port(child: &mut Child, port: u16) -> Option<SocketAddr> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let listens = within(START, || {
+    let listens = within(LIMIT, || {
         let ended = child.try_wait().is_ok_and(|status| status.is_some());
         let listens = TcpStream::connect(address).is_ok();
         (ended || listens).then_some(listens && !ended)

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use strum::Display;
 
 use crate::catalogue::Program;
 use crate::load::BUSY_CLIENT;
@@ -91,161 +92,77 @@ pub const HALF_A_DELAYED_ACK_NS: f64 = 20e6;
 /// The whole table.
 #[must_use]
 pub fn all() -> Vec<Row> {
-    let parts = [threads(), process(), mux(), every_server(), memory()];
-    [parts.concat(), message_size()].concat()
-}
+    use Work::{BesideIdle, Burst, Echo, Exchange, Memory};
 
-impl Row {
-    /// A row about the rate, compared with the best of others.
-    fn new(name: &str, subject: &[P], work: Work, against: &[P]) -> Self {
-        Self {
-            name: name.to_owned(),
-            subject: subject.to_vec(),
-            work,
-            metric: Metric::Rate,
-            against: Against::Best(against.to_vec()),
-            bound: Bound::AtLeast(1.0),
-        }
-    }
-
-    fn of(self, metric: Metric) -> Self {
-        Self { metric, ..self }
-    }
-
-    fn at_least(self, ratio: f64) -> Self {
-        let bound = Bound::AtLeast(ratio);
-        Self { bound, ..self }
-    }
-
-    fn at_most(self, ratio: f64) -> Self {
-        let bound = Bound::AtMost(ratio);
-        Self { bound, ..self }
-    }
-}
-
-fn threads() -> Vec<Row> {
-    let each = [P::THREADS];
-    let exchange = |name, clients, against| {
-        Row::new(name, &each, Work::Exchange(clients), &[against])
-    };
-    let name = "threads-exchange";
-    let mut rows = vec![
-        exchange(name, 8, P::C_PTHREAD).at_least(1.25),
-        exchange(name, 64, P::C_PTHREAD).at_least(1.1),
-        exchange("threads-plain", 8, P::C_PTHREAD_PLAIN).at_least(0.9),
-        exchange("threads-plain", 64, P::C_PTHREAD_PLAIN).at_least(0.8),
-        exchange("threads-python", 8, P::PYTHON_THREADING).at_least(3.0),
-        exchange("threads-python", 64, P::PYTHON_THREADING).at_least(3.0),
-    ];
-    for connections in [64, 1000] {
-        let work = Work::Echo(connections);
-        rows.push(Row::new("threads-echo", &each, work, &[P::C_PTHREAD]));
-    }
-    for clients in [8, 64] {
-        let (pool, work) = ([P::THREADS_POOL], Work::Exchange(clients));
-        rows.push(Row::new("threads-pool", &pool, work, &[P::C_PRETHREAD]));
-    }
-    rows
-}
-
-fn process() -> Vec<Row> {
-    let each = [P::PROCESS];
-    let exchange = |name, clients, against| {
-        Row::new(name, &each, Work::Exchange(clients), &[against])
-    };
     let mut rows = Vec::new();
-    for (name, against, bound) in [
-        ("process-exchange", P::C_FORK, 1.1),
-        ("process-python", P::PYTHON_FORKING, 6.0),
-        ("process-tools", P::XINETD, 2.0),
-        ("process-tools", P::SOCAT, 2.0),
-    ] {
-        for clients in [8, 64] {
-            rows.push(exchange(name, clients, against).at_least(bound));
+    let mut add = |name: &str, subject: &[P], work, metric, against, bound| {
+        let (name, subject) = (name.to_owned(), subject.to_vec());
+        rows.push(Row { name, subject, work, metric, against, bound });
+    };
+    let best = |programs: &[P]| Against::Best(programs.to_vec());
+    let most = Bound::AtMost;
+    let once = [Exchange(8), Exchange(64)];
+    let staying = [Echo(64), Echo(1000)];
+    // How many times the rate of a peer is the least at each of two works.
+    #[rustfmt::skip]
+    let rates = [
+        ("threads-exchange", P::THREADS, P::C_PTHREAD, once, [1.25, 1.1]),
+        ("threads-plain", P::THREADS, P::C_PTHREAD_PLAIN, once, [0.9, 0.8]),
+        ("threads-python", P::THREADS, P::PYTHON_THREADING, once, [3.0, 3.0]),
+        ("threads-echo", P::THREADS, P::C_PTHREAD, staying, [1.0, 1.0]),
+        ("threads-pool", P::THREADS_POOL, P::C_PRETHREAD, once, [1.0, 1.0]),
+        ("process-exchange", P::PROCESS, P::C_FORK, once, [1.1, 1.1]),
+        ("process-python", P::PROCESS, P::PYTHON_FORKING, once, [6.0, 6.0]),
+        ("process-tools", P::PROCESS, P::XINETD, once, [2.0, 2.0]),
+        ("process-tools", P::PROCESS, P::SOCAT, once, [2.0, 2.0]),
+        ("process-echo", P::PROCESS, P::C_FORK, staying, [1.0, 1.0]),
+        ("process-pool", P::PROCESS_POOL, P::C_PREFORK, once, [1.0, 1.0]),
+    ];
+    for (name, subject, peer, works, ratios) in rates {
+        for (work, ratio) in works.into_iter().zip(ratios) {
+            let bound = Bound::AtLeast(ratio);
+            add(name, &[subject], work, Metric::Rate, best(&[peer]), bound);
         }
     }
-    for connections in [64, 1000] {
-        let work = Work::Echo(connections);
-        rows.push(Row::new("process-echo", &each, work, &[P::C_FORK]));
+    for (name, subject, work, peers) in [
+        ("mux-cpu-echo", &MUX[..], Echo(64), &LOOPS[..]),
+        ("mux-cpu-echo", &MUX_LARGE, Echo(1000), &LOOPS),
+        ("mux-cpu-exchange", &MUX, Exchange(8), &[P::C_POLL]),
+        ("mux-cpu-exchange", &MUX, Exchange(64), &[P::C_POLL]),
+    ] {
+        add(name, subject, work, Metric::CpuNs, best(peers), most(1.0));
     }
-    for clients in [8, 64] {
-        let (pool, work) = ([P::PROCESS_POOL], Work::Exchange(clients));
-        rows.push(Row::new("process-pool", &pool, work, &[P::C_PREFORK]));
+    for (peer, ratio) in [(P::LIBUV, 1.5), (P::TOKIO_ONE, 1.05)] {
+        let (peer, bound) = (best(&[peer]), Bound::AtLeast(ratio));
+        add("mux-rate", &MUX_LARGE, Echo(1000), Metric::Rate, peer, bound);
+    }
+    let (few, many) = (Against::Itself(BesideIdle(10)), BesideIdle(10_000));
+    let epoll = [P::MUX_EPOLL];
+    add("mux-idle", &epoll, many, Metric::MedianNs, few, most(1.1));
+    for program in [P::THREADS, P::PROCESS, P::MUX_POLL, P::MUX_EPOLL] {
+        let (peer, bound) = (best(&[P::C_PTHREAD]), Bound::AtLeast(0.95));
+        add("pinned", &[program], Echo(1), Metric::Rate, peer, bound);
+    }
+    for program in P::all().filter(|it| it.is_ours()) {
+        let (metric, bound) = (Metric::MaxNs, most(STALL_NS));
+        add("burst", &[program], Burst(64), metric, Against::Nothing, bound);
+    }
+    for (subject, peer, ratio) in [
+        (&[P::THREADS][..], P::C_PTHREAD, 0.8),
+        (&[P::PROCESS], P::C_FORK, 0.75),
+        (&MUX_LARGE, P::TOKIO_ONE, 0.1),
+    ] {
+        let (peer, metric) = (best(&[peer]), Metric::UserKib);
+        add("memory", subject, Memory(1000), metric, peer, most(ratio));
+    }
+    let each = [P::THREADS, P::PROCESS].into_iter().chain(MUX);
+    for (program, size) in each.flat_map(|it| SIZES.map(|size| (it, size))) {
+        let (work, metric) = (Work::Sized(size), Metric::MedianNs);
+        let bound = most(HALF_A_DELAYED_ACK_NS);
+        let against = Against::Nothing;
+        add("message-size", &[program], work, metric, against, bound);
     }
     rows
-}
-
-fn mux() -> Vec<Row> {
-    let cpu = |name, subject: &[P], work, against: &[P]| {
-        let row = Row::new(name, subject, work, against);
-        row.of(Metric::CpuNs).at_most(1.0)
-    };
-    let rate = |against| {
-        Row::new("mux-rate", &MUX_LARGE, Work::Echo(1000), &[against])
-    };
-    let idle = Row {
-        against: Against::Itself(Work::BesideIdle(10)),
-        ..Row::new("mux-idle", &[P::MUX_EPOLL], Work::BesideIdle(10_000), &[])
-    };
-    vec![
-        cpu("mux-cpu-echo", &MUX, Work::Echo(64), &LOOPS),
-        cpu("mux-cpu-echo", &MUX_LARGE, Work::Echo(1000), &LOOPS),
-        cpu("mux-cpu-exchange", &MUX, Work::Exchange(8), &[P::C_POLL]),
-        cpu("mux-cpu-exchange", &MUX, Work::Exchange(64), &[P::C_POLL]),
-        rate(P::LIBUV).at_least(1.5),
-        rate(P::TOKIO_ONE).at_least(1.05),
-        idle.of(Metric::MedianNs).at_most(1.1),
-    ]
-}
-
-fn every_server() -> Vec<Row> {
-    let pinned =
-        [P::THREADS, P::PROCESS, P::MUX_POLL, P::MUX_EPOLL].map(|program| {
-            let work = Work::Echo(1);
-            Row::new("pinned", &[program], work, &[P::C_PTHREAD]).at_least(0.95)
-        });
-    let burst = [
-        P::THREADS,
-        P::THREADS_POOL,
-        P::PROCESS,
-        P::PROCESS_POOL,
-        P::MUX_SELECT,
-        P::MUX_POLL,
-        P::MUX_EPOLL,
-    ]
-    .map(|program| Row {
-        against: Against::Nothing,
-        ..Row::new("burst", &[program], Work::Burst(64), &[])
-            .of(Metric::MaxNs)
-            .at_most(STALL_NS)
-    });
-    pinned.into_iter().chain(burst).collect()
-}
-
-fn memory() -> Vec<Row> {
-    let row = |subject: &[P], against, bound| {
-        Row::new("memory", subject, Work::Memory(1000), &[against])
-            .of(Metric::UserKib)
-            .at_most(bound)
-    };
-    vec![
-        row(&[P::THREADS], P::C_PTHREAD, 0.8),
-        row(&[P::PROCESS], P::C_FORK, 0.75),
-        row(&MUX_LARGE, P::TOKIO_ONE, 0.1),
-    ]
-}
-
-fn message_size() -> Vec<Row> {
-    let ours =
-        [P::THREADS, P::PROCESS, P::MUX_SELECT, P::MUX_POLL, P::MUX_EPOLL];
-    let row = |program, size| Row {
-        against: Against::Nothing,
-        ..Row::new("message-size", &[program], Work::Sized(size), &[])
-            .of(Metric::MedianNs)
-            .at_most(HALF_A_DELAYED_ACK_NS)
-    };
-    let of = |program| SIZES.map(|size| row(program, size));
-    ours.into_iter().flat_map(of).collect()
 }
 
 /// What became of a row.
@@ -279,17 +196,34 @@ impl Finding {
 }
 
 /// Whether a bound holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Display, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// It does.
+    #[strum(to_string = "pass")]
     Pass,
     /// It does not.
+    #[strum(to_string = "FAIL")]
     Fail,
     /// Other programs kept the processors so busy that the samples say both.
+    #[strum(to_string = "too noisy to tell")]
     TooNoisy,
     /// A program that it needs is missing here, or cannot do it.
+    #[strum(to_string = "left out")]
     LeftOut,
+}
+
+/// A program that could not do a work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The program.
+    pub program: Program,
+    /// The work.
+    pub work: Work,
+    /// The reason.
+    pub why: String,
 }
 
 /// Samples of one run, and why some are missing.
@@ -298,7 +232,7 @@ pub struct Evidence<'run> {
     /// All samples.
     pub samples: &'run [Sample],
     /// Programs that could not do a work, and why.
-    pub missing: &'run BTreeMap<(Program, Work), String>,
+    pub missing: &'run [Missing],
 }
 
 impl Evidence<'_> {
@@ -324,47 +258,28 @@ impl Evidence<'_> {
         work: Work,
         metric: Metric,
     ) -> Option<(Program, BTreeMap<u32, f64>)> {
-        let mut best: Option<(Program, BTreeMap<u32, f64>, f64)> = None;
-        for program in programs {
+        let measured = programs.iter().filter_map(|program| {
             let figures = self.figures(*program, work, metric);
-            let all: Vec<f64> = figures.values().copied().collect();
-            let Some(middle) = median(&all) else {
-                continue;
-            };
-            let better = best.as_ref().is_none_or(|(_, _, so_far)| {
-                (middle > *so_far) == metric.more_is_better()
-            });
-            if better {
-                best = Some((*program, figures, middle));
-            }
-        }
+            let middle = summary(&figures)?.median;
+            Some((*program, figures, middle))
+        });
+        let best = measured.reduce(|best, other| {
+            let better = (other.2 > best.2) == metric.more_is_better();
+            if better { other } else { best }
+        });
         best.map(|(program, figures, _)| (program, figures))
     }
 
     fn why_missing(&self, programs: &[Program], work: Work) -> String {
-        let reasons: BTreeSet<String> = programs
-            .iter()
-            .filter_map(|program| {
-                let why = self.missing.get(&(*program, work))?;
-                Some(format!("{program}: {why}"))
-            })
+        let missing = self.missing.iter().filter(|it| it.work == work);
+        let reasons: BTreeSet<_> = missing
+            .filter(|it| programs.contains(&it.program))
+            .map(|it| format!("{}: {}", it.program, it.why))
             .collect();
         if reasons.is_empty() {
             return "not measured".to_owned();
         }
-        reasons.into_iter().collect::<Vec<_>>().join("; ")
-    }
-
-    fn errors(&self, program: Program, work: Work) -> BTreeMap<&str, u64> {
-        let mut errors = BTreeMap::new();
-        for sample in self.samples {
-            if sample.program == program && sample.work == work {
-                for (name, count) in &sample.errors {
-                    *errors.entry(name.as_str()).or_default() += count;
-                }
-            }
-        }
-        errors
+        Vec::from_iter(reasons).join("; ")
     }
 
     /// What the samples say about a row.
@@ -469,35 +384,30 @@ impl Evidence<'_> {
     /// Whether the client limited the rate.
     fn is_client_bound(&self, program: Program, work: Work) -> bool {
         let shares = self.figures(program, work, Metric::ClientShare);
-        let shares: Vec<f64> = shares.into_values().collect();
         // One connection in a closed loop waits for the server by turns.
         work.connections() > 1
-            && median(&shares).is_some_and(|it| it > BUSY_CLIENT)
+            && summary(&shares).is_some_and(|it| it.median > BUSY_CLIENT)
     }
 
     /// A program that loses replies has no rate.
     fn remark_errors(&self, finding: &mut Finding) {
-        let row = &finding.row;
-        let same_work = matches!(row.against, Against::Best(_));
-        let both = [
-            (finding.subject, true),
-            (finding.reference.filter(|_| same_work), false),
-        ];
-        let work = row.work;
-        for (program, is_ours) in both {
-            let Some(program) = program else {
-                continue;
-            };
-            let words: Vec<String> = self
-                .errors(program, work)
-                .iter()
-                .map(|(name, count)| format!("{count} × {name}"))
-                .collect();
-            if words.is_empty() {
+        let work = finding.row.work;
+        let same_work = matches!(finding.row.against, Against::Best(_));
+        let reference = finding.reference.filter(|_| same_work);
+        for program in [finding.subject, reference].into_iter().flatten() {
+            let mut errors: BTreeMap<&str, u64> = BTreeMap::new();
+            let samples = self.samples.iter().filter(|it| it.work == work);
+            let own = samples.filter(|it| it.program == program);
+            for (name, count) in own.flat_map(|sample| &sample.errors) {
+                *errors.entry(name).or_default() += count;
+            }
+            if errors.is_empty() {
                 continue;
             }
+            let said = |(name, count)| format!("{count} × {name}");
+            let words: Vec<String> = errors.into_iter().map(said).collect();
             finding.add_remark(&format!("{program}: {}", words.join(", ")));
-            if is_ours {
+            if finding.subject == Some(program) {
                 finding.verdict = Verdict::Fail;
             }
         }
@@ -530,41 +440,61 @@ mod tests {
         }
     }
 
-    fn row(subject: &[Program], against: Against, bound: Bound) -> Row {
-        Row {
+    fn judge(
+        samples: &[Sample],
+        subject: &[Program],
+        against: Against,
+        bound: Bound,
+    ) -> Finding {
+        let why = "not installed".to_owned();
+        let missing = [Missing { program: P::XINETD, work: WORK, why }];
+        let evidence = Evidence { samples, missing: &missing };
+        evidence.judge(&Row {
             name: "test".into(),
             subject: subject.to_vec(),
             work: WORK,
             metric: Metric::Rate,
             against,
             bound,
-        }
+        })
     }
 
-    fn judge(samples: &[Sample], row: &Row) -> Finding {
-        let missing =
-            BTreeMap::from([((P::XINETD, WORK), "not installed".to_owned())]);
-        let evidence = Evidence { samples, missing: &missing };
-        evidence.judge(row)
+    /// Threads, whose rates in each round are these times those of the peer,
+    /// while others use a share of the processors.
+    fn judge_ratios(ratios: &[f64], others: f64) -> Finding {
+        let both = |(ratio, round): (&f64, u32)| {
+            [(P::THREADS, *ratio), (P::C_PTHREAD, 1.0)].map(
+                |(program, rate)| {
+                    let mut sample = sample(program, round, rate);
+                    sample.values.insert(Metric::OthersShare, others);
+                    sample
+                },
+            )
+        };
+        let samples: Vec<Sample> =
+            ratios.iter().zip(0..).flat_map(both).collect();
+        let against = Against::Best(vec![P::C_PTHREAD]);
+        judge(&samples, &[P::THREADS], against, Bound::AtLeast(1.0))
     }
 
     #[test]
     fn the_best_is_compared_with_the_best_pair_by_pair() {
-        let samples = [
-            sample(P::MUX_POLL, 0, 100.0),
-            sample(P::MUX_EPOLL, 0, 130.0),
-            sample(P::C_POLL, 0, 100.0),
-            sample(P::MIO, 0, 90.0),
-            // The machine is half as fast in this round.
-            sample(P::MUX_POLL, 1, 50.0),
-            sample(P::MUX_EPOLL, 1, 65.0),
-            sample(P::C_POLL, 1, 50.0),
-            sample(P::MIO, 1, 45.0),
-        ];
+        // The machine is half as fast in the second round.
+        let samples: Vec<Sample> = [(0, 1.0), (1, 0.5)]
+            .into_iter()
+            .flat_map(|(round, speed)| {
+                [
+                    (P::MUX_POLL, 100.0),
+                    (P::MUX_EPOLL, 130.0),
+                    (P::C_POLL, 100.0),
+                    (P::MIO, 90.0),
+                ]
+                .map(|(program, rate)| sample(program, round, rate * speed))
+            })
+            .collect();
         let against = Against::Best(vec![P::MIO, P::C_POLL]);
         let subject = [P::MUX_POLL, P::MUX_EPOLL];
-        let row = row(&subject, against, Bound::AtLeast(1.3));
-        let finding = judge(&samples, &row);
+        let finding = judge(&samples, &subject, against, Bound::AtLeast(1.3));
         assert_eq!(finding.verdict, Verdict::Pass);
         assert_eq!(finding.subject, Some(P::MUX_EPOLL));
         assert_eq!(finding.reference, Some(P::C_POLL));
@@ -575,19 +505,7 @@ mod tests {
 
     #[test]
     fn a_bound_within_the_spread_is_said() {
-        let samples: Vec<Sample> = [0.9, 0.95, 1.01, 1.05, 1.1]
-            .into_iter()
-            .zip(0..)
-            .flat_map(|(ratio, round)| {
-                [
-                    sample(P::THREADS, round, ratio),
-                    sample(P::C_PTHREAD, round, 1.0),
-                ]
-            })
-            .collect();
-        let against = Against::Best(vec![P::C_PTHREAD]);
-        let row = row(&[P::THREADS], against, Bound::AtLeast(1.0));
-        let finding = judge(&samples, &row);
+        let finding = judge_ratios(&[0.9, 0.95, 1.01, 1.05, 1.1], 0.0);
         assert_eq!(finding.verdict, Verdict::Pass);
         assert_eq!(finding.remark, "within the spread");
     }
@@ -596,8 +514,8 @@ mod tests {
     fn what_is_missing_is_left_out_with_its_reason() {
         let samples = [sample(P::PROCESS, 0, 1.0)];
         let against = Against::Best(vec![P::XINETD]);
-        let row = row(&[P::PROCESS], against, Bound::AtLeast(2.0));
-        let finding = judge(&samples, &row);
+        let bound = Bound::AtLeast(2.0);
+        let finding = judge(&samples, &[P::PROCESS], against, bound);
         assert_eq!(finding.verdict, Verdict::LeftOut);
         assert!(finding.remark.contains("not installed"), "{finding:?}");
     }
@@ -608,8 +526,8 @@ mod tests {
         bad.errors.insert("connection reset".into(), 3);
         let samples = [bad, sample(P::C_PTHREAD, 0, 1.0)];
         let against = Against::Best(vec![P::C_PTHREAD]);
-        let row = row(&[P::THREADS], against, Bound::AtLeast(1.0));
-        let finding = judge(&samples, &row);
+        let bound = Bound::AtLeast(1.0);
+        let finding = judge(&samples, &[P::THREADS], against, bound);
         assert_eq!(finding.verdict, Verdict::Fail);
         assert!(finding.remark.contains("3 × connection reset"));
     }
@@ -617,43 +535,31 @@ mod tests {
     #[test]
     fn an_absolute_bound_holds_for_every_sample() {
         let samples = [sample(P::THREADS, 0, 1.0), sample(P::THREADS, 1, 3.0)];
-        let judged = |bound| {
+        for (bound, verdict) in [(3.0, Verdict::Pass), (2.9, Verdict::Fail)] {
             let bound = Bound::AtMost(bound);
-            judge(&samples, &row(&[P::THREADS], Against::Nothing, bound))
-        };
-        assert_eq!(judged(3.0).verdict, Verdict::Pass);
-        assert_eq!(judged(2.9).verdict, Verdict::Fail);
+            let judged =
+                judge(&samples, &[P::THREADS], Against::Nothing, bound);
+            assert_eq!(judged.verdict, verdict);
+        }
     }
 
     #[test]
     fn a_busy_machine_is_too_noisy_to_tell() {
-        let rates = |ratios: [f64; 3], others: f64| {
-            let both = |(ratio, round)| {
-                [
-                    sample(P::THREADS, round, ratio),
-                    sample(P::C_PTHREAD, round, 1.0),
-                ]
-            };
-            let mut samples: Vec<Sample> =
-                ratios.into_iter().zip(0..).flat_map(both).collect();
-            for sample in &mut samples {
-                sample.values.insert(Metric::OthersShare, others);
-            }
-            let against = Against::Best(vec![P::C_PTHREAD]);
-            let row = row(&[P::THREADS], against, Bound::AtLeast(1.0));
-            judge(&samples, &row)
-        };
-        // The samples say both, and something else was running.
-        let finding = rates([0.8, 1.1, 1.2], 0.3);
-        assert_eq!(finding.verdict, Verdict::TooNoisy);
-        assert!(finding.remark.contains("30 %"), "{}", finding.remark);
-        let finding = rates([0.8, 0.9, 1.2], 0.3);
-        assert_eq!(finding.verdict, Verdict::TooNoisy);
-        // On a quiet machine the median decides; and where every sample says
-        // the same, a busy one does not matter.
-        assert_eq!(rates([0.8, 1.1, 1.2], 0.01).verdict, Verdict::Pass);
-        assert_eq!(rates([1.1, 1.1, 1.2], 0.3).verdict, Verdict::Pass);
-        assert_eq!(rates([0.7, 0.8, 0.9], 0.3).verdict, Verdict::Fail);
+        for (ratios, others, verdict) in [
+            // The samples say both, and something else was running.
+            ([0.8, 1.1, 1.2], 0.3, Verdict::TooNoisy),
+            ([0.8, 0.9, 1.2], 0.3, Verdict::TooNoisy),
+            // On a quiet machine the median decides; and where every sample
+            // says the same, a busy one does not matter.
+            ([0.8, 1.1, 1.2], 0.01, Verdict::Pass),
+            ([1.1, 1.1, 1.2], 0.3, Verdict::Pass),
+            ([0.7, 0.8, 0.9], 0.3, Verdict::Fail),
+        ] {
+            let finding = judge_ratios(&ratios, others);
+            assert_eq!(finding.verdict, verdict, "{ratios:?}");
+            let said = finding.remark.contains("30 %");
+            assert_eq!(said, verdict == Verdict::TooNoisy, "{finding:?}");
+        }
     }
 
     #[test]

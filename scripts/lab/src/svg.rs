@@ -221,7 +221,6 @@ pub fn escaped(text: &str) -> String {
 /// Pixels that a text is wide, about.
 #[must_use]
 pub fn width_of(text: &str, size: f64) -> f64 {
-    #[allow(clippy::cast_precision_loss, reason = "a line of text")]
     let letters = text.chars().count() as f64;
     letters * size * 0.6
 }

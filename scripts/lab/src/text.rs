@@ -109,7 +109,6 @@ pub fn blocks(histogram: &Histogram<u64>) -> String {
 
 #[allow(
     clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
     clippy::cast_sign_loss,
     reason = "clamped to the few columns before"
 )]

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
+use strum::IntoStaticStr;
 
 pub mod draw;
 pub mod script;
@@ -18,15 +19,18 @@ pub mod trace;
 use trace::{Event, Trace};
 
 /// How a server is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Model {
     /// Clients are served one after the other.
+    #[strum(serialize = "serial")]
     OneAfterTheOther,
     /// A thread for each.
     Threads,
     /// A process for each.
     Processes,
     /// One loop for all.
+    #[strum(serialize = "mux")]
     Loop,
 }
 
@@ -145,7 +149,10 @@ impl Strip {
         let at = |ts: f64| (ts - start) / 1000.0;
         let model = model_of(trace, &lives);
 
-        let mut lanes: Vec<((i64, i64), Lane)> = Vec::new();
+        let has_one_lane =
+            matches!(model, Model::Loop | Model::OneAfterTheOther);
+        let mut first_lane = None;
+        let mut lanes: BTreeMap<_, Vec<Bar>> = BTreeMap::new();
         for bar in trace.bars() {
             // A port may have been used again, later: then it is the client
             // that was there at that time.
@@ -166,33 +173,23 @@ impl Strip {
             if waits && has_all.is_some_and(|end| bar.to >= end) {
                 continue;
             }
-            let key = match model {
-                Model::Threads | Model::Processes => bar.lane,
-                Model::Loop | Model::OneAfterTheOther => (0, 0),
-            };
-            let place = lanes.iter().position(|(other, _)| *other == key);
-            let place = place.unwrap_or_else(|| {
-                let name = trace.lane_name(bar.lane);
-                let bars = Vec::new();
-                lanes.push((key, Lane { name, bars }));
-                lanes.len() - 1
-            });
-            lanes[place].1.bars.push(Bar {
+            let first = *first_lane.get_or_insert(bar.lane);
+            let lane = if has_one_lane { first } else { bar.lane };
+            lanes.entry(lane).or_default().push(Bar {
                 client,
                 stage: bar.stage,
                 from: at(bar.from),
                 to: at(bar.to),
             });
         }
-        let mut lanes: Vec<Lane> =
-            lanes.into_iter().map(|(_, lane)| lane).collect();
-        for lane in &mut lanes {
-            lane.bars.sort_by(|a, b| a.from.total_cmp(&b.from));
-        }
-        let first = |lane: &Lane| lane.bars.first().map_or(0.0, |it| it.from);
-        let whose = |lane: &Lane| lane.bars.first().map(|it| it.client);
+        let lane = |(lane, mut bars): (_, Vec<Bar>)| {
+            bars.sort_by(|a, b| a.from.total_cmp(&b.from));
+            Lane { name: trace.lane_name(lane), bars }
+        };
+        let mut lanes: Vec<Lane> = lanes.into_iter().map(lane).collect();
         lanes.sort_by(|a, b| {
-            whose(a).cmp(&whose(b)).then(first(a).total_cmp(&first(b)))
+            let (a, b) = (&a.bars[0], &b.bars[0]);
+            a.client.cmp(&b.client).then(a.from.total_cmp(&b.from))
         });
 
         let (clients, queued) = clients(&lives, &asks, at);
@@ -201,11 +198,10 @@ impl Strip {
         } else {
             queued.iter().map(|bar| bar.to).fold(0.0, f64::max)
         };
-        let tracks = match model {
-            Model::Loop | Model::OneAfterTheOther => {
-                tracks(&mut lanes, &queued, clients.len(), model)
-            }
-            Model::Threads | Model::Processes => Vec::new(),
+        let tracks = if has_one_lane {
+            tracks(&mut lanes, &queued, clients.len(), model)
+        } else {
+            Vec::new()
         };
         Ok(Self { model, server: trace.server(), clients, lanes, tracks, end })
     }

@@ -11,11 +11,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lab::procfs::tree;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use probe::wait::within;
 
 const LAB: &str = env!("CARGO_BIN_EXE_lab");
 
@@ -45,22 +46,11 @@ impl Terminal {
         let terminal = Self { socket };
         let command = format!("sh '{}'", file.display());
         // -u: tmux knows UTF-8, whatever the locale of this test is.
-        terminal.tmux(&[
-            "-u",
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            "-x",
-            "80",
-            "-y",
-            "24",
-            "-e",
-            "LC_ALL=C.UTF-8",
-            "-e",
-            "NO_COLOR=",
-            &command,
-        ]);
+        let options = "-u -f /dev/null new-session -d -x 80 -y 24 \
+                       -e LC_ALL=C.UTF-8 -e NO_COLOR=";
+        let mut words: Vec<&str> = options.split_whitespace().collect();
+        words.push(&command);
+        terminal.tmux(&words);
         terminal
     }
 
@@ -99,19 +89,14 @@ impl Terminal {
 
     /// Waits until the screen is as it should be, and returns it.
     fn wait(&self, what: &str, is: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + LONGEST;
-        loop {
-            let screen = self.screen();
-            if is(&screen) {
-                return screen;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "{}: never: {what}\n{screen}",
-                self.socket
-            );
+        let seen = within(LONGEST, || {
+            // tmux itself takes some time.
             thread::sleep(Duration::from_millis(30));
-        }
+            Some(self.screen()).filter(|screen| is(screen))
+        });
+        seen.unwrap_or_else(|| {
+            panic!("{}: never: {what}\n{}", self.socket, self.screen())
+        })
     }
 
     fn wait_for(&self, text: &str) -> String {
@@ -202,11 +187,9 @@ fn each_shows_its_lanes(approach: &str, language: &str) {
     };
     let sends = if english { 'S' } else { 'E' };
     let arguments = format!("{approach} --script --language {language}");
-    let terminal = Terminal::start(
-        &format!("{approach}-{language}"),
-        "",
-        &format!("{arguments} {TWO_COLUMNS}"),
-    );
+    let arguments = format!("{arguments} {TWO_COLUMNS}");
+    let name_of_it = format!("{approach}-{language}");
+    let terminal = Terminal::start(&name_of_it, "", &arguments);
     let port = terminal.address().port();
     // Each client has a row, in which everything comes in its time: collected
     // from screen to screen, since a busy machine may take long for it.
@@ -458,12 +441,9 @@ fn a_terminal_that_goes_away_ends_view_and_server() {
     let view = terminal.server("lab");
     let server = terminal.server("threads-server");
     drop(terminal);
-    let deadline = Instant::now() + LONGEST;
     for process in [view, server] {
-        while kill(process, None).is_ok() {
-            assert!(Instant::now() < deadline, "{process} goes on");
-            thread::sleep(Duration::from_millis(30));
-        }
+        let gone = || kill(process, None).is_err().then_some(());
+        assert!(within(LONGEST, gone).is_some(), "{process} goes on");
     }
 }
 

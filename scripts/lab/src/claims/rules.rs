@@ -5,11 +5,11 @@ use minijinja::{Value, context};
 
 use super::Experiment as E;
 use super::Series::{AtLeast, Least, Of, Sum};
-use super::{Claim, Evidence, Judgement, Lacking, MECHANISMS, Ratio, Rule};
+use super::{Claim, Evidence, Judgement, MECHANISMS, Ratio, Rule};
 use super::{Samples, Series, Steps, Unmeasured, Verdict};
 use crate::stats::{Summary, pairwise_ratios};
 
-type Judged = Result<Judgement, Lacking>;
+type Judged = Option<Judgement>;
 
 /// More than this times the memory, or the processor time, is worth a claim.
 const MORE: Steps = Steps { none: 1.1, clear: 1.4 };
@@ -206,7 +206,7 @@ pub(super) fn judge(claim: &Claim, evidence: &Evidence<'_>) -> Judged {
         }
         Rule::SpeedUp(_) if evidence.processors < 2 => {
             let why = Unmeasured::OneProcessor;
-            return Ok(Judgement::not_measured(why));
+            return Some(Judgement::not_measured(why));
         }
         Rule::SpeedUp(ratio) => {
             let mut speed_up = by_ratio(samples, ratio, SPEED_UP)?;
@@ -227,22 +227,21 @@ pub(super) fn judge(claim: &Claim, evidence: &Evidence<'_>) -> Judged {
     }
     let verdict = Value::from(Serde(judgement.verdict));
     judgement.figures.insert("verdict", verdict);
-    Ok(judgement)
+    Some(judgement)
 }
 
 fn by_ratio(samples: &Samples, ratio: Ratio, steps: Steps) -> Judged {
     let ratios = samples.ratios(ratio)?;
     let (ratio, spread) = middle(&ratios)?;
     let figures = [("ratio", Value::from(ratio))];
-    Ok(Judgement::new(steps.judge(&ratios), spread, figures))
+    Some(Judgement::new(steps.judge(&ratios), spread, figures))
 }
 
 /// The median of ratios and how far they are spread.
-fn middle(ratios: &[f64]) -> Result<(f64, String), Lacking> {
-    let summary =
-        Summary::of(ratios).ok_or_else(|| Lacking("ratios".into()))?;
+fn middle(ratios: &[f64]) -> Option<(f64, String)> {
+    let summary = Summary::of(ratios)?;
     let spread = format!("±{:.0} %", summary.relative_spread() * 100.0);
-    Ok((summary.median, spread))
+    Some((summary.median, spread))
 }
 
 /// How many of the rounds agree.
@@ -269,7 +268,7 @@ fn threads_race(evidence: &Evidence<'_>) -> Judged {
     // of the claim does not hold.
     let forgotten = if refused { Verdict::DoesNotHold } else { Verdict::Holds };
     let figures = [("refused", Value::from(refused))];
-    Ok(Judgement::new(races.and(forgotten), spread, figures))
+    Some(Judgement::new(races.and(forgotten), spread, figures))
 }
 
 fn threads_deadlock(evidence: &Evidence<'_>) -> Judged {
@@ -291,7 +290,7 @@ fn threads_deadlock(evidence: &Evidence<'_>) -> Judged {
     };
     let counts = [("stopped", stopped), ("rounds", opposite.len())];
     let figures = counts.map(|(name, count)| (name, Value::from(count)));
-    Ok(Judgement::new(verdict, spread, figures))
+    Some(Judgement::new(verdict, spread, figures))
 }
 
 fn processes_are_stable(evidence: &Evidence<'_>) -> Judged {
@@ -308,28 +307,15 @@ fn processes_are_stable(evidence: &Evidence<'_>) -> Judged {
     } else {
         Verdict::TooNoisy
     };
-    Ok(Judgement::new(verdict, spread, []))
+    Some(Judgement::new(verdict, spread, []))
 }
 
 /// The idle connections beside which a program was measured, and how a round
 /// trip grew from ten of them to the most.
-fn growth_of(
-    samples: &Samples,
-    whose: &str,
-) -> Result<(u64, Vec<f64>), Lacking> {
-    let beginning = format!("scaling/{whose}/beside_");
-    let most = samples
-        .0
-        .keys()
-        .filter_map(|name| {
-            let rest = name.strip_prefix(&beginning)?;
-            rest.strip_suffix("/round_trip_ns")?.parse::<u64>().ok()
-        })
-        .max()
-        .ok_or_else(|| Lacking(beginning.clone()))?;
-    let beside =
-        |idle: u64| samples.get(&format!("{beginning}{idle}/round_trip_ns"));
-    Ok((most, pairwise_ratios(beside(most)?, beside(10)?)))
+fn growth_of(samples: &Samples, whose: &str) -> Option<(u64, Vec<f64>)> {
+    let beside = samples.beside_idle(whose);
+    let (most, at_most) = beside.last_key_value()?;
+    Some((*most, pairwise_ratios(at_most, beside.get(&10)?)))
 }
 
 fn loop_scales(evidence: &Evidence<'_>) -> Judged {
@@ -349,8 +335,8 @@ fn loop_scales(evidence: &Evidence<'_>) -> Judged {
         backends.push(context! { name, ratio, most });
         spreads.push(spread);
     }
-    let growth = |whose| -> Result<Value, Lacking> {
-        Ok(Value::from(middle(&growth_of(samples, whose)?.1)?.0))
+    let growth = |whose| -> Option<Value> {
+        Some(Value::from(middle(&growth_of(samples, whose)?.1)?.0))
     };
     let figures = [
         ("backends", Value::from(backends)),
@@ -358,7 +344,7 @@ fn loop_scales(evidence: &Evidence<'_>) -> Judged {
         ("processes", growth("processes")?),
     ];
     // The spread is that of epoll, whose ratio is to be near one.
-    Ok(Judgement::new(all_of(verdicts), spreads.swap_remove(0), figures))
+    Some(Judgement::new(all_of(verdicts), spreads.swap_remove(0), figures))
 }
 
 fn loop_is_hard(evidence: &Evidence<'_>) -> Judged {
@@ -366,8 +352,8 @@ fn loop_is_hard(evidence: &Evidence<'_>) -> Judged {
     let mut verdicts = Vec::new();
     let mut figures = Vec::new();
     for what in ["lines", "branches", "states"] {
-        let count = |whose: &str| -> Result<f64, Lacking> {
-            Ok(samples.get(&format!("source/{whose}/{what}_count"))?[0])
+        let count = |whose: &str| -> Option<f64> {
+            Some(samples.get(&format!("source/{whose}/{what}_count"))?[0])
         };
         let counts = [count("mux")?, count("threads")?, count("processes")?];
         let [mux, threads, processes] = counts;
@@ -376,7 +362,7 @@ fn loop_is_hard(evidence: &Evidence<'_>) -> Judged {
         let counts = counts.map(|count| count.to_string()).to_vec();
         figures.push((what, Value::from(counts)));
     }
-    Ok(Judgement::new(all_of(verdicts), "±0 %".to_owned(), figures))
+    Some(Judgement::new(all_of(verdicts), "±0 %".to_owned(), figures))
 }
 
 /// The verdict on a claim that says several things.
@@ -386,8 +372,8 @@ fn all_of(verdicts: Vec<Verdict>) -> Verdict {
 
 fn loop_is_not_portable(evidence: &Evidence<'_>) -> Judged {
     let samples = evidence.samples;
-    let has = |what: &str| -> Result<bool, Lacking> {
-        Ok(samples.get(&format!("mechanisms/{what}"))?[0] > 0.0)
+    let has = |what: &str| -> Option<bool> {
+        Some(samples.get(&format!("mechanisms/{what}"))?[0] > 0.0)
     };
     let mut here = Vec::new();
     let mut missing = Vec::new();
@@ -415,5 +401,5 @@ fn loop_is_not_portable(evidence: &Evidence<'_>) -> Judged {
     let agreeing = format!("{}/{}", here.len(), MECHANISMS.len());
     let figures = [("here", here), ("missing", missing), ("serving", serving)];
     let figures = figures.map(|(name, all)| (name, Value::from(all)));
-    Ok(Judgement::new(verdict, agreeing, figures))
+    Some(Judgement::new(verdict, agreeing, figures))
 }

@@ -1,5 +1,6 @@
 //! `lab compare`: our servers beside the peers.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,8 +9,9 @@ use anyhow::Result;
 use clap::Args;
 use lab::catalogue::{Linkage, Program};
 use lab::compare::{self, Agenda, Report};
-use lab::measure::{Effort, Metric, NOISY, Work};
-use lab::rows::{Against, Bound, Finding, SIZES, STALL_NS, Verdict};
+use lab::machine::Machine;
+use lab::measure::{Effort, Floor, Metric, NOISY, Work};
+use lab::rows::{Against, Bound, Finding, Row, SIZES, STALL_NS, Verdict};
 use lab::stats::{Summary, median};
 use lab::{program, table, text};
 
@@ -66,24 +68,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 fn list(agenda: &Agenda) {
-    let rows: Vec<Vec<String>> = agenda
-        .rows
-        .iter()
-        .map(|row| {
-            let against = match &row.against {
-                Against::Best(programs) => titles(programs),
-                Against::Itself(work) => work.to_string(),
-                Against::Nothing => "nothing".to_owned(),
-            };
-            vec![
-                row.name.clone(),
-                titles(&row.subject),
-                row.work.to_string(),
-                against,
-                bound(row.bound, row.metric, &row.against),
-            ]
-        })
-        .collect();
+    let cells = |row: &Row| {
+        let against = match &row.against {
+            Against::Best(programs) => titles(programs),
+            Against::Itself(work) => work.to_string(),
+            Against::Nothing => "nothing".to_owned(),
+        };
+        let (name, subject) = (row.name.clone(), titles(&row.subject));
+        vec![name, subject, row.work.to_string(), against, bound(row)]
+    };
+    let rows: Vec<_> = agenda.rows.iter().map(cells).collect();
     let heading = ["row", "<program", "<work", "<against", "bound"];
     out!("{}", table::layout(&heading, &rows).trim_end());
     let time = Duration::from_secs_f64(agenda.estimate().round());
@@ -94,17 +88,16 @@ fn titles(programs: &[Program]) -> String {
     if programs.len() > 1 && programs.iter().all(|it| it.is_ours()) {
         return "mux-server, its best backend".to_owned();
     }
-    let titles: Vec<&str> =
-        programs.iter().map(|program| program.title()).collect();
+    let titles: Vec<&str> = programs.iter().map(|it| it.title()).collect();
     titles.join(" | ")
 }
 
-fn bound(bound: Bound, metric: Metric, against: &Against) -> String {
-    let value = match against {
-        Against::Nothing => figure(metric, bound.value()),
-        _ => text::plain(bound.value()),
+fn bound(row: &Row) -> String {
+    let value = match row.against {
+        Against::Nothing => figure(row.metric, row.bound.value()),
+        _ => text::plain(row.bound.value()),
     };
-    match bound {
+    match row.bound {
         Bound::AtLeast(_) => format!("≥ {value}"),
         Bound::AtMost(_) => format!("≤ {value}"),
     }
@@ -119,9 +112,7 @@ fn figure(metric: Metric, value: f64) -> String {
         Metric::UserKib | Metric::PageTablesKib | Metric::KernelKib => {
             format!("{value:.2} KiB")
         }
-        Metric::MibPerSecond => {
-            format!("{} MiB/s", text::three_digits(value))
-        }
+        Metric::MibPerSecond => format!("{} MiB/s", text::three_digits(value)),
         Metric::ClientShare | Metric::OthersShare => {
             format!("{:.0} %", value * 100.0)
         }
@@ -130,44 +121,48 @@ fn figure(metric: Metric, value: f64) -> String {
 }
 
 /// A median and how far the quartiles are from it.
-fn with_spread(metric: Metric, summary: Option<Summary>) -> String {
-    summary.map_or_else(String::new, |summary| {
-        format!(
-            "{} ±{:>2.0} %",
-            figure(metric, summary.median),
-            summary.relative_spread() * 100.0
-        )
+fn with_spread(metric: Metric, summary: Summary) -> String {
+    let spread = summary.relative_spread() * 100.0;
+    format!("{} ±{spread:>2.0} %", figure(metric, summary.median))
+}
+
+/// What stands in the table of a work.
+fn cell(metric: Metric, summary: Option<Summary>) -> String {
+    summary.map_or_else(String::new, |summary| match metric {
+        Metric::Rate | Metric::CpuNs | Metric::MibPerSecond => {
+            with_spread(metric, summary)
+        }
+        // Of the longest, the longest.
+        Metric::MaxNs => figure(metric, summary.max),
+        _ => figure(metric, summary.median),
     })
 }
 
 fn print(report: &Report) {
-    let machine = &report.header.machine;
+    let Machine { cpu, processors, system, kernel, .. } =
+        &report.header.machine;
+    let Machine { congestion_control, load_average, virtual_machine, .. } =
+        &report.header.machine;
+    let (began, effort) = (&report.header.began, &report.effort);
+    let is_virtual = if *virtual_machine { " (virtual)" } else { "" };
     out!(
-        "{}, {} processors{}, {}, Linux {}, {}",
-        machine.cpu,
-        machine.processors,
-        if machine.virtual_machine { " (virtual)" } else { "" },
-        machine.system,
-        machine.kernel,
-        report.header.began
+        "{cpu}, {processors} processors{is_virtual}, {system}, Linux {kernel}, \
+         {began}"
     );
     out!(
-        "TCP congestion control {}; {} rounds of {} s each; figures are \
-         medians ± half the distance of the quartiles",
-        machine.congestion_control,
-        report.effort.rounds,
-        report.effort.seconds
+        "TCP congestion control {congestion_control}; {} rounds of {} s each; \
+         figures are medians ± half the distance of the quartiles",
+        effort.rounds,
+        effort.seconds
     );
-    if machine.load_average > 0.5 {
+    if *load_average > 0.5 {
         out!(
-            "warning: the load average was {} at the beginning: something \
-             else was running, be it only the build",
-            machine.load_average
+            "warning: the load average was {load_average} at the beginning: \
+             something else was running, be it only the build"
         );
     }
-    let others: Vec<f64> = report
-        .samples
-        .iter()
+    let samples = report.samples.iter();
+    let others: Vec<f64> = samples
         .filter_map(|it| it.values.get(&Metric::OthersShare).copied())
         .collect();
     if let Some(others) = median(&others).filter(|it| *it > NOISY) {
@@ -184,36 +179,40 @@ fn print(report: &Report) {
             Linkage::Static => "statically",
         }
     );
-    print_floors(report);
+    let each = |(floor, samples): (&Floor, &Vec<f64>)| {
+        let summary = Summary::of(samples)?;
+        let each = with_spread(Metric::MedianNs, summary);
+        Some(vec![floor.to_string(), each])
+    };
+    let floors: Vec<_> = report.floors.iter().filter_map(each).collect();
+    if !floors.is_empty() {
+        let heading = ["what the kernel itself takes", "each"];
+        out!("{}", table::layout(&heading, &floors));
+    }
     print_works(report);
     print_sizes(report);
     print_stalls(report);
-    print_missing(report);
+    let left_out: BTreeSet<String> = report
+        .missing
+        .iter()
+        .map(|it| format!("left out: {}: {}", it.program, it.why))
+        .collect();
+    for line in &left_out {
+        out!("{line}");
+    }
+    if !left_out.is_empty() {
+        out!("");
+    }
     print_findings(report);
 }
 
-fn print_floors(report: &Report) {
-    let rows: Vec<Vec<String>> = report
-        .floors
-        .iter()
-        .map(|(floor, samples)| {
-            let summary = Summary::of(samples);
-            vec![floor.to_string(), with_spread(Metric::MedianNs, summary)]
-        })
-        .collect();
-    if !rows.is_empty() {
-        let heading = ["what the kernel itself takes", "each"];
-        out!("{}", table::layout(&heading, &rows));
-    }
-}
-
 /// The columns of a work's table.
-fn columns(work: Work) -> Vec<(&'static str, Metric)> {
+fn columns(work: Work) -> &'static [(&'static str, Metric)] {
     match work {
         Work::Exchange(_)
         | Work::Echo(_)
         | Work::BesideIdle(_)
-        | Work::Sized(_) => vec![
+        | Work::Sized(_) => &[
             ("rate", Metric::Rate),
             ("server's CPU each", Metric::CpuNs),
             ("p50", Metric::MedianNs),
@@ -222,18 +221,18 @@ fn columns(work: Work) -> Vec<(&'static str, Metric)> {
             ("client's CPU", Metric::ClientShare),
             ("others' CPU", Metric::OthersShare),
         ],
-        Work::Burst(_) => vec![
+        Work::Burst(_) => &[
             ("p50", Metric::MedianNs),
             ("p99", Metric::P99Ns),
             ("max", Metric::MaxNs),
         ],
-        Work::Memory(_) => vec![
+        Work::Memory(_) => &[
             ("user space, each", Metric::UserKib),
             ("page tables, each", Metric::PageTablesKib),
             ("kernel, machine-wide, each", Metric::KernelKib),
             ("threads, each", Metric::Threads),
         ],
-        Work::Stream(_) => vec![
+        Work::Stream(_) => &[
             ("rate", Metric::MibPerSecond),
             ("server's CPU each MiB", Metric::CpuNs),
         ],
@@ -241,85 +240,71 @@ fn columns(work: Work) -> Vec<(&'static str, Metric)> {
 }
 
 fn print_works(report: &Report) {
-    let mut works: Vec<Work> =
-        report.samples.iter().map(|sample| sample.work).collect();
-    works.sort_unstable();
-    works.dedup();
-    // All sizes of messages share one table.
-    works.retain(|work| !matches!(work, Work::Sized(_)));
+    let works: BTreeSet<Work> =
+        report.samples.iter().map(|it| it.work).collect();
     for work in works {
+        // All sizes of messages share one table.
+        if matches!(work, Work::Sized(_)) {
+            continue;
+        }
         let columns = columns(work);
-        let mut heading = vec![work.to_string()];
+        let mut first = work.to_string();
         if work.is_pinned() {
-            heading[0] += " (server and client pinned to one processor)";
+            first += " (server and client pinned to one processor)";
         }
-        heading.extend(columns.iter().map(|(name, _)| (*name).to_owned()));
-        heading.push("<errors".to_owned());
-        let mut rows = Vec::new();
-        for program in Program::all() {
-            let mut row = vec![program.title().to_owned()];
-            let mut any = false;
-            for (_, metric) in &columns {
-                let summary = report.figures(program, work, *metric);
-                any |= summary.is_some();
-                row.push(match metric {
-                    Metric::Rate | Metric::CpuNs | Metric::MibPerSecond => {
-                        with_spread(*metric, summary)
-                    }
-                    // Of the longest, the longest.
-                    Metric::MaxNs => summary
-                        .map_or_else(String::new, |it| figure(*metric, it.max)),
-                    _ => summary.map_or_else(String::new, |it| {
-                        figure(*metric, it.median)
-                    }),
-                });
-            }
-            let errors: u64 = report
-                .samples
-                .iter()
-                .filter(|it| it.program == program && it.work == work)
-                .flat_map(|it| it.errors.values())
-                .sum();
-            if errors > 0 {
-                row.push(text::count(errors));
-            }
-            if any {
-                rows.push(row);
-            }
+        let names = columns.iter().map(|(name, _)| *name);
+        let heading: Vec<&str> =
+            [&*first].into_iter().chain(names).chain(["<errors"]).collect();
+        let figures = |program| {
+            let of = |(_, metric): &(&str, Metric)| {
+                cell(*metric, report.figures(program, work, *metric))
+            };
+            columns.iter().map(of).collect()
+        };
+        let mut rows = rows_of(figures);
+        for (program, row) in &mut rows {
+            let own = report.samples.iter().filter(|it| it.work == work);
+            let own = own.filter(|it| it.program == *program);
+            let errors: u64 = own.flat_map(|it| it.errors.values()).sum();
+            row.extend((errors > 0).then(|| text::count(errors)));
         }
-        let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
+        let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
         out!("{}", table::layout(&heading, &rows));
     }
 }
 
+/// A row for each program of which any of these figures was measured.
+fn rows_of(
+    figures: impl Fn(Program) -> Vec<String>,
+) -> Vec<(Program, Vec<String>)> {
+    let row = |program: Program| {
+        let mut row = figures(program);
+        if row.iter().all(String::is_empty) {
+            return None;
+        }
+        row.insert(0, program.title().to_owned());
+        Some((program, row))
+    };
+    Program::all().filter_map(row).collect()
+}
+
 /// The round trip of a message by its size: a table for all of them.
 fn print_sizes(report: &Report) {
-    let at = |program, size| {
-        report.figures(program, Work::Sized(size), Metric::MedianNs)
-    };
-    let mut rows = Vec::new();
-    for program in Program::all() {
-        let figures = SIZES.map(|size| at(program, size));
-        if figures.iter().all(Option::is_none) {
-            continue;
-        }
-        let cells = figures.map(|it| {
-            it.map_or_else(String::new, |it| {
-                figure(Metric::MedianNs, it.median)
-            })
-        });
-        let title = std::iter::once(program.title().to_owned());
-        rows.push(title.chain(cells).collect());
-    }
+    let p50 = Metric::MedianNs;
+    let at = |program, size| report.figures(program, Work::Sized(size), p50);
+    let rows = rows_of(|program| {
+        SIZES.map(|size| cell(p50, at(program, size))).to_vec()
+    });
     if rows.is_empty() {
         return;
     }
+    let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
     let sizes = SIZES.map(|size| format!("{} B", text::count(size as u64)));
-    let first = "round trip by the size of a message, p50 (server and client \
-                 pinned to one processor)";
-    let heading: Vec<&str> = std::iter::once(first)
-        .chain(sizes.iter().map(String::as_str))
-        .collect();
+    let mut heading = vec![
+        "round trip by the size of a message, p50 (server and client pinned \
+         to one processor)",
+    ];
+    heading.extend(sizes.iter().map(String::as_str));
     out!("{}", table::layout(&heading, &rows));
 }
 
@@ -340,86 +325,61 @@ fn print_stalls(report: &Report) {
     }
 }
 
-fn print_missing(report: &Report) {
-    let mut lines: Vec<String> = report
-        .missing
-        .iter()
-        .map(|missing| {
-            format!("left out: {}: {}", missing.program, missing.why)
-        })
-        .collect();
-    lines.sort();
-    lines.dedup();
-    for line in &lines {
-        out!("{line}");
-    }
-    if !lines.is_empty() {
-        out!("");
-    }
-}
-
 fn print_findings(report: &Report) {
-    let rows: Vec<Vec<String>> = report
-        .findings
-        .iter()
-        .map(|finding| {
-            let row = &finding.row;
-            let against = match (&row.against, finding.reference) {
-                (Against::Nothing, _) => String::new(),
-                (Against::Itself(work), _) => work.to_string(),
-                (Against::Best(_), Some(program)) => program.title().to_owned(),
-                (Against::Best(programs), None) => titles(programs),
-            };
-            let ratio = match (&row.against, finding.ratio) {
-                (Against::Nothing, _) => {
-                    finding.figures.map_or_else(String::new, |figures| {
-                        figure(row.metric, figures.max)
-                    })
-                }
-                (_, Some(ratio)) => format!(
-                    "{} ({}–{})",
-                    text::three_digits(ratio.median),
-                    text::three_digits(ratio.first_quartile),
-                    text::three_digits(ratio.third_quartile)
-                ),
-                (_, None) => String::new(),
-            };
-            vec![
-                match finding.verdict {
-                    Verdict::Pass => "pass".to_owned(),
-                    Verdict::Fail => "FAIL".to_owned(),
-                    Verdict::TooNoisy => "too noisy to tell".to_owned(),
-                    Verdict::LeftOut => "left out".to_owned(),
-                },
-                row.name.clone(),
-                finding.subject.map_or_else(
-                    || titles(&row.subject),
-                    |program| program.title().to_owned(),
-                ),
-                row.work.to_string(),
-                against,
-                ratio,
-                bound(row.bound, row.metric, &row.against),
-                finding.remark.clone(),
-            ]
-        })
-        .collect();
+    let cells = |finding: &Finding| {
+        let row = &finding.row;
+        let against = match (&row.against, finding.reference) {
+            (Against::Nothing, _) => String::new(),
+            (Against::Itself(work), _) => work.to_string(),
+            (Against::Best(_), Some(program)) => program.title().to_owned(),
+            (Against::Best(programs), None) => titles(programs),
+        };
+        let digits = text::three_digits;
+        let ratio = match (&row.against, finding.figures, finding.ratio) {
+            (Against::Nothing, Some(figures), _) => {
+                figure(row.metric, figures.max)
+            }
+            (Against::Best(_) | Against::Itself(_), _, Some(ratio)) => format!(
+                "{} ({}–{})",
+                digits(ratio.median),
+                digits(ratio.first_quartile),
+                digits(ratio.third_quartile)
+            ),
+            _ => String::new(),
+        };
+        let subject = match finding.subject {
+            Some(program) => program.title().to_owned(),
+            None => titles(&row.subject),
+        };
+        vec![
+            finding.verdict.to_string(),
+            row.name.clone(),
+            subject,
+            row.work.to_string(),
+            against,
+            ratio,
+            bound(row),
+            finding.remark.clone(),
+        ]
+    };
+    let rows: Vec<_> = report.findings.iter().map(cells).collect();
     let heading = [
         "", "<row", "<program", "<work", "<against", "ratio", "bound",
         "<remark",
     ];
     out!("{}", table::layout(&heading, &rows).trim_end());
-    let count = |verdict: Verdict| {
+    let verdicts = [
+        (Verdict::Pass, "pass"),
+        (Verdict::Fail, "fail"),
+        (Verdict::TooNoisy, "too noisy to tell"),
+        (Verdict::LeftOut, "left out"),
+    ];
+    let counts = verdicts.map(|(verdict, words)| {
         let findings = report.findings.iter();
-        findings.filter(|it| it.verdict == verdict).count()
-    };
-    out!(
-        "\n{} pass, {} fail, {} too noisy to tell, {} left out; {} s{}",
-        count(Verdict::Pass),
-        count(Verdict::Fail),
-        count(Verdict::TooNoisy),
-        count(Verdict::LeftOut),
-        report.header.seconds.round(),
-        if report.header.complete { "" } else { "; stopped early" }
-    );
+        let count = findings.filter(|it| it.verdict == verdict).count();
+        format!("{count} {words}")
+    });
+    let early = if report.header.complete { "" } else { "; stopped early" };
+    let seconds = report.header.seconds.round();
+    out!("\n{}; {seconds} s{early}", counts.join(", "));
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,15 +13,17 @@ use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 use lab::catalogue::{Catalogue, Program, Serve};
 use lab::load::{
-    self, Ending, Limit, Live, Outcome, Pace, Plan, Shape, Target, Witness,
+    self, Ending, Limit, Live, Outcome, Pace, Plan, Ports, Shape, Target,
+    Witness,
 };
 use lab::machine::{self, Pinned};
 use lab::measure::{Account, NOISY, Used};
+use lab::procfs::{self, CpuTime};
 use lab::program::Server;
-use lab::{procfs, text};
+use lab::text;
 
 use super::out;
-use super::progress::Interrupted;
+use super::progress::until_interrupted;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -116,7 +118,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
          bytes"
     );
     let pinned = match &server {
-        Some(server) if arguments.pin => Some(Pinned::together(server.pid())?),
+        Some(server) if arguments.pin => Some(Pinned::new(Some(server.pid()))?),
         None if arguments.pin => {
             bail!("only a server that the lab starts can be pinned")
         }
@@ -136,8 +138,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         print_account(&used, &outcome);
     }
     warn(&plan, &outcome);
-    let complaints = server.map(|server| server.complaints());
-    for line in complaints.unwrap_or_default().lines() {
+    for line in server.iter().flat_map(Server::complaints) {
         out!("the server says: {line}");
     }
     let wrong = outcome.errors.wrong();
@@ -172,10 +173,10 @@ fn server(arguments: &Arguments) -> Result<(Target, Option<Server>)> {
         ServeArgument::Once => Serve::Once,
         ServeArgument::UntilEof => Serve::UntilEof,
     };
-    let catalogue = Catalogue::new()?;
     let clients = arguments.connections.get();
-    let server = catalogue.start(program, serve, clients);
-    let server = server.with_context(|| program.to_string())?;
+    let server = Catalogue::new()?
+        .start(program, serve, clients)
+        .with_context(|| program.to_string())?;
     Ok((server.target(), Some(server)))
 }
 
@@ -185,33 +186,29 @@ fn plan(arguments: &Arguments, target: Target) -> Plan {
         (_, CloseArgument::Server) => Shape::Exchange(Ending::Server),
         (_, CloseArgument::Client) => Shape::Exchange(Ending::Client),
     };
+    let time = Limit::Time(arguments.duration);
     Plan {
+        target,
+        shape,
+        connections: arguments.connections,
         message_size: arguments.size,
         pace: arguments.rate.map_or(Pace::Closed, Pace::Open),
+        limit: arguments.count.map_or(time, Limit::Count),
         warm_up: arguments.warm_up,
         threads: arguments.threads,
         timeout: arguments.timeout,
-        ..Plan::new(
-            target,
-            shape,
-            arguments.connections,
-            arguments
-                .count
-                .map_or(Limit::Time(arguments.duration), Limit::Count),
-        )
     }
 }
 
 /// Runs the plan; shows its progress on a terminal; on Ctrl-C stops early and
 /// returns what there is.
 fn watched(plan: &Plan, account: Option<&Account>) -> Result<Outcome> {
-    let interrupted = Interrupted::watch()?;
-    let live = interrupted.live();
+    let live = &until_interrupted()?;
     let witness: &dyn Witness = match account {
         Some(account) => account,
         None => &(),
     };
-    let finished = std::sync::atomic::AtomicBool::new(false);
+    let finished = AtomicBool::new(false);
     thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             let bar = ProgressBar::new(0);
@@ -229,28 +226,20 @@ fn watched(plan: &Plan, account: Option<&Account>) -> Result<Outcome> {
 }
 
 /// Shows rate and latencies of each last interval, and how far it is.
-fn watch(
-    plan: &Plan,
-    live: &Live,
-    finished: &std::sync::atomic::AtomicBool,
-    bar: &ProgressBar,
-) {
+fn watch(plan: &Plan, live: &Live, finished: &AtomicBool, bar: &ProgressBar) {
     const INTERVAL: Duration = Duration::from_millis(250);
     if let Ok(style) =
         ProgressStyle::with_template("{bar:40} {elapsed} of {prefix}\n{msg}")
     {
         bar.set_style(style.progress_chars("━╸─"));
     }
-    let length = match plan.limit {
-        Limit::Time(time) => {
-            bar.set_prefix(text::duration(time));
-            u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-        }
-        Limit::Count(count) => {
-            bar.set_prefix(text::count(count));
-            count
-        }
+    let milliseconds =
+        |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let (length, shown) = match plan.limit {
+        Limit::Time(time) => (milliseconds(time), text::duration(time)),
+        Limit::Count(count) => (count, text::count(count)),
     };
+    bar.set_prefix(shown);
     bar.set_length(length);
     let mut before = 0;
     let mut begin = None;
@@ -263,15 +252,12 @@ fn watch(
             begin = Some(now);
         }
         let position = match plan.limit {
-            Limit::Time(_) => begin.map_or(0, |begin| {
-                u64::try_from((now - begin).as_millis()).unwrap_or(0)
-            }),
+            Limit::Time(_) => begin.map_or(0, |it| milliseconds(now - it)),
             Limit::Count(_) => completed,
         };
         bar.set_position(position.min(length));
         let recent = live.recent.lock().ok().and_then(|mut it| it.take());
         let errors = live.errors.load(Ordering::Relaxed);
-        #[allow(clippy::cast_precision_loss, reason = "shown in 3 digits")]
         let rate = (completed - before) as f64 / (now - last).as_secs_f64();
         bar.set_message(moment(rate, recent.as_ref(), errors));
         before = completed;
@@ -302,6 +288,8 @@ fn latency(histogram: &Histogram<u64>, share: f64) -> String {
 }
 
 fn print(plan: &Plan, outcome: &Outcome) {
+    let Plan { connections, target, message_size, .. } = plan;
+    let Outcome { completed, elapsed, latency, errors, .. } = outcome;
     let what = match plan.shape {
         Shape::Exchange(_) => "exchanges",
         Shape::Echo => "round trips",
@@ -313,56 +301,42 @@ fn print(plan: &Plan, outcome: &Outcome) {
             format!("open loop, {rate} begin each second")
         }
     };
-    out!(
-        "{} connections to {}, {} bytes, {how}",
-        plan.connections,
-        plan.target,
-        plan.message_size
-    );
+    out!("{connections} connections to {target}, {message_size} bytes, {how}");
     out!(
         "{} {what} in {}: {} each second",
-        text::count(outcome.completed),
-        text::duration(outcome.elapsed),
+        text::count(*completed),
+        text::duration(*elapsed),
         text::three_digits(outcome.rate()),
     );
-    if !outcome.latency.is_empty() {
-        let at = |share| latency(&outcome.latency, share);
-        out!(
-            "latency  p50 {}   p90 {}   p99 {}   p99.9 {}   max {}",
-            at(0.5),
-            at(0.9),
-            at(0.99),
-            at(0.999),
-            at(1.0)
-        );
-        out!(
-            "         1 µs {} 10 s, logarithmic",
-            text::blocks(&outcome.latency)
-        );
+    if !latency.is_empty() {
+        let shares = [
+            ("p50", 0.5),
+            ("p90", 0.9),
+            ("p99", 0.99),
+            ("p99.9", 0.999),
+            ("max", 1.0),
+        ];
+        let at = |(name, share): (&str, f64)| {
+            format!("{name} {}", self::latency(latency, share))
+        };
+        out!("latency  {}", shares.map(at).join("   "));
+        out!("         1 µs {} 10 s, logarithmic", text::blocks(latency));
     }
-    out!(
-        "errors   {}",
-        if outcome.errors.total() == 0 {
-            "none".to_owned()
-        } else {
-            outcome.errors.to_string()
-        }
-    );
-    out!(
-        "client   {:.0} % of a processor (its busiest thread)",
-        outcome.client_share * 100.0
-    );
+    let none = errors.total() == 0;
+    let errors = if none { "none".to_owned() } else { errors.to_string() };
+    out!("errors   {errors}");
+    let share = outcome.client_share * 100.0;
+    out!("client   {share:.0} % of a processor (its busiest thread)");
 }
 
 fn print_account(used: &Used, outcome: &Outcome) {
     let completed = u32::try_from(outcome.completed).unwrap_or(u32::MAX);
-    let server = used.server;
-    let each = server.total.checked_div(completed).unwrap_or_default();
+    let CpuTime { total, complete } = used.server;
     out!(
         "server   {:.0} % of a processor, {} for each{}",
-        server.total.as_secs_f64() / outcome.elapsed.as_secs_f64() * 100.0,
-        text::duration(each),
-        if server.complete {
+        total.as_secs_f64() / outcome.elapsed.as_secs_f64() * 100.0,
+        text::duration(total.checked_div(completed).unwrap_or_default()),
+        if complete {
             ""
         } else {
             ", not counting children, whose time the kernel has dropped"
@@ -380,7 +354,8 @@ fn print_account(used: &Used, outcome: &Outcome) {
 
 /// Warns when the figures do not mean what they seem to.
 fn warn(plan: &Plan, outcome: &Outcome) {
-    let ports = outcome.ports;
+    let Ports { closed_first, addresses, exhausted } = outcome.ports;
+    let count = text::count;
     if outcome.client_was_the_bottleneck() {
         out!(
             "warning: this client was probably the bottleneck; compare the \
@@ -391,32 +366,30 @@ fn warn(plan: &Plan, outcome: &Outcome) {
         out!(
             "warning: {} more should have begun or ended by then, and are \
              not in the latencies: the server cannot keep up",
-            text::count(outcome.unfinished)
+            count(outcome.unfinished)
         );
     }
-    if ports.exhausted > 0 {
+    if exhausted > 0 {
         out!(
             "warning: {} times all ports of a source address were taken",
-            text::count(ports.exhausted)
+            count(exhausted)
         );
     }
-    if ports.closed_first > 1000 || ports.addresses > 1 {
+    if closed_first > 1000 || addresses > 1 {
+        let waiting = procfs::sockets_in_time_wait().map(|it| {
+            let it = count(it);
+            format!("; {it} sockets of this machine are in TIME_WAIT now")
+        });
         out!(
             "ports    the client ended {} connections first, and each keeps \
-             its port for a minute; {} source addresses taken in turn{}",
-            text::count(ports.closed_first),
-            ports.addresses,
-            procfs::sockets_in_time_wait().map_or_else(
-                String::new,
-                |count| format!(
-                    "; {} sockets of this machine are in TIME_WAIT now",
-                    text::count(count)
-                )
-            )
+             its port for a minute; {addresses} source addresses taken in \
+             turn{}",
+            count(closed_first),
+            waiting.unwrap_or_default()
         );
     }
     if !plan.target.address().is_ipv4()
-        && ports.closed_first > procfs::ephemeral_ports().unwrap_or(0) / 2
+        && closed_first > procfs::ephemeral_ports().unwrap_or(0) / 2
     {
         out!(
             "warning: there is one address ::1 only, and most of its ports \

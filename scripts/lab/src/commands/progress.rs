@@ -1,8 +1,6 @@
 //! How far a long run is, and the orderly end on Ctrl-C.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -12,7 +10,7 @@ use lab::load::Live;
 use lab::machine;
 use lab::measure::Observer;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::{Handle, Signals};
+use signal_hook::flag;
 
 use super::out;
 
@@ -26,9 +24,9 @@ pub fn measured<T>(
     out!("building the servers");
     let catalogue = Catalogue::new()?;
     let mut progress = Progress::new(estimate);
-    let interrupted = Interrupted::watch()?;
-    let measured = run(&catalogue, interrupted.live(), &mut progress)?;
-    progress.finish();
+    let live = until_interrupted()?;
+    let measured = run(&catalogue, &live, &mut progress)?;
+    progress.bar.finish_and_clear();
     Ok(measured)
 }
 
@@ -54,17 +52,11 @@ impl Progress {
             bar.set_style(style.progress_chars("━╸─"));
         }
         bar.enable_steady_tick(Duration::from_millis(200));
-        let began = Instant::now();
-        let progress = Self { bar, estimate, began, told: began };
-        if progress.bar.is_hidden() {
+        if bar.is_hidden() {
             out!("about {}", minutes(estimate));
         }
-        progress
-    }
-
-    /// Removes the bar.
-    fn finish(&self) {
-        self.bar.finish_and_clear();
+        let began = Instant::now();
+        Self { bar, estimate, began, told: began }
     }
 
     /// Seconds left: what the estimate says, corrected by how right it has
@@ -112,42 +104,15 @@ fn minutes(seconds: f64) -> String {
     humantime::format_duration(seconds).to_string()
 }
 
-/// While it lives, the first Ctrl-C asks a run to stop, and the second ends
-/// the program.
-pub struct Interrupted {
-    live: Arc<Live>,
-    handle: Handle,
-    listener: Option<JoinHandle<()>>,
-}
-
-impl Interrupted {
-    /// Begins to watch for Ctrl-C.
-    pub fn watch() -> Result<Self> {
-        let live = Arc::new(Live::default());
-        let asked = Arc::clone(&live);
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        let handle = signals.handle();
-        let listener = thread::spawn(move || {
-            for _ in signals.forever() {
-                if asked.stop.swap(true, Ordering::Relaxed) {
-                    std::process::exit(130);
-                }
-            }
-        });
-        Ok(Self { live, handle, listener: Some(listener) })
+/// From now on the first Ctrl-C asks a run to stop, and the second ends the
+/// program.
+pub fn until_interrupted() -> Result<Live> {
+    let live = Live::default();
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: what the first one sets is seen by the second.
+        let asked = || Arc::clone(&live.stop);
+        flag::register_conditional_shutdown(signal, 130, asked())?;
+        flag::register(signal, asked())?;
     }
-
-    /// What is asked to stop.
-    pub fn live(&self) -> &Live {
-        &self.live
-    }
-}
-
-impl Drop for Interrupted {
-    fn drop(&mut self) {
-        self.handle.close();
-        if let Some(listener) = self.listener.take() {
-            let _ = listener.join();
-        }
-    }
+    Ok(live)
 }

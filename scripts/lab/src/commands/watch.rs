@@ -79,7 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let programs = program::build(&packages)?;
     let mut app = App::new(look, options, programs, arguments.script)?;
     match &arguments.picture {
-        Some(file) => draw(&mut app, file)?,
+        Some(file) => draw(&mut app, file, language)?,
         None => app.show(arguments.panic)?,
     }
     let (summaries, failure) = app.end();
@@ -95,10 +95,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     })
 }
 
-fn draw(app: &mut App, file: &Path) -> Result<()> {
+fn draw(app: &mut App, file: &Path, language: Language) -> Result<()> {
     let (columns, rows) = PICTURE;
     let buffer = app.one_round(Rect::new(0, 0, columns, rows))?;
-    let title = words::word(app.language(), "watch.title");
+    let title = words::word(language, "watch.title");
     write(file, &picture::svg(&buffer, &title))?;
     out!("{}", file.display());
     Ok(())

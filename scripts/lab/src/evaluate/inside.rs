@@ -19,19 +19,11 @@ use crate::measure::Floor;
 mod child;
 mod races;
 
-pub use child::{Locked, Order, count_into_memory, count_into_pipe, locks};
+pub use child::{Order, count_into_memory, count_into_pipe, locks};
 pub use races::UNSYNCHRONISED;
 
-#[allow(clippy::cast_precision_loss, reason = "nanoseconds of seconds fit")]
 fn each(took: Duration, count: u64) -> f64 {
     took.as_nanos() as f64 / count as f64
-}
-
-/// Runs a worker in a thread of its own and returns what it measured.
-fn in_a_thread<T: Send>(worker: impl FnOnce() -> T + Send) -> Result<T> {
-    thread::scope(|scope| scope.spawn(worker).join())
-        .ok()
-        .context("a worker panicked")
 }
 
 /// One count from a worker to the total, five ways, all on one processor:
@@ -40,9 +32,15 @@ pub(super) fn passing(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     for round in 0..bench.effort.rounds {
         bench.begins(&format!("passing counts, round {}", round + 1))?;
-        let pinned = Pinned::alone()?;
-        samples.push("passing/threads/atomic_ns", through_an_atomic()?);
-        samples.push("passing/threads/mutex_ns", through_a_mutex()?);
+        let pinned = Pinned::new(None)?;
+        let total = AtomicU64::new(0);
+        let add = || _ = total.fetch_add(1, Ordering::Relaxed);
+        let read = || total.load(Ordering::Relaxed);
+        samples.push("passing/threads/atomic_ns", in_a_thread(add, read)?);
+        let total = Mutex::new(0_u64);
+        let lock = || total.lock().unwrap_or_else(PoisonError::into_inner);
+        let mutex = in_a_thread(|| *lock() += 1, || *lock())?;
+        samples.push("passing/threads/mutex_ns", mutex);
         samples.push("passing/threads/channel_ns", through_a_channel()?);
         let pipe = through_a_pipe(bench)?;
         samples.push("passing/processes/pipe_ns", pipe);
@@ -58,30 +56,21 @@ const MANY: u64 = 1_000_000;
 /// Counts of one sample, where each is a system call.
 const SOME: u64 = 100_000;
 
-fn through_an_atomic() -> Result<f64> {
-    let total = AtomicU64::new(0);
-    let took = in_a_thread(|| {
+/// Nanoseconds of each count that a thread adds to a total in memory.
+fn in_a_thread(
+    add: impl Fn() + Sync,
+    total: impl FnOnce() -> u64,
+) -> Result<f64> {
+    let worker = || {
         let start = Instant::now();
         for _ in 0..MANY {
-            total.fetch_add(1, Ordering::Relaxed);
+            add();
         }
         start.elapsed()
-    })?;
-    ensure!(total.into_inner() == MANY, "counts were lost");
-    Ok(each(took, MANY))
-}
-
-fn through_a_mutex() -> Result<f64> {
-    let total = Mutex::new(0_u64);
-    let took = in_a_thread(|| {
-        let start = Instant::now();
-        for _ in 0..MANY {
-            *total.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        }
-        start.elapsed()
-    })?;
-    let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
-    ensure!(total == MANY, "counts were lost");
+    };
+    let took = thread::scope(|scope| scope.spawn(worker).join());
+    let took = took.ok().context("a worker panicked")?;
+    ensure!(total() == MANY, "counts were lost");
     Ok(each(took, MANY))
 }
 
@@ -105,7 +94,7 @@ fn through_a_channel() -> Result<f64> {
 /// A child writes each count into a pipe, as the children of process-server
 /// write their records; the parent adds up what it reads.
 fn through_a_pipe(bench: &Bench<'_>) -> Result<f64> {
-    let mut child = Command::new(bench.catalogue.lab())
+    let mut child = Command::new(&bench.catalogue.lab)
         .args(["peer", "count-pipe", &SOME.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -139,7 +128,7 @@ fn through_shared_memory(bench: &Bench<'_>) -> Result<f64> {
         .context("no memory to share")?;
     let memory = std::fs::File::from(memory);
     memory.set_len(8)?;
-    let output = Command::new(bench.catalogue.lab())
+    let output = Command::new(&bench.catalogue.lab)
         .args(["peer", "count-memory", &MANY.to_string()])
         .stdin(memory.try_clone()?)
         .output()
@@ -193,7 +182,7 @@ pub(super) fn deadlocks(bench: &mut Bench<'_>) -> Result<Samples> {
             ("locks-opposite", "locks/opposite_orders"),
             ("locks-same", "locks/one_order"),
         ] {
-            let output = Command::new(bench.catalogue.lab())
+            let output = Command::new(&bench.catalogue.lab)
                 .args(["peer", model])
                 .output()
                 .context("running the threads that lock")?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::{Evaluation, page};
-use crate::bars::{self, Bar, Chart, Group};
+use crate::bars::{self, Bar, Group};
 use crate::claims::Samples;
 use crate::language::Language;
 use crate::plot::{self, Curve};
@@ -35,11 +35,9 @@ pub fn draw(evaluation: &Evaluation, directory: &Path) -> Result<Vec<PathBuf>> {
                 plot::draw(&chart, &file)?;
             } else {
                 let of_it = ROWS.iter().filter(|it| it.0.contains(&told.id));
-                let groups = of_it
-                    .map(|row| group(row, samples, words))
-                    .collect::<Result<_>>()?;
-                let chart = Chart { title, subtitle, groups };
-                fs::write(&file, bars::draw(&chart))
+                let groups = of_it.map(|row| group(row, samples, words));
+                let groups = groups.collect::<Result<Vec<_>>>()?;
+                fs::write(&file, bars::draw(&title, &subtitle, &groups))
                     .with_context(|| format!("writing {}", file.display()))?;
             }
             files.push(file);
@@ -162,29 +160,21 @@ fn curves(
 ) -> Result<plot::Chart> {
     let mut curves = Vec::new();
     for whose in ["select", "poll", "epoll", "threads", "processes"] {
-        let curve =
-            curve(samples, whose, words.say(&format!("bar.{whose}"), ())?);
-        if !curve.points.is_empty() {
-            curves.push(curve);
-        }
+        let label = words.say(&format!("bar.{whose}"), ())?;
+        let beside = samples.beside_idle(whose).into_iter();
+        let places = beside.flat_map(|(idle, values)| {
+            values.iter().map(move |value| (idle, *value))
+        });
+        let curve = Curve::through_medians(label, places);
+        curves.extend((!curve.points.is_empty()).then_some(curve));
     }
     Ok(plot::Chart {
         title,
         subtitle,
-        x_label: words.say("picture.idle", ())?,
-        y_label: words.say("picture.round_trip", ())?,
+        x_label: words.say("growth.exchange_x", ())?,
+        y_label: words.say("growth.exchange_y", ())?,
         x_format: |x| text::plain(x.round()),
         y_format: text::round_nanoseconds,
         curves,
     })
-}
-
-fn curve(samples: &Samples, whose: &str, label: String) -> Curve {
-    let beginning = format!("scaling/{whose}/beside_");
-    let places = samples.0.iter().filter_map(|(name, values)| {
-        let rest = name.strip_prefix(&beginning)?;
-        let idle: u64 = rest.strip_suffix("/round_trip_ns")?.parse().ok()?;
-        Some(values.iter().map(move |value| (idle, *value)))
-    });
-    Curve::through_medians(label, places.flatten())
 }

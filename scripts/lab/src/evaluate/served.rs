@@ -1,8 +1,8 @@
 //! Experiments on the servers, run as their users run them.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::thread;
@@ -14,11 +14,11 @@ use nix::unistd::Pid;
 use probe::proc;
 use probe::wait::within;
 
-use super::{Bench, Stopped};
+use super::Bench;
 use crate::catalogue::{Program, Serve};
 use crate::claims::{Experiment, Samples};
 use crate::growth;
-use crate::load::{self, Ending, Limit, Plan, Shape, Target, Witness};
+use crate::load::{self, Ending, Shape, Target};
 use crate::machine::processors;
 use crate::measure::{self, Account, Metric, Observer};
 use crate::procfs;
@@ -32,6 +32,9 @@ pub(super) const WORK: f64 = 0.01;
 /// No step of an experiment takes as long as this.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A program for each approach.
+const APPROACHES: [Program; 3] = [P::THREADS, P::PROCESS, P::MUX_POLL];
+
 /// What the samples call an approach; the program stands for the approach.
 fn approach(program: Program) -> &'static str {
     match program {
@@ -41,14 +44,21 @@ fn approach(program: Program) -> &'static str {
 }
 
 impl Bench<'_> {
-    /// The next step, which is the turn of a program in a round.
-    fn begins_round(
+    /// In each round the turn of each program, one after the other.
+    fn in_turn(
         &mut self,
         what: &str,
-        round: u32,
-        program: Program,
-    ) -> Result<()> {
-        self.begins(&format!("{what}, round {}: {program}", round + 1))
+        programs: &[Program],
+        turn: impl Fn(&mut Self, Program, &mut Samples) -> Result<()>,
+    ) -> Result<Samples> {
+        let mut samples = Samples::default();
+        for round in 1..=self.effort.rounds {
+            for &program in programs {
+                self.begins(&format!("{what}, round {round}: {program}"))?;
+                turn(self, program, &mut samples)?;
+            }
+        }
+        Ok(samples)
     }
 
     /// Starts a server of ours, which has to be there.
@@ -115,27 +125,21 @@ fn together(
 
 /// Idle connections held open: what each costs.
 pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
-    let mut samples = Samples::default();
     let count = bench.effort.connections;
-    for round in 0..bench.effort.rounds {
-        for program in [P::THREADS, P::PROCESS, P::MUX_POLL] {
-            let what = format!("memory of {count} connections");
-            bench.begins_round(&what, round, program)?;
-            bench.used.insert(program);
-            let values = measure::memory(bench.catalogue, program, count)?;
-            let whose = approach(program);
-            for (metric, unit) in [
-                (Metric::UserKib, "user_kib"),
-                (Metric::PageTablesKib, "page_tables_kib"),
-                (Metric::KernelKib, "kernel_kib"),
-            ] {
-                if let Some(value) = values.get(&metric) {
-                    samples.push(format!("memory/{whose}/{unit}"), *value);
-                }
-            }
+    let what = format!("memory of {count} connections");
+    bench.in_turn(&what, &APPROACHES, |bench, program, samples| {
+        bench.used.insert(program);
+        let values = measure::memory(bench.catalogue, program, count)?;
+        let whose = approach(program);
+        for (metric, unit) in [
+            (Metric::UserKib, "user_kib"),
+            (Metric::PageTablesKib, "page_tables_kib"),
+            (Metric::KernelKib, "kernel_kib"),
+        ] {
+            samples.push(format!("memory/{whose}/{unit}"), values[&metric]);
         }
-    }
-    Ok(samples)
+        Ok(())
+    })
 }
 
 /// Clients that are greeted, wait, and then send: how long until all are
@@ -143,13 +147,9 @@ pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
 pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     let clients = bench.effort.waiting;
-    let programs = [P::THREADS, P::PROCESS, P::MUX_POLL];
-    for round in 0..bench.effort.serial_rounds {
-        bench.begins(&format!(
-            "{clients} clients that wait, round {}",
-            round + 1
-        ))?;
-        for program in programs {
+    for round in 1..=bench.effort.serial_rounds {
+        bench.begins(&format!("{clients} clients that wait, round {round}"))?;
+        for program in APPROACHES {
             let server = bench.ours(program, Serve::UntilEof, clients, &[])?;
             let took = wait_and_send(bench, server, clients)?;
             let whose = approach(program);
@@ -205,32 +205,24 @@ fn wait_and_send(
 /// others who still get a reply.
 pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
     const CLIENTS: usize = 50;
-    let mut samples = Samples::default();
-    for round in 0..bench.effort.rounds {
-        for program in [P::THREADS, P::PROCESS, P::MUX_POLL] {
-            bench.begins_round("a fatal signal", round, program)?;
-            let server = bench.ours(program, Serve::UntilEof, CLIENTS, &[])?;
-            let mut streams = Vec::new();
-            for _ in 0..CLIENTS {
-                let mut stream = server.target().connect()?;
-                talk(&mut stream, b"here")?;
-                streams.push(stream);
-            }
-            let victim = worker(&server, program)?;
-            crash_for_good(victim)?;
-            let answered = streams
-                .iter_mut()
-                .map(|stream| talk(stream, b"still there").is_ok())
-                .filter(|answered| *answered)
-                .count();
-            #[allow(clippy::cast_precision_loss, reason = "fifty clients")]
-            let share = answered as f64 / (CLIENTS - 1) as f64;
-            let whose = approach(program);
-            let name = format!("crash/{whose}/others_served_share");
-            samples.push(name, share.min(1.0));
+    bench.in_turn("a fatal signal", &APPROACHES, |bench, program, samples| {
+        let server = bench.ours(program, Serve::UntilEof, CLIENTS, &[])?;
+        let mut streams = Vec::new();
+        for _ in 0..CLIENTS {
+            let mut stream = server.target().connect()?;
+            talk(&mut stream, b"here")?;
+            streams.push(stream);
         }
-    }
-    Ok(samples)
+        crash_for_good(worker(&server, program)?)?;
+        let answered = streams
+            .iter_mut()
+            .filter_map(|stream| talk(stream, b"still there").ok())
+            .count();
+        let share = answered as f64 / (CLIENTS - 1) as f64;
+        let name = format!("crash/{}/others_served_share", approach(program));
+        samples.push(name, share.min(1.0));
+        Ok(())
+    })
 }
 
 /// What serves one of the clients: a child of process-server, a thread of
@@ -268,13 +260,8 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
     let work = format!("{:.0}", WORK * 1e6);
     let options = ["--cpu-work", work.as_str()];
     let mut servers = Vec::new();
-    for program in [
-        P::THREADS,
-        P::PROCESS,
-        P::MUX_POLL,
-        P::PYTHON_THREADING,
-        P::PYTHON_MULTIPROCESSING,
-    ] {
+    let python = [P::PYTHON_THREADING, P::PYTHON_MULTIPROCESSING];
+    for program in APPROACHES.into_iter().chain(python) {
         match bench.start(program, Serve::UntilEof, clients, &options) {
             Ok(server) => servers.push((program, server)),
             Err(why) if program.is_ours() => {
@@ -287,10 +274,20 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             }
         }
     }
-    for round in 0..bench.effort.rounds {
-        let before = Busy::read(&servers)?;
+    // What this experiment itself uses: its servers, and this process.
+    let ours = || -> Result<Duration> {
+        let mut ours = procfs::own_cpu_time(nix::unistd::getpid())?;
+        for (_, server) in &servers {
+            ours += procfs::cpu_time(server.pid())?.total;
+        }
+        Ok(ours)
+    };
+    for round in 1..=bench.effort.rounds {
+        let (began, ours_before) = (Instant::now(), ours()?);
+        let busy_before = procfs::machine_busy().context("no /proc/stat")?;
         for (program, server) in &servers {
-            bench.begins_round("work for the processor", round, *program)?;
+            let what = "work for the processor";
+            bench.begins(&format!("{what}, round {round}: {program}"))?;
             let send = |count: usize| {
                 together(count, |begin| {
                     let stream = server.target().connect();
@@ -302,87 +299,51 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             let one = send(1)?.as_secs_f64();
             let many = send(clients)?.as_secs_f64();
             let whose = approach(*program);
-            #[allow(clippy::cast_precision_loss, reason = "a few clients")]
             let speed_up = one * clients as f64 / many;
             samples.push(format!("compute/{whose}/speed_up_times"), speed_up);
         }
-        let others = Busy::read(&servers)?.share_of_others(&before);
-        samples.push("compute/others_share", others);
+        let busy = procfs::machine_busy().context("no /proc/stat")?;
+        let ours = ours()?.saturating_sub(ours_before);
+        let others = busy.saturating_sub(busy_before).saturating_sub(ours);
+        let all = began.elapsed().as_secs_f64() * processors().len() as f64;
+        samples.push("compute/others_share", others.as_secs_f64() / all);
     }
     Ok(samples)
-}
-
-/// How busy the machine is, and how much of it is this experiment's.
-struct Busy {
-    at: Instant,
-    machine: Duration,
-    ours: Duration,
-}
-
-impl Busy {
-    fn read(servers: &[(Program, Server)]) -> Result<Self> {
-        let mut ours = procfs::own_cpu_time(nix::unistd::getpid())?;
-        for (_, server) in servers {
-            ours += procfs::cpu_time(server.pid())?.total;
-        }
-        Ok(Self {
-            at: Instant::now(),
-            machine: procfs::machine_busy().context("no /proc/stat")?,
-            ours,
-        })
-    }
-
-    /// The share of all processors that others have used since then.
-    fn share_of_others(&self, before: &Self) -> f64 {
-        let machine = self.machine.saturating_sub(before.machine);
-        let ours = self.ours.saturating_sub(before.ours);
-        let others = machine.saturating_sub(ours).as_secs_f64();
-        #[allow(clippy::cast_precision_loss, reason = "a few processors")]
-        let count = processors().len() as f64;
-        others / (self.at - before.at).as_secs_f64() / count
-    }
 }
 
 /// Light clients, that come and go without a message, beside one whose
 /// messages keep the processor busy.
 pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
-    let mut samples = Samples::default();
     // This is twice as much work as elsewhere, so that the wait differs clearly
     // from what a busy machine causes.
     let work = format!("{:.0}", WORK * 2e6);
+    let options = ["--cpu-work", work.as_str()];
     let time = bench.effort.seconds + bench.effort.warm_up_seconds;
     let time = Duration::from_secs_f64(time);
-    for round in 0..bench.effort.rounds {
-        for program in [P::THREADS, P::PROCESS, P::MUX_POLL] {
-            bench.begins_round(
-                "light clients beside a heavy one",
-                round,
-                program,
-            )?;
-            let options = ["--cpu-work", work.as_str()];
-            let server = bench.ours(program, Serve::UntilEof, 8, &options)?;
-            let target = server.target();
-            let alone = come_and_go(target, time / 2)?;
-            let over = AtomicBool::new(false);
-            let beside = thread::scope(|scope| {
-                let heavy = scope.spawn(|| -> Result<()> {
-                    let mut stream = target.connect()?;
-                    while !over.load(Ordering::Relaxed) {
-                        talk(&mut stream, b"work")?;
-                    }
-                    Ok(())
-                });
-                let beside = come_and_go(target, time);
-                over.store(true, Ordering::Relaxed);
-                heavy.join().map_err(|_| anyhow!("a client panicked"))??;
-                beside
-            })?;
-            let whose = approach(program);
-            samples.push(format!("fairness/{whose}/alone_ns"), alone);
-            samples.push(format!("fairness/{whose}/beside_heavy_ns"), beside);
-        }
-    }
-    Ok(samples)
+    let what = "light clients beside a heavy one";
+    bench.in_turn(what, &APPROACHES, |bench, program, samples| {
+        let server = bench.ours(program, Serve::UntilEof, 8, &options)?;
+        let target = server.target();
+        let alone = come_and_go(target, time / 2)?;
+        let over = AtomicBool::new(false);
+        let beside = thread::scope(|scope| {
+            let heavy = scope.spawn(|| -> Result<()> {
+                let mut stream = target.connect()?;
+                while !over.load(Ordering::Relaxed) {
+                    talk(&mut stream, b"work")?;
+                }
+                Ok(())
+            });
+            let beside = come_and_go(target, time);
+            over.store(true, Ordering::Relaxed);
+            heavy.join().map_err(|_| anyhow!("a client panicked"))??;
+            beside
+        })?;
+        let whose = approach(program);
+        samples.push(format!("fairness/{whose}/alone_ns"), alone);
+        samples.push(format!("fairness/{whose}/beside_heavy_ns"), beside);
+        Ok(())
+    })
 }
 
 /// The median of how long it takes clients, one after the other, to be
@@ -410,125 +371,69 @@ fn come_and_go(target: Target, time: Duration) -> Result<f64> {
 /// One exchange for each connection: what a pool takes away of it.
 pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
     const CLIENTS: usize = 8;
-    let mut samples = Samples::default();
     let programs =
         [P::THREADS, P::THREADS_POOL, P::PROCESS, P::PROCESS_POOL, P::MUX_POLL];
-    let mut servers = Vec::new();
-    for program in programs {
-        let server = bench.ours(program, Serve::Once, CLIENTS, &[])?;
-        servers.push((program, server));
-    }
-    for round in 0..bench.effort.rounds {
-        for (program, server) in &servers {
-            bench.begins_round("one exchange each", round, *program)?;
-            let shape = Shape::Exchange(Ending::Server);
-            let figures = load_on(bench, server, shape, CLIENTS)?;
-            let name = program.name();
-            let cpu = figures.cpu_ns.context("no processor time")?;
-            samples.push(format!("pools/{name}/cpu_each_ns"), cpu);
-            measure::settle(server);
-        }
-    }
-    Ok(samples)
+    let servers = all_started(bench, &programs, Serve::Once, CLIENTS)?;
+    bench.in_turn("one exchange each", &programs, |bench, program, samples| {
+        let shape = Shape::Exchange(Ending::Server);
+        let (cpu, _) = load_on(bench, &servers[&program], shape, CLIENTS)?;
+        let name = program.name();
+        samples.push(format!("pools/{name}/cpu_each_ns"), cpu);
+        Ok(())
+    })
 }
 
 /// Many connections that all talk: processor time and context switches for
 /// each request.
 pub(super) fn efficiency(bench: &mut Bench<'_>) -> Result<Samples> {
-    let mut samples = Samples::default();
     let clients = bench.effort.connections;
     let what = format!("{clients} clients that talk");
-    let mut servers = Vec::new();
-    for program in [P::THREADS, P::PROCESS, P::MUX_POLL, P::MUX_EPOLL] {
-        let server = bench.ours(program, Serve::UntilEof, clients, &[])?;
-        servers.push((program, server));
-    }
-    for round in 0..bench.effort.rounds {
-        for (program, server) in &servers {
-            bench.begins_round(&what, round, *program)?;
-            let figures = load_on(bench, server, Shape::Echo, clients)?;
-            let name = program.name();
-            let cpu = figures.cpu_ns.context("no processor time")?;
-            samples.push(format!("efficiency/{name}/cpu_each_ns"), cpu);
-            samples.push(
-                format!("efficiency/{name}/switches_each_count"),
-                figures.switches,
-            );
-            measure::settle(server);
-        }
-    }
-    Ok(samples)
+    let programs = [P::THREADS, P::PROCESS, P::MUX_POLL, P::MUX_EPOLL];
+    let servers = all_started(bench, &programs, Serve::UntilEof, clients)?;
+    bench.in_turn(&what, &programs, |bench, program, samples| {
+        let server = &servers[&program];
+        let (cpu, switches) = load_on(bench, server, Shape::Echo, clients)?;
+        let name = program.name();
+        samples.push(format!("efficiency/{name}/cpu_each_ns"), cpu);
+        samples
+            .push(format!("efficiency/{name}/switches_each_count"), switches);
+        Ok(())
+    })
 }
 
-struct Figures {
-    cpu_ns: Option<f64>,
-    switches: f64,
+/// The servers of an experiment that all run from its beginning to its end.
+fn all_started(
+    bench: &mut Bench<'_>,
+    programs: &[Program],
+    serve: Serve,
+    clients: usize,
+) -> Result<BTreeMap<Program, Server>> {
+    let start = |program: &Program| {
+        Ok((*program, bench.ours(*program, serve, clients, &[])?))
+    };
+    programs.iter().map(start).collect()
 }
 
-/// Reads processor time and context switches where the counted part of a
-/// load begins and ends.
-struct Watch {
-    account: Account,
-    server: Pid,
-    switches: Mutex<Vec<u64>>,
-}
-
-impl Watch {
-    fn read_switches(&self) {
-        let now = procfs::context_switches(self.server);
-        if let Ok(mut switches) = self.switches.lock() {
-            switches.push(now.voluntary + now.involuntary);
-        }
-    }
-}
-
-impl Witness for Watch {
-    fn begins(&self) {
-        self.read_switches();
-        self.account.begins();
-    }
-
-    fn ends(&self) {
-        self.account.ends();
-        self.read_switches();
-    }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+/// Processor time, nanoseconds, and context switches of a server for each
+/// operation of a load.
 fn load_on(
     bench: &Bench<'_>,
     server: &Server,
     shape: Shape,
     clients: usize,
-) -> Result<Figures> {
-    let clients = NonZeroUsize::new(clients).context("no clients")?;
-    let time = Duration::from_secs_f64(bench.effort.seconds);
-    let plan = Plan {
-        warm_up: Duration::from_secs_f64(bench.effort.warm_up_seconds),
-        ..Plan::new(server.target(), shape, clients, Limit::Time(time))
-    };
-    let watch = Watch {
-        account: Account::new(server.pid()),
-        server: server.pid(),
-        switches: Mutex::new(Vec::new()),
-    };
-    let outcome = load::run(&plan, bench.live, &watch)?;
-    if bench.stops() {
-        return Err(Stopped.into());
-    }
+) -> Result<(f64, f64)> {
+    let time = [bench.effort.seconds, bench.effort.warm_up_seconds];
+    let plan = measure::plan(server, shape, clients, time)?;
+    let account = Account::with_switches(server.pid());
+    let outcome = load::run(&plan, bench.live, &account)?;
+    ensure!(!bench.stops(), "stopped");
     ensure!(outcome.errors.total() == 0, "{}", outcome.errors);
     ensure!(outcome.completed > 0, "nothing was answered");
-    let completed = outcome.completed as f64;
-    let used = watch.account.used().filter(|it| it.server.complete);
-    let switches = watch.switches.into_inner().unwrap_or_default();
-    let count = match (switches.first(), switches.last()) {
-        (Some(first), Some(last)) => last.saturating_sub(*first),
-        _ => 0,
-    };
-    Ok(Figures {
-        cpu_ns: used.map(|it| it.server.total.as_secs_f64() * 1e9 / completed),
-        switches: count as f64 / completed,
-    })
+    let used = account.used().context("no processor time")?;
+    let cpu = used.cpu_each_ns(outcome.completed);
+    measure::settle(server);
+    let switches = used.switches as f64 / outcome.completed as f64;
+    Ok((cpu.context("no processor time")?, switches))
 }
 
 /// One active connection beside idle ones, as `lab growth` measures it.
@@ -553,9 +458,7 @@ pub(super) fn scaling(bench: &mut Bench<'_>) -> Result<Samples> {
         bench.live,
         &mut later,
     )?;
-    if bench.stops() {
-        return Err(Stopped.into());
-    }
+    ensure!(!bench.stops(), "stopped");
     let mut samples = Samples::default();
     for step in &growth.steps {
         bench.used.insert(step.program);

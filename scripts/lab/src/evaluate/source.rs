@@ -41,7 +41,6 @@ pub(super) fn count(bench: &mut Bench<'_>) -> Result<Samples> {
             let path = program::workspace().join(package).join("src");
             counts.add_file(&path.join(file))?;
         }
-        #[allow(clippy::cast_precision_loss, reason = "lines of a program")]
         for (what, count) in [
             ("lines", counts.lines),
             ("branches", counts.branches),

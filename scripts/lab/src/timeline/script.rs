@@ -17,7 +17,7 @@ use nix::unistd::{getpid, gettid};
 use probe::wait::within;
 
 use super::Strip;
-use super::trace::{ASKED, CLIENTS, CONNECTS, Details, Event, Trace};
+use super::trace::{ASKED, CLIENTS, CONNECTS, Event, Trace};
 use crate::catalogue::Catalogue;
 use crate::load::Target;
 use crate::program::{Announces, Server};
@@ -102,7 +102,7 @@ fn run_once(
         fs::remove_file(file)
             .with_context(|| format!("removing {}", file.display()))?;
     }
-    let program = catalogue.server(package).context("not built")?;
+    let program = catalogue.servers.get(package).context("not built")?;
     let mut command = Command::new(program);
     command
         .args(["--port", "0", "--quiet", "--serve", "until-eof"])
@@ -173,11 +173,7 @@ fn play(target: Target) -> Result<Vec<Event>> {
                 play_one(target, role, &connected)
             }));
         }
-        let mut events = vec![Event {
-            name: "process_name".into(),
-            args: named(CLIENTS),
-            ..event("M", 0.0)
-        }];
+        let mut events = vec![Event::naming("process_name", lane(), CLIENTS)];
         for client in clients {
             events.extend(
                 client.join().map_err(|_| anyhow!("a client panicked"))??,
@@ -188,18 +184,9 @@ fn play(target: Target) -> Result<Vec<Event>> {
     })
 }
 
-fn named(name: &str) -> Details {
-    Details { name: Some(name.to_owned()), client: None }
-}
-
-fn event(ph: &str, ts: f64) -> Event {
-    Event {
-        ph: ph.into(),
-        ts,
-        pid: getpid().as_raw().into(),
-        tid: gettid().as_raw().into(),
-        ..Event::default()
-    }
+/// This thread of this process.
+fn lane() -> (i64, i64) {
+    (getpid().as_raw().into(), gettid().as_raw().into())
 }
 
 fn play_one(
@@ -213,8 +200,7 @@ fn play_one(
     let mut stream = target.connect()?;
     // The last client's message has no receiver any more, which is no error.
     let _ = connected.send(());
-    let client =
-        Details { client: Some(stream.local_addr()?.to_string()), name: None };
+    let client = stream.local_addr()?.to_string();
     thread::sleep(Duration::from_millis(role.sends));
     let asked = now()?;
     stream.write_all(&message)?;
@@ -222,22 +208,10 @@ fn play_one(
     let answered = now()?;
     stream.shutdown(Shutdown::Write)?;
     stream.read_to_end(&mut Vec::new())?;
+    let (lane, took) = (lane(), answered - asked);
     Ok(vec![
-        Event {
-            name: "thread_name".into(),
-            args: named(role.kind),
-            ..event("M", 0.0)
-        },
-        Event {
-            name: CONNECTS.into(),
-            args: client.clone(),
-            ..event("i", connects)
-        },
-        Event {
-            name: ASKED.into(),
-            dur: answered - asked,
-            args: client,
-            ..event("X", asked)
-        },
+        Event::naming("thread_name", lane, role.kind),
+        Event::new("i", CONNECTS, lane, [connects, 0.0]).about(&client),
+        Event::new("X", ASKED, lane, [asked, took]).about(&client),
     ])
 }

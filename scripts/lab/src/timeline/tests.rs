@@ -1,81 +1,58 @@
 //! Timelines of traces that were made up.
 
 use super::draw::draw;
+use super::trace::{ASKED, CONNECTS};
 use super::*;
 use crate::language::Language;
 use Stage::{Receiving, Sending, Waiting, Working};
 
-/// A trace of a server: its name, then for each client its lane, when it is
+/// The trace of a server: its name, then for each client its lane, when it is
 /// connected, when its message is received, when its reply has been sent.
-fn trace(server: &str, clients: &[(i64, f64, f64, f64)]) -> String {
-    let mut text = String::from("[\n");
-    let mut line = |json: String| {
-        text += &json;
-        text += ",\n";
-    };
-    for (index, (lane, connected, received, sent)) in clients.iter().enumerate()
-    {
-        let at = format!(r#""pid":{lane},"tid":{lane}"#);
-        let client = format!("127.0.0.1:{}", 5000 + index);
-        let args = format!(r#""args":{{"client":"{client}"}}"#);
-        let pair =
-            format!(r#""name":"waiting","cat":"client","id":"{client}",{at}"#);
-        let name = format!("lane {lane}");
-        line(format!(
-            r#"{{"name":"process_name","ph":"M",{at},"args":{{"name":"{server}"}}}}"#
-        ));
-        line(format!(
-            r#"{{"name":"thread_name","ph":"M",{at},"args":{{"name":"{name}"}}}}"#
-        ));
-        line(format!(
-            r#"{{"name":"connected","ph":"i","s":"t","ts":{connected},{at},{args}}}"#
-        ));
-        line(format!(r#"{{{pair},"ph":"b","ts":{connected}}}"#));
-        line(format!(r#"{{{pair},"ph":"e","ts":{received}}}"#));
-        line(format!(
-            r#"{{"name":"receiving","ph":"X","ts":{received},"dur":5,{at},{args}}}"#
-        ));
-        line(format!(
-            r#"{{"name":"working","ph":"X","ts":{},"dur":{},{at},{args}}}"#,
-            received + 5.0,
-            sent - received - 15.0
-        ));
-        line(format!(
-            r#"{{"name":"sending","ph":"X","ts":{},"dur":10,{at},{args}}}"#,
-            sent - 10.0
-        ));
-        line(format!(
-            r#"{{"name":"closed","ph":"i","s":"t","ts":{sent},{at},{args}}}"#
-        ));
+fn trace(server: &str, clients: &[(i64, f64, f64, f64)]) -> Trace {
+    let mut events = Vec::new();
+    for (port, (lane, connected, received, sent)) in (5000..).zip(clients) {
+        let client = format!("127.0.0.1:{port}");
+        let (at, name) = ((*lane, *lane), format!("lane {lane}"));
+        events.push(Event::naming("process_name", at, server));
+        events.push(Event::naming("thread_name", at, &name));
+        let event = |ph, name, ts: f64, dur| {
+            Event::new(ph, name, at, [ts, dur]).about(&client)
+        };
+        let end = |ph, ts| {
+            let id = Some(client.clone());
+            Event { id, ..Event::new(ph, "waiting", at, [ts, 0.0]) }
+        };
+        events.extend([
+            event("i", "connected", *connected, 0.0),
+            end("b", *connected),
+            end("e", *received),
+            event("X", "receiving", *received, 5.0),
+            event("X", "working", received + 5.0, sent - received - 15.0),
+            event("X", "sending", sent - 10.0, 10.0),
+            event("i", "closed", *sent, 0.0),
+        ]);
     }
-    text
+    Trace { events }
 }
 
 /// What the clients add: when each connects, asks, and has its reply.
-fn asked(clients: &[(f64, f64, f64)]) -> String {
-    let mut text = String::new();
-    for (index, (connects, asks, answered)) in clients.iter().enumerate() {
-        let at = format!(r#""pid":99,"tid":{index}"#);
-        let client = format!("127.0.0.1:{}", 5000 + index);
-        let args = format!(r#""args":{{"client":"{client}"}}"#);
-        let lines = format!(
-            "{{\"name\":\"thread_name\",\"ph\":\"M\",{at},\
-             \"args\":{{\"name\":\"slow\"}}}},\n\
-             {{\"name\":\"connects\",\"ph\":\"i\",\"ts\":{connects},{at},\
-             {args}}},\n\
-             {{\"name\":\"asked\",\"ph\":\"X\",\"ts\":{asks},\
-             \"dur\":{},{at},{args}}},\n",
-            answered - asks
-        );
-        text += &lines;
+fn asked(trace: &mut Trace, clients: &[(f64, f64, f64)]) {
+    for (index, (connects, asks, answered)) in (0..).zip(clients) {
+        let (at, client) = ((99, index), format!("127.0.0.1:{}", 5000 + index));
+        let event = |ph, name, ts: f64, dur| {
+            Event::new(ph, name, at, [ts, dur]).about(&client)
+        };
+        trace.events.extend([
+            Event::naming("thread_name", at, "slow"),
+            event("i", CONNECTS, *connects, 0.0),
+            event("X", ASKED, *asks, answered - asks),
+        ]);
     }
-    text
 }
 
-fn strip(text: &str) -> Strip {
-    let trace = Trace::parse(text).unwrap();
-    check_nesting(&trace).unwrap();
-    Strip::new(&trace).unwrap()
+fn strip(trace: &Trace) -> Strip {
+    check_nesting(trace).unwrap();
+    Strip::new(trace).unwrap()
 }
 
 #[test]
@@ -104,12 +81,12 @@ fn processes_are_known_by_their_name() {
 
 #[test]
 fn one_after_the_other_is_one_lane_and_a_queue() {
-    let mut text = trace(
-        "threads-server",
-        &[(7, 0.0, 50_000.0, 60_000.0), (8, 60_010.0, 60_020.0, 70_000.0)],
-    );
-    text += &asked(&[(0.0, 49_900.0, 60_000.0), (1000.0, 1010.0, 70_000.0)]);
-    let strip = strip(&text);
+    let clients =
+        [(7, 0.0, 50_000.0, 60_000.0), (8, 60_010.0, 60_020.0, 70_000.0)];
+    let mut events = trace("threads-server", &clients);
+    let asks = [(0.0, 49_900.0, 60_000.0), (1000.0, 1010.0, 70_000.0)];
+    asked(&mut events, &asks);
+    let strip = strip(&events);
     assert_eq!(strip.model, Model::OneAfterTheOther);
     assert_eq!(strip.lanes.len(), 1);
     // B waits from its question until it is its turn.
@@ -125,12 +102,11 @@ fn one_after_the_other_is_one_lane_and_a_queue() {
 
 #[test]
 fn a_loop_is_one_lane_with_its_waiting_below() {
-    let mut text = trace(
-        "mux-server",
-        &[(7, 0.0, 30_000.0, 40_000.0), (7, 100.0, 200.0, 20_000.0)],
-    );
-    text += &asked(&[(0.0, 10_000.0, 40_000.0), (90.0, 95.0, 20_000.0)]);
-    let strip = strip(&text);
+    let clients = [(7, 0.0, 30_000.0, 40_000.0), (7, 100.0, 200.0, 20_000.0)];
+    let mut events = trace("mux-server", &clients);
+    let asks = [(0.0, 10_000.0, 40_000.0), (90.0, 95.0, 20_000.0)];
+    asked(&mut events, &asks);
+    let strip = strip(&events);
     assert_eq!(strip.model, Model::Loop);
     assert_eq!(strip.lanes.len(), 1);
     let lane = &strip.lanes[0];
@@ -144,24 +120,18 @@ fn a_loop_is_one_lane_with_its_waiting_below() {
 
 #[test]
 fn slices_of_a_lane_may_not_cross() {
-    let slice = |ts: f64, dur: f64| {
-        format!(
-            r#"{{"name":"s","ph":"X","ts":{ts},"dur":{dur},"pid":1,"tid":1}}"#
-        )
+    let check = |slices: &[[f64; 2]]| {
+        let slices = slices.iter();
+        let events = slices.map(|it| Event::new("X", "s", (1, 1), *it));
+        check_nesting(&Trace { events: events.collect() })
     };
-    let check = |slices: &[(f64, f64)]| {
-        let list: Vec<String> =
-            slices.iter().map(|(ts, dur)| slice(*ts, *dur)).collect();
-        let text = format!("[{}]", list.join(","));
-        check_nesting(&Trace::parse(&text).unwrap())
-    };
-    assert!(check(&[(0.0, 10.0), (2.0, 3.0), (5.0, 5.0), (10.0, 1.0)]).is_ok());
-    assert!(check(&[(0.0, 10.0), (5.0, 6.0)]).is_err());
+    assert!(check(&[[0.0, 10.0], [2.0, 3.0], [5.0, 5.0], [10.0, 1.0]]).is_ok());
+    assert!(check(&[[0.0, 10.0], [5.0, 6.0]]).is_err());
 }
 
 #[test]
 fn a_trace_without_clients_is_no_timeline() {
-    assert!(Strip::new(&Trace::parse("[\n").unwrap()).is_err());
+    assert!(Strip::new(&Trace::default()).is_err());
 }
 
 #[test]
@@ -192,10 +162,9 @@ fn servers_that_share_a_file_are_told_apart() {
     let one = [(7, 0.0, 50.0, 900.0), (7, 20.0, 30.0, 600.0)];
     let other = [(8, 0.0, 50.0, 900.0)];
     let third = [(9, 0.0, 50.0, 900.0), (10, 20.0, 30.0, 600.0)];
-    let mut text = trace("mux-server", &one);
-    text += trace("mux-server", &other).trim_start_matches("[\n");
-    text += trace("process-server", &third).trim_start_matches("[\n");
-    let whole = Trace::parse(&text).unwrap();
+    let mut whole = trace("mux-server", &one);
+    whole.events.extend(trace("mux-server", &other).events);
+    whole.events.extend(trace("process-server", &third).events);
     let strips: Vec<Strip> =
         whole.servers().iter().map(|it| Strip::new(it).unwrap()).collect();
     let found: Vec<(&str, Model, usize)> = strips
@@ -220,10 +189,11 @@ fn servers_that_share_a_file_are_told_apart() {
 fn a_port_that_is_used_again_is_another_client() {
     let again = [(7, 0.0, 50.0, 900.0)];
     let later = [(8, 5000.0, 5050.0, 5900.0)];
-    let mut text = trace("threads-server", &again);
-    text += trace("threads-server", &later).trim_start_matches("[\n");
-    let trace = Trace::parse(&text.replace("\"pid\":8", "\"pid\":7")).unwrap();
-    let strip = Strip::new(&trace).unwrap();
+    let mut both = trace("threads-server", &again);
+    for event in trace("threads-server", &later).events {
+        both.events.push(Event { pid: 7, ..event });
+    }
+    let strip = Strip::new(&both).unwrap();
     assert_eq!(strip.clients.len(), 2);
     let whose = |bar: &Bar| bar.client;
     let lane = &strip.lanes[0];

@@ -46,6 +46,33 @@ pub struct Event {
 }
 
 impl Event {
+    /// An event of a lane, which took so long.
+    #[must_use]
+    pub fn new(
+        ph: &str,
+        name: &str,
+        (pid, tid): (i64, i64),
+        [ts, dur]: [f64; 2],
+    ) -> Self {
+        let (ph, name) = (ph.to_owned(), name.to_owned());
+        Self { name, ph, ts, dur, pid, tid, ..Self::default() }
+    }
+
+    /// The event that gives a lane its `thread_name`, or `process_name`.
+    #[must_use]
+    pub fn naming(what: &str, lane: (i64, i64), name: &str) -> Self {
+        let mut event = Self::new("M", what, lane, [0.0; 2]);
+        event.args.name = Some(name.to_owned());
+        event
+    }
+
+    /// The same, about a client.
+    #[must_use]
+    pub fn about(mut self, client: &str) -> Self {
+        self.args.client = Some(client.to_owned());
+        self
+    }
+
     /// The client that it is about.
     #[must_use]
     pub fn client(&self) -> Option<&str> {

@@ -1,12 +1,11 @@
 //! The address that the class has to type, and with what.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use nix::ifaddrs::getifaddrs;
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::InterfaceFlags;
-
-use super::words;
-use crate::language::Language;
+use nix::sys::socket::SockaddrIn6;
 
 /// The addresses under which a server that listens there can be reached, the
 /// best one first.
@@ -31,40 +30,26 @@ pub fn reachable(listening: SocketAddr) -> Vec<SocketAddr> {
 /// This machine's addresses that others can use: IPv4 before IPv6, and first
 /// those of the interface that leads out of the network.
 fn own_addresses() -> Vec<IpAddr> {
-    let Ok(interfaces) = getifaddrs() else {
-        return Vec::new();
-    };
     let way_out = procfs::net::route().ok().and_then(|routes| {
         let mut routes = routes.into_iter();
         let out = routes.find(|route| route.destination.is_unspecified());
         out.map(|route| route.iface)
     });
-    let mut found = Vec::new();
-    for interface in interfaces {
-        let up = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
-        let Some(address) = interface.address else {
-            continue;
-        };
-        if !interface.flags.contains(up)
-            || interface.flags.contains(InterfaceFlags::IFF_LOOPBACK)
-        {
-            continue;
-        }
-        let ip = if let Some(address) = address.as_sockaddr_in() {
-            IpAddr::V4(address.ip())
-        } else if let Some(address) = address.as_sockaddr_in6() {
-            // A link-local address needs the name of the reader's interface.
-            if address.ip().is_unicast_link_local() {
-                continue;
-            }
-            IpAddr::V6(address.ip())
-        } else {
-            continue;
-        };
+    let up = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
+    let usable = |interface: InterfaceAddress| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|it| IpAddr::V4(it.ip()));
+        // A link-local address needs the name of the reader's interface.
+        let v6 = address.as_sockaddr_in6().map(SockaddrIn6::ip);
+        let v6 = v6.filter(|ip| !ip.is_unicast_link_local()).map(IpAddr::V6);
+        let ip = v4.or(v6)?;
+        let others = interface.flags.contains(up)
+            && !interface.flags.contains(InterfaceFlags::IFF_LOOPBACK);
         let leads_out = way_out.as_ref() == Some(&interface.interface_name);
-        found.push((ip.is_ipv6(), !leads_out, ip));
-    }
-    found.sort();
+        others.then_some((ip.is_ipv6(), !leads_out, ip))
+    };
+    let interfaces = getifaddrs().into_iter().flatten();
+    let found: BTreeSet<_> = interfaces.filter_map(usable).collect();
     found.into_iter().map(|(_, _, ip)| ip).collect()
 }
 
@@ -77,14 +62,6 @@ pub fn commands(address: SocketAddr) -> [(&'static str, String); 3] {
         ("macOS", format!("nc {ip} {port}")),
         ("Windows", format!("ncat {ip} {port}")),
     ]
-}
-
-/// What to do then, and who can do it.
-#[must_use]
-pub fn hint(language: Language, listening: SocketAddr) -> String {
-    let alone = listening.ip().is_loopback();
-    let name = if alone { "watch.this_machine" } else { "watch.class" };
-    words::word(language, name)
 }
 
 /// The dots of each character, five rows of them.

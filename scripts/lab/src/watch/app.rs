@@ -26,7 +26,6 @@ use super::script::Script;
 use super::server::Server;
 use super::view::{Look, Screen};
 use super::words;
-use crate::language::Language;
 
 /// What a column may stand for, milliseconds.
 const SCALES: [u64; 8] = [10, 20, 50, 100, 200, 500, 1000, 2000];
@@ -399,12 +398,6 @@ impl App {
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(buffer)
-    }
-
-    /// The language that it speaks.
-    #[must_use]
-    pub fn language(&self) -> Language {
-        self.look.language
     }
 }
 

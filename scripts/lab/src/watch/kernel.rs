@@ -25,6 +25,7 @@ use probe::proc::{threads, tree};
 use procfs::process::{Process, Syscall};
 
 use super::line::{Key, Worker, canonical};
+use crate::procfs::{Memory, memory};
 
 /// What a thread or process does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,12 +59,8 @@ pub struct Sample {
 pub struct Held {
     /// Open descriptors.
     pub descriptors: Option<usize>,
-    /// Memory in KiB; a page that several processes share counts once.
-    pub memory_kib: Option<u64>,
-    /// Processes.
-    pub processes: u64,
-    /// Threads.
-    pub threads: u64,
+    /// Memory, processes and threads.
+    pub memory: Option<Memory>,
 }
 
 /// Reads samples of one server.
@@ -94,10 +91,7 @@ impl Sampler {
             dump(family, port, |socket| {
                 let header = &socket.header;
                 let id = &header.socket_id;
-                let peer = SocketAddr::new(
-                    id.destination_address,
-                    id.destination_port,
-                );
+                let peer = (id.destination_address, id.destination_port).into();
                 let peer = canonical(peer);
                 let counts = (header.recv_queue, header.send_queue);
                 if header.state == TCP_LISTEN {
@@ -115,14 +109,13 @@ impl Sampler {
 
     /// What the tasks of these rows do. Those that have ended are left out.
     pub fn tasks(&mut self, rows: &[Key]) -> HashMap<Key, Task> {
-        let needs_names = rows.iter().any(|row| match row {
-            Key::Worker(worker) => {
-                matches!(worker, Worker::Thread(_) | Worker::LoopNumber(_))
-                    && !self.threads.contains_key(worker)
+        let lacks_name = |row: &Key| match row {
+            Key::Worker(it @ (Worker::Thread(_) | Worker::LoopNumber(_))) => {
+                !self.threads.contains_key(it)
             }
             _ => false,
-        });
-        if needs_names {
+        };
+        if rows.iter().any(lacks_name) {
             self.find_threads();
         }
         let root = self.root.as_raw();
@@ -170,16 +163,13 @@ impl Sampler {
     /// What the server holds, over all of its processes.
     #[must_use]
     pub fn held(&self) -> Held {
-        let memory = crate::procfs::memory(self.root).ok();
         let count =
             |pid: &Pid| Process::new(pid.as_raw()).ok()?.fd_count().ok();
-        let counts: Vec<usize> =
-            tree(self.root).iter().filter_map(count).collect();
+        let tree = tree(self.root);
+        let counts = tree.iter().filter_map(count);
         Held {
-            descriptors: (!counts.is_empty()).then(|| counts.iter().sum()),
-            memory_kib: memory.map(|memory| memory.pss_kib),
-            processes: memory.map_or(0, |memory| memory.processes),
-            threads: memory.map_or(0, |memory| memory.threads),
+            descriptors: counts.reduce(|all, count| all + count),
+            memory: memory(self.root).ok(),
         }
     }
 }
@@ -345,14 +335,9 @@ mod tests {
         }
         assert!(sampler.workers().contains(&Worker::Thread(7)));
         let held = sampler.held();
-        assert!(held.descriptors.unwrap() > 3 && held.threads > 1);
+        assert!(held.descriptors.unwrap() > 3);
+        assert!(held.memory.unwrap().threads > 1);
         drop(TcpStream::connect(address).unwrap());
         thread.join().unwrap();
-    }
-
-    #[test]
-    fn every_call_has_its_name() {
-        assert_eq!(name_of_call(libc::SYS_accept4), "accept4");
-        assert_eq!(name_of_call(9999), "call 9999");
     }
 }

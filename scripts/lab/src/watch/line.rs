@@ -5,7 +5,7 @@
 //! otherwise left alone.
 
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use ratatui::text::Span;
 
@@ -26,23 +26,14 @@ impl Worker {
     /// Reads the first column, `thread 1` or `hilo 1`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (noun, number) = match text.split_once(' ') {
-            Some((noun, number)) => (noun, Some(number)),
-            None => (text, None),
-        };
-        match (noun, number) {
-            ("thread" | "hilo", Some(number)) => {
-                Some(Self::Thread(number.parse().ok()?))
-            }
-            ("process" | "proceso", Some(number)) => {
-                Some(Self::Process(number.parse().ok()?))
-            }
-            ("loop" | "bucle", Some(number)) => {
-                Some(Self::LoopNumber(number.parse().ok()?))
-            }
-            ("loop" | "bucle", None) => Some(Self::Loop),
-            _ => None,
-        }
+        let (noun, number) = text.split_once(' ').unwrap_or((text, ""));
+        Some(match noun {
+            "thread" | "hilo" => Self::Thread(number.parse().ok()?),
+            "process" | "proceso" => Self::Process(number.parse().ok()?),
+            "loop" | "bucle" if number.is_empty() => Self::Loop,
+            "loop" | "bucle" => Self::LoopNumber(number.parse().ok()?),
+            _ => return None,
+        })
     }
 
     /// Whether it is an event loop, which serves many clients at a time.
@@ -63,6 +54,18 @@ pub enum Key {
     Client(SocketAddr),
     /// A client in the kernel's accept queue.
     Queue(SocketAddr),
+}
+
+impl Key {
+    /// Whether its row always stays: that of the main thread, or of a loop.
+    #[must_use]
+    pub fn is_fixed(self) -> bool {
+        match self {
+            Self::Main => true,
+            Self::Worker(worker) => worker.is_loop(),
+            Self::Client(_) | Self::Queue(_) => false,
+        }
+    }
 }
 
 /// What has happened to a client.
@@ -133,13 +136,10 @@ impl Line {
         let worker = Worker::parse(worker)?;
         let rest = rest.trim_start();
         let with_client = rest.split_once("  ").and_then(|(client, rest)| {
-            Some((canonical(client.parse().ok()?), rest))
+            Some((Some(canonical(client.parse().ok()?)), rest))
         });
-        let (client, rest) = match with_client {
-            Some((client, rest)) => (Some(client), rest),
-            None => (None, rest),
-        };
-        let event = Event::parse(rest)?;
+        let (client, event) = with_client.unwrap_or((None, rest));
+        let event = Event::parse(event)?;
         Some(Self::Event { worker, client, event })
     }
 
@@ -161,10 +161,7 @@ impl Line {
 /// a dual-stack socket as the IPv4 address that it is.
 #[must_use]
 pub fn canonical(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V6(ip) => SocketAddr::new(ip.to_canonical(), address.port()),
-        IpAddr::V4(_) => address,
-    }
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Text that can do nothing to a terminal, whatever the server has let

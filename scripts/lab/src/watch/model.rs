@@ -135,16 +135,14 @@ impl Row {
             u64::try_from(at.as_nanos() / length).unwrap_or(u64::MAX)
         };
         let last = place(now);
-        let Some(first) = (last + 1).checked_sub(width as u64) else {
-            // The view is younger than its window: cells before its start.
-            let young = usize::try_from(last + 1).unwrap_or(width);
-            let mut cells = vec![None; width - young];
-            cells.extend(self.cells(now, cell, young));
-            return cells;
+        // Where the view is younger than its window, cells before its start
+        // stay empty.
+        let first = (last + 1).saturating_sub(width as u64);
+        let index = |place: u64| {
+            let at = (place + width as u64).checked_sub(last + 1)?;
+            usize::try_from(at).ok()
         };
         let mut cells = vec![None; width];
-        let index =
-            |place: u64| usize::try_from(place.checked_sub(first)?).ok();
         // What lasts.
         let mut state = None;
         let mut from = 0;
@@ -190,7 +188,7 @@ impl Row {
 }
 
 /// All that is known of the server that runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Model {
     /// What it is.
     pub approach: Approach,
@@ -219,20 +217,7 @@ impl Model {
     /// Of a server that has not printed anything yet.
     #[must_use]
     pub fn new(approach: Approach, pool: bool) -> Self {
-        Self {
-            approach,
-            pool,
-            address: None,
-            lines: VecDeque::new(),
-            summary: None,
-            served: 0,
-            active: 0,
-            sample: Sample::default(),
-            tasks: HashMap::new(),
-            rows: BTreeMap::new(),
-            index: HashMap::new(),
-            next: 0,
-        }
+        Self { approach, pool, ..Self::default() }
     }
 
     /// The row of this key, a new one if there is none.
@@ -470,14 +455,9 @@ impl Model {
     /// others the last ones, those that live before those that have ended.
     #[must_use]
     pub fn shown(&self, oldest: Duration, space: usize) -> (Vec<&Row>, usize) {
-        let is_fixed = |row: &Row| match row.key {
-            Key::Main => true,
-            Key::Worker(worker) => worker.is_loop(),
-            Key::Client(_) | Key::Queue(_) => false,
-        };
         let rows = self.rows.values().filter(|row| !row.is_over(oldest));
         let (mut shown, mut others): (Vec<&Row>, Vec<&Row>) =
-            rows.partition(|row| is_fixed(row));
+            rows.partition(|row| row.key.is_fixed());
         // Lines of threads that were created together come in any order.
         others.sort_by_key(|row| match row.key {
             Key::Worker(Worker::Thread(number)) => (0, number),

@@ -5,10 +5,13 @@ use clap::ValueEnum;
 use strum::IntoStaticStr;
 
 /// The three approaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, IntoStaticStr)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, IntoStaticStr,
+)]
 #[strum(serialize_all = "lowercase")]
 pub enum Approach {
     /// `threads-server`
+    #[default]
     Threads,
     /// `process-server`
     #[value(name = "process", alias = "processes")]
@@ -116,68 +119,60 @@ impl Options {
     /// the keys change.
     #[must_use]
     pub fn shown(&self) -> Vec<String> {
-        let mut arguments = Vec::new();
-        let mut add = |name: &str, value: &Option<String>| {
-            if let Some(value) = value {
-                arguments.extend([name.to_owned(), value.clone()]);
-            }
-        };
-        if self.approach == Approach::Loop {
-            add("--backend", &self.backend);
-        }
+        let backend = self.backend.as_deref();
+        let has_backend = self.approach == Approach::Loop;
+        let mut given = vec![("--backend", backend.filter(|_| has_backend))];
         // A pool serves as many clients as it has workers.
         if self.one_client {
-            add("--max-clients", &Some("1".to_owned()));
+            given.push(("--max-clients", Some("1")));
         } else {
-            add("--max-clients", &self.max_clients);
-            add("--workers", &self.workers);
+            given.push(("--max-clients", self.max_clients.as_deref()));
+            given.push(("--workers", self.workers.as_deref()));
         }
-        arguments.extend(self.others.iter().cloned());
-        arguments
+        [words_of(&given), self.others.clone()].concat()
     }
 
     /// The whole command line of the server.
     #[must_use]
     pub fn arguments(&self, language: &str) -> Vec<String> {
-        let mut arguments = self.shown();
-        for (name, value) in [("--host", &self.host), ("--port", &self.port)] {
-            if let Some(value) = value {
-                arguments.extend([name.to_owned(), value.clone()]);
-            }
-        }
-        arguments.extend(["--language".to_owned(), language.to_owned()]);
-        arguments
+        let given = words_of(&[
+            ("--host", self.host.as_deref()),
+            ("--port", self.port.as_deref()),
+            ("--language", Some(language)),
+        ]);
+        [self.shown(), given].concat()
     }
+}
+
+/// The words of options that have a value.
+fn words_of(options: &[(&str, Option<&str>)]) -> Vec<String> {
+    let words = |(name, value): &(&str, Option<&str>)| {
+        value.map(|value| [(*name).to_owned(), value.to_owned()])
+    };
+    options.iter().filter_map(words).flatten().collect()
 }
 
 /// Takes an option with its value out of a command line: `--port 80`,
 /// `--port=80`, `-p 80`, `-p80`. The last one counts, as for the servers.
 fn take(arguments: &mut Vec<String>, names: &[&str]) -> Option<String> {
     let mut value = None;
-    let mut at = 0;
-    while at < arguments.len() {
-        let argument = &arguments[at];
+    let mut others = Vec::new();
+    let mut words = std::mem::take(arguments).into_iter();
+    while let Some(word) = words.next() {
         let joined = names.iter().find_map(|name| {
-            let rest = argument.strip_prefix(name)?;
-            match rest.strip_prefix('=') {
-                Some(rest) => Some(rest.to_owned()),
-                None if name.len() == 2 && !rest.is_empty() => {
-                    Some(rest.to_owned())
-                }
-                None => None,
-            }
+            let rest = word.strip_prefix(name)?;
+            let short = name.len() == 2 && !rest.is_empty();
+            rest.strip_prefix('=').or(short.then_some(rest))
         });
         if let Some(joined) = joined {
-            value = Some(joined);
-            arguments.remove(at);
-        } else if names.contains(&argument.as_str()) && at + 1 < arguments.len()
-        {
-            value = Some(arguments.remove(at + 1));
-            arguments.remove(at);
+            value = Some(joined.to_owned());
+        } else if names.contains(&word.as_str()) && words.len() > 0 {
+            value = words.next();
         } else {
-            at += 1;
+            others.push(word);
         }
     }
+    *arguments = others;
     value
 }
 

@@ -91,20 +91,11 @@ fn run(
     let start = shown.len() - shown.trim_start().len();
     let shown = &shown[start..];
     // Spaces are one byte each, so that they are columns as well.
-    #[allow(clippy::cast_precision_loss, reason = "columns of a screen")]
     let left = left + start as f64 * CELL.0;
-    #[allow(clippy::cast_precision_loss, reason = "columns of a screen")]
     let length = ratatui::text::Span::raw(shown).width() as f64 * CELL.0;
-    let bold = if cell.modifier.contains(Modifier::BOLD) {
-        " font-weight=\"bold\""
-    } else {
-        ""
-    };
-    let dim = if cell.modifier.contains(Modifier::DIM) {
-        " opacity=\"0.6\""
-    } else {
-        ""
-    };
+    let has = |modifier| cell.modifier.contains(modifier);
+    let bold = if has(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
+    let dim = if has(Modifier::DIM) { " opacity=\"0.6\"" } else { "" };
     let base = top + CELL.1 * 0.76;
     let _ = writeln!(
         svg,

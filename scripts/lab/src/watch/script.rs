@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use strum::IntoStaticStr;
 
 use super::options::Options;
+use super::server::lock;
 
 /// Processor time that each message costs, microseconds: long enough to be
 /// seen from the last row of a classroom.
@@ -47,7 +47,6 @@ impl Role {
 struct State {
     target: Mutex<Option<SocketAddr>>,
     roles: Mutex<HashMap<SocketAddr, Role>>,
-    rounds: AtomicUsize,
 }
 
 /// The clients, played by threads of their own until the program ends.
@@ -69,10 +68,8 @@ impl Script {
         let playing = script.clone();
         thread::spawn(move || {
             loop {
-                let target = playing.target();
-                if let Some(target) = target {
+                if let Some(target) = playing.target() {
                     playing.round(target);
-                    playing.0.rounds.fetch_add(1, Ordering::Relaxed);
                     // The pause ends early when another server is shown: its
                     // clients then come at once.
                     let mut pause = PAUSE;
@@ -91,25 +88,17 @@ impl Script {
     /// Where the clients of the next round connect; nowhere while a server
     /// stops.
     pub fn aim(&self, target: Option<SocketAddr>) {
-        let mut aim =
-            self.0.target.lock().unwrap_or_else(PoisonError::into_inner);
-        *aim = target.map(on_this_machine);
+        *lock(&self.0.target) = target.map(on_this_machine);
     }
 
     fn target(&self) -> Option<SocketAddr> {
-        *self.0.target.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.0.target)
     }
 
     /// The address of each client that was played lately.
     #[must_use]
     pub fn roles(&self) -> HashMap<SocketAddr, Role> {
-        self.0.roles.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Rounds that are over.
-    #[must_use]
-    pub fn rounds(&self) -> usize {
-        self.0.rounds.load(Ordering::Relaxed)
+        lock(&self.0.roles).clone()
     }
 
     fn round(&self, target: SocketAddr) {
@@ -132,8 +121,7 @@ impl Script {
         let stream = TcpStream::connect_timeout(&target, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let mut roles =
-            self.0.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut roles = lock(&self.0.roles);
         // A port that was used long ago may belong to another client by now.
         if roles.len() >= 40 {
             roles.clear();

@@ -121,8 +121,8 @@ impl Drop for Server {
 }
 
 /// What a thread that has panicked has left is still good enough to draw.
-fn lock(model: &Mutex<Model>) -> MutexGuard<'_, Model> {
-    model.lock().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reads until the end; what is not UTF-8 is shown as such.

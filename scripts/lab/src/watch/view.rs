@@ -10,11 +10,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
+use serde::Serialize;
 
 use super::address;
+use super::kernel::Held;
 use super::line::{Key, Worker};
 use super::model::{Doing, Model, Row};
-use super::options::Options;
+use super::options::{Approach, Options};
 use super::script::Role;
 use super::words;
 use crate::language::Language;
@@ -126,6 +128,11 @@ impl Screen<'_> {
         words::word(self.look.language, &format!("watch.{name}"))
     }
 
+    /// One of the sentences of the view.
+    fn say(&self, name: &str, figures: impl Serialize) -> String {
+        words::say(self.look.language, &format!("watch.{name}"), figures)
+    }
+
     fn draw_too_small(&self, area: Rect, buffer: &mut Buffer) {
         let text = self.word("too_small");
         let width = area.width as usize;
@@ -168,8 +175,8 @@ impl Screen<'_> {
         buffer.set_style(area, TITLE);
         let approach = self.options.approach;
         let options = self.options.shown().join(" ");
-        let what = words::approach(self.look.language, approach);
         let left = if options.is_empty() {
+            let what = words::of(self.look.language, "creates", approach);
             format!(" {}: {what}", approach.program())
         } else {
             format!(" {} {options}", approach.program())
@@ -178,16 +185,12 @@ impl Screen<'_> {
             self.word("paused")
         } else {
             let Model { served, active, .. } = self.model;
-            let figures = context! { served, active };
-            words::say(self.look.language, "watch.served", figures)
+            self.say("served", context! { served, active })
         };
         let right = format!("{right} ");
-        let wide = width(&right);
-        let room = usize::from(area.width).saturating_sub(wide + 1);
+        let x = area.right().saturating_sub(width(&right));
+        let room = usize::from(x.saturating_sub(area.x + 1));
         buffer.set_stringn(area.x, area.y, &left, room, TITLE);
-        // Wide by its own words only.
-        #[allow(clippy::cast_possible_truncation, reason = "a few columns")]
-        let x = area.right().saturating_sub(wide as u16);
         buffer.set_string(x, area.y, &right, TITLE);
     }
 
@@ -202,9 +205,8 @@ impl Screen<'_> {
         let first = addresses.first().copied().unwrap_or(listening);
         let shown = first.to_string();
         let large = address::large(&shown).filter(|large| {
-            self.look.utf8 && width(&large[0]) + 2 <= area.width.into()
+            self.look.utf8 && width(&large[0]) + 2 <= area.width
         });
-        let mut used = 0;
         let style = BOLD.fg(Color::LightGreen);
         if let Some(large) = &large {
             for (line, y) in large.iter().zip(area.y + 1..) {
@@ -214,51 +216,39 @@ impl Screen<'_> {
             let style = style.add_modifier(Modifier::UNDERLINED);
             buffer.set_string(area.x + 1, area.y + 2, &shown, style);
         }
-        let wide = large.as_ref().map_or(shown.len(), |it| width(&it[0]));
-        used += 3;
+        let wide = large.map_or(width(&shown), |large| width(&large[0]));
+        let mut used = 3;
         // Beside the address where there is room, otherwise below it.
-        let commands = address::commands(first);
-        let texts = commands
-            .each_ref()
-            .map(|(system, typed)| format!("{system:<8}{typed}"));
-        let longest = texts.iter().map(String::len).max().unwrap_or(0);
-        let beside = wide + 3 + longest <= area.width.into();
-        let mut at = (area.x + 1, area.y + used + 1);
-        for ((system, typed), y) in commands.iter().zip(area.y + 1..) {
-            let text = format!("{system:<8}{typed}");
+        let commands = address::commands(first).map(|(system, typed)| {
+            let system = Span::raw(format!("{system:<8}"));
+            let length = width(&system.content) + width(&typed);
+            (length, Line::from(vec![system, Span::styled(typed, BOLD)]))
+        });
+        let longest = commands.iter().map(|(length, _)| *length).max();
+        let beside = wide + 3 + longest.unwrap_or(0) <= area.width;
+        let (mut x, mut y) = (area.x + 1, area.y + used + 1);
+        for ((length, line), row) in commands.iter().zip(area.y + 1..) {
             if beside {
-                #[allow(
-                    clippy::cast_possible_truncation,
-                    reason = "it was found to fit"
-                )]
-                let x = area.x + wide as u16 + 2;
-                put_command(buffer, (x, y), system, typed);
-                continue;
+                (x, y) = (area.x + wide + 2, row);
+            } else if x > area.x + 1 && x + length > area.right() {
+                (x, y) = (area.x + 1, y + 1);
             }
-            #[allow(
-                clippy::cast_possible_truncation,
-                reason = "a command and an address"
-            )]
-            let length = text.len() as u16;
-            if at.0 > area.x + 1 && at.0 + length > area.right() {
-                at = (area.x + 1, at.1 + 1);
-            }
-            put_command(buffer, at, system, typed);
-            at.0 += length + 4;
+            buffer.set_line(x, y, line, area.right().saturating_sub(x));
+            x += length + 4;
         }
         if !beside {
-            used = at.1 - area.y;
+            used = y - area.y;
         }
         // There is room for more on a projector.
         if area.height >= 30 {
-            let language = self.look.language;
-            let mut text = address::hint(language, listening);
+            let alone = listening.ip().is_loopback();
+            let name = if alone { "this_machine" } else { "class" };
+            let mut text = self.word(name);
             if addresses.len() > 1 {
                 let others: Vec<String> =
                     addresses[1..].iter().map(ToString::to_string).collect();
                 let addresses = context! { addresses => others.join(", ") };
-                text.push(' ');
-                text += &words::say(language, "watch.also", addresses);
+                text = format!("{text} {}", self.say("also", addresses));
             }
             let y = area.y + used + 1;
             let room = usize::from(area.width).saturating_sub(2);
@@ -269,35 +259,31 @@ impl Screen<'_> {
     }
 
     fn draw_kernel(&self, area: Rect, buffer: &mut Buffer) {
-        let held = self.model.sample.held;
-        let mut figures = Vec::new();
+        let mut spans = vec![Span::raw(" kernel")];
+        let mut put = |name: &str, value: String, style: Style| {
+            spans.push(Span::raw(format!("  {name} ")));
+            spans.push(Span::styled(value, style));
+        };
         if let Some((waiting, limit)) = self.model.sample.queue {
             let style =
                 if waiting > 0 { BOLD.fg(Color::Magenta) } else { BOLD };
-            figures.push(("Recv-Q".to_owned(), waiting.to_string(), style));
-            figures.push(("Send-Q".to_owned(), limit.to_string(), BOLD));
+            put("Recv-Q", waiting.to_string(), style);
+            put("Send-Q", limit.to_string(), BOLD);
         }
-        if let Some(descriptors) = held.descriptors {
-            let name = self.word("descriptors");
-            figures.push((name, descriptors.to_string(), BOLD));
+        let Held { descriptors, memory } = self.model.sample.held;
+        if let Some(descriptors) = descriptors {
+            put(&self.word("descriptors"), descriptors.to_string(), BOLD);
         }
-        if let Some(memory) = held.memory_kib {
-            #[allow(clippy::cast_precision_loss, reason = "to be read")]
-            let mebibytes = memory as f64 / 1024.0;
-            let name = self.word("memory");
-            figures.push((name, format!("{mebibytes:.1} MiB"), BOLD));
-        }
-        if held.processes > 1 {
-            let name = self.word("processes");
-            figures.push((name, held.processes.to_string(), BOLD));
-        } else if held.threads > 0 {
-            let name = self.word("threads");
-            figures.push((name, held.threads.to_string(), BOLD));
-        }
-        let mut spans = vec![Span::raw(" kernel")];
-        for (name, value, style) in figures {
-            spans.push(Span::raw(format!("  {name} ")));
-            spans.push(Span::styled(value, style));
+        if let Some(memory) = memory {
+            let mebibytes = memory.pss_kib as f64 / 1024.0;
+            put(&self.word("memory"), format!("{mebibytes:.1} MiB"), BOLD);
+            let (name, count) = if memory.processes > 1 {
+                ("bar.processes", memory.processes)
+            } else {
+                ("bar.threads", memory.threads)
+            };
+            let name = words::word(self.look.language, name);
+            put(&name, count.to_string(), BOLD);
         }
         buffer.set_line(area.x, area.y, &Line::from(spans), area.width);
     }
@@ -305,13 +291,10 @@ impl Screen<'_> {
     fn label(&self, row: &Row) -> String {
         let language = self.look.language;
         match row.key {
-            Key::Main => {
-                use super::options::Approach;
-                match self.options.approach {
-                    Approach::Processes => self.word("parent"),
-                    _ => self.word("main"),
-                }
-            }
+            Key::Main => match self.options.approach {
+                Approach::Processes => self.word("parent"),
+                _ => self.word("main"),
+            },
             Key::Worker(worker) => words::worker(language, worker),
             Key::Client(_) => match row.owner {
                 Some(owner @ Worker::LoopNumber(_)) => {
@@ -329,7 +312,7 @@ impl Screen<'_> {
         };
         match self.roles.get(&client) {
             Some(role) => {
-                let role = words::role(self.look.language, *role);
+                let role = words::of(self.look.language, "role", *role);
                 format!("{role} :{}", client.port())
             }
             None => client.to_string(),
@@ -337,60 +320,46 @@ impl Screen<'_> {
     }
 
     fn draw_lanes(&self, area: Rect, buffer: &mut Buffer) {
-        const GAP: usize = 1;
-        // The columns are as wide as what stands in them, within limits.
         let space = usize::from(area.height).saturating_sub(1);
-        let window = |lane: usize| {
-            let lane = u32::try_from(lane).unwrap_or(u32::MAX);
-            self.now.saturating_sub(self.cell.saturating_mul(lane))
-        };
-        let oldest = window(area.width.into());
+        let oldest = self.cell.saturating_mul(area.width.into());
+        let oldest = self.now.saturating_sub(oldest);
         let (mut rows, mut hidden) = self.model.shown(oldest, space);
         if hidden > 0 {
             (rows, hidden) = self.model.shown(oldest, space.saturating_sub(1));
         }
-        let wide = area.width >= 110;
+        // The columns are as wide as what stands in them, within limits.
         let most = |texts: &mut dyn Iterator<Item = String>, from, to| {
-            texts.map(|it| width(&it)).fold(from, usize::max).min(to)
+            texts.map(|it| width(&it)).fold(from, u16::max).min(to)
         };
         let label = most(&mut rows.iter().map(|row| self.label(row)), 9, 15);
         let client = most(&mut rows.iter().map(|row| self.client(row)), 16, 22);
+        let wide = area.width >= 110;
         let kernel = if wide { 36 } else { 13 };
-        let before = 1 + label + GAP + client + GAP + kernel + GAP;
-        let lane = usize::from(area.width).saturating_sub(before + 1);
+        let label_x = area.x + 1;
+        let client_x = label_x + label + 1;
+        let kernel_x = client_x + client + 1;
+        let lane_x = kernel_x + kernel + 1;
+        let lane = usize::from(area.right().saturating_sub(lane_x + 1));
 
         let mut y = area.y;
-        let x_of = |columns: usize| {
-            #[allow(
-                clippy::cast_possible_truncation,
-                reason = "within the screen"
-            )]
-            let columns = columns as u16;
-            area.x + columns
-        };
-        let axis = self.axis(lane);
         let faint = Style::new().add_modifier(Modifier::UNDERLINED);
-        let names = [
-            (1, self.word("who")),
-            (1 + label + GAP, self.word("client")),
-            (1 + label + GAP + client + GAP, "kernel".to_owned()),
-        ];
-        for (x, name) in names {
-            buffer.set_string(x_of(x), y, name, faint);
+        for (x, name) in [
+            (label_x, self.word("who")),
+            (client_x, self.word("client")),
+            (kernel_x, "kernel".to_owned()),
+        ] {
+            buffer.set_string(x, y, name, faint);
         }
-        buffer.set_stringn(x_of(before), y, axis, lane, faint);
+        buffer.set_stringn(lane_x, y, self.axis(lane), lane, faint);
         y += 1;
-        let fixed = |row: &&Row| match row.key {
-            Key::Main => true,
-            Key::Worker(worker) => worker.is_loop(),
-            _ => false,
-        };
-        let pinned = rows.iter().filter(|row| fixed(row)).count();
-        for (at, row) in rows.iter().enumerate() {
+        let pinned = rows.iter().filter(|row| row.key.is_fixed()).count();
+        for at in 0..=rows.len() {
             if hidden > 0 && at == pinned {
-                self.draw_hidden(hidden, (x_of(1), y), buffer);
+                let text = self.say("hidden", context! { rows => hidden });
+                buffer.set_string(label_x, y, text, BOLD);
                 y += 1;
             }
+            let Some(row) = rows.get(at) else { break };
             let style = match (row.key, row.owner) {
                 _ if row.state.is_none() => {
                     Style::new().add_modifier(Modifier::DIM)
@@ -400,14 +369,15 @@ impl Screen<'_> {
                 }
                 _ => Style::new(),
             };
-            let text = self.label(row);
-            buffer.set_stringn(x_of(1), y, text, label, style);
-            let x = x_of(1 + label + GAP);
-            buffer.set_stringn(x, y, self.client(row), client, style);
-            let x = x_of(1 + label + GAP + client + GAP);
-            buffer.set_stringn(x, y, self.task(row, wide), kernel, style);
+            for (x, text, room) in [
+                (label_x, self.label(row), label),
+                (client_x, self.client(row), client),
+                (kernel_x, self.task(row, wide), kernel),
+            ] {
+                buffer.set_stringn(x, y, text, room.into(), style);
+            }
             let cells = row.cells(self.now, self.cell, lane);
-            for (cell, x) in cells.into_iter().zip(x_of(before)..) {
+            for (cell, x) in cells.into_iter().zip(lane_x..) {
                 if let Some(doing) = cell {
                     let sign = words::sign(self.look.language, doing);
                     buffer[(x, y)].set_char(sign).set_style(colours(doing));
@@ -415,20 +385,6 @@ impl Screen<'_> {
             }
             y += 1;
         }
-        if hidden > 0 && pinned == rows.len() {
-            self.draw_hidden(hidden, (x_of(1), y), buffer);
-        }
-    }
-
-    fn draw_hidden(
-        &self,
-        hidden: usize,
-        (x, y): (u16, u16),
-        buffer: &mut Buffer,
-    ) {
-        let rows = context! { rows => hidden };
-        let text = words::say(self.look.language, "watch.hidden", rows);
-        buffer.set_string(x, y, text, BOLD);
     }
 
     /// What the kernel says of the thread or process of a row.
@@ -452,18 +408,17 @@ impl Screen<'_> {
         let each = format!("{}/{}", duration(self.cell), self.word("column"));
         let span = self.cell.saturating_mul(u32::try_from(lane).unwrap_or(0));
         let left = format!("-{} ", duration(span));
-        let room = lane.saturating_sub(width(&left) + width(&now));
+        let room = lane.saturating_sub((width(&left) + width(&now)).into());
         format!("{left}{each:─^room$}{now}")
     }
 
     fn draw_legend(&self, area: Rect, buffer: &mut Buffer) {
         if let Some(message) = self.message {
             let room = usize::from(area.width).saturating_sub(1);
-            let style = BOLD.fg(Color::Black).bg(Color::Yellow);
             let style = if self.look.colour {
-                style
+                BOLD.fg(Color::Black).bg(Color::Yellow)
             } else {
-                style.add_modifier(Modifier::REVERSED)
+                TITLE
             };
             buffer.set_style(area, style);
             buffer.set_stringn(area.x + 1, area.y, message, room, style);
@@ -472,7 +427,7 @@ impl Screen<'_> {
         let mut spans = Vec::new();
         for doing in Doing::ALL {
             let sign = words::sign(self.look.language, doing).to_string();
-            let meaning = words::meaning(self.look.language, doing);
+            let meaning = words::of(self.look.language, "doing", doing);
             spans.push(Span::raw(" "));
             spans.push(Span::styled(sign, colours(doing)));
             spans.push(Span::raw(format!(" {meaning} ")));
@@ -508,20 +463,6 @@ impl Screen<'_> {
     }
 }
 
-fn put_command(
-    buffer: &mut Buffer,
-    (x, y): (u16, u16),
-    system: &str,
-    typed: &str,
-) {
-    let line = Line::from(vec![
-        Span::raw(format!("{system:<8}")),
-        Span::styled(typed.to_owned(), BOLD),
-    ]);
-    let room = buffer.area.right().saturating_sub(x);
-    buffer.set_line(x, y, &line, room);
-}
-
 /// One row of an area.
 fn row(area: Rect, at: u16) -> Rect {
     part(area, at, at + 1)
@@ -535,8 +476,9 @@ fn part(area: Rect, from: u16, to: u16) -> Rect {
 }
 
 /// How many columns a text takes.
-fn width(text: &str) -> usize {
-    Span::raw(text).width()
+#[allow(clippy::cast_possible_truncation, reason = "a line of a screen")]
+fn width(text: &str) -> u16 {
+    Span::raw(text).width() as u16
 }
 
 /// `200 ms`, `7.6 s`.

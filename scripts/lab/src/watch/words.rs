@@ -6,8 +6,6 @@ use serde::Serialize;
 
 use super::line::Worker;
 use super::model::Doing;
-use super::options::Approach;
-use super::script::Role;
 use crate::language::Language;
 use crate::words::Words;
 
@@ -56,14 +54,13 @@ pub fn say(language: Language, name: &str, figures: impl Serialize) -> String {
 /// A worker as the server prints it.
 #[must_use]
 pub fn worker(language: Language, worker: Worker) -> String {
-    let (noun, number) = match worker {
-        Worker::Thread(number) => ("thread", number.to_string()),
-        Worker::Process(id) => ("process", id.to_string()),
-        Worker::Loop => ("loop", String::new()),
-        Worker::LoopNumber(number) => ("loop", number.to_string()),
-    };
-    let noun = word(language, &format!("worker.{noun}"));
-    format!("{noun} {number}").trim_end().to_owned()
+    let noun = |noun| word(language, &format!("worker.{noun}"));
+    match worker {
+        Worker::Thread(number) => format!("{} {number}", noun("thread")),
+        Worker::Process(id) => format!("{} {id}", noun("process")),
+        Worker::Loop => noun("loop"),
+        Worker::LoopNumber(number) => format!("{} {number}", noun("loop")),
+    }
 }
 
 /// The sign of what is done, on a terminal that knows UTF-8. No two are the
@@ -75,31 +72,20 @@ pub fn sign(language: Language, doing: Doing) -> char {
         Doing::Queued => '░',
         Doing::Works => '█',
         _ => {
-            let meaning = meaning(language, doing);
+            let meaning = of(language, "doing", doing);
             meaning.chars().next().map_or('?', |it| it.to_ascii_uppercase())
         }
     }
 }
 
-/// What a sign means, for the legend.
+/// The word for something of a table: `role.slow`.
 #[must_use]
-pub fn meaning(language: Language, doing: Doing) -> String {
-    let name: &str = doing.into();
-    word(language, &format!("doing.{name}"))
-}
-
-/// What an approach creates, for the title.
-#[must_use]
-pub fn approach(language: Language, approach: Approach) -> String {
-    let name: &str = approach.into();
-    word(language, &format!("creates.{name}"))
-}
-
-/// What a scripted client is like.
-#[must_use]
-pub fn role(language: Language, role: Role) -> String {
-    let name: &str = role.into();
-    word(language, &format!("role.{name}"))
+pub fn of(
+    language: Language,
+    table: &str,
+    it: impl Into<&'static str>,
+) -> String {
+    word(language, &format!("{table}.{}", it.into()))
 }
 
 /// The keys with what they do, for the last line of the screen.
