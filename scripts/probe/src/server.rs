@@ -128,6 +128,20 @@ impl Server {
         client
     }
 
+    /// Connects a client that sends this.
+    pub fn sending(&self, message: &[u8]) -> Client {
+        let mut client = self.client();
+        client.send(message);
+        client
+    }
+
+    /// Connects a client that has this message echoed.
+    pub fn served(&self, message: &[u8]) -> Client {
+        let mut client = self.sending(message);
+        client.expect(message);
+        client
+    }
+
     /// Connects so many clients.
     pub fn clients(&self, count: usize) -> Vec<Client> {
         (0..count).map(|_| self.client()).collect()
@@ -136,8 +150,7 @@ impl Server {
     /// Connects a client that has this message echoed, ends its side, and
     /// gets the end of the server's.
     pub fn exchange(&self, message: &[u8]) -> Client {
-        let mut client = self.client();
-        client.exchange(message);
+        let mut client = self.served(message);
         client.half_close();
         client.expect_end();
         client
@@ -146,8 +159,7 @@ impl Server {
     /// Connects a client that has this message echoed and gets the end of the
     /// server's side, as with `--serve once`; its own side stays open.
     pub fn exchange_once(&self, message: &[u8]) -> Client {
-        let mut client = self.client();
-        client.exchange(message);
+        let mut client = self.served(message);
         client.expect_end();
         client
     }

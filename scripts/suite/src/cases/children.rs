@@ -38,11 +38,9 @@ const DEADLY: [(Option<Signal>, &str); 4] = [
 
 fn a_child_that_dies_is_reported_and_harms_no_other_client(form: &Form) {
     for (signal, name) in DEADLY {
-        let server = form.start("--serve until-eof").room_for(3).run();
-        let mut other = server.accepted();
-        other.exchange(b"before\n");
-        let mut client = server.client();
-        client.exchange(b"hola\n");
+        let server = form.run("--serve until-eof");
+        let mut other = server.served(b"before\n");
+        let mut client = server.served(b"hola\n");
         let child = server.process_of(&client);
         match signal {
             Some(signal) => proc::kill_and_wait(child, signal),
@@ -56,8 +54,7 @@ fn a_child_that_dies_is_reported_and_harms_no_other_client(form: &Form) {
         assert!(line.starts_with(&format!("process {child} ")), "{line}");
         until("it is reaped", || proc::state(child).is_none().then_some(()));
         other.exchange(b"after\n");
-        let mut next = server.client();
-        next.exchange(b"and the next\n");
+        let next = server.served(b"and the next\n");
         drop((other, next));
         let transcript = server.stop();
         let totals = transcript.totals;
@@ -93,7 +90,7 @@ fn a_death_is_reported_in_spanish(form: &Form) {
 
 fn a_signal_to_one_child_stops_that_child_only(form: &Form) {
     for signal in [SIGTERM, SIGINT] {
-        let server = form.start("--serve until-eof").room_for(3).run();
+        let server = form.run("--serve until-eof");
         let before = server.children().len();
         let mut other = server.accepted();
         let mut client = server.accepted();
@@ -115,8 +112,7 @@ fn a_signal_to_one_child_stops_that_child_only(form: &Form) {
         // As many as before serve what comes next.
         drop(other);
         for _ in 0..6 {
-            let mut next = server.client();
-            next.exchange(b"and the service goes on\n");
+            server.served(b"and the service goes on\n");
         }
         until("there are as many children as before", || {
             (server.children().len() == before).then_some(())
@@ -145,9 +141,8 @@ fn a_child_that_dies_during_a_stop_is_reported(form: &Form) {
 }
 
 fn nothing_outlives_a_killed_server(form: &Form) {
-    let server = form.start("--serve until-eof").room_for(3).run();
-    let mut client = server.client();
-    client.exchange(b"before\n");
+    let server = form.run("--serve until-eof");
+    let mut client = server.served(b"before\n");
     let mut silent = server.accepted();
     server.signal(SIGKILL);
     assert_eq!(server.wait_status(), 128 + 9);
@@ -201,7 +196,7 @@ fn a_killed_server_leaves_its_port(form: &Form) {
     let own = proc::own_address();
     let start = || {
         let start = form.start("--serve until-eof");
-        start.on(own, 20_001).room_for(2).run()
+        start.on(own, 20_001).run()
     };
     let first = start();
     let mut client = first.client();

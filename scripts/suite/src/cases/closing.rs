@@ -38,8 +38,7 @@ fn unread_input_does_not_reset_the_reply(form: &Form) {
 
 fn what_is_dropped_at_the_close_is_not_counted(form: &Form) {
     let server = form.run("--serve once");
-    let mut client = server.client();
-    client.send(&pattern(200_000));
+    let mut client = server.sending(&pattern(200_000));
     client.half_close();
     assert_eq!(client.receive_all().len(), 1024);
     assert_eq!(server.wait_closed(client.address), ": one exchange");
@@ -51,8 +50,7 @@ fn what_is_dropped_at_the_close_is_not_counted(form: &Form) {
 
 fn input_after_the_reply_does_not_reset_it(form: &Form) {
     let server = form.run("--serve once");
-    let mut client = server.client();
-    client.send(b"one");
+    let mut client = server.sending(b"one");
     // The reply waits unread while more input comes.
     for _ in 0..10 {
         thread::sleep(Duration::from_millis(10));
@@ -107,15 +105,14 @@ fn no_other_client_waits_while_what_is_left_is_read(form: &Form) {
 }
 
 fn a_reset_has_its_reason_and_harms_no_other_client(form: &Form) {
-    let server = form.start("--serve until-eof").room_for(2).run();
+    let server = form.run("--serve until-eof");
     let mut other = server.accepted();
     let reset = |client: Client| {
         let address = client.address;
         client.reset();
         assert_eq!(server.wait_closed(address), ": connection reset by peer");
     };
-    let mut client = server.client();
-    client.exchange(b"hola\n");
+    let client = server.served(b"hola\n");
     reset(client);
     other.exchange(b"still here\n");
 
@@ -134,8 +131,7 @@ fn a_client_that_is_gone_harms_no_other_client(form: &Form) {
     for _ in 0..20 {
         // Replies are on their way to a socket that is closed already: the
         // server's next send may fail with EPIPE.
-        let mut client = server.client();
-        client.send(&pattern(20_000));
+        server.sending(&pattern(20_000));
     }
     let client = server.exchange(b"still here\n");
     let transcript = server.stop();

@@ -33,8 +33,7 @@ fn every_option_has_its_variable(form: &Form) {
         .env("ECHO_QUIET", "true")
         .run();
     assert_eq!(server.address, SocketAddr::from((own, 20001)));
-    let mut client = server.client();
-    client.exchange(b"one");
+    let mut client = server.served(b"one");
     client.exchange(b"two");
     leave(&mut client);
     let ended = server.stop_unchecked();
@@ -56,8 +55,7 @@ fn every_option_has_its_variable(form: &Form) {
         .env("ECHO_REPLY", "greeting")
         .env("ECHO_QUIET", "false")
         .run();
-    let mut client = server.client();
-    client.send(b"hola\n");
+    let mut client = server.sending(b"hola\n");
     let reply = client.receive_all();
     assert!(reply.ends_with(b"\r\n\r\nHola, cliente!\n"), "{reply:?}");
     drop(client);
@@ -70,7 +68,6 @@ fn timeouts_and_limits_have_their_variables(form: &Form) {
         .start("--serve until-eof")
         .env("ECHO_IDLE_TIMEOUT", "1")
         .env("ECHO_GRACE", "0")
-        .room_for(2)
         .run();
     let mut silent = server.accepted();
     silent.expect_end();
@@ -90,8 +87,7 @@ fn timeouts_and_limits_have_their_variables(form: &Form) {
         let server =
             form.start("--serve until-eof").env("ECHO_MAX_CLIENTS", "1").run();
         let first = server.accepted();
-        let mut second = server.client();
-        second.send(b"hola\n");
+        let mut second = server.sending(b"hola\n");
         second.expect_silence();
         drop(first);
         second.expect(b"hola\n");
@@ -109,8 +105,7 @@ fn the_command_line_wins(form: &Form) {
         .env("ECHO_REPLY", "greeting")
         .env("ECHO_LANGUAGE", "es")
         .run();
-    let mut client = server.client();
-    client.exchange(b"one");
+    let mut client = server.served(b"one");
     client.exchange(b"two");
     leave(&mut client);
     server.stop();

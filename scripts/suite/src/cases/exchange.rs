@@ -9,7 +9,7 @@ use probe::proc;
 use probe::transcript::Event;
 use probe::wait::until;
 
-use super::leave;
+use super::{exchange_all, leave};
 use crate::case::{Case, case};
 use crate::{Form, Kind};
 
@@ -64,8 +64,7 @@ fn until_eof_serves_until_the_client_has_ended(form: &Form) {
 
 fn the_default_of_serve_is_the_originals(form: &Form) {
     let server = form.run("");
-    let mut client = server.client();
-    client.exchange(b"one");
+    let mut client = server.served(b"one");
     if form.kind == Kind::Loop {
         client.exchange(b"two");
         client.half_close();
@@ -169,11 +168,9 @@ fn no_reply_is_held_back(form: &Form) {
 
 fn a_client_that_does_not_read_is_not_read_from(form: &Form) {
     const LIMIT: usize = 64 << 20;
-    let server = form.start("--serve until-eof --quiet").room_for(3).run();
-    let mut other = server.client();
-    other.exchange(b"before\n");
-    let mut flooding = server.client();
-    flooding.exchange(b"x");
+    let server = form.run("--serve until-eof --quiet");
+    let mut other = server.served(b"before\n");
+    let mut flooding = server.served(b"x");
     let before = proc::memory(server.pid);
     let sent = flooding.flood(LIMIT);
     // The client can get rid of no more than the buffers of both kernels hold.
@@ -182,8 +179,7 @@ fn a_client_that_does_not_read_is_not_read_from(form: &Form) {
     assert!(grown < 2048, "the server has grown by {grown} KiB");
     // The other clients do not wait for this one.
     other.exchange(b"meanwhile\n");
-    let mut third = server.client();
-    third.exchange(b"and a new one\n");
+    let mut third = server.served(b"and a new one\n");
     proc::assert_idle(server.pid, "a client that does not read");
     // The client that did not read gets its whole echo in the end.
     flooding.half_close();
@@ -239,9 +235,7 @@ fn silent_clients_delay_no_other_client(form: &Form) {
     let silent = server.accepted_many(10);
     let mut talking: Vec<Client> = server.accepted_many(5);
     for _ in 0..3 {
-        for client in &mut talking {
-            client.exchange(b"I am talking\n");
-        }
+        exchange_all(&mut talking, b"I am talking\n");
     }
     silent[0].expect_silence();
     drop((silent, talking));

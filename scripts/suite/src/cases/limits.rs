@@ -7,7 +7,7 @@ use probe::client::Client;
 use probe::proc;
 use probe::wait::stays;
 
-use super::{expect_and_end, send_and_end};
+use super::{exchange_all, expect_and_end, send_and_end};
 use crate::Form;
 use crate::case::{Case, Need, case, pool, select};
 
@@ -48,9 +48,7 @@ fn as_many_as_the_limit_are_served_at_a_time(form: &Form) {
     fourth.send(b"fourth");
     fifth.send(b"fifth");
     fourth.expect_silence();
-    for client in &mut inside {
-        client.exchange(b"I am served\n");
-    }
+    exchange_all(&mut inside, b"I am served\n");
     // One client goes and the next comes, in the order in which they came.
     drop(inside.pop());
     fourth.expect(b"fourth");

@@ -60,6 +60,13 @@ fn leave(client: &mut Client) {
     client.expect_end();
 }
 
+/// Has each client in turn send this message and get it back.
+fn exchange_all(clients: &mut [Client], message: &[u8]) {
+    for client in clients {
+        client.exchange(message);
+    }
+}
+
 /// Has each client send a message, and nothing after it.
 fn send_and_end(clients: &mut [Client]) {
     for client in clients {

@@ -35,8 +35,7 @@ fn is_listening(address: SocketAddr) -> bool {
 /// Has several clients served, and gets nothing but their echo.
 fn assert_serves(server: &Server) {
     for _ in 0..5 {
-        let mut client = server.client();
-        client.exchange(b"hola\n");
+        let mut client = server.served(b"hola\n");
         client.exchange(b"adios\n");
         leave(&mut client);
     }

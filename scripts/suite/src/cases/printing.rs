@@ -181,10 +181,7 @@ fn reasons_are_told_in_both_languages(form: &Form) {
         ),
     ] {
         let options = format!("--serve until-eof --language {language}");
-        let server = form
-            .start(&format!("{options} --idle-timeout 1"))
-            .room_for(2)
-            .run();
+        let server = form.run(&format!("{options} --idle-timeout 1"));
         let silent = server.client();
         let client = server.client();
         let reset_one = client.address;
@@ -199,8 +196,7 @@ fn reasons_are_told_in_both_languages(form: &Form) {
         server.stop_unchecked();
 
         let server = form.run(&options);
-        let mut client = server.client();
-        client.exchange(b"hola\n");
+        let client = server.served(b"hola\n");
         let between = client.address;
         let ended = server.stop_unchecked();
         let line = format!("  {between}  {closed}: {stopping}");
@@ -271,8 +267,7 @@ fn every_accepted_client_counts(form: &Form) {
     // One client says nothing, one resets, one ends in order, one stays.
     drop(server.accepted());
     server.accepted().reset();
-    let mut client = server.accepted();
-    client.exchange(b"hola\n");
+    let mut client = server.served(b"hola\n");
     leave(&mut client);
     let stays = server.accepted();
     let totals = server.stop().totals;

@@ -35,8 +35,7 @@ fn assert_shortage_stops_nothing(form: &Form, diagnostics: &str) {
         .room_for(4)
         .by_shell("", diagnostics)
         .run();
-    let mut inside = server.accepted();
-    inside.exchange(b"before\n");
+    let mut inside = server.served(b"before\n");
     let none = proc::lowest_free_descriptor(server.pid);
     server.limit("nofile", none.into());
     let mut waiting = server.clients(2);
@@ -79,9 +78,8 @@ fn a_diagnostic_that_is_not_read_stops_nothing(form: &Form) {
 fn a_shortage_is_told_in_spanish_too(form: &Form) {
     let told = |language: &str| -> String {
         let options = format!("--serve until-eof --language {language}");
-        let server = form.start(&options).room_for(2).run();
-        let mut inside = server.client();
-        inside.exchange(b"hola\n");
+        let server = form.run(&options);
+        let inside = server.served(b"hola\n");
         let none = proc::lowest_free_descriptor(server.pid);
         server.limit("nofile", none.into());
         let waiting = server.client();

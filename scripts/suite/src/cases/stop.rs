@@ -10,6 +10,7 @@ use probe::proc;
 use probe::server::Server;
 use probe::wait::until;
 
+use super::exchange_all;
 use crate::case::{Case, case};
 use crate::{Form, Kind};
 
@@ -68,7 +69,7 @@ fn clients_between_messages_are_closed_at_once(form: &Form) {
     }
 
     // Clients of which one message is expected are closed at once, too.
-    let mut server = form.start("--serve once --grace 15").room_for(3).run();
+    let mut server = form.run("--serve once --grace 15");
     let mut clients = server.accepted_many(3);
     server.signal(SIGTERM);
     all_are_closed_by_the_stop(&mut server, &mut clients);
@@ -130,7 +131,7 @@ fn stopping(
     mut begin: impl FnMut(&Server),
 ) -> (Server, Client, usize) {
     let options = format!("--serve until-eof {options}");
-    let server = form.start(&options).room_for(3).run();
+    let server = form.run(&options);
     let (slow, sent) = server.stalled();
     let mut idle = server.accepted();
     begin(&server);
@@ -154,7 +155,7 @@ fn assert_slow_reader_gets_everything(form: &Form, ask: impl FnMut(&Server)) {
 }
 
 fn a_client_that_sends_on_and_reads_slowly_loses_nothing(form: &Form) {
-    let mut server = form.start("--serve until-eof --grace 15").run();
+    let mut server = form.run("--serve until-eof --grace 15");
     let (mut slow, sent) = server.stalled();
     server.signal(SIGTERM);
     wait_until_refused(&server);
@@ -180,8 +181,7 @@ fn assert_about_a_second(taken: Duration) {
 }
 
 fn a_slow_reader_is_cut_after_the_grace(form: &Form) {
-    let mut server =
-        form.start("--serve until-eof --grace 1").room_for(2).run();
+    let mut server = form.run("--serve until-eof --grace 1");
     let (mut slow, sent) = server.stalled();
     let mut idle = server.accepted();
     let taken = server.time_to_stop(SIGTERM);
@@ -218,8 +218,7 @@ fn a_grace_of_0_cuts_at_once(form: &Form) {
 
 fn a_client_that_goes_on_sending_is_cut_after_the_grace(form: &Form) {
     let mut server = form.run("--serve until-eof --grace 1");
-    let mut client = server.client();
-    client.send(&pattern(20_000));
+    let mut client = server.sending(&pattern(20_000));
     server.signal(SIGTERM);
     // The client sends again what it receives, so that bytes are always on
     // their way.
@@ -258,9 +257,7 @@ fn clients_in_the_queue_are_reset_at_a_stop(form: &Form) {
     let mut waiting: Vec<Client> = server.clients(5);
     waiting[0].send(b"hola\n");
     server.signal(SIGTERM);
-    for client in &mut waiting {
-        client.expect_reset();
-    }
+    waiting.iter_mut().for_each(Client::expect_reset);
     first.expect_end();
     assert_eq!(server.transcript().totals.clients, 1);
 }
@@ -268,8 +265,7 @@ fn clients_in_the_queue_are_reset_at_a_stop(form: &Form) {
 fn the_port_can_be_bound_again_at_once(form: &Form) {
     let own = proc::own_address();
     for _ in 0..3 {
-        let mut server =
-            form.start("--serve once").on(own, 20_001).room_for(3).run();
+        let mut server = form.start("--serve once").on(own, 20_001).run();
         // The server closes first, so its end keeps the connection in mind.
         let _guest = server.exchange_once(b"hola\n");
         let mut silent = server.accepted();
@@ -295,7 +291,7 @@ fn a_client_that_is_gone_holds_up_no_stop(form: &Form) {
     // It may have said that it would send no more, or not.
     for ended in [false, true] {
         let start = form.start("--serve until-eof --grace 60");
-        let mut server = start.room_for(2).run();
+        let mut server = start.run();
         let mut slow = slow_to_take(&server);
         if ended {
             slow.half_close();
@@ -316,7 +312,7 @@ fn a_client_that_is_gone_holds_up_no_stop(form: &Form) {
 
 fn replies_that_do_not_arrive_are_given_up_after_the_grace(form: &Form) {
     let start = form.start("--serve until-eof --grace 1");
-    let mut server = start.room_for(2).run();
+    let mut server = start.run();
     let slow = slow_to_take(&server);
     let taken = server.time_to_stop(SIGTERM);
     assert_about_a_second(taken);
@@ -338,8 +334,7 @@ fn assert_late_input_resets_nothing(mut server: Server, mut client: Client) {
 
 fn a_stop_during_the_last_reading_resets_no_client(form: &Form) {
     let server = form.run("--serve once");
-    let mut client = server.client();
-    client.send(b"hola\n");
+    let client = server.sending(b"hola\n");
     server.wait_for(&client, "sent 5 bytes");
     server.signal(SIGTERM);
     wait_until_refused(&server);
@@ -349,8 +344,7 @@ fn a_stop_during_the_last_reading_resets_no_client(form: &Form) {
 fn a_stop_before_the_last_reply_resets_no_client(form: &Form) {
     // Processor time makes the reply late: on a busy machine later still.
     let server = form.run("--serve once --grace 60 --cpu-work 500000");
-    let mut client = server.client();
-    client.send(b"hola\n");
+    let client = server.sending(b"hola\n");
     server.wait_for(&client, r"received 5 bytes: hola\n");
     server.signal(SIGTERM);
     assert_late_input_resets_nothing(server, client);
@@ -432,16 +426,11 @@ fn one_signal_to_the_whole_group_is_one_stop(form: &Form) {
     assert_slow_reader_gets_everything(form, |it| it.signal_group(SIGINT));
 
     // Without a slow client the stop takes a small part of the grace.
-    let mut server =
-        form.start("--serve until-eof --grace 60").room_for(3).run();
+    let mut server = form.run("--serve until-eof --grace 60");
     let mut clients = server.accepted_many(3);
-    for client in &mut clients {
-        client.exchange(b"hello");
-    }
+    exchange_all(&mut clients, b"hello");
     server.signal_group(SIGINT);
-    for client in &mut clients {
-        client.expect_end();
-    }
+    clients.iter_mut().for_each(Client::expect_end);
     assert_eq!(server.transcript().totals.sent, 15);
 }
 
@@ -460,10 +449,7 @@ fn a_stop_that_waits_says_so(form: &Form) {
     ] {
         // The length of the wait is that of the option.
         let options = format!("--grace 3 --language {language}");
-        let mut server = form
-            .start(&format!("--serve until-eof {options}"))
-            .room_for(2)
-            .run();
+        let mut server = form.run(&format!("--serve until-eof {options}"));
         let (slow, _) = server.stalled();
         server.signal(SIGTERM);
         let ended = server.ended();

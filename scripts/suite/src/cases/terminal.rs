@@ -215,12 +215,10 @@ fn ctrl_c_at_a_terminal_is_an_orderly_stop(form: &Form) {
     let mut terminal = Terminal::new(80);
     let mut server = form
         .start("--serve until-eof --grace 15")
-        .room_for(2)
         .at_terminal(Stdio::from(terminal.server_end))
         .run();
     let mut silent = server.accepted();
-    let mut client = server.accepted();
-    client.exchange(b"hola\n");
+    let mut client = server.served(b"hola\n");
     terminal.keyboard.write_all(b"\x03").expect("a key can be pressed");
     silent.expect_end();
     client.expect_end();

@@ -17,7 +17,7 @@ use probe::trace::{Kind as Sort, Stage, Trace};
 use probe::transcript::{Event, Transcript};
 use probe::wait::{stays, until};
 
-use super::leave;
+use super::{exchange_all, leave};
 use crate::case::{Case, case};
 use crate::{Form, Kind};
 
@@ -146,18 +146,14 @@ fn now() -> f64 {
 fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
     let file = File::new();
     let begin = now();
-    let server = file.start(form, "--serve until-eof").room_for(3).run();
+    let server = file.start(form, "--serve until-eof").run();
     let mut clients = server.accepted_many(3);
     for _ in 0..2 {
-        for client in &mut clients {
-            client.exchange(b"hola\n");
-        }
+        exchange_all(&mut clients, b"hola\n");
     }
     // One that has nothing to say.
     drop(clients.pop());
-    for client in &mut clients {
-        leave(client);
-    }
+    clients.iter_mut().for_each(leave);
     let trace = stop_and_check(form, server, &file);
     let end = now();
     for stage in trace.stages() {
@@ -187,7 +183,7 @@ fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
 
 fn the_lanes_of_a_trace_are_the_real_ones(form: &Form) {
     let file = File::new();
-    let server = file.start(form, "--serve until-eof").room_for(2).run();
+    let server = file.start(form, "--serve until-eof").run();
     let clients: Vec<Client> = server.accepted_many(2);
     // While the workers live, `/proc` has their ids.
     let lanes: HashMap<SocketAddr, (Pid, Pid)> = clients
@@ -213,7 +209,7 @@ fn the_lanes_of_a_trace_are_the_real_ones(form: &Form) {
 fn the_work_before_a_reply_is_a_stage_of_the_trace(form: &Form) {
     let file = File::new();
     let options = "--serve until-eof --cpu-work 20000";
-    let server = file.start(form, options).room_for(2).run();
+    let server = file.start(form, options).run();
     let mut clients = server.accepted_many(2);
     for client in &mut clients {
         client.send(b"hola\n");
@@ -234,7 +230,7 @@ fn the_work_before_a_reply_is_a_stage_of_the_trace(form: &Form) {
 
 fn a_reply_that_waits_is_shown_until_it_is_taken(form: &Form) {
     let file = File::new();
-    let server = file.start(form, "--serve until-eof").room_for(2).run();
+    let server = file.start(form, "--serve until-eof").run();
     let (mut slow, sent) = server.stalled();
     // Others are served meanwhile, in the same lane if there is but one.
     let mut other = server.client();
@@ -261,7 +257,7 @@ fn a_reply_that_waits_is_shown_until_it_is_taken(form: &Form) {
 fn the_reason_of_an_end_is_in_the_trace(form: &Form) {
     let file = File::new();
     let options = "--serve until-eof --idle-timeout 1";
-    let server = file.start(form, options).room_for(3).run();
+    let server = file.start(form, options).run();
     let mut ordinary = server.accepted();
     leave(&mut ordinary);
     let mut idle = server.accepted();
@@ -387,7 +383,7 @@ fn servers_started_at_once_begin_a_trace_once(form: &Form) {
 
 fn a_trace_that_was_cut_is_begun_anew(form: &Form) {
     let file = File::new();
-    let server = file.start(form, "--serve until-eof").room_for(3).run();
+    let server = file.start(form, "--serve until-eof").run();
     server.exchange(b"before\n");
     stays("nothing more is written", || file.text().starts_with("[\n"));
     // As logrotate(8) does with `copytruncate`.
@@ -397,9 +393,7 @@ fn a_trace_that_was_cut_is_begun_anew(form: &Form) {
         .open(&file.path)
         .expect("the trace can be cut");
     let mut clients = server.clients(2);
-    for client in &mut clients {
-        client.exchange(b"after\n");
-    }
+    exchange_all(&mut clients, b"after\n");
     drop(clients);
     server.stop();
     let text = file.text();

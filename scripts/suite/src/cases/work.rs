@@ -43,7 +43,7 @@ fn work_is_done_for_each_message_before_its_reply(form: &Form) {
     const WORK: Duration = Duration::from_millis(40);
     const MESSAGES: u32 = 6;
     let options = "--serve until-eof --cpu-work 40000";
-    let server = form.start(options).room_for(2).run();
+    let server = form.run(options);
     let mut client = server.accepted();
     let begin = Instant::now();
     client.exchange(b"hola\n");
@@ -65,7 +65,7 @@ fn work_is_done_for_each_message_before_its_reply(form: &Form) {
 
 fn without_work_a_message_costs_next_to_nothing(form: &Form) {
     for options in ["--serve until-eof", "--serve until-eof --cpu-work 0"] {
-        let server = form.start(options).room_for(2).run();
+        let server = form.run(options);
         let cost = cost(form, &server, 6);
         assert!(cost < Duration::from_millis(150), "{cost:?}");
         server.stop();

@@ -14,7 +14,7 @@ use probe::strace::{ACCEPT, Strace, Target, Traced, WAIT};
 use probe::transcript::Line;
 use probe::wait::until;
 
-use super::{expect_and_end, leave, refusal, send_and_end};
+use super::{exchange_all, expect_and_end, leave, refusal, send_and_end};
 use crate::case::{
     Case, Need, blocks, case, has_workers, loops, pool, processes,
 };
@@ -155,12 +155,9 @@ fn as_many_are_served_as_there_are_workers(form: &Form) {
         let options = format!("--serve until-eof --max-clients {most}");
         let server = form.start(&options).workers(3).run();
         let mut inside = server.accepted_many(3);
-        let mut fourth = server.client();
-        fourth.send(b"fourth");
+        let mut fourth = server.sending(b"fourth");
         fourth.expect_silence();
-        for client in &mut inside {
-            client.exchange(b"I am served\n");
-        }
+        exchange_all(&mut inside, b"I am served\n");
         assert_eq!(server.count("  connected"), 3);
         drop(inside.pop());
         fourth.expect(b"fourth");
@@ -181,9 +178,7 @@ fn the_limit_holds_for_all_loops_together(form: &Form) {
         for client in &waiting {
             client.expect_silence();
         }
-        for client in &mut inside {
-            client.exchange(b"I am served\n");
-        }
+        exchange_all(&mut inside, b"I am served\n");
         assert_eq!(server.count("  connected"), most);
         drop(inside.pop());
         expect_and_end(&mut waiting);
@@ -204,8 +199,7 @@ fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
     // A busy machine may take its time; not each of three times.
     let mut attempts = (0..3).map(|_| {
         let server = form.start("--serve until-eof").workers(6).run();
-        let mut client = server.client();
-        client.exchange(b"before\n");
+        let mut client = server.served(b"before\n");
         let serving = server.process_of(&client);
         let mut idle = proc::children(server.pid);
         idle.retain(|&worker| worker != serving);
@@ -227,11 +221,9 @@ fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
 }
 
 fn a_panic_is_told_and_harms_no_other_client(form: &Form) {
-    let server = form.start("--serve until-eof").room_for(2).run();
-    let mut other = server.accepted();
-    other.exchange(b"before\n");
-    let mut client = server.accepted();
-    client.exchange(b"hola\n");
+    let server = form.run("--serve until-eof");
+    let mut other = server.served(b"before\n");
+    let mut client = server.served(b"hola\n");
     let worker = server.worker_of(&client);
     let thread = server.thread_of(&client);
     // The kernel's answer is replaced by a false one: more bytes than the
@@ -256,9 +248,7 @@ fn a_panic_is_told_and_harms_no_other_client(form: &Form) {
     // As many as before are served at a time, those of a pool too.
     let more = form.workers.unwrap_or(3).max(2) - 1;
     let mut next = server.accepted_many(more);
-    for client in &mut next {
-        client.exchange(b"and the next\n");
-    }
+    exchange_all(&mut next, b"and the next\n");
     drop((other, next));
     let ended = server.stop_unchecked();
     // All that was sent is counted. The false number may have been added to the
