@@ -4,8 +4,7 @@
 //! Nothing here is shared with the servers' own code: what they print is read
 //! back by a parser of its own ([`transcript`]).
 //!
-//! A function that panics is for a test that ends there. A function that
-//! returns an [`Outcome`] is for a test that says more about the failure.
+//! What does not come to pass is a panic, with what was expected and what came.
 
 #![allow(
     clippy::must_use_candidate,
@@ -46,16 +45,4 @@ impl Kind {
             Self::Loop => "mux-server",
         }
     }
-}
-
-/// What a test has come to; the text says what was expected and what came.
-pub type Outcome<T = ()> = Result<T, String>;
-
-/// Fails with this text unless the condition holds.
-///
-/// # Errors
-///
-/// The text.
-pub fn demand(condition: bool, text: impl FnOnce() -> String) -> Outcome {
-    if condition { Ok(()) } else { Err(text()) }
 }

@@ -14,10 +14,8 @@ use super::client::{Client, part_of_pattern, reachable};
 use super::folder::Copy;
 use super::lines::{Lines, Reading};
 use super::proc;
-use super::start::as_user;
 use super::transcript::{Line, Totals, Transcript};
-use super::wait::{LIMIT, until, within};
-use super::{Outcome, demand};
+use super::wait::{LIMIT, soon, until};
 use crate::Kind;
 
 /// A server process. When dropped it is killed, with all that it created.
@@ -35,8 +33,6 @@ pub struct Server {
     pub stdout: Arc<Lines>,
     /// What it prints on standard error.
     pub stderr: Arc<Lines>,
-    /// The user who runs it, if not the one who runs the tests.
-    user: Option<u32>,
     _copy: Option<Copy>,
 }
 
@@ -58,12 +54,11 @@ impl Server {
         kind: Kind,
         mut child: Child,
         reading: Reading,
-        user: Option<u32>,
         copy: Option<Copy>,
     ) -> Self {
         let leader = proc::pid_of(&child);
         let stdout = child.stdout.take();
-        let stderr = child.stderr.take();
+        let stderr = child.stderr.take().expect("its errors are a pipe");
         Self {
             kind,
             child,
@@ -72,34 +67,28 @@ impl Server {
             address: ([127, 0, 0, 1], 0).into(),
             stdout: stdout
                 .map_or_else(Lines::none, |stream| Lines::of(stream, reading)),
-            stderr: stderr.map_or_else(Lines::none, |stream| {
-                Lines::of(stream, Reading::All)
-            }),
-            user,
+            stderr: Lines::of(stderr, Reading::All),
             _copy: copy,
         }
     }
 
     /// Waits for the first line, in either language, and notes the address.
     ///
-    /// # Errors
+    /// # Panics
     ///
     /// When it does not come, or is another.
-    pub fn wait_until_listening(&mut self) -> Outcome {
+    pub fn wait_until_listening(&mut self) {
         let name = self.kind.program();
-        let first = self
-            .stdout
-            .try_wait("the first line", |lines| lines.first().cloned())
-            .map_err(|text| format!("{text}: {:?}", self.stderr.so_far()))?;
+        let first =
+            self.stdout.find("the first line", |line| Some(line.to_owned()));
         let address = [" listening on ", " escuchando en "]
             .iter()
             .find_map(|words| first.strip_prefix(&format!("{name}{words}")))
             .and_then(|address| address.parse().ok())
             .filter(|address: &SocketAddr| address.port() != 0);
         let address =
-            address.ok_or_else(|| format!("the first line: {first:?}"))?;
+            address.unwrap_or_else(|| panic!("the first line: {first:?}"));
         self.address = reachable(address);
-        Ok(())
     }
 
     /// The port at which it is reached.
@@ -303,16 +292,11 @@ impl Server {
     /// Sets the soft limit of a resource of the server process
     /// (`prlimit(1)`).
     pub fn limit(&self, resource: &str, soft: u64) {
-        // Root with few capabilities may not, but the user itself may.
-        let mut words = self.user.map_or_else(Vec::new, as_user);
-        words.push("prlimit".to_owned());
-        words.push(format!("--pid={}", self.pid));
-        words.push(format!("--{resource}={soft}:"));
-        let status = Command::new(&words[0])
-            .args(&words[1..])
-            .status()
-            .expect("prlimit can be run");
-        assert!(status.success(), "{words:?} failed");
+        let status = Command::new("prlimit")
+            .arg(format!("--pid={}", self.pid))
+            .arg(format!("--{resource}={soft}:"))
+            .status();
+        assert!(status.is_ok_and(|it| it.success()), "prlimit failed");
     }
 
     /// The process group of all that the server creates.
@@ -348,29 +332,26 @@ impl Server {
 
     /// Waits for its end, which must be by this exit status.
     ///
-    /// # Errors
+    /// # Panics
     ///
     /// When it is another, or it does not end.
-    pub fn ends_with(&self, expected: i32) -> Outcome {
-        let status = within(LIMIT, || self.status());
-        demand(status == Some(expected), || {
-            let errors = self.stderr.so_far();
-            format!("its end is {status:?}, not {expected}: {errors:?}")
-        })
+    pub fn ends_with(&self, expected: i32) {
+        let status = self.wait_status();
+        assert_eq!(status, expected, "its end: {:?}", self.stderr.so_far());
     }
 
     /// The figures of its last line.
     ///
-    /// # Errors
+    /// # Panics
     ///
     /// When it has printed none.
-    pub fn summary(&self) -> Outcome<Totals> {
-        let lines = self.stdout.try_all()?;
+    pub fn summary(&self) -> Totals {
+        let lines = self.stdout.all();
         let last = lines.last().map(|line| Line::parse(self.kind, line));
-        match last {
-            Some(Some(Line::Stopped(totals))) => Ok(totals),
-            last => Err(format!("its last line is no summary: {last:?}")),
-        }
+        let Some(Some(Line::Stopped(totals))) = last else {
+            panic!("its last line is no summary: {last:?}")
+        };
+        totals
     }
 
     /// Waits until no process is left of all that the server created, itself
@@ -380,8 +361,8 @@ impl Server {
     ///
     /// When one does not end.
     pub fn wait_until_none_is_left(&self) {
-        until("no process of the server is left", || {
-            proc::living(self.leader).is_empty().then_some(())
+        soon("no process of the server is left", || {
+            proc::living(self.leader).is_empty()
         });
     }
 
@@ -433,9 +414,8 @@ impl Server {
     /// Waits until a stop says that it waits for clients: from here on a
     /// signal is another request, not the same one.
     pub fn wait_for_notice(&self) {
-        until("the stop says that it waits", || {
-            let lines = self.stderr.so_far();
-            lines.iter().any(|line| is_waiting_notice(line)).then_some(())
+        self.stderr.find("the stop to say that it waits", |line| {
+            is_waiting_notice(line).then_some(())
         });
     }
 

@@ -7,16 +7,14 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::unistd::Uid;
 
-use super::Outcome;
 use super::folder::Copy;
 use super::lines::Reading;
 use super::proc::own_address;
 use super::server::{Ended, Server};
-use super::wait::until;
+use super::wait::soon;
 use crate::Kind;
 
 /// A server about to be started.
@@ -158,7 +156,7 @@ impl Start {
         self.under("setsid --ctty")
     }
 
-    /// Runs it as an ordinary user: as a new one, if this is root.
+    /// Runs it as an ordinary user: as `nobody`, if this is root.
     pub fn by_ordinary_user(mut self) -> Self {
         self.ordinary_user = true;
         self
@@ -166,22 +164,13 @@ impl Start {
 
     /// Starts it and waits until it listens.
     ///
-    /// # Errors
-    ///
-    /// When it does not say that it does.
-    pub fn try_run(self) -> Outcome<Server> {
-        let mut server = self.spawn();
-        server.wait_until_listening()?;
-        Ok(server)
-    }
-
-    /// Starts as [`Self::try_run`] does, but panics on failure.
-    ///
     /// # Panics
     ///
     /// When it does not say that it does.
     pub fn run(self) -> Server {
-        self.try_run().unwrap_or_else(|text| panic!("{text}"))
+        let mut server = self.spawn();
+        server.wait_until_listening();
+        server
     }
 
     /// Starts it and waits until it has ended by itself.
@@ -195,7 +184,7 @@ impl Start {
         let own = own_address();
         let mut server = self.on(own, 20_001).spawn();
         server.address = (own, 20_001).into();
-        until("the server is ready", || ready(server.address).then_some(()));
+        soon("the server is ready", || ready(server.address));
         server
     }
 
@@ -208,9 +197,11 @@ impl Start {
             // If the tests are killed, so is the server.
             words.extend(["setpriv", "--pdeathsig", "KILL"].map(Into::into));
         }
-        let user =
-            (self.ordinary_user && Uid::effective().is_root()).then(own_user);
-        words.extend(user.into_iter().flat_map(as_user).map(Into::into));
+        if self.ordinary_user && Uid::effective().is_root() {
+            let nobody = ["--clear-groups", "--reuid=65534", "--regid=65534"];
+            words.push("setpriv".into());
+            words.extend(nobody.map(Into::into));
+        }
         words.extend(self.before);
         words.push(copy.as_ref().map_or(program, |copy| &copy.program).into());
         words.extend(self.options);
@@ -253,7 +244,7 @@ impl Start {
         let child = command.spawn().unwrap_or_else(|e| {
             panic!("cannot start {}: {e}", words[0].display())
         });
-        Server::new(self.kind, child, reading, user, copy)
+        Server::new(self.kind, child, reading, copy)
     }
 }
 
@@ -267,19 +258,4 @@ fn is_leashed() -> bool {
             .status()
             .is_ok_and(|status| status.success())
     })
-}
-
-/// The words before a command that have this user run it, and no groups.
-pub(crate) fn as_user(id: u32) -> Vec<String> {
-    let words = ["setpriv", "--clear-groups"].map(str::to_owned);
-    let ids = [format!("--reuid={id}"), format!("--regid={id}")];
-    [words, ids].concat()
-}
-
-/// A user id that no other case uses, so that its processes can be counted.
-fn own_user() -> u32 {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let next = NEXT.fetch_add(1, Ordering::Relaxed);
-    let next = u32::try_from(next % 64).expect("a number below 64");
-    100_000 + (std::process::id() % 10_000) * 64 + next
 }

@@ -5,8 +5,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use probe::{Outcome, demand};
-
 use crate::{every_case, faults};
 
 /// The top of the repository.
@@ -15,9 +13,8 @@ fn top() -> PathBuf {
 }
 
 /// The text of a page.
-fn page(path: &str) -> Outcome<String> {
-    let text = fs::read_to_string(top().join(path));
-    text.map_err(|error| format!("{path}: {error}"))
+fn page(path: &str) -> String {
+    fs::read_to_string(top().join(path)).expect(path)
 }
 
 /// Adds the names of all unit tests below a directory: functions with the
@@ -72,44 +69,40 @@ fn named(text: &str) -> BTreeSet<&str> {
 }
 
 /// Fails unless a page names tests that exist, and one for each promise.
-fn check(path: &str, promises: &[&str]) -> Outcome {
+fn check(path: &str, promises: &[&str]) {
     let all = tests();
-    let text = page(path)?;
+    let text = page(path);
     let mut missing = named(&text);
     missing.retain(|name| !all.contains(*name));
-    demand(missing.is_empty(), || format!("no such tests: {missing:?}"))?;
-    demand(promises.len() > 9, || format!("only {promises:?}"))?;
-    let mut bare = promises.iter().filter(|text| named(text).is_empty());
-    let bare = bare.next();
-    demand(bare.is_none(), || format!("promised, not held: {bare:?}"))
+    assert!(missing.is_empty(), "no such tests: {missing:?}");
+    assert!(promises.len() > 9, "only {promises:?}");
+    let bare = promises.iter().find(|text| named(text).is_empty());
+    assert_eq!(bare, None, "promised, not held");
 }
 
 #[test]
-fn every_test_that_the_security_page_names_exists() -> Outcome {
-    let text = page("SECURITY.md")?;
+fn every_test_that_the_security_page_names_exists() {
+    let text = page("SECURITY.md");
     let rows = text.lines().filter(|line| line.starts_with("| "));
     let promises = rows.filter(|line| !line.contains("| Held by"));
-    check("SECURITY.md", &promises.collect::<Vec<_>>())
+    check("SECURITY.md", &promises.collect::<Vec<_>>());
 }
 
 #[test]
-fn every_promise_names_a_test_that_exists() -> Outcome {
-    let text = page("docs/promises.md")?;
-    check("docs/promises.md", &text.split("\n- ").skip(1).collect::<Vec<_>>())
+fn every_promise_names_a_test_that_exists() {
+    let text = page("docs/promises.md");
+    check("docs/promises.md", &text.split("\n- ").skip(1).collect::<Vec<_>>());
 }
 
 #[test]
-fn every_case_has_a_promise_and_a_name_of_its_own() -> Outcome {
-    let pages = page("docs/promises.md")? + &page("SECURITY.md")?;
-    let mut names: Vec<_> = every_case().map(|case| case.name).collect();
+fn every_case_has_a_promise_and_a_name_of_its_own() {
+    let pages = page("docs/promises.md") + &page("SECURITY.md");
     let promised = named(&pages);
-    let idle: Vec<_> =
-        names.iter().filter(|name| !promised.contains(*name)).collect();
-    demand(idle.is_empty(), || format!("without a promise: {idle:#?}"))?;
-    let all = names.len();
-    names.sort_unstable();
-    names.dedup();
-    demand(names.len() == all, || "two cases have one name".to_owned())
+    let mut names = BTreeSet::new();
+    for case in every_case() {
+        assert!(promised.contains(case.name), "no promise: {}", case.name);
+        assert!(names.insert(case.name), "twice: {}", case.name);
+    }
 }
 
 #[test]
@@ -121,7 +114,7 @@ fn a_unit_test_is_found_by_its_attribute() {
 }
 
 #[test]
-fn unsafe_code_stands_only_where_it_is_needed() -> Outcome {
+fn unsafe_code_stands_only_where_it_is_needed() {
     // The handlers, the fork, the end of a forked process, and a question
     // that the kernel answers through ioctl(2) alone.
     const PLACES: [&str; 7] = [
@@ -155,11 +148,8 @@ fn unsafe_code_stands_only_where_it_is_needed() -> Outcome {
                     let line = line.trim_start();
                     line.starts_with("// SAFETY: ") || line == "/// # Safety"
                 });
-                demand(known && argued, || {
-                    format!("{}: {line}", path.display())
-                })?;
+                assert!(known && argued, "{}: {line}", path.display());
             }
         }
     }
-    Ok(())
 }

@@ -11,27 +11,27 @@
 //! that of the second quarter. The first quarter may warm up.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::path::Path;
+use std::io;
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::Pid;
+use probe::client::Client;
+use probe::proc;
+use probe::server::Server;
 use probe::wait::LIMIT;
-use probe::{Outcome, demand, proc};
 use socket2::{Domain, Socket, Type};
 
 use crate::case::{Case, case};
-use crate::client::{at_once, here};
 use crate::facts::{date, read};
-use crate::forms::{FORMS, Form, start, stop};
-use crate::hostile::be_polite;
+use crate::forms::{FORMS, Form, stop};
+use crate::hostile::at_once;
 
 /// What is run for every change.
 pub const CASES: &[Case] =
-    &[case!(what_a_server_holds_does_not_grow_with_its_clients -> Outcome)];
+    &[case!(what_a_server_holds_does_not_grow_with_its_clients)];
 
 /// How much is done.
 #[derive(Clone, Copy, Debug)]
@@ -79,18 +79,17 @@ impl Figures {
         part[length / 2]
     }
 
-    /// Fails if the memory grows.
-    fn judge(&self) -> Outcome {
+    /// Asserts that the memory does not grow.
+    fn judge(&self) {
         let (second, last) = (self.quarter(1), self.quarter(3));
-        demand(last <= second + second / 20 + (256 << 10), || {
-            format!(
-                "{}: its memory grows, from {} to {} KiB: {:?}",
-                self.command,
-                second / 1024,
-                last / 1024,
-                self.memory
-            )
-        })
+        assert!(
+            last <= second + second / 20 + (256 << 10),
+            "{}: its memory grows, from {} to {} KiB: {:?}",
+            self.command,
+            second / 1024,
+            last / 1024,
+            self.memory
+        );
     }
 
     /// Its row of the table.
@@ -114,13 +113,13 @@ impl Figures {
 
 /// Sends so many connections through one form.
 ///
-/// # Errors
+/// # Panics
 ///
 /// When a client is not served exactly, or the server holds more afterwards.
-fn soak(form: &Form, plan: Plan) -> Outcome<Figures> {
-    let server = start(form, "--quiet")?;
+fn soak(form: &Form, plan: Plan) -> Figures {
+    let server = form.run("--quiet");
     let pid = server.pid;
-    let before = proc::settled(pid)?;
+    let before = proc::settled(pid);
     let tree = proc::tree(pid);
     let total = |of: &dyn Fn(Pid) -> usize| tree.iter().map(|p| of(*p)).sum();
     let mut figures = Figures {
@@ -135,30 +134,20 @@ fn soak(form: &Form, plan: Plan) -> Outcome<Figures> {
     let each = plan.connections / plan.rounds / LANES;
     for round in 0..plan.rounds {
         let begin = Instant::now();
-        let first = round * LANES * each;
-        run_lanes(server.port(), first, each)?;
+        // Several lanes of clients, in each one after the other.
+        at_once(LANES, |lane| {
+            let first = (round * LANES + lane) * each;
+            (first..first + each).for_each(|number| exchange(&server, number));
+        });
         figures.time += begin.elapsed();
-        proc::balanced(pid, &before)?;
+        proc::balanced(pid, &before);
         figures.memory.push(proc::memory(pid));
     }
-    be_polite(server.port(), b"the last one")?;
+    server.exchange(b"the last one");
     let all = plan.rounds * LANES * each;
-    let bytes = (0..all).map(length).sum::<u64>() + 12;
-    stop(&server, all + 1, bytes)?;
-    figures.judge()?;
-    Ok(figures)
-}
-
-/// One round: several lanes of clients, in each one after the other.
-fn run_lanes(port: u16, first: u64, each: u64) -> Outcome {
-    at_once(LANES, |lane| {
-        let first = first + lane * each;
-        (first..first + each).try_for_each(|number| {
-            exchange(port, number)
-                .map_err(|error| format!("connection {number}: {error}"))
-        })
-    })
-    .map(drop)
+    stop(&server, all + 1, (0..all).map(length).sum::<u64>() + 12);
+    figures.judge();
+    figures
 }
 
 /// How long the message of this connection is.
@@ -168,62 +157,54 @@ fn length(number: u64) -> u64 {
 
 /// One connection with one exchange. Every other client says at once that it
 /// has nothing more to say, the others when they have their reply.
-fn exchange(port: u16, number: u64) -> io::Result<()> {
-    let mut stream = connect_from(number % ADDRESSES, port)?;
+fn exchange(server: &Server, number: u64) {
+    let client = connect_from(number % ADDRESSES, server.address);
+    let mut client = client.expect("the server takes a connection");
+    let length = usize::try_from(length(number)).expect("at most 1024");
     let first = number.to_le_bytes();
-    let length = usize::try_from(length(number)).map_err(io::Error::other)?;
     let message: Vec<u8> = first.into_iter().cycle().take(length).collect();
-    stream.write_all(&message)?;
-    let mut echo = vec![0; length];
+    client.send(&message);
     if number.is_multiple_of(2) {
-        stream.shutdown(Shutdown::Write)?;
-        stream.read_exact(&mut echo)?;
+        client.half_close();
+        client.expect(&message);
+        client.expect_end();
     } else {
-        stream.read_exact(&mut echo)?;
-        stream.shutdown(Shutdown::Write)?;
+        client.expect(&message);
+        client.leave();
     }
-    let more = stream.read(&mut [0])?;
-    if echo != message || more > 0 {
-        return Err(io::Error::other("another reply than its echo"));
-    }
-    Ok(())
 }
 
 /// Connects from one of the addresses that belong to this machine alone.
-fn connect_from(address: u64, port: u16) -> io::Result<TcpStream> {
+fn connect_from(address: u64, server: SocketAddr) -> io::Result<Client> {
     let last = u8::try_from(2 + address).map_err(io::Error::other)?;
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.set_read_timeout(Some(LIMIT))?;
-    socket.set_write_timeout(Some(LIMIT))?;
     // The port is chosen with the connection, so that those of connections
     // that are over can be had again.
     setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
     socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into())?;
-    socket.connect(&here(port).into())?;
-    Ok(socket.into())
+    socket.connect_timeout(&server.into(), LIMIT)?;
+    Client::of(socket.into())
 }
 
-fn what_a_server_holds_does_not_grow_with_its_clients(form: &Form) -> Outcome {
-    soak(form, QUICK).map(drop)
+fn what_a_server_holds_does_not_grow_with_its_clients(form: &Form) {
+    soak(form, QUICK);
 }
 
 /// Soaks all forms as planned for the readers, one after the other, and
-/// writes the page.
+/// writes the page. If one fails, the page stays as it is.
 ///
-/// # Errors
+/// # Panics
 ///
-/// The first that fails; then the page stays as it is.
-pub fn publish() -> Outcome {
-    let mut all = Vec::new();
-    for form in &FORMS {
-        let figures = soak(form, FULL)
-            .map_err(|text| format!("{}: {text}", form.name))?;
+/// When one fails, or the page cannot be written.
+pub fn publish() {
+    let soak = |form| {
+        let figures = soak(form, FULL);
         println!("{}", figures.row());
-        all.push(figures);
-    }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/soak.md");
-    let written = fs::write(path, page(&all));
-    written.map_err(|error| format!("docs/soak.md: {error}"))
+        figures
+    };
+    let all: Vec<_> = FORMS.iter().map(soak).collect();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/soak.md");
+    fs::write(path, page(&all)).expect("docs/soak.md can be written");
 }
 
 /// The page with its table.

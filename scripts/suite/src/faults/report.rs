@@ -7,7 +7,6 @@ use std::io;
 use probe::strace;
 
 use crate::facts::{date, read};
-use crate::faults::Result;
 use crate::faults::census::EXEMPT;
 use crate::faults::table::{Case, MISTAKES, Row, TABLE, cases};
 use crate::forms::FORMS;
@@ -40,20 +39,17 @@ fn lines(
 }
 
 /// The whole page.
-fn page(results: &[Result]) -> String {
+fn page(results: &[(Case, bool)]) -> String {
     let survived = |case: &Case| {
         let name = case.to_string();
-        results.iter().any(|result| {
-            result.case.to_string() == name && result.outcome.is_ok()
-        })
+        results.iter().any(|(case, well)| *well && case.to_string() == name)
     };
     let date = date().unwrap_or_default();
     let kernel = read("/proc/sys/kernel/osrelease", "", "").unwrap_or_default();
     let mut page = String::new();
     let count = |fatal: bool| {
-        let group = results.iter().filter(|r| r.case.row.fatal == fatal);
-        let well = group.clone().filter(|result| result.outcome.is_ok());
-        (group.count(), well.count())
+        let group = results.iter().filter(|(case, _)| case.row.fatal == fatal);
+        (group.clone().count(), group.filter(|(_, well)| *well).count())
     };
     let ((all, well), (fatal, fatal_well)) = (count(false), count(true));
     let _ = write!(
@@ -111,7 +107,7 @@ fn table(page: &mut String, lines: &[String]) {
 }
 
 /// Writes the page.
-pub fn write(results: &[Result]) -> io::Result<()> {
+pub fn write(results: &[(Case, bool)]) -> io::Result<()> {
     fs::write(PAGE, page(results))
 }
 
