@@ -7,6 +7,15 @@ use std::path::{Path, PathBuf};
 
 use crate::{every_case, faults};
 
+/// Where unit tests are; the first four are what the servers are made of.
+const PACKAGES: [&str; 5] = [
+    "common",
+    "threads-server",
+    "process-server",
+    "mux-server",
+    "scripts/suite",
+];
+
 /// The top of the repository.
 fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -17,39 +26,32 @@ fn page(path: &str) -> String {
     fs::read_to_string(top().join(path)).expect(path)
 }
 
-/// Adds the names of all unit tests below a directory: functions with the
-/// attribute `#[test]` above them, perhaps among others.
-fn unit_tests(directory: &Path, names: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            unit_tests(&path, names);
-            continue;
-        }
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let mut is_test = false;
-        for line in text.lines().map(str::trim_start) {
-            if let Some(rest) = line.strip_prefix("fn ").filter(|_| is_test) {
-                names.extend(rest.split('(').next().map(str::to_owned));
+/// The text of each file of a package's source, and its path.
+fn sources(package: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut directories = vec![top().join(package).join("src")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            match fs::read_to_string(&path) {
+                Ok(text) => found.push((path, text)),
+                Err(_) => directories.push(path),
             }
-            let above = line.starts_with('#') || line.starts_with("//");
-            is_test = line == "#[test]" || (is_test && above);
         }
     }
+    found
 }
 
-/// All names of tests that a page may refer to.
+/// All names of tests that a page may refer to: cases, rows of the matrix, and
+/// unit tests, which have the attribute `#[test]` above them.
 fn tests() -> BTreeSet<String> {
     let mut names: BTreeSet<_> =
         every_case().map(|case| case.name.to_owned()).collect();
-    for source in [
-        "common/src",
-        "threads-server/src",
-        "process-server/src",
-        "mux-server/src",
-        "scripts/suite/src",
-    ] {
-        unit_tests(&top().join(source), &mut names);
+    for (_, text) in PACKAGES.into_iter().flat_map(sources) {
+        names.extend(text.split("#[test]\n").skip(1).filter_map(|rest| {
+            let (name, _) = rest.split_once("fn ")?.1.split_once('(')?;
+            Some(name.to_owned())
+        }));
     }
     names.extend(faults::rows().map(|row| format!("row:{row}")));
     names
@@ -126,30 +128,21 @@ fn unsafe_code_stands_only_where_it_is_needed() {
         "process-server/src/signals.rs",
         "process-server/src/workers.rs",
     ];
-    for directory in
-        ["common", "threads-server", "process-server", "mux-server"]
-    {
-        let directory = top().join(directory).join("src");
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let text = fs::read_to_string(&path).unwrap_or_default();
-            // The tests of a file stand at its end, and are no part of a
-            // server.
-            let served = text.lines();
-            let served = served.take_while(|line| *line != "#[cfg(test)]");
-            let lines: Vec<_> = served.collect();
-            for (number, line) in lines.iter().enumerate() {
-                if !line.contains("unsafe {") && !line.contains("unsafe fn") {
-                    continue;
-                }
-                let known = PLACES.iter().any(|place| path.ends_with(place));
-                let before = &lines[number.saturating_sub(8)..number];
-                let argued = before.iter().any(|line| {
-                    let line = line.trim_start();
-                    line.starts_with("// SAFETY: ") || line == "/// # Safety"
-                });
-                assert!(known && argued, "{}: {line}", path.display());
+    for (path, text) in PACKAGES[..4].iter().copied().flat_map(sources) {
+        // The tests of a file stand at its end, and are no part of a server.
+        let served = text.lines().take_while(|line| *line != "#[cfg(test)]");
+        let lines: Vec<_> = served.collect();
+        for (number, line) in lines.iter().enumerate() {
+            if !line.contains("unsafe {") && !line.contains("unsafe fn") {
+                continue;
             }
+            let known = PLACES.iter().any(|place| path.ends_with(place));
+            let before = &lines[number.saturating_sub(8)..number];
+            let argued = before.iter().any(|line| {
+                let line = line.trim_start();
+                line.starts_with("// SAFETY: ") || line == "/// # Safety"
+            });
+            assert!(known && argued, "{}: {line}", path.display());
         }
     }
 }

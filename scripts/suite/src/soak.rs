@@ -209,47 +209,16 @@ pub fn publish() {
 
 /// The page with its table.
 fn page(all: &[Figures]) -> String {
-    let mut page = String::from(HEAD);
-    for figures in all {
-        page += &figures.row();
-        page.push('\n');
-    }
-    let fact = |what: &str, value: Option<String>| {
-        let value = value.unwrap_or_else(|| "unknown".to_owned());
-        format!("- {what}: {value}\n")
-    };
-    page.push('\n');
-    page += &fact("date", date());
-    page += &fact("kernel", read("/proc/sys/kernel/osrelease", "", ""));
+    let or_unknown =
+        |fact: Option<String>| fact.unwrap_or_else(|| "unknown".to_owned());
     let model = read("/proc/cpuinfo", "model name", ":");
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    page += &fact("processor", model.map(|name| format!("{cores} × {name}")));
-    page += &fact("memory", read("/proc/meminfo", "MemTotal:", " "));
-    page + TAIL
+    format!(
+        include_str!("soak/page.md"),
+        rows = all.iter().map(|it| it.row() + "\n").collect::<String>(),
+        date = or_unknown(date()),
+        kernel = or_unknown(read("/proc/sys/kernel/osrelease", "", "")),
+        processor = or_unknown(model.map(|name| format!("{cores} × {name}"))),
+        memory = or_unknown(read("/proc/meminfo", "MemTotal:", " ")),
+    )
 }
-
-const HEAD: &str = "# The soak
-
-Very many connections through each form of the servers, one exchange each, by
-clients that come four at a time: what a server holds must not grow with the
-number of clients that it has served. This page is written by the run itself:
-
-    cargo test --release -p suite --test soak -- --ignored
-
-Memory is what all processes of a server hold together at rest (PSS), after
-each of 40 rounds: its median in the second quarter of the rounds, in the last
-quarter, and the most ever seen. The last quarter may be at most 5 % and
-256 KiB above the second, or the run fails. Descriptors, threads and child
-processes are those of all processes of the server, the same after every round
-as before the first client, or the run fails. Every client gets exactly its
-echo, and the last line of each server counts exactly its clients and bytes.
-
-| server | connections | seconds | KiB, second quarter | KiB, last quarter \
-| KiB, most | descriptors | threads | children |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|
-";
-
-const TAIL: &str = "
-The seconds are no measurement of speed: the clients share the processors with
-the server, and check every byte.
-";

@@ -11,84 +11,8 @@ use crate::case::{Case, Need, case};
 use crate::faults::table::TABLE;
 use crate::forms::{Form, all_end, end};
 
-/// Why only the creator of a thread is tried with too little memory.
-const MEMORY: &str = "the stacks of threads-server are tried where they are \
-    created, and the threads that begin there by a test of their own; \
-    elsewhere as brk";
-
-/// Calls that no case needs, and why.
-pub const EXEMPT: &[(&str, &str)] = &[
-    (
-        "brk",
-        "memory for the program's own data: without it Rust ends any program",
-    ),
-    ("clock_nanosleep", "the pauses; the standard library goes on after EINTR"),
-    (
-        "close",
-        "whatever it returns, the descriptor is closed; an injected failure \
-         would itself leak",
-    ),
-    ("dup2", "at the stop only; no cause outside a race in the program"),
-    ("exit", "does not return"),
-    ("exit_group", "does not return"),
-    (
-        "fcntl",
-        "no cause outside: asks about a descriptor, in debug builds only",
-    ),
-    (
-        "futex",
-        "the locks of the standard library; no cause outside, and the \
-         library handles EINTR and EAGAIN",
-    ),
-    (
-        "getpeername",
-        "says whether the connection still exists; a failure means that it \
-         does not",
-    ),
-    ("getpid", "cannot fail"),
-    ("getppid", "cannot fail"),
-    ("gettid", "cannot fail"),
-    ("ioctl", "FIONBIO has no cause outside; its mistakes are tried below"),
-    (
-        "kill",
-        "a child keeps its number until it is reaped, so there is no cause \
-         outside",
-    ),
-    (
-        "madvise",
-        "advice of the C library about the stack of a thread that ends",
-    ),
-    ("mmap", MEMORY),
-    ("mprotect", MEMORY),
-    ("mremap", "as brk"),
-    (
-        "munmap",
-        "memory that is given back; the C library decides what it does about \
-         a failure",
-    ),
-    ("prctl", "names a thread; a failure changes the name only"),
-    (
-        "restart_syscall",
-        "the kernel's way to go on with a wait that strace has interrupted",
-    ),
-    ("rseq", "the C library's, at the start of a thread; optional"),
-    ("rt_sigaction", "no cause outside"),
-    ("rt_sigprocmask", "no cause outside"),
-    ("rt_sigreturn", "does not return"),
-    (
-        "sched_getaffinity",
-        "the C library's, at the start of a thread; no cause outside",
-    ),
-    ("sched_yield", "cannot fail on Linux"),
-    (
-        "set_robust_list",
-        "the C library's, at the start of a thread; no cause outside",
-    ),
-    (
-        "sigaltstack",
-        "the standard library's, at the start of a thread; no cause outside",
-    ),
-];
+/// The page, which has a table of the calls that no case needs, and why.
+const PAGE: &str = include_str!("page.md");
 
 /// The check, for each form.
 pub const CASES: &[Case] =
@@ -102,7 +26,7 @@ fn the_table_has_every_call_on_the_path_of_service(form: &Form) {
     let known = |call: &String| {
         let mut rows = TABLE.iter().filter(|row| (row.forms)(form));
         rows.any(|row| row.call == call)
-            || EXEMPT.iter().any(|(exempt, _)| exempt == call)
+            || PAGE.contains(&format!("\n| {call} | "))
     };
     let unknown: Vec<_> = seen.iter().filter(|call| !known(call)).collect();
     assert!(unknown.is_empty(), "{}: not in the table: {unknown:?}", form.name);
