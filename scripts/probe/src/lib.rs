@@ -14,6 +14,8 @@
               says by itself what was waited for"
 )]
 
+use std::process::{Command, Stdio};
+
 pub mod client;
 pub mod folder;
 pub mod lines;
@@ -24,6 +26,15 @@ pub mod strace;
 pub mod trace;
 pub mod transcript;
 pub mod wait;
+
+/// Whether a command line, whose words are separated by spaces, runs and
+/// succeeds.
+pub fn works(line: &str) -> bool {
+    let mut words = line.split(' ');
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(Stdio::null()).status().is_ok_and(|it| it.success())
+}
 
 /// How a server serves many clients at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

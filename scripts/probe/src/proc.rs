@@ -124,28 +124,19 @@ pub fn sockets(pid: Pid) -> Vec<String> {
     targets.filter(|target| target.starts_with("socket:")).collect()
 }
 
-/// The descriptors of a process, once it has stopped opening and closing: of
-/// several loops one may still be about to create its epoll descriptor.
-///
-/// # Panics
-///
-/// When it does not stop.
-pub fn settled_descriptors(pid: Pid) -> Vec<(u32, String)> {
-    until("its descriptors stay the same", || {
-        let before = descriptors(pid);
-        sleep(Duration::from_millis(500));
-        (descriptors(pid) == before).then_some(before)
-    })
-}
-
 /// The lowest descriptor number that a process has free, once it has stopped
-/// opening and closing. A limit of this number lets it open nothing more.
+/// opening and closing: of several loops one may still be about to create its
+/// epoll descriptor. A limit of this number lets it open nothing more.
 ///
 /// # Panics
 ///
 /// When it does not stop.
 pub fn lowest_free_descriptor(pid: Pid) -> u32 {
-    let used = settled_descriptors(pid);
+    let used = until("its descriptors stay the same", || {
+        let before = descriptors(pid);
+        sleep(Duration::from_millis(500));
+        (descriptors(pid) == before).then_some(before)
+    });
     let free = (0..u32::MAX).find(|fd| used.iter().all(|(one, _)| one != fd));
     free.expect("no process has so many open")
 }

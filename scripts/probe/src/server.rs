@@ -1,7 +1,7 @@
 //! A running server, watched from outside.
 
 use std::net::SocketAddr;
-use std::process::{Child, Command};
+use std::process::Child;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::client::{Client, part_of_pattern, reachable};
-use super::folder::Copy;
+use super::folder::Folder;
 use super::lines::{Lines, Reading};
-use super::proc;
 use super::transcript::{Line, Totals, Transcript};
 use super::wait::{LIMIT, soon, until};
+use super::{proc, works};
 use crate::Kind;
 
 /// A server process. When dropped it is killed, with all that it created.
@@ -23,8 +23,9 @@ use crate::Kind;
 pub struct Server {
     kind: Kind,
     child: Child,
-    /// The process that was started; it stands for its process group.
-    leader: Pid,
+    /// The process that was started, and the process group of all that the
+    /// server creates.
+    pub group: Pid,
     /// The server: the process that was started, or under a tracer its child.
     pub pid: Pid,
     /// The address to connect to.
@@ -33,7 +34,8 @@ pub struct Server {
     pub stdout: Arc<Lines>,
     /// What it prints on standard error.
     pub stderr: Arc<Lines>,
-    _copy: Option<Copy>,
+    /// Where its program is, if in a folder of its own.
+    _folder: Option<Folder>,
 }
 
 /// What a server that has ended leaves.
@@ -54,21 +56,21 @@ impl Server {
         kind: Kind,
         mut child: Child,
         reading: Reading,
-        copy: Option<Copy>,
+        folder: Option<Folder>,
     ) -> Self {
-        let leader = proc::pid_of(&child);
+        let group = proc::pid_of(&child);
         let stdout = child.stdout.take();
         let stderr = child.stderr.take().expect("its errors are a pipe");
         Self {
             kind,
             child,
-            leader,
-            pid: leader,
+            group,
+            pid: group,
             address: ([127, 0, 0, 1], 0).into(),
             stdout: stdout
                 .map_or_else(Lines::none, |stream| Lines::of(stream, reading)),
             stderr: Lines::of(stderr, Reading::All),
-            _copy: copy,
+            _folder: folder,
         }
     }
 
@@ -94,15 +96,6 @@ impl Server {
     /// The port at which it is reached.
     pub fn port(&self) -> u16 {
         self.address.port()
-    }
-
-    /// Finds the server that was started under a tracer: its only child.
-    pub fn find_traced(&mut self) {
-        let tracer = self.pid;
-        self.pid = until("the tracer has a child, or all is over", || {
-            let child = proc::children(tracer).first().copied();
-            child.or_else(|| (!self.is_running()).then_some(tracer))
-        });
     }
 
     /// Connects a client.
@@ -286,22 +279,14 @@ impl Server {
 
     /// Sends a signal to the whole process group, as a terminal does.
     pub fn signal_group(&self, signal: Signal) {
-        killpg(self.leader, signal).expect("one's own group can be signalled");
+        killpg(self.group, signal).expect("one's own group can be signalled");
     }
 
     /// Sets the soft limit of a resource of the server process
     /// (`prlimit(1)`).
     pub fn limit(&self, resource: &str, soft: u64) {
-        let status = Command::new("prlimit")
-            .arg(format!("--pid={}", self.pid))
-            .arg(format!("--{resource}={soft}:"))
-            .status();
-        assert!(status.is_ok_and(|it| it.success()), "prlimit failed");
-    }
-
-    /// The process group of all that the server creates.
-    pub fn group(&self) -> Pid {
-        self.leader
+        let line = format!("prlimit --pid={} --{resource}={soft}:", self.pid);
+        assert!(works(&line), "{line} failed");
     }
 
     /// Whether it has not ended.
@@ -314,7 +299,7 @@ impl Server {
     fn status(&self) -> Option<i32> {
         let flags =
             WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        match waitid(Id::Pid(self.leader), flags) {
+        match waitid(Id::Pid(self.group), flags) {
             Ok(WaitStatus::Exited(_, status)) => Some(status),
             Ok(WaitStatus::Signaled(_, signal, _)) => Some(128 + signal as i32),
             _ => None,
@@ -362,14 +347,14 @@ impl Server {
     /// When one does not end.
     pub fn wait_until_none_is_left(&self) {
         soon("no process of the server is left", || {
-            proc::living(self.leader).is_empty()
+            proc::living(self.group).is_empty()
         });
     }
 
     /// Waits for the end; nothing may then be left of what it created.
     pub fn ended(&mut self) -> Ended {
         let status = self.wait_status();
-        let left = proc::living(self.leader);
+        let left = proc::living(self.group);
         assert!(left.is_empty(), "left behind: {left:?}");
         Ended { status, stdout: self.stdout.all(), stderr: self.stderr.all() }
     }
@@ -426,16 +411,6 @@ impl Server {
         self.wait_status();
         begin.elapsed()
     }
-
-    /// The children of the server, zombies included.
-    pub fn children(&self) -> Vec<Pid> {
-        proc::children(self.pid)
-    }
-
-    /// How many threads the server process has.
-    pub fn threads(&self) -> usize {
-        proc::threads(self.pid).len()
-    }
 }
 
 /// Whether this is the line by which a stop says that it waits for clients.
@@ -446,25 +421,19 @@ pub fn is_waiting_notice(line: &str) -> bool {
 impl Drop for Server {
     fn drop(&mut self) {
         if thread::panicking() {
-            // The last ones, and of long ones the beginning.
-            let lines = |lines: &Lines| {
+            for (what, lines) in
+                [("lines", &self.stdout), ("diagnostics", &self.stderr)]
+            {
+                eprintln!("  the server's last {what}:");
+                // The last ones, and of long ones the beginning.
                 let all = lines.so_far();
-                let last = &all[all.len().saturating_sub(20)..];
-                let short = |line: &String| -> String {
-                    line.chars().take(120).collect()
-                };
-                let last: Vec<String> = last.iter().map(short).collect();
-                last.join("\n    ")
-            };
-            eprintln!(
-                "  the server's last lines:\n    {}\n  its diagnostics:\n    \
-                 {}",
-                lines(&self.stdout),
-                lines(&self.stderr)
-            );
+                for line in &all[all.len().saturating_sub(20)..] {
+                    eprintln!("    {line:.120}");
+                }
+            }
         }
         // Both fail if no process of the group is left, which is the aim.
-        let _ = killpg(self.leader, Signal::SIGKILL);
+        let _ = killpg(self.group, Signal::SIGKILL);
         let _ = self.child.kill();
         // From here on the number may stand for another process.
         let _ = self.child.wait();

@@ -6,16 +6,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use nix::unistd::Uid;
 
-use super::folder::Copy;
+use super::folder::folder;
 use super::lines::Reading;
 use super::proc::own_address;
 use super::server::{Ended, Server};
 use super::wait::soon;
-use crate::Kind;
+use crate::{Kind, works};
 
 /// A server about to be started.
 pub struct Start {
@@ -29,17 +29,11 @@ pub struct Start {
     environment: Vec<(&'static str, String)>,
     before: Vec<OsString>,
     stdin: Stdio,
-    stdout: Output,
+    /// Where standard output goes, if not into a pipe.
+    stdout: Option<File>,
+    reading: Reading,
     ordinary_user: bool,
     terminal: bool,
-}
-
-/// Where a server's standard output goes.
-pub enum Output {
-    /// Into a pipe, read so.
-    Pipe(Reading),
-    /// Into a file.
-    File(File),
 }
 
 impl Start {
@@ -56,7 +50,8 @@ impl Start {
             environment: Vec::new(),
             before: Vec::new(),
             stdin: Stdio::null(),
-            stdout: Output::Pipe(Reading::All),
+            stdout: None,
+            reading: Reading::All,
             ordinary_user: false,
             terminal: false,
         }
@@ -143,9 +138,15 @@ impl Start {
         self.under_words(["sh", "-c", &script])
     }
 
-    /// Where standard output goes, if not into a pipe that is read.
-    pub fn stdout(mut self, output: Output) -> Self {
-        self.stdout = output;
+    /// Has standard output go into a file.
+    pub fn stdout(mut self, file: File) -> Self {
+        self.stdout = Some(file);
+        self
+    }
+
+    /// Reads so the pipe that is its standard output.
+    pub fn reading(mut self, reading: Reading) -> Self {
+        self.reading = reading;
         self
     }
 
@@ -189,52 +190,50 @@ impl Start {
     }
 
     fn spawn(self) -> Server {
-        let program = &self.program;
-        // A user may not be allowed to look into the build's directory.
-        let copy = self.ordinary_user.then(|| Copy::of(program));
+        let mut program = self.program;
+        let mut own_folder = None;
         let mut words: Vec<OsString> = Vec::new();
-        if is_leashed() {
+        if *LEASHED {
             // If the tests are killed, so is the server.
             words.extend(["setpriv", "--pdeathsig", "KILL"].map(Into::into));
         }
-        if self.ordinary_user && Uid::effective().is_root() {
-            let nobody = ["--clear-groups", "--reuid=65534", "--regid=65534"];
-            words.push("setpriv".into());
-            words.extend(nobody.map(Into::into));
+        if self.ordinary_user {
+            // A user may not be allowed to look into the build's directory.
+            // The copy is made by a process of its own: were it open for
+            // writing here, another case that just now starts a program would
+            // keep it open for a moment, and it could not be run ("text file
+            // busy").
+            let folder = own_folder.insert(folder());
+            let copy = folder.path().join(self.kind.program());
+            let status = Command::new("cp").arg(&program).arg(&copy).status();
+            assert!(status.is_ok_and(|status| status.success()), "cp failed");
+            program = copy;
+            if Uid::effective().is_root() {
+                let nobody = "setpriv --clear-groups --reuid=65534 \
+                              --regid=65534";
+                words.extend(nobody.split(' ').map(Into::into));
+            }
         }
         words.extend(self.before);
-        words.push(copy.as_ref().map_or(program, |copy| &copy.program).into());
+        words.push(program.into());
         words.extend(self.options);
-        if let Some(port) = self.port {
-            words.push(format!("--port={port}").into());
-        }
-        if let Some(workers) = self.workers {
-            words.push(format!("--workers={workers}").into());
-        }
+        words.extend(self.port.map(|port| format!("--port={port}").into()));
+        let workers = self.workers.map(|number| format!("--workers={number}"));
+        words.extend(workers.map(Into::into));
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).stdin(self.stdin);
         // The machine's language and settings are not the case's.
+        let is_setting = |name: &str| {
+            ["ECHO_", "LC_"].iter().any(|start| name.starts_with(start))
+                || ["LANG", "LANGUAGE"].contains(&name)
+        };
         for (name, _) in std::env::vars_os() {
-            let name_text = name.to_string_lossy();
-            if name_text.starts_with("ECHO_")
-                || name_text.starts_with("LC_")
-                || name_text == "LANG"
-                || name_text == "LANGUAGE"
-            {
+            if is_setting(&name.to_string_lossy()) {
                 command.env_remove(name);
             }
         }
         command.envs(self.environment);
-        let mut reading = Reading::All;
-        match self.stdout {
-            Output::Pipe(how) => {
-                reading = how;
-                command.stdout(Stdio::piped());
-            }
-            Output::File(file) => {
-                command.stdout(file);
-            }
-        }
+        command.stdout(self.stdout.map_or_else(Stdio::piped, Stdio::from));
         command.stderr(Stdio::piped());
         // A group of its own: what it leaves behind can be found and ended.
         // (A session of its own, for a terminal, is one too.)
@@ -244,18 +243,10 @@ impl Start {
         let child = command.spawn().unwrap_or_else(|e| {
             panic!("cannot start {}: {e}", words[0].display())
         });
-        Server::new(self.kind, child, reading, copy)
+        Server::new(self.kind, child, self.reading, own_folder)
     }
 }
 
 /// Whether `setpriv` can have the kernel kill a process when its parent ends.
-fn is_leashed() -> bool {
-    static LEASHED: OnceLock<bool> = OnceLock::new();
-    *LEASHED.get_or_init(|| {
-        Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "true"])
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    })
-}
+static LEASHED: LazyLock<bool> =
+    LazyLock::new(|| works("setpriv --pdeathsig KILL true"));

@@ -11,20 +11,16 @@ use nix::unistd::Pid;
 
 use super::folder::{Folder, folder};
 use super::lines::{Lines, Reading};
-use super::proc;
 use super::server::Server;
 use super::start::Start;
 use super::wait::{soon, until};
+use super::{proc, works};
 
 /// The version of strace, if it is installed and may be used here.
 pub fn version() -> Option<&'static str> {
     static VERSION: OnceLock<Option<String>> = OnceLock::new();
     let look = || {
-        let try_it = Command::new("strace")
-            .args(["-f", "-qq", "-o", "/dev/null", "true"])
-            .stderr(Stdio::null())
-            .status();
-        if !try_it.is_ok_and(|status| status.success()) {
+        if !works("strace -f -qq -o /dev/null true") {
             return None;
         }
         let output = Command::new("strace").arg("--version").output().ok()?;
@@ -42,27 +38,21 @@ pub struct Traced {
 }
 
 impl Traced {
-    /// Starts a server of which the system calls `calls` (with commas) fail
-    /// as `how` says (strace's words after the calls).
-    pub fn run(start: Start, calls: &str, how: &str) -> Self {
-        Self::with(start, calls, &["-e", &format!("inject={calls}:{how}")])
-    }
-
-    /// Starts a server of which these system calls are noted.
-    pub fn watch(start: Start, calls: &str) -> Self {
-        Self::with(start, calls, &[])
-    }
-
     /// Starts a server of which these system calls are noted, with more
     /// options for strace.
-    pub fn with(start: Start, calls: &str, more: &[&str]) -> Self {
+    pub fn run(start: Start, calls: &str, more: &[&str]) -> Self {
         let folder = folder();
         let path = folder.path().join("calls").display().to_string();
         let trace = format!("trace={calls}");
         let words = ["strace", "-f", "-qq", "-o", &path, "-e", &trace];
         let mut server =
             start.under_words(words.iter().chain(more).copied()).run();
-        server.find_traced();
+        // It is the only child of its tracer.
+        let tracer = server.pid;
+        server.pid = until("the tracer has a child, or all is over", || {
+            let child = proc::children(tracer).first().copied();
+            child.or_else(|| (!server.is_running()).then_some(tracer))
+        });
         Self { server, folder }
     }
 
@@ -70,11 +60,6 @@ impl Traced {
     pub fn calls(&self) -> String {
         let path = self.folder.path().join("calls");
         fs::read_to_string(path).unwrap_or_default()
-    }
-
-    /// How many calls were made to fail so far.
-    pub fn injected(&self) -> usize {
-        self.calls().matches("(INJECTED)").count()
     }
 }
 

@@ -33,20 +33,12 @@ use crate::hostile::at_once;
 pub const CASES: &[Case] =
     &[case!(what_a_server_holds_does_not_grow_with_its_clients)];
 
-/// How much is done.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    /// Connections through each form.
-    connections: u64,
-    /// In so many rounds.
-    rounds: u64,
-}
-
-/// What is written down for the readers.
-const FULL: Plan = Plan { connections: 100_000, rounds: 40 };
+/// How many connections, in how many rounds: what is written down for the
+/// readers.
+const FULL: (u64, u64) = (100_000, 40);
 
 /// What is quick enough for every change.
-const QUICK: Plan = Plan { connections: 2_000, rounds: 20 };
+const QUICK: (u64, u64) = (2_000, 20);
 
 /// How many clients come at a time.
 const LANES: u64 = 4;
@@ -116,7 +108,7 @@ impl Figures {
 /// # Panics
 ///
 /// When a client is not served exactly, or the server holds more afterwards.
-fn soak(form: &Form, plan: Plan) -> Figures {
+fn soak(form: &Form, (connections, rounds): (u64, u64)) -> Figures {
     let server = form.run("--quiet");
     let pid = server.pid;
     let before = proc::settled(pid);
@@ -124,15 +116,15 @@ fn soak(form: &Form, plan: Plan) -> Figures {
     let total = |of: &dyn Fn(Pid) -> usize| tree.iter().map(|p| of(*p)).sum();
     let mut figures = Figures {
         command: form.command(),
-        connections: plan.connections,
+        connections,
         time: Duration::ZERO,
         descriptors: total(&|pid| proc::descriptors(pid).len()),
         threads: total(&|pid| proc::threads(pid).len()),
         children: tree.len() - 1,
         memory: Vec::new(),
     };
-    let each = plan.connections / plan.rounds / LANES;
-    for round in 0..plan.rounds {
+    let each = connections / rounds / LANES;
+    for round in 0..rounds {
         let begin = Instant::now();
         // Several lanes of clients, in each one after the other.
         at_once(LANES, |lane| {
@@ -144,7 +136,7 @@ fn soak(form: &Form, plan: Plan) -> Figures {
         figures.memory.push(proc::memory(pid));
     }
     server.exchange(b"the last one");
-    let all = plan.rounds * LANES * each;
+    let all = rounds * LANES * each;
     stop(&server, all + 1, (0..all).map(length).sum::<u64>() + 12);
     figures.judge();
     figures

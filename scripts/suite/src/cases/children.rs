@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use probe::client::pattern;
 use probe::proc;
 use probe::transcript::Event;
-use probe::wait::until;
+use probe::wait::soon;
 
 use super::leave;
 use crate::Form;
@@ -52,7 +52,7 @@ fn a_child_that_dies_is_reported_and_harms_no_other_client(form: &Form) {
             lines.iter().find(|line| line.contains(&died)).cloned()
         });
         assert!(line.starts_with(&format!("process {child} ")), "{line}");
-        until("it is reaped", || proc::state(child).is_none().then_some(()));
+        soon("it is reaped", || proc::state(child).is_none());
         other.exchange(b"after\n");
         let next = server.served(b"and the next\n");
         drop((other, next));
@@ -91,7 +91,7 @@ fn a_death_is_reported_in_spanish(form: &Form) {
 fn a_signal_to_one_child_stops_that_child_only(form: &Form) {
     for signal in [SIGTERM, SIGINT] {
         let server = form.run("--serve until-eof");
-        let before = server.children().len();
+        let before = proc::children(server.pid).len();
         let mut other = server.accepted();
         let mut client = server.accepted();
         let child = server.process_of(&client);
@@ -114,8 +114,8 @@ fn a_signal_to_one_child_stops_that_child_only(form: &Form) {
         for _ in 0..6 {
             server.served(b"and the service goes on\n");
         }
-        until("there are as many children as before", || {
-            (server.children().len() == before).then_some(())
+        soon("there are as many children as before", || {
+            proc::children(server.pid).len() == before
         });
         let totals = server.stop().totals;
         assert_eq!(totals.clients, 9);
@@ -206,9 +206,9 @@ fn a_killed_server_leaves_its_port(form: &Form) {
     if form.workers.is_some() {
         // Workers without a client have the listening socket until they end.
         let serving = first.process_of(&client);
-        until("the other workers are gone", || {
-            let left = proc::living(first.group());
-            left.iter().all(|child| *child == serving).then_some(())
+        soon("the other workers are gone", || {
+            let left = proc::living(first.group);
+            left.iter().all(|child| *child == serving)
         });
     }
     // A child that serves on has no listening socket.

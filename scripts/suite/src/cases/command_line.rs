@@ -153,7 +153,7 @@ fn the_backend_asked_for_is_used(form: &Form) {
         if !variable.is_empty() {
             start = start.env("ECHO_BACKEND", variable);
         }
-        let traced = Traced::watch(start, WAIT);
+        let traced = Traced::run(start, WAIT, &[]);
         let mut client = traced.server.client();
         client.exchange(b"hola\n");
         // The system call by which the server waits for the next message.

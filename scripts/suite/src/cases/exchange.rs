@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use probe::client::{Client, pattern};
 use probe::proc;
 use probe::transcript::Event;
-use probe::wait::until;
+use probe::wait::soon;
 
 use super::{exchange_all, leave};
 use crate::case::{Case, case};
@@ -192,7 +192,7 @@ fn a_client_that_does_not_read_is_not_read_from(form: &Form) {
 
 fn each_connection_gets_what_the_approach_creates(form: &Form) {
     let server = form.start("--serve until-eof").room_for(4).run();
-    let idle_threads = server.threads();
+    let idle_threads = proc::threads(server.pid).len();
     let clients = server.accepted_many(4);
     let workers: BTreeSet<String> =
         clients.iter().map(|client| server.worker_of(client)).collect();
@@ -200,17 +200,17 @@ fn each_connection_gets_what_the_approach_creates(form: &Form) {
     match form.kind {
         Kind::Threads => {
             assert_eq!(workers.len(), 4, "{workers:?}");
-            assert_eq!(server.children().len(), 0);
+            assert_eq!(proc::children(server.pid).len(), 0);
             let expected = if pool { idle_threads } else { idle_threads + 4 };
-            until("there are the threads", || {
-                (server.threads() == expected).then_some(())
+            soon("there are the threads", || {
+                proc::threads(server.pid).len() == expected
             });
         }
         Kind::Processes => {
             assert_eq!(workers.len(), 4, "{workers:?}");
             for client in &clients {
                 let pid = server.process_of(client);
-                let children = server.children();
+                let children = proc::children(server.pid);
                 assert!(
                     children.contains(&pid),
                     "no child {pid}: {children:?}"
@@ -218,8 +218,8 @@ fn each_connection_gets_what_the_approach_creates(form: &Form) {
             }
         }
         Kind::Loop => {
-            assert_eq!(server.children().len(), 0);
-            assert_eq!(server.threads(), idle_threads);
+            assert_eq!(proc::children(server.pid).len(), 0);
+            assert_eq!(proc::threads(server.pid).len(), idle_threads);
             if !pool {
                 assert!(workers.iter().eq(["loop"]), "{workers:?}");
                 assert_eq!(idle_threads, 1);

@@ -12,8 +12,7 @@ use probe::folder::folder;
 use probe::lines::Reading;
 use probe::proc;
 use probe::server::Server;
-use probe::start::Output;
-use probe::wait::until;
+use probe::wait::soon;
 
 use super::leave;
 use crate::Form;
@@ -42,13 +41,11 @@ fn assert_serves(server: &Server) {
 }
 
 fn the_service_goes_on_when_its_output_is_closed(form: &Form) {
-    let server = form
-        .start("--serve until-eof")
-        .stdout(Output::Pipe(Reading::FirstLine))
-        .run();
-    until("the reader is gone", || {
+    let server =
+        form.start("--serve until-eof").reading(Reading::FirstLine).run();
+    soon("the reader is gone", || {
         // Its thread ends after the first line and closes the pipe.
-        (server.stdout.all().len() == 1).then_some(())
+        server.stdout.all().len() == 1
     });
     assert_serves(&server);
     proc::assert_idle(server.pid, "output that is closed");
@@ -60,7 +57,7 @@ fn the_service_goes_on_when_the_disk_is_full(form: &Form) {
     let full = File::options().write(true).open("/dev/full");
     let server = form
         .start("--serve until-eof")
-        .stdout(Output::File(full.expect("Linux has /dev/full")))
+        .stdout(full.expect("Linux has /dev/full"))
         .run_unseen(is_listening);
     assert_serves(&server);
     proc::assert_idle(server.pid, "a full disk");
@@ -111,7 +108,7 @@ fn output_that_is_not_read_pauses_and_loses_nothing(form: &Form) {
     let server = form
         .start("--serve until-eof")
         .room_for(CLIENTS)
-        .stdout(Output::Pipe(Reading::Held))
+        .reading(Reading::Held)
         .run();
     let done = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -129,10 +126,10 @@ fn output_that_is_not_read_pauses_and_loses_nothing(form: &Form) {
         }
         // The case waits until nothing moves any more, whether the server
         // pauses or goes on.
-        until("the pipe is full, or all are served", || {
+        soon("the pipe is full, or all are served", || {
             let before = done.load(Ordering::Relaxed);
             thread::sleep(Duration::from_millis(200));
-            (done.load(Ordering::Relaxed) == before).then_some(())
+            done.load(Ordering::Relaxed) == before
         });
         proc::assert_idle(server.pid, "output that is not read");
         server.stdout.resume();

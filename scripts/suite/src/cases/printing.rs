@@ -9,9 +9,8 @@ use nix::net::if_::InterfaceFlags;
 use probe::client::Client;
 use probe::folder::folder;
 use probe::server::Server;
-use probe::start::Output;
 use probe::transcript::Line;
-use probe::wait::until;
+use probe::wait::soon;
 
 use super::leave;
 use crate::case::{Case, case};
@@ -232,7 +231,7 @@ fn a_line_comes_at_once_into_a_file(form: &Form) {
     let path = folder.path().join("lines");
     let server = form
         .start("--serve until-eof")
-        .stdout(Output::File(File::create(&path).expect("a new file")))
+        .stdout(File::create(&path).expect("a new file"))
         .run_unseen(|_| fs::metadata(&path).is_ok_and(|file| file.len() > 0));
     let lines = || -> Vec<String> {
         let text = fs::read_to_string(&path).unwrap_or_default();
@@ -242,8 +241,8 @@ fn a_line_comes_at_once_into_a_file(form: &Form) {
     let (listening, address) = (server.address, client.address);
     let wait = |event: &str| {
         let end = format!("  {address}  {event}");
-        until("the line is in the file", || {
-            lines().iter().any(|line| line.ends_with(&end)).then_some(())
+        soon("the line is in the file", || {
+            lines().iter().any(|line| line.ends_with(&end))
         });
     };
     // Each line is in the file while the client is still connected and does

@@ -8,7 +8,7 @@ use nix::sys::signal::kill;
 use probe::client::{Client, pattern};
 use probe::proc;
 use probe::server::Server;
-use probe::wait::until;
+use probe::wait::soon;
 
 use super::exchange_all;
 use crate::case::{Case, case};
@@ -234,8 +234,8 @@ fn a_client_that_goes_on_sending_is_cut_after_the_grace(form: &Form) {
 /// Waits until no worker listens any more: the workers stop one after the
 /// other, although one of them waits for a client.
 fn wait_until_refused(server: &Server) {
-    until("connections are refused", || {
-        Client::try_connect(server.address).is_err().then_some(())
+    soon("connections are refused", || {
+        Client::try_connect(server.address).is_err()
     });
 }
 
@@ -281,9 +281,7 @@ fn slow_to_take(server: &Server) -> Client {
     const ALL: usize = 12_000;
     let mut slow = Client::connect_narrow(server.address);
     slow.send(&pattern(ALL));
-    until("all its replies are sent", || {
-        (server.bytes(&slow, &["sent"]) == ALL).then_some(())
-    });
+    soon("all its replies are sent", || server.bytes(&slow, &["sent"]) == ALL);
     slow
 }
 

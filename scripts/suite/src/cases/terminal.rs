@@ -8,7 +8,7 @@ use std::sync::Arc;
 use nix::pty::{Winsize, openpty};
 use probe::lines::{Lines, Reading};
 use probe::server::Server;
-use probe::start::{Output, Start};
+use probe::start::Start;
 use probe::transcript::unescape;
 
 use crate::case::{Case, Need, case};
@@ -49,7 +49,7 @@ impl Terminal {
 /// Starts a server whose standard output is a terminal.
 fn on_terminal(start: Start) -> (Server, Arc<Lines>, File) {
     let terminal = Terminal::new(80);
-    let output = Output::File(terminal.server_end);
+    let output = terminal.server_end;
     let start = start.env("TERM", "xterm").stdout(output);
     let screen = terminal.screen;
     let server = start.run_unseen(|_| !screen.so_far().is_empty());
@@ -172,7 +172,7 @@ fn the_echo_of_ctrl_c_shares_no_line(form: &Form) {
     let mut server = form
         .start("--color never")
         .at_terminal(Stdio::from(input))
-        .stdout(Output::File(terminal.server_end))
+        .stdout(terminal.server_end)
         .run_unseen(|_| !screen.so_far().is_empty());
     keyboard.write_all(b"\x03").expect("a key can be pressed");
     assert_eq!(server.ended().status, 0);
@@ -193,7 +193,7 @@ fn the_help_fits_the_terminal(form: &Form) {
             let ended = form
                 .start(&format!("--help --language {language}"))
                 .env("LC_ALL", "C.UTF-8")
-                .stdout(Output::File(terminal.server_end))
+                .stdout(terminal.server_end)
                 .end();
             assert_eq!(ended.status, 0, "{ended:?}");
             let lines = terminal.screen.all();

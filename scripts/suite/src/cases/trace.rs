@@ -15,7 +15,7 @@ use probe::server::Server;
 use probe::start::Start;
 use probe::trace::{Kind as Sort, Stage, Trace};
 use probe::transcript::{Event, Transcript};
-use probe::wait::{stays, until};
+use probe::wait::{soon, stays};
 
 use super::{exchange_all, leave};
 use crate::case::{Case, case};
@@ -351,9 +351,9 @@ fn the_trace_has_its_variable(form: &Form) {
     let server = form.start("").env("ECHO_TRACE", &path).run();
     let client = server.accepted();
     // At once: who looks at the file meanwhile finds it there.
-    until("the trace has begun", || {
+    soon("the trace has begun", || {
         let all = Trace::parse(&file.text()).clients();
-        (all == [client.address]).then_some(())
+        all == [client.address]
     });
     drop(client);
     stop_and_check(form, server, &file);

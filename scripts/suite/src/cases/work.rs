@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use probe::proc;
 use probe::server::Server;
-use probe::wait::until;
+use probe::wait::soon;
 
 use super::refusal;
 use crate::Form;
@@ -33,8 +33,8 @@ fn cost(form: &Form, server: &Server, messages: usize) -> Duration {
     }
     drop(clients);
     let pool = form.workers.unwrap_or(0);
-    until("those that served them are reaped", || {
-        (server.children().len() <= pool).then_some(())
+    soon("those that served them are reaped", || {
+        proc::children(server.pid).len() <= pool
     });
     proc::processor_time(server.pid).saturating_sub(before)
 }
@@ -56,7 +56,8 @@ fn work_is_done_for_each_message_before_its_reply(form: &Form) {
     let asked = WORK * 2 * MESSAGES;
     let cost = cost(form, &server, MESSAGES as usize);
     // The kernel counts whole hundredths of a second for each process.
-    let processes = 2 + u32::try_from(server.children().len()).unwrap_or(0);
+    let processes =
+        2 + u32::try_from(proc::children(server.pid).len()).unwrap_or(0);
     let uncounted = Duration::from_millis(10) * processes;
     assert!(cost + uncounted >= asked, "{cost:?} for {asked:?} of work");
     assert!(cost < asked * 2, "{cost:?} for {asked:?} of work");

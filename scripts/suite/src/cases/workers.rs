@@ -12,7 +12,7 @@ use probe::proc;
 use probe::server::Server;
 use probe::strace::{ACCEPT, Strace, Target, Traced, WAIT};
 use probe::transcript::Line;
-use probe::wait::until;
+use probe::wait::{soon, until};
 
 use super::{exchange_all, expect_and_end, leave, refusal, send_and_end};
 use crate::case::{
@@ -77,11 +77,12 @@ fn the_workers_exist_before_the_first_client(form: &Form) {
     for number in [1, 5] {
         let server = form.start("").workers(number).run();
         // The first line has just come, and no client.
-        match form.kind {
-            Kind::Processes => assert_eq!(server.children().len(), number),
+        let found = match form.kind {
+            Kind::Processes => proc::children(server.pid).len(),
             // There is also the thread that waits for signals.
-            _ => assert_eq!(server.threads(), number + 1),
-        }
+            _ => proc::threads(server.pid).len() - 1,
+        };
+        assert_eq!(found, number);
         server.stop();
     }
 }
@@ -101,7 +102,7 @@ fn no_client_is_served_before_the_first_line(form: &Form) {
             client.exchange(b"hola\n");
         });
         let calls = format!("write,{ACCEPT}");
-        let traced = Traced::with(start, &calls, &["-e", hold]);
+        let traced = Traced::run(start, &calls, &["-e", hold]);
         eager.join().expect("the client is served");
         traced
     });
@@ -129,12 +130,12 @@ fn no_client_is_served_before_the_first_line(form: &Form) {
 fn the_workers_serve_in_turn_and_no_others_come(form: &Form) {
     let server = form.start("--serve once").workers(2).run();
     let before = workers(&server, form.kind, 2);
-    let threads = server.threads();
+    let threads = proc::threads(server.pid).len();
     for _ in 0..12 {
         server.exchange_once(b"hola\n");
     }
     assert_eq!(workers(&server, form.kind, 2), before);
-    assert_eq!(server.threads(), threads);
+    assert_eq!(proc::threads(server.pid).len(), threads);
     let transcript = server.stop();
     // Each has served several, and each line says which one it was.
     let by: BTreeSet<&str> = transcript.events().map(|(who, ..)| who).collect();
@@ -206,8 +207,8 @@ fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
         assert_eq!(idle.len(), 5);
         server.signal(SIGKILL);
         let begin = Instant::now();
-        until("the workers without a client have ended", || {
-            idle.iter().all(|&pid| proc::is_gone(pid)).then_some(())
+        soon("the workers without a client have ended", || {
+            idle.iter().all(|&pid| proc::is_gone(pid))
         });
         let taken = begin.elapsed();
         // The worker that serves a client may take its time.
@@ -275,15 +276,16 @@ fn a_mistake_in_the_program_ends_it(form: &Form) {
     // The first call does not fail: by it Rust's runtime looks at the
     // standard streams.
     let start = form.start("--serve until-eof");
-    let traced = Traced::run(start, WAIT, "error=EFAULT:when=2+");
+    let fault = format!("inject={WAIT}:error=EFAULT:when=2+");
+    let traced = Traced::run(start, WAIT, &["-e", &fault]);
     let server = &traced.server;
     // Clients wake it, however far they come.
-    until("it has ended", || {
+    soon("it has ended", || {
         if let Ok(mut client) = Client::try_connect(server.address) {
             let _ = client.try_send(b"hola\n");
             let _ = client.receive(5);
         }
-        (!server.is_running()).then_some(())
+        !server.is_running()
     });
     let status = server.wait_status();
     // strace has the same standard error, and may have a word to say when

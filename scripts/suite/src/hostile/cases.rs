@@ -1,8 +1,8 @@
 //! Clients that mean harm, against all forms of the servers. SECURITY.md
 //! promises nothing without a test.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -176,22 +176,14 @@ fn a_server_listens_on_loopback_alone_unless_told_to(form: &Form) {
 /// The addresses of the sockets that listen at this port, by this file.
 fn listening(file: &str, port: u16) -> Vec<String> {
     let port = format!(":{port:04X}");
-    let mut all = Vec::new();
-    let Ok(file) = File::open(file) else {
-        return all;
-    };
-    for line in BufReader::new(file).lines().skip(1).map_while(Result::ok) {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        match fields[..] {
-            // 0A: TCP_LISTEN.
-            [_, local, _, "0A", ..] => {
-                all.extend(local.strip_suffix(&port).map(str::to_owned));
-            }
-            // The listening sockets come first, and the rest may be long.
-            _ => break,
-        }
-    }
-    all
+    let table = fs::read_to_string(file).unwrap_or_default();
+    let listeners = table.lines().filter_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().take(4).collect();
+        // 0A: TCP_LISTEN.
+        let [_, local, _, "0A"] = fields[..] else { return None };
+        Some(local.strip_suffix(&port)?.to_owned())
+    });
+    listeners.collect()
 }
 
 fn serving_opens_no_file_and_starts_no_program(form: &Form) {
