@@ -20,13 +20,6 @@ pub struct Client {
     pub address: SocketAddr,
 }
 
-/// Byte number `index` of a pattern that shows every loss and every change of
-/// order.
-fn pattern_byte(index: usize) -> u8 {
-    let mixed = index.wrapping_mul(2_654_435_761) >> 7;
-    mixed.to_le_bytes()[0] ^ index.to_le_bytes()[1]
-}
-
 /// A pattern of this length that shows every loss and every change of order.
 pub fn pattern(length: usize) -> Vec<u8> {
     part_of_pattern(0, length)
@@ -34,7 +27,11 @@ pub fn pattern(length: usize) -> Vec<u8> {
 
 /// A part of that pattern: so many bytes, from this one on.
 pub fn part_of_pattern(start: usize, length: usize) -> Vec<u8> {
-    (start..start + length).map(pattern_byte).collect()
+    let byte = |index: usize| {
+        let mixed = index.wrapping_mul(2_654_435_761) >> 7;
+        mixed.to_le_bytes()[0] ^ index.to_le_bytes()[1]
+    };
+    (start..start + length).map(byte).collect()
 }
 
 impl Client {

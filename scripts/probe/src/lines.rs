@@ -65,13 +65,6 @@ impl Lines {
         lines
     }
 
-    /// The lines of a stream that is not read at all: none.
-    pub fn none() -> Arc<Self> {
-        let lines = Arc::new(Self::default());
-        lines.lock().ended = true;
-        lines
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         // A test that panicked while it held this lock has only read the lines.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,5 +1,6 @@
 //! A running server, watched from outside.
 
+use std::io;
 use std::net::SocketAddr;
 use std::process::Child;
 use std::sync::Arc;
@@ -67,8 +68,10 @@ impl Server {
             group,
             pid: group,
             address: ([127, 0, 0, 1], 0).into(),
-            stdout: stdout
-                .map_or_else(Lines::none, |stream| Lines::of(stream, reading)),
+            stdout: match stdout {
+                Some(stream) => Lines::of(stream, reading),
+                None => Lines::of(io::empty(), reading),
+            },
             stderr: Lines::of(stderr, Reading::All),
             _folder: folder,
         }

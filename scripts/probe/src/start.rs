@@ -26,7 +26,7 @@ pub struct Start {
     options: Vec<OsString>,
     port: Option<u16>,
     workers: Option<usize>,
-    environment: Vec<(&'static str, String)>,
+    environment: Vec<(String, String)>,
     before: Vec<OsString>,
     stdin: Stdio,
     /// Where standard output goes, if not into a pipe.
@@ -112,8 +112,8 @@ impl Start {
     }
 
     /// Sets an environment variable.
-    pub fn env(mut self, name: &'static str, value: &str) -> Self {
-        self.environment.push((name, value.to_owned()));
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 

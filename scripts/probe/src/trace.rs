@@ -42,7 +42,8 @@ pub struct Stage {
 /// All that a trace shows.
 #[derive(Debug, Default)]
 pub struct Trace {
-    stages: Vec<Stage>,
+    /// Everything that has happened, in the order of the file.
+    pub stages: Vec<Stage>,
     /// `process_name` or `thread_name`, and the name.
     names: Vec<(Lane, String, String)>,
 }
@@ -139,11 +140,6 @@ impl Trace {
         }
         assert!(open.is_empty(), "begun and not ended: {open:?}");
         trace
-    }
-
-    /// Everything, in the order of the file.
-    pub fn stages(&self) -> impl Iterator<Item = &Stage> {
-        self.stages.iter()
     }
 
     /// What has happened to one client, in the order of the file.

@@ -260,28 +260,9 @@ fn an_empty_host_says_what_is_missing(form: &Form) {
 
 fn the_spanish_command_line_is_spanish_to_the_end(form: &Form) {
     // Words that clap or the system would say in English.
-    let english = [
-        "default",
-        "possible",
-        "value",
-        "argument ",
-        "found",
-        "tip:",
-        "similar",
-        "Usage",
-        "Options",
-        "more information",
-        "try ",
-        "number",
-        "not in",
-        "range",
-        "digit",
-        "required",
-        "unexpected",
-        "invalid",
-        " file",
-        "such",
-    ];
+    let english = "default,possible,value,argument ,found,tip:,similar,Usage,\
+                   Options,more information,try ,number,not in,range,digit,\
+                   required,unexpected,invalid, file,such";
     for (options, expected) in [
         ("--help", "[por defecto: 8080]"),
         ("--port 65536", "se espera un número entero de 0 a 65535"),
@@ -301,7 +282,7 @@ fn the_spanish_command_line_is_spanish_to_the_end(form: &Form) {
         // A line may be wrapped anywhere.
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(text.contains(expected), "no {expected:?}: {text}");
-        for word in english {
+        for word in english.split(',') {
             assert!(!text.contains(word), "{word:?} in {text}");
         }
     }

@@ -111,16 +111,22 @@ fn the_command_line_wins(form: &Form) {
     server.stop();
 }
 
+/// Variables with values that they cannot take.
+const WRONG: [(&str, &str); 9] = [
+    // As Kubernetes sets it for a service that is called `echo`.
+    ("ECHO_PORT", "tcp://10.96.0.17:8080"),
+    ("ECHO_PORT", "http"),
+    ("ECHO_MAX_CLIENTS", "0"),
+    ("ECHO_IDLE_TIMEOUT", "soon"),
+    ("ECHO_GRACE", "-1"),
+    ("ECHO_SERVE", "twice"),
+    ("ECHO_REPLY", "nothing"),
+    ("ECHO_COLOR", "sometimes"),
+    ("ECHO_LANGUAGE", "fr"),
+];
+
 fn a_wrong_variable_is_a_usage_error(form: &Form) {
-    for (name, value) in [
-        ("ECHO_PORT", "http"),
-        ("ECHO_MAX_CLIENTS", "0"),
-        ("ECHO_IDLE_TIMEOUT", "soon"),
-        ("ECHO_GRACE", "-1"),
-        ("ECHO_SERVE", "twice"),
-        ("ECHO_REPLY", "nothing"),
-        ("ECHO_LANGUAGE", "fr"),
-    ] {
+    for (name, value) in WRONG {
         let start = form.start("").no_port().env(name, value);
         refusal(start, &format!("{name}={value}"));
     }
@@ -157,10 +163,9 @@ fn the_locale_decides_the_language(form: &Form) {
         [(spanish, " escuchando en "), (english, " listening on ")]
     {
         for variables in all {
-            let mut start = form.start("");
-            for (name, value) in *variables {
-                start = start.env(name, value);
-            }
+            let start = variables
+                .iter()
+                .fold(form.start(""), |it, (name, value)| it.env(name, value));
             let server = start.run();
             let first = server.stdout.so_far().remove(0);
             assert!(first.contains(words), "{variables:?}: {first}");
@@ -183,15 +188,7 @@ fn the_language_asked_for_wins_over_the_locale(form: &Form) {
 }
 
 fn a_wrong_variable_is_named(form: &Form) {
-    for (name, value) in [
-        // As Kubernetes sets it for a service that is called `echo`.
-        ("ECHO_PORT", "tcp://10.96.0.17:8080"),
-        ("ECHO_MAX_CLIENTS", "0"),
-        ("ECHO_GRACE", "-1"),
-        ("ECHO_SERVE", "twice"),
-        ("ECHO_COLOR", "sometimes"),
-        ("ECHO_LANGUAGE", "fr"),
-    ] {
+    for (name, value) in WRONG {
         for language in ["en", "es"] {
             let locale = format!("{language}_XX.UTF-8");
             let start = form.start("").no_port().env("LANG", &locale);
@@ -208,26 +205,11 @@ fn a_wrong_variable_is_named(form: &Form) {
 }
 
 fn an_empty_variable_is_as_none(form: &Form) {
-    let names = [
-        "ECHO_HOST",
-        "ECHO_SERVE",
-        "ECHO_REPLY",
-        "ECHO_MAX_CLIENTS",
-        "ECHO_IDLE_TIMEOUT",
-        "ECHO_GRACE",
-        "ECHO_WORKERS",
-        "ECHO_BACKEND",
-        "ECHO_LANGUAGE",
-        "ECHO_QUIET",
-        "ECHO_COLOR",
-        "ECHO_CPU_WORK",
-        "ECHO_TRACE",
-        "ECHO_PORT",
-    ];
-    let mut start = form.start("");
-    for name in names {
-        start = start.env(name, "");
-    }
+    let names = "HOST SERVE REPLY MAX_CLIENTS IDLE_TIMEOUT GRACE WORKERS \
+                 BACKEND LANGUAGE QUIET COLOR CPU_WORK TRACE PORT";
+    let start = names
+        .split(' ')
+        .fold(form.start(""), |start, it| start.env(&format!("ECHO_{it}"), ""));
     let server = start.run();
     assert!(server.address.ip().is_loopback());
     server.exchange(b"hola\n");

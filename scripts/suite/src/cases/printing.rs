@@ -41,8 +41,14 @@ fn column(server: &Server, client: &Client, words: [&str; 2]) -> String {
 
 /// Has one message exchanged, and compares all lines: the first and the last,
 /// and those about the client between them, in the words of one language.
-fn assert_printed(form: &Form, options: &str, worker: &str, words: &[&str]) {
-    let server = form.run(options);
+fn assert_printed(
+    form: &Form,
+    language: &str,
+    workers: [&str; 3],
+    words: &[&str],
+) {
+    let server = form.run(&format!("--serve once --language {language}"));
+    let worker = workers[form.kind as usize];
     let client = server.exchange_once("¡hola\n".as_bytes());
     let [first, events @ .., last] = words else { panic!("{words:?}") };
     let who = column(&server, &client, [worker, events[0]]);
@@ -57,11 +63,6 @@ fn assert_printed(form: &Form, options: &str, worker: &str, words: &[&str]) {
 }
 
 fn an_exchange_is_printed_word_for_word(form: &Form) {
-    let worker = match form.kind {
-        Kind::Threads => "thread",
-        Kind::Processes => "process",
-        Kind::Loop => "loop",
-    };
     let words = [
         "listening on",
         "connected",
@@ -70,15 +71,10 @@ fn an_exchange_is_printed_word_for_word(form: &Form) {
         "closed: one exchange",
         "stopped: 1 client served, 7 bytes received, 7 bytes sent",
     ];
-    assert_printed(form, "--serve once", worker, &words);
+    assert_printed(form, "en", ["thread", "process", "loop"], &words);
 }
 
 fn an_exchange_is_printed_in_spanish(form: &Form) {
-    let worker = match form.kind {
-        Kind::Threads => "hilo",
-        Kind::Processes => "proceso",
-        Kind::Loop => "bucle",
-    };
     let words = [
         "escuchando en",
         "conectado",
@@ -87,7 +83,7 @@ fn an_exchange_is_printed_in_spanish(form: &Form) {
         "cerrado: un intercambio",
         "detenido: 1 cliente atendido, 7 bytes recibidos, 7 bytes enviados",
     ];
-    assert_printed(form, "--serve once --language es", worker, &words);
+    assert_printed(form, "es", ["hilo", "proceso", "bucle"], &words);
 }
 
 fn only_one_is_singular(form: &Form) {

@@ -156,7 +156,7 @@ fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
     clients.iter_mut().for_each(leave);
     let trace = stop_and_check(form, server, &file);
     let end = now();
-    for stage in trace.stages() {
+    for stage in &trace.stages {
         assert!(begin <= stage.start && stage.end <= end, "{stage:?}");
         let sort = match stage.name.as_str() {
             "connected" | "closed" => Sort::Instant,
@@ -220,7 +220,7 @@ fn the_work_before_a_reply_is_a_stage_of_the_trace(form: &Form) {
     drop(clients);
     let trace = stop_and_check(form, server, &file);
     let work: Vec<_> =
-        trace.stages().filter(|stage| stage.name == "working").collect();
+        trace.stages.iter().filter(|stage| stage.name == "working").collect();
     assert_eq!(work.len(), 2);
     for stage in work {
         assert_eq!(stage.kind, Sort::Slice, "{stage:?}");
