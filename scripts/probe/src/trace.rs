@@ -1,6 +1,6 @@
 //! A trace, read back: each line taken apart, each stage of each client.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 
 use nix::unistd::Pid;
@@ -148,12 +148,9 @@ impl Trace {
         stages.filter(|stage| stage.client == client).collect()
     }
 
-    /// All clients, in order.
-    pub fn clients(&self) -> Vec<SocketAddr> {
-        let mut all: Vec<_> = self.stages.iter().map(|s| s.client).collect();
-        all.sort_unstable();
-        all.dedup();
-        all
+    /// All clients.
+    pub fn clients(&self) -> BTreeSet<SocketAddr> {
+        self.stages.iter().map(|stage| stage.client).collect()
     }
 
     /// What a lane is called: `process_name` or `thread_name`, and the name.

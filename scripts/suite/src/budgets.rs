@@ -2,15 +2,9 @@
 //! numbers are stated here, so that no change adds a call unseen.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
-use probe::proc;
-use probe::server::Server;
-use probe::strace::{Strace, Target};
-
-use crate::case::{Case, Need, case};
 use crate::faults::census::call;
-use crate::forms::Form;
+use crate::prelude::*;
 
 /// Both are timed: a busy machine makes a server wait more often.
 pub const CASES: &[Case] = &[

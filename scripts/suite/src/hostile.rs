@@ -7,22 +7,17 @@
 
 mod cases;
 
-use std::env;
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::thread::{self, ScopedJoinHandle};
-use std::time::Duration;
+use std::thread::ScopedJoinHandle;
+use std::{env, io};
 
 use fastrand::Rng;
-use probe::client::Client;
-use probe::server::Server;
-use probe::wait::MOMENT;
-use probe::{Kind, proc};
 use socket2::SockRef;
 
-use crate::forms::Form;
+use crate::prelude::*;
 
 pub use cases::CASES;
 

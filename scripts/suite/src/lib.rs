@@ -31,6 +31,7 @@ mod need;
 pub mod orders;
 #[cfg(test)]
 mod pages;
+mod prelude;
 pub mod runner;
 pub mod soak;
 

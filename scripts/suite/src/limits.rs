@@ -1,20 +1,10 @@
 //! Too little of something: descriptors, threads, processes, memory. Two
 //! hundred clients who all come at once are all served in the end.
 
-use std::thread;
-use std::time::Duration;
-
-use nix::sys::signal::Signal;
-use probe::Kind;
-use probe::proc;
-use probe::server::Server;
-use probe::strace::{Strace, Target};
-use probe::wait::MOMENT;
-
-use crate::case::{Case, Need, case, creates_for_each};
 use crate::control_group::Group;
-use crate::forms::{Approach, Form, replaced, stop};
+use crate::forms::{replaced, stop};
 use crate::orders::signal;
+use crate::prelude::*;
 
 /// How many clients come.
 const CLIENTS: usize = 200;
@@ -186,7 +176,7 @@ fn a_worker_is_replaced_once_there_is_room_for_it(form: &Form) {
     let group = Group::new(server.pid).expect("a control group can be made");
     group.limit(1);
     let doomed = proc::children(server.pid)[0];
-    signal(doomed, Signal::SIGKILL);
+    signal(doomed, SIGKILL);
     server
         .stderr
         .find("a word of a worker that cannot be replaced", |_| Some(()));

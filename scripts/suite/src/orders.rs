@@ -17,21 +17,12 @@
 
 mod cases;
 
-use std::fs;
 use std::process::Command;
-use std::thread;
-use std::time::Duration;
 
 use nix::libc;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use probe::client::Client;
-use probe::proc::{self, state};
-use probe::server::Server;
-use probe::strace::{Strace, Target};
-use probe::wait::{LIMIT, soon, within};
+use probe::proc::state;
 
-use crate::forms::Form;
+use crate::prelude::*;
 
 pub use cases::CASES;
 

@@ -10,24 +10,15 @@
 //! of the last quarter of the rounds must be at most 5 % and 256 KiB above
 //! that of the second quarter. The first quarter may warm up.
 
-use std::fs;
 use std::io;
-use std::net::SocketAddr;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use nix::sys::socket::{setsockopt, sockopt};
-use nix::unistd::Pid;
-use probe::client::Client;
-use probe::proc;
-use probe::server::Server;
-use probe::wait::LIMIT;
 use socket2::{Domain, Socket, Type};
 
-use crate::case::{Case, case};
 use crate::facts::{date, read};
-use crate::forms::{FORMS, Form, stop};
+use crate::forms::stop;
 use crate::hostile::at_once;
+use crate::prelude::*;
 
 /// What is run for every change.
 pub const CASES: &[Case] =

@@ -1,20 +1,10 @@
 //! The processes of process-server: reaped, reported, and never left behind.
 
 use nix::fcntl::{FcntlArg, fcntl};
-use nix::sys::signal::Signal::{
-    self, SIGABRT, SIGINT, SIGKILL, SIGSEGV, SIGTERM,
-};
-use nix::sys::signal::kill;
-use nix::unistd::Pid;
-use probe::client::pattern;
-use probe::proc;
-use probe::transcript::Event;
-use probe::wait::soon;
 
 use super::leave;
-use crate::Form;
-use crate::case::{Case, case, processes};
 use crate::orders::real_time_signal;
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(a_child_that_dies_is_reported_and_harms_no_other_client)
@@ -186,7 +176,7 @@ fn shrink_pipes(pid: Pid) {
     for (fd, _) in pipes {
         // Opened once more, and closed again before the server is killed.
         let path = format!("/proc/{pid}/fd/{fd}");
-        let Ok(pipe) = std::fs::File::open(path) else { continue };
+        let Ok(pipe) = fs::File::open(path) else { continue };
         shrunk += u32::from(fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(4096)).is_ok());
     }
     assert!(shrunk > 0, "no pipe is found");

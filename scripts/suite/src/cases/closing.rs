@@ -1,15 +1,7 @@
 //! The close: no byte is lost at it, and a client that goes away badly harms no
 //! other.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
-use probe::client::{Client, pattern};
-use probe::transcript::Event;
-use probe::wait::LIMIT;
-
-use crate::Form;
-use crate::case::{Case, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(unread_input_does_not_reset_the_reply),

@@ -1,16 +1,9 @@
 //! The options, on the command line.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use probe::client::Client;
-use probe::proc;
-use probe::strace::{Traced, WAIT};
-use probe::wait::until;
-
-use super::leave;
-use super::refusal;
-use crate::case::{Case, Need, case, has_loops};
-use crate::{Form, Kind};
+use super::{leave, refusal};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(help_names_every_option_and_its_default),

@@ -1,14 +1,7 @@
 //! The options, by environment variables; and the language by the locale.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use nix::sys::signal::Signal;
-use probe::proc;
-
 use super::{leave, refusal};
-use crate::case::{Case, case};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(every_option_has_its_variable),
@@ -76,7 +69,7 @@ fn timeouts_and_limits_have_their_variables(form: &Form) {
 
     let server = form.start("--serve until-eof").env("ECHO_GRACE", "1").run();
     let (_stalled, _) = server.stalled();
-    let taken = server.time_to_stop(Signal::SIGTERM);
+    let taken = server.time_to_stop(SIGTERM);
     assert!(taken > Duration::from_millis(900), "{taken:?}");
     let told = server.stderr.all();
     assert!(told[0].contains("waiting up to 1 s "), "{told:?}");

@@ -1,17 +1,9 @@
 //! One exchange: receive, reply, close; and which client waits for which.
 
 use std::collections::BTreeSet;
-use std::thread;
-use std::time::{Duration, Instant};
-
-use probe::client::{Client, pattern};
-use probe::proc;
-use probe::transcript::Event;
-use probe::wait::soon;
 
 use super::{exchange_all, leave};
-use crate::case::{Case, case};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(echo_returns_the_bytes_unchanged),

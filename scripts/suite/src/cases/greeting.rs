@@ -2,10 +2,7 @@
 
 use std::process::Command;
 
-use probe::client::pattern;
-
-use crate::Form;
-use crate::case::{Case, Need, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(the_greeting_is_a_valid_response),

@@ -1,15 +1,7 @@
 //! Many clients: the limit, the queue, and what is left of them afterwards.
 
-use std::fs;
-use std::thread;
-
-use probe::client::Client;
-use probe::proc;
-use probe::wait::stays;
-
 use super::{exchange_all, expect_and_end, send_and_end};
-use crate::Form;
-use crate::case::{Case, Need, case, pool, select};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(beyond_the_limit_clients_wait_and_are_served_later),

@@ -21,10 +21,7 @@ mod trace;
 mod work;
 mod workers;
 
-use probe::client::Client;
-use probe::start::Start;
-
-use crate::case::Case;
+use crate::prelude::*;
 
 /// Every case of every theme.
 pub fn all() -> impl Iterator<Item = Case> {

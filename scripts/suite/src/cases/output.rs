@@ -2,21 +2,10 @@
 //! missing from the start.
 
 use std::fs::File;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::Duration;
-
-use probe::client::Client;
-use probe::folder::folder;
-use probe::lines::Reading;
-use probe::proc;
-use probe::server::Server;
-use probe::wait::soon;
 
 use super::leave;
-use crate::Form;
-use crate::case::{Case, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(the_service_goes_on_when_its_output_is_closed),
@@ -80,7 +69,7 @@ fn the_service_goes_on_at_a_limit_of_file_size(form: &Form) {
         assert_serves(&server);
     }
     for name in ["out", "trace"] {
-        let length = std::fs::metadata(path(name)).expect("it exists").len();
+        let length = fs::metadata(path(name)).expect("it exists").len();
         assert!(length <= 1024, "{name} has {length} bytes");
         assert!(length >= 512, "{name} has {length} bytes");
     }

@@ -1,20 +1,14 @@
 //! The lines: their exact words and columns, in both languages.
 
-use std::fs::{self, File};
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::thread;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::net::{IpAddr, TcpListener};
 
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
-use probe::client::Client;
-use probe::folder::folder;
-use probe::server::Server;
-use probe::transcript::Line;
-use probe::wait::soon;
 
 use super::leave;
-use crate::case::{Case, case};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(an_exchange_is_printed_word_for_word),
@@ -274,40 +268,36 @@ fn lines_of_many_clients_are_whole_and_the_totals_exact(form: &Form) {
     const CLIENTS: usize = 24;
     const MESSAGES: usize = 20;
     let server = form.start("--serve until-eof").room_for(CLIENTS + 1).run();
+    // Every other one makes lines as long as they may be.
+    let message = |number: usize| match number % 2 {
+        0 => vec![0x1b; 1024],
+        _ => format!("client {number} says hola\n").into_bytes(),
+    };
     thread::scope(|scope| {
         for number in 0..CLIENTS {
             let mut client = server.client();
-            // Every other one makes lines as long as they may be.
-            let message = if number % 2 == 0 {
-                vec![0x1b; 1024]
-            } else {
-                format!("client {number} says hola\n").into_bytes()
-            };
             scope.spawn(move || {
                 for _ in 0..MESSAGES {
-                    client.exchange(&message);
+                    client.exchange(&message(number));
                 }
                 leave(&mut client);
             });
         }
     });
     // Every line is taken apart, and the totals compared with their sum.
-    let transcript = server.stop();
-    assert_eq!(transcript.totals.clients, CLIENTS as u64);
-    let short: usize = (0..CLIENTS)
-        .filter(|n| n % 2 == 1)
-        .map(|n| format!("client {n} says hola\n").len() * MESSAGES)
-        .sum();
-    let expected = (CLIENTS / 2 * 1024 * MESSAGES + short) as u64;
-    assert_eq!(transcript.totals.received, expected);
-    assert_eq!(transcript.totals.sent, expected);
+    let totals = server.stop().totals;
+    let bytes = (0..CLIENTS).map(|number| message(number).len() * MESSAGES);
+    let bytes = bytes.sum::<usize>() as u64;
+    let expected =
+        Totals { clients: CLIENTS as u64, received: bytes, sent: bytes };
+    assert_eq!(totals, expected);
 }
 
 fn the_addresses_that_others_can_use_are_listed(form: &Form) {
     // What the kernel says of the interfaces that are up.
     let interfaces = getifaddrs().expect("the kernel lists them");
     let up = InterfaceFlags::IFF_UP;
-    let mut all: Vec<IpAddr> = interfaces
+    let all: BTreeSet<IpAddr> = interfaces
         .filter(|one| one.flags.contains(up))
         .filter_map(|one| one.address)
         .filter_map(|address| {
@@ -319,12 +309,10 @@ fn the_addresses_that_others_can_use_are_listed(form: &Form) {
             IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local(),
         })
         .collect();
-    all.sort_unstable();
-    all.dedup();
     let has_ipv6 = TcpListener::bind("[::1]:0").is_ok();
     let ipv4 = all.iter().copied().filter(IpAddr::is_ipv4).collect();
     for (host, expected) in
-        [("0.0.0.0", ipv4), ("::", all), ("127.0.0.1", Vec::new())]
+        [("0.0.0.0", ipv4), ("::", all), ("127.0.0.1", BTreeSet::new())]
     {
         if host == "::" && !has_ipv6 {
             continue;
@@ -344,10 +332,9 @@ fn the_addresses_that_others_can_use_are_listed(form: &Form) {
                 .map(|address| address.parse().expect("an address"));
             let listed: Vec<SocketAddr> = listed.collect();
             assert!(listed.iter().all(|address| address.port() == port));
-            let mut listed: Vec<IpAddr> =
-                listed.iter().map(SocketAddr::ip).collect();
-            listed.sort_unstable();
-            assert_eq!(listed, expected, "{host}");
+            let once: BTreeSet<_> = listed.iter().map(SocketAddr::ip).collect();
+            assert_eq!(once.len(), listed.len(), "{listed:?}");
+            assert_eq!(once, expected, "{host}");
         }
     }
     let ended = form.run("--host 0.0.0.0 --quiet").stop_unchecked();

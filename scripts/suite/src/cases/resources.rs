@@ -7,12 +7,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use nix::libc::O_NONBLOCK;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use probe::folder::folder;
-use probe::proc;
 
 use super::leave;
-use crate::Form;
-use crate::case::{Case, Need, accepts_when_ready, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(a_diagnostic_that_cannot_be_written_stops_nothing)

@@ -4,8 +4,7 @@ use std::net::TcpListener;
 
 use probe::server::Ended;
 
-use crate::Form;
-use crate::case::{Case, Need, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(a_port_in_use_is_told),

@@ -1,18 +1,7 @@
 //! `SIGINT` and `SIGTERM`: an orderly end, within the grace.
 
-use std::thread;
-use std::time::Duration;
-
-use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGSTOP, SIGTERM};
-use nix::sys::signal::kill;
-use probe::client::{Client, pattern};
-use probe::proc;
-use probe::server::Server;
-use probe::wait::soon;
-
 use super::exchange_all;
-use crate::case::{Case, case};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(a_stop_without_clients_is_clean),

@@ -6,13 +6,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use nix::pty::{Winsize, openpty};
-use probe::lines::{Lines, Reading};
-use probe::server::Server;
-use probe::start::Start;
-use probe::transcript::unescape;
 
-use crate::case::{Case, Need, case};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(a_terminal_shows_sixty_characters_of_a_message),

@@ -1,25 +1,15 @@
 //! `--trace`: a file of Trace Event Format, read back by a parser of our own.
 
-use std::collections::HashMap;
-use std::fs;
-use std::net::SocketAddr;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::thread;
 
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::Pid;
-use probe::client::Client;
-use probe::folder::{Folder, folder};
-use probe::proc;
-use probe::server::Server;
-use probe::start::Start;
+use probe::folder::Folder;
 use probe::trace::{Kind as Sort, Stage, Trace};
-use probe::transcript::{Event, Transcript};
-use probe::wait::{soon, stays};
+use probe::transcript::Transcript;
 
 use super::{exchange_all, leave};
-use crate::case::{Case, case};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(the_trace_shows_the_stages_of_each_client_in_order),
@@ -73,10 +63,8 @@ fn stop_and_check(form: &Form, server: Server, file: &File) -> Trace {
 /// What must hold for every trace of one run.
 fn check(form: &Form, trace: &Trace, transcript: &Transcript) {
     trace.check_lanes();
-    let mut clients: Vec<SocketAddr> =
+    let clients: BTreeSet<SocketAddr> =
         transcript.events().filter_map(|(_, client, _)| client).collect();
-    clients.sort_unstable();
-    clients.dedup();
     assert_eq!(trace.clients(), clients);
     for client in clients {
         let stages = trace.of(client);
@@ -94,19 +82,17 @@ fn check(form: &Form, trace: &Trace, transcript: &Transcript) {
         }
         // Its messages, each received and answered; then the server waits for
         // it.
-        let mut rest = middle.iter().copied().peekable();
+        let text = format!("{} ", middle.join(" "))
+            .replace("receiving working sending ", "receiving sending ");
+        let mut rest = text.as_str();
         let mut messages = 0;
-        while rest.next_if_eq(&"waiting").is_some() {
-            if rest.next_if_eq(&"receiving").is_none() {
-                break;
-            }
-            rest.next_if_eq(&"working");
-            assert_eq!(rest.next(), Some("sending"), "{client}: {names:?}");
+        while let Some(more) = rest.strip_prefix("waiting receiving sending ") {
+            rest = more;
             messages += 1;
         }
-        let rest: Vec<&str> = rest.collect();
+        let mut rest = rest.strip_prefix("waiting ").unwrap_or(rest).split(' ');
         assert!(
-            rest.iter().all(|name| *name == "closing"),
+            rest.all(|name| ["closing", ""].contains(&name)),
             "{client}: {names:?}"
         );
         let received = transcript
@@ -268,15 +254,12 @@ fn the_reason_of_an_end_is_in_the_trace(form: &Form) {
     let stopped = server.accepted();
     let trace = stop_and_check(form, server, &file);
     let reason = |client| {
-        let stages = trace.of(client);
-        stages.last().and_then(|stage| stage.reason.clone())
+        trace.of(client).last().and_then(|stage| stage.reason.as_deref())
     };
     assert_eq!(reason(ordinary.address), None);
-    assert_eq!(reason(idle.address).as_deref(), Some("idle for 1 s"));
-    let why = reason(reset_address);
-    assert_eq!(why.as_deref(), Some("connection reset by peer"));
-    let why = reason(stopped.address);
-    assert_eq!(why.as_deref(), Some("server stopping"));
+    assert_eq!(reason(idle.address), Some("idle for 1 s"));
+    assert_eq!(reason(reset_address), Some("connection reset by peer"));
+    assert_eq!(reason(stopped.address), Some("server stopping"));
 }
 
 fn a_second_run_goes_on_in_the_same_trace(form: &Form) {
@@ -353,7 +336,7 @@ fn the_trace_has_its_variable(form: &Form) {
     // At once: who looks at the file meanwhile finds it there.
     soon("the trace has begun", || {
         let all = Trace::parse(&file.text()).clients();
-        all == [client.address]
+        all.into_iter().eq([client.address])
     });
     drop(client);
     stop_and_check(form, server, &file);

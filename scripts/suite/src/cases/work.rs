@@ -1,14 +1,7 @@
 //! `--cpu-work`: processor time that each message costs.
 
-use std::time::{Duration, Instant};
-
-use probe::proc;
-use probe::server::Server;
-use probe::wait::soon;
-
 use super::refusal;
-use crate::Form;
-use crate::case::{Case, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(work_is_done_for_each_message_before_its_reply).slow(),

@@ -2,23 +2,11 @@
 //! client; and what becomes of one that dies.
 
 use std::collections::BTreeSet;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal::SIGKILL;
-use nix::unistd::Pid;
-use probe::client::Client;
-use probe::proc;
-use probe::server::Server;
-use probe::strace::{ACCEPT, Strace, Target, Traced, WAIT};
-use probe::transcript::Line;
-use probe::wait::{soon, until};
+use probe::strace::ACCEPT;
 
 use super::{exchange_all, expect_and_end, leave, refusal, send_and_end};
-use crate::case::{
-    Case, Need, blocks, case, has_workers, loops, pool, processes,
-};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(no_workers_at_all_are_a_usage_error),

@@ -3,13 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use probe::client::{Client, pattern};
-use probe::proc;
-use probe::strace::{Strace, Target};
-
-use crate::case::{Case, Need, case};
 use crate::faults::table::TABLE;
-use crate::forms::{Form, all_end, end};
+use crate::forms::all_end;
+use crate::prelude::*;
 
 /// The page, which has a table of the calls that no case needs, and why.
 const PAGE: &str = include_str!("page.md");

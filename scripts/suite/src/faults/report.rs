@@ -1,13 +1,12 @@
 //! The page that shows the result: written by the run, checked by a test.
 
-use std::fs;
 use std::io;
 
 use probe::strace;
 
 use crate::facts::{date, read};
 use crate::faults::table::{Case, MISTAKES, Row, TABLE, cases};
-use crate::forms::FORMS;
+use crate::prelude::*;
 
 /// Where the page is.
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/faults.md");

@@ -1,21 +1,15 @@
 //! One case: a server, clients in service, one call that fails, and the
 //! balance sheet afterwards.
 
-use std::time::{Duration, Instant};
 use std::{io, mem};
 
-use nix::sys::signal::Signal;
-use nix::unistd::Pid;
 use probe::client::Client as Connection;
-use probe::proc;
-use probe::server::Server;
-use probe::strace::{Strace, Target};
-use probe::wait::{LIMIT, MOMENT, soon};
 
 use crate::faults::client::Client;
 use crate::faults::table::{Case, Drive, Pipe, Whom};
-use crate::forms::{Approach, all_end, end, replaced};
+use crate::forms::{all_end, replaced};
 use crate::orders::signal;
+use crate::prelude::*;
 
 /// What a server may use of the processor in one case. A case takes a second;
 /// a server that spins for most of it exceeds this.
@@ -260,7 +254,7 @@ impl Scene<'_> {
                 }
                 Drive::Kill => self.kill_worker(),
                 Drive::Stop | Drive::SlowStop => {
-                    self.server.signal(Signal::SIGTERM);
+                    self.server.signal(SIGTERM);
                     break;
                 }
             }
@@ -320,7 +314,7 @@ impl Scene<'_> {
             let busy = self.server.process_of(&client.connection);
             idle.retain(|&worker| worker != busy);
         }
-        signal(idle[0], Signal::SIGKILL);
+        signal(idle[0], SIGKILL);
         self.kills += 1;
         replaced(&self.server, idle[0]);
     }

@@ -3,14 +3,11 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use crate::case::{blocks, creates_for_each, has_loops, has_workers, pool, processes, select};
-use crate::forms::{Approach, FORMS, Form};
 use Count::{One, Perhaps, Zero};
-use Drive::{
-    Complain, Crowd, Flood, Kill, Leave, Once, SlowStop, Spell, Stop, Talk, Visit,
-};
+use Drive::{Complain, Crowd, Flood, Kill, Leave, Once, SlowStop, Spell, Stop, Talk, Visit};
 use Pipe::{Output, Reports, Signal};
 use Whom::{Acceptor, Main, Victim};
+use crate::prelude::*;
 
 /// Which thread or process of a server makes the call that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

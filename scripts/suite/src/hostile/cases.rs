@@ -1,23 +1,14 @@
 //! Clients that mean harm, against all forms of the servers. SECURITY.md
 //! promises nothing without a test.
 
-use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
 
 use fastrand::Rng;
-use nix::sys::signal::Signal;
-use probe::client::Client;
-use probe::proc;
-use probe::strace::{Strace, Target};
-use probe::wait::{LIMIT, MOMENT, soon, within};
 
 use super::{at_once, bytes, seed, send_hostile_clients, stalled};
-use crate::case::{Case, Need, case};
-use crate::forms::{Approach, Form, end};
+use crate::prelude::*;
 
 /// What they try, and what must come of it.
 pub const CASES: &[Case] = &[
@@ -56,7 +47,7 @@ fn a_stop_is_not_held_up_by_hostile_clients(form: &Form) {
             scope.spawn(|| talk_until(server.address, &over));
         }
         thread::sleep(Duration::from_millis(100));
-        server.signal(Signal::SIGTERM);
+        server.signal(SIGTERM);
         within(LIMIT, || (!server.is_running()).then_some(()));
         over.store(true, Ordering::SeqCst);
     });
@@ -74,7 +65,7 @@ fn a_stop_that_waits_for_a_slow_client_does_not_spin(form: &Form) {
     let mut ended = stalled(&server);
     ended.half_close();
     proc::at_rest(server.pid, MOMENT);
-    server.signal(Signal::SIGTERM);
+    server.signal(SIGTERM);
     soon("it listens no longer", || {
         listening("/proc/net/tcp", server.port()).is_empty()
     });
