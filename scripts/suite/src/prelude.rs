@@ -24,4 +24,7 @@ pub(crate) use crate::case::{
     Case, Need, accepts_when_ready, blocks, case, creates_for_each, has_loops,
     has_workers, loops, pool, processes, select,
 };
+pub(crate) use crate::cases::{
+    exchange_all, expect_and_end, refusal, send_and_end,
+};
 pub(crate) use crate::forms::{Approach, FORMS, Form, end};

@@ -2,7 +2,6 @@
 
 use nix::fcntl::{FcntlArg, fcntl};
 
-use super::leave;
 use crate::orders::real_time_signal;
 use crate::prelude::*;
 
@@ -138,7 +137,7 @@ fn nothing_outlives_a_killed_server(form: &Form) {
     assert_eq!(server.wait_status(), 128 + 9);
     // The children finish with their clients…
     client.exchange(b"after\n");
-    leave(&mut client);
+    client.leave();
     silent.exchange(b"me too\n");
     drop(silent);
     // …and end.

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{leave, refusal};
 use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
@@ -230,7 +229,7 @@ fn dual_stack_prints_ipv4_clients_as_such(form: &Form) {
     {
         let mut client = Client::connect((ip, port).into());
         client.exchange(b"hola\n");
-        leave(&mut client);
+        client.leave();
         addresses.push(client.address);
     }
     let transcript = server.stop();

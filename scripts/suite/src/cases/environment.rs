@@ -1,6 +1,5 @@
 //! The options, by environment variables; and the language by the locale.
 
-use super::{leave, refusal};
 use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
@@ -28,7 +27,7 @@ fn every_option_has_its_variable(form: &Form) {
     assert_eq!(server.address, SocketAddr::from((own, 20001)));
     let mut client = server.served(b"one");
     client.exchange(b"two");
-    leave(&mut client);
+    client.leave();
     let ended = server.stop_unchecked();
     let name = form.kind.program();
     assert_eq!(
@@ -100,7 +99,7 @@ fn the_command_line_wins(form: &Form) {
         .run();
     let mut client = server.served(b"one");
     client.exchange(b"two");
-    leave(&mut client);
+    client.leave();
     server.stop();
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::{exchange_all, leave};
 use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
@@ -28,7 +27,7 @@ fn echo_returns_the_bytes_unchanged(form: &Form) {
     client.exchange(b"\n");
     client.exchange("¡hola, señora! 👩‍👩‍👧\r\n".as_bytes());
     client.exchange(&pattern(1024));
-    leave(&mut client);
+    client.leave();
     server.stop();
 }
 
@@ -48,7 +47,7 @@ fn until_eof_serves_until_the_client_has_ended(form: &Form) {
         client.exchange(&pattern(length));
     }
     client.expect_silence();
-    leave(&mut client);
+    client.leave();
     let transcript = server.stop();
     assert_eq!(transcript.totals.sent, 1111);
     assert_eq!(transcript.reason(client.address), None);
@@ -95,7 +94,7 @@ fn a_client_that_says_nothing_gets_nothing(form: &Form) {
             let options = format!("--serve {serve} --reply {reply}");
             let server = form.run(&options);
             let mut client = server.client();
-            leave(&mut client);
+            client.leave();
             let transcript = server.stop();
             assert_eq!(transcript.of(client.address).len(), 2, "{options}");
             assert_eq!(transcript.totals.clients, 1);
@@ -176,8 +175,8 @@ fn a_client_that_does_not_read_is_not_read_from(form: &Form) {
     // The client that did not read gets its whole echo in the end.
     flooding.half_close();
     assert!(flooding.receive_all() == pattern(sent), "another reply");
-    leave(&mut other);
-    leave(&mut third);
+    other.leave();
+    third.leave();
     let ended = server.stop_unchecked();
     assert_eq!(ended.stdout.len(), 2, "{ended:?}");
 }

@@ -1,6 +1,5 @@
 //! Many clients: the limit, the queue, and what is left of them afterwards.
 
-use super::{exchange_all, expect_and_end, send_and_end};
 use crate::prelude::*;
 
 pub const CASES: &[Case] = &[

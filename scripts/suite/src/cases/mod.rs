@@ -58,14 +58,14 @@ fn leave(client: &mut Client) {
 }
 
 /// Has each client in turn send this message and get it back.
-fn exchange_all(clients: &mut [Client], message: &[u8]) {
+pub(crate) fn exchange_all(clients: &mut [Client], message: &[u8]) {
     for client in clients {
         client.exchange(message);
     }
 }
 
 /// Has each client send a message, and nothing after it.
-fn send_and_end(clients: &mut [Client]) {
+pub(crate) fn send_and_end(clients: &mut [Client]) {
     for client in clients {
         client.send(b"hola\n");
         client.half_close();
@@ -73,7 +73,7 @@ fn send_and_end(clients: &mut [Client]) {
 }
 
 /// Expects the reply to that message, and the end, of each client.
-fn expect_and_end(clients: &mut [Client]) {
+pub(crate) fn expect_and_end(clients: &mut [Client]) {
     for client in clients {
         client.expect(b"hola\n");
         client.expect_end();
@@ -82,7 +82,7 @@ fn expect_and_end(clients: &mut [Client]) {
 
 /// Asserts that a server does not start, says why on standard error alone, and
 /// ends with the status of a usage error; gives the text.
-fn refusal(start: Start, wrong: &str) -> String {
+pub(crate) fn refusal(start: Start, wrong: &str) -> String {
     let ended = start.end();
     assert_eq!(ended.status, 2, "{wrong}: {ended:?}");
     assert!(ended.stdout.is_empty(), "{wrong}: {ended:?}");

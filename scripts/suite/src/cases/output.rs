@@ -4,7 +4,6 @@
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::leave;
 use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
@@ -25,7 +24,7 @@ fn assert_serves(server: &Server) {
     for _ in 0..5 {
         let mut client = server.served(b"hola\n");
         client.exchange(b"adios\n");
-        leave(&mut client);
+        client.leave();
     }
 }
 
@@ -110,7 +109,7 @@ fn output_that_is_not_read_pauses_and_loses_nothing(form: &Form) {
                     client.exchange(&[0x1b; 1024]);
                     done.fetch_add(1, Ordering::Relaxed);
                 }
-                leave(&mut client);
+                client.leave();
             });
         }
         // The case waits until nothing moves any more, whether the server

@@ -7,7 +7,6 @@ use std::net::{IpAddr, TcpListener};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
-use super::leave;
 use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
@@ -102,8 +101,8 @@ fn only_one_is_singular(form: &Form) {
         ),
     ] {
         for (clients, expected) in totals.into_iter().enumerate() {
-            let options = format!("--serve once --language {language}");
-            let server = form.run(&options);
+            let server =
+                form.run(&format!("--serve once --language {language}"));
             for _ in 0..clients {
                 server.exchange_once(b"x");
             }
@@ -257,7 +256,7 @@ fn every_accepted_client_counts(form: &Form) {
     drop(server.accepted());
     server.accepted().reset();
     let mut client = server.served(b"hola\n");
-    leave(&mut client);
+    client.leave();
     let stays = server.accepted();
     let totals = server.stop().totals;
     assert_eq!((totals.clients, totals.received, totals.sent), (4, 5, 5));
@@ -280,7 +279,7 @@ fn lines_of_many_clients_are_whole_and_the_totals_exact(form: &Form) {
                 for _ in 0..MESSAGES {
                     client.exchange(&message(number));
                 }
-                leave(&mut client);
+                client.leave();
             });
         }
     });
@@ -320,8 +319,8 @@ fn the_addresses_that_others_can_use_are_listed(form: &Form) {
         for (language, words) in
             [("en", " reachable at "), ("es", " accesible en ")]
         {
-            let options = format!("--host {host} --language {language}");
-            let server = form.run(&options);
+            let server =
+                form.run(&format!("--host {host} --language {language}"));
             server.exchange(b"hola\n");
             let port = server.port();
             let ended = server.stop_unchecked();

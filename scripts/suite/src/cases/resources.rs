@@ -8,7 +8,6 @@ use nix::libc::O_NONBLOCK;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use super::leave;
 use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
@@ -44,7 +43,7 @@ fn assert_shortage_stops_nothing(form: &Form, diagnostics: &str) {
     server.limit("nofile", 1024);
     for client in &mut waiting {
         client.expect(b"hola\n");
-        leave(client);
+        client.leave();
     }
     inside.exchange(b"after\n");
     drop(inside);
@@ -74,8 +73,8 @@ fn a_diagnostic_that_is_not_read_stops_nothing(form: &Form) {
 
 fn a_shortage_is_told_in_spanish_too(form: &Form) {
     let told = |language: &str| -> String {
-        let options = format!("--serve until-eof --language {language}");
-        let server = form.run(&options);
+        let server =
+            form.run(&format!("--serve until-eof --language {language}"));
         let inside = server.served(b"hola\n");
         let none = proc::lowest_free_descriptor(server.pid);
         server.limit("nofile", none.into());

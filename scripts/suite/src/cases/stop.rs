@@ -1,6 +1,5 @@
 //! `SIGINT` and `SIGTERM`: an orderly end, within the grace.
 
-use super::exchange_all;
 use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
@@ -118,8 +117,7 @@ fn stopping(
     options: &str,
     mut begin: impl FnMut(&Server),
 ) -> (Server, Client, usize) {
-    let options = format!("--serve until-eof {options}");
-    let server = form.run(&options);
+    let server = form.run(&format!("--serve until-eof {options}"));
     let (slow, sent) = server.stalled();
     let mut idle = server.accepted();
     begin(&server);

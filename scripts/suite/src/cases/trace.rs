@@ -8,7 +8,6 @@ use probe::folder::Folder;
 use probe::trace::{Kind as Sort, Stage, Trace};
 use probe::transcript::Transcript;
 
-use super::{exchange_all, leave};
 use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
@@ -139,7 +138,7 @@ fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
     }
     // One that has nothing to say.
     drop(clients.pop());
-    clients.iter_mut().for_each(leave);
+    clients.iter_mut().for_each(Client::leave);
     let trace = stop_and_check(form, server, &file);
     let end = now();
     for stage in &trace.stages {
@@ -245,7 +244,7 @@ fn the_reason_of_an_end_is_in_the_trace(form: &Form) {
     let options = "--serve until-eof --idle-timeout 1";
     let server = file.start(form, options).run();
     let mut ordinary = server.accepted();
-    leave(&mut ordinary);
+    ordinary.leave();
     let mut idle = server.accepted();
     let reset = server.accepted();
     let reset_address = reset.address;
@@ -290,7 +289,7 @@ fn lines_of_many_clients_in_a_trace_are_whole(form: &Form) {
                 for _ in 0..20 {
                     client.exchange(b"hola\n");
                 }
-                leave(&mut client);
+                client.leave();
             });
         }
     });

@@ -1,6 +1,5 @@
 //! `--cpu-work`: processor time that each message costs.
 
-use super::refusal;
 use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
@@ -35,8 +34,7 @@ fn cost(form: &Form, server: &Server, messages: usize) -> Duration {
 fn work_is_done_for_each_message_before_its_reply(form: &Form) {
     const WORK: Duration = Duration::from_millis(40);
     const MESSAGES: u32 = 6;
-    let options = "--serve until-eof --cpu-work 40000";
-    let server = form.run(options);
+    let server = form.run("--serve until-eof --cpu-work 40000");
     let mut client = server.accepted();
     let begin = Instant::now();
     client.exchange(b"hola\n");

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use probe::strace::ACCEPT;
 
-use super::{exchange_all, expect_and_end, leave, refusal, send_and_end};
 use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
@@ -201,7 +200,7 @@ fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
         let taken = begin.elapsed();
         // The worker that serves a client may take its time.
         client.exchange(b"after\n");
-        leave(&mut client);
+        client.leave();
         server.wait_until_none_is_left();
         taken
     });

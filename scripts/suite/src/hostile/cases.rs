@@ -36,8 +36,7 @@ fn many_hostile_clients_leave_a_server_as_it_was(form: &Form) {
 }
 
 fn a_stop_is_not_held_up_by_hostile_clients(form: &Form) {
-    let options = "--quiet --serve until-eof --grace 1";
-    let server = form.run(options);
+    let server = form.run("--quiet --serve until-eof --grace 1");
     let floods = [stalled(&server), stalled(&server)];
     let silent = server.clients(4);
     let over = AtomicBool::new(false);
@@ -57,8 +56,7 @@ fn a_stop_is_not_held_up_by_hostile_clients(form: &Form) {
 }
 
 fn a_stop_that_waits_for_a_slow_client_does_not_spin(form: &Form) {
-    let options = "--quiet --serve until-eof --grace 60";
-    let server = form.run(options);
+    let server = form.run("--quiet --serve until-eof --grace 60");
     let flood = stalled(&server);
     // This client does not read either, and has ended its side: its socket
     // stays ready for reading, and the loop must not spin on it.
@@ -87,8 +85,7 @@ fn talk_until(server: SocketAddr, over: &AtomicBool) {
 
 fn silent_clients_hold_no_more_than_their_places_and_their_time(form: &Form) {
     const MOST: usize = 4;
-    let options = format!("--max-clients {MOST} --idle-timeout 1");
-    let server = form.run(&options);
+    let server = form.run(&format!("--max-clients {MOST} --idle-timeout 1"));
     let before = proc::settled(server.pid);
     let mut silent = server.clients(2 * MOST);
     let places = match form.approach() {
