@@ -1,7 +1,7 @@
 //! A client: a socket with limits on every wait.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -230,14 +230,5 @@ impl Client {
         // On the loopback, bytes that have left are in the server's kernel at
         // once.
         thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// The address to reach a server that listens on `listening`.
-pub fn reachable(listening: SocketAddr) -> SocketAddr {
-    if listening.ip().is_unspecified() {
-        (Ipv4Addr::LOCALHOST, listening.port()).into()
-    } else {
-        listening
     }
 }

@@ -1,7 +1,6 @@
 //! A running server, watched from outside.
 
-use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Child;
 use std::sync::Arc;
 use std::thread;
@@ -11,9 +10,9 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
-use super::client::{Client, part_of_pattern, reachable};
+use super::client::{Client, part_of_pattern};
 use super::folder::Folder;
-use super::lines::{Lines, Reading};
+use super::lines::Lines;
 use super::transcript::{Line, Totals, Transcript};
 use super::wait::{LIMIT, soon, until};
 use super::{proc, works};
@@ -22,8 +21,8 @@ use crate::Kind;
 /// A server process. When dropped it is killed, with all that it created.
 #[derive(Debug)]
 pub struct Server {
-    kind: Kind,
-    child: Child,
+    pub(crate) kind: Kind,
+    pub(crate) child: Child,
     /// The process that was started, and the process group of all that the
     /// server creates.
     pub group: Pid,
@@ -36,7 +35,7 @@ pub struct Server {
     /// What it prints on standard error.
     pub stderr: Arc<Lines>,
     /// Where its program is, if in a folder of its own.
-    _folder: Option<Folder>,
+    pub(crate) _folder: Option<Folder>,
 }
 
 /// What a server that has ended leaves.
@@ -52,31 +51,6 @@ pub struct Ended {
 }
 
 impl Server {
-    /// Watches a process that was just started.
-    pub fn new(
-        kind: Kind,
-        mut child: Child,
-        reading: Reading,
-        folder: Option<Folder>,
-    ) -> Self {
-        let group = proc::pid_of(&child);
-        let stdout = child.stdout.take();
-        let stderr = child.stderr.take().expect("its errors are a pipe");
-        Self {
-            kind,
-            child,
-            group,
-            pid: group,
-            address: ([127, 0, 0, 1], 0).into(),
-            stdout: match stdout {
-                Some(stream) => Lines::of(stream, reading),
-                None => Lines::of(io::empty(), reading),
-            },
-            stderr: Lines::of(stderr, Reading::All),
-            _folder: folder,
-        }
-    }
-
     /// Waits for the first line, in either language, and notes the address.
     ///
     /// # Panics
@@ -91,9 +65,11 @@ impl Server {
             .find_map(|words| first.strip_prefix(&format!("{name}{words}")))
             .and_then(|address| address.parse().ok())
             .filter(|address: &SocketAddr| address.port() != 0);
-        let address =
+        self.address =
             address.unwrap_or_else(|| panic!("the first line: {first:?}"));
-        self.address = reachable(address);
+        if self.address.ip().is_unspecified() {
+            self.address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
     }
 
     /// The port at which it is reached.

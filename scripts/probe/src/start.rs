@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ use std::sync::LazyLock;
 use nix::unistd::Uid;
 
 use super::folder::folder;
-use super::lines::Reading;
-use super::proc::own_address;
+use super::lines::{Lines, Reading};
+use super::proc::{own_address, pid_of};
 use super::server::{Ended, Server};
 use super::wait::soon;
 use crate::{Kind, works};
@@ -240,10 +241,24 @@ impl Start {
         if !self.terminal {
             command.process_group(0);
         }
-        let child = command.spawn().unwrap_or_else(|e| {
+        let mut child = command.spawn().unwrap_or_else(|e| {
             panic!("cannot start {}: {e}", words[0].display())
         });
-        Server::new(self.kind, child, self.reading, own_folder)
+        let group = pid_of(&child);
+        let stderr = child.stderr.take().expect("its errors are a pipe");
+        Server {
+            kind: self.kind,
+            group,
+            pid: group,
+            address: ([127, 0, 0, 1], 0).into(),
+            stdout: match child.stdout.take() {
+                Some(stream) => Lines::of(stream, self.reading),
+                None => Lines::of(io::empty(), self.reading),
+            },
+            stderr: Lines::of(stderr, Reading::All),
+            child,
+            _folder: own_folder,
+        }
     }
 }
 

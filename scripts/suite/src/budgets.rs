@@ -112,8 +112,7 @@ fn no_more_system_calls_are_made_than_the_budget_has(form: &Form) {
     });
     assert!(
         kept,
-        "{}: {report:#?}\nof {STEPS} connections: {:?}",
-        form.name,
+        "{report:#?}\nof {STEPS} connections: {:?}",
         connections(form, STEPS)
     );
 }
@@ -153,9 +152,8 @@ fn long_messages(form: &Form, bytes: usize) {
     let tries = [(); 3].map(|()| round_trips());
     assert!(
         tries.iter().any(|time| *time < most),
-        "{}: {ROUND_TRIPS} round trips of {bytes} bytes take {tries:?}, none \
-         less than {most:?}",
-        form.name
+        "{ROUND_TRIPS} round trips of {bytes} bytes take {tries:?}, none less \
+         than {most:?}"
     );
     client.leave();
 }

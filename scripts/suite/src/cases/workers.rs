@@ -31,24 +31,17 @@ pub const CASES: &[Case] = &[
 /// The ids of the workers of a server: of threads by their names, which each
 /// gives itself when it begins.
 fn workers(server: &Server, kind: Kind, number: usize) -> BTreeSet<Pid> {
+    let name = if kind == Kind::Threads { "thread" } else { "loop" };
     until("each worker has begun", || {
-        let found = workers_so_far(server, kind, number);
+        let found: BTreeSet<_> = match kind {
+            Kind::Processes => proc::children(server.pid).into_iter().collect(),
+            _ => (1..=number)
+                .map(|number| format!("{name} {number}"))
+                .filter_map(|name| proc::thread_named(server.pid, &name))
+                .collect(),
+        };
         (found.len() == number).then_some(found)
     })
-}
-
-/// The ids of the workers that exist now.
-fn workers_so_far(server: &Server, kind: Kind, number: usize) -> BTreeSet<Pid> {
-    let name = match kind {
-        Kind::Processes => {
-            return proc::children(server.pid).into_iter().collect();
-        }
-        Kind::Threads => "thread",
-        Kind::Loop => "loop",
-    };
-    (1..=number)
-        .filter_map(|n| proc::thread_named(server.pid, &format!("{name} {n}")))
-        .collect()
 }
 
 fn no_workers_at_all_are_a_usage_error(form: &Form) {

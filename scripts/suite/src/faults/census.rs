@@ -25,12 +25,11 @@ fn the_table_has_every_call_on_the_path_of_service(form: &Form) {
             || PAGE.contains(&format!("\n| {call} | "))
     };
     let unknown: Vec<_> = seen.iter().filter(|call| !known(call)).collect();
-    assert!(unknown.is_empty(), "{}: not in the table: {unknown:?}", form.name);
+    assert!(unknown.is_empty(), "not in the table: {unknown:?}");
     // The census itself must have seen the calls that no server can do without.
     assert!(
         seen.contains("recvfrom") && seen.contains("sendto"),
-        "{}: too little was seen: {seen:?}",
-        form.name
+        "too little was seen: {seen:?}"
     );
 }
 
