@@ -182,11 +182,13 @@ impl Client {
         self.expect_end();
     }
 
-    /// Ends the connection with a reset instead of an end of file.
-    pub fn reset(self) {
+    /// Ends the connection with a reset instead of an end of file; gives the
+    /// address that it had.
+    pub fn reset(self) -> SocketAddr {
         SockRef::from(&self.stream)
             .set_linger(Some(Duration::ZERO))
             .expect("a socket can be set to reset");
+        self.address
     }
 
     /// Sends the pattern without reading, until nothing has been taken for a

@@ -118,6 +118,14 @@ impl Start {
         self
     }
 
+    /// Sets environment variables: `NAME=value`, separated by spaces.
+    pub fn variables(self, all: &str) -> Self {
+        all.split_whitespace().fold(self, |start, variable| {
+            let (name, value) = variable.split_once('=').expect("NAME=value");
+            start.env(name, value)
+        })
+    }
+
     /// Puts a program and its arguments in front, separated by spaces, which
     /// starts the server in its turn.
     pub fn under(self, before: &str) -> Self {

@@ -13,10 +13,10 @@ pub(crate) use nix::unistd::Pid;
 pub(crate) use probe::client::{Client, pattern};
 pub(crate) use probe::folder::folder;
 pub(crate) use probe::lines::{Lines, Reading};
-pub(crate) use probe::server::Server;
+pub(crate) use probe::server::{Ended, Server};
 pub(crate) use probe::start::Start;
 pub(crate) use probe::strace::{Strace, Target, Traced, WAIT};
-pub(crate) use probe::transcript::{Event, Line, Totals, unescape};
+pub(crate) use probe::transcript::{Event, Line, Totals, Transcript, unescape};
 pub(crate) use probe::wait::{LIMIT, MOMENT, soon, stays, until, within};
 pub(crate) use probe::{Kind, proc};
 
@@ -25,6 +25,7 @@ pub(crate) use crate::case::{
     has_workers, loops, pool, processes, select,
 };
 pub(crate) use crate::cases::{
-    exchange_all, expect_and_end, refusal, send_and_end,
+    assert_told, exchange_all, expect_and_end, refusal, send_and_end,
 };
 pub(crate) use crate::forms::{Approach, FORMS, Form, end};
+pub(crate) use crate::hostile::at_once;

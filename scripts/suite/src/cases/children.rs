@@ -25,6 +25,16 @@ const DEADLY: [(Option<Signal>, &str); 4] = [
     (None, "SIG"),
 ];
 
+/// How the processes have died that a transcript tells of.
+fn deaths(transcript: &Transcript) -> Vec<&str> {
+    let events = transcript.events().map(|(_, _, event)| event);
+    let deaths = events.filter_map(|event| match event {
+        Event::Died(how) => Some(how.as_str()),
+        _ => None,
+    });
+    deaths.collect()
+}
+
 fn a_child_that_dies_is_reported_and_harms_no_other_client(form: &Form) {
     for (signal, name) in DEADLY {
         let server = form.run("--serve until-eof");
@@ -37,9 +47,9 @@ fn a_child_that_dies_is_reported_and_harms_no_other_client(form: &Form) {
         }
         client.expect_any_end();
         let died = format!("  died: {name}");
-        let line = server.stdout.wait(&died, |lines| {
-            lines.iter().find(|line| line.contains(&died)).cloned()
-        });
+        let line = server
+            .stdout
+            .find(&died, |line| line.contains(&died).then(|| line.to_owned()));
         assert!(line.starts_with(&format!("process {child} ")), "{line}");
         soon("it is reaped", || proc::state(child).is_none());
         other.exchange(b"after\n");
@@ -53,10 +63,7 @@ fn a_child_that_dies_is_reported_and_harms_no_other_client(form: &Form) {
         let others = (7 + 6 + 13)..=(7 + 6 + 13 + 5);
         assert!(others.contains(&totals.received), "{totals:?}");
         assert!(others.contains(&totals.sent), "{totals:?}");
-        let deaths = transcript
-            .events()
-            .filter(|(_, _, event)| matches!(event, Event::Died(_)));
-        assert_eq!(deaths.count(), 1);
+        assert_eq!(deaths(&transcript).len(), 1);
     }
 }
 
@@ -121,11 +128,7 @@ fn a_child_that_dies_during_a_stop_is_reported(form: &Form) {
     idle.expect_end();
     proc::kill_and_wait(child, SIGKILL);
     let transcript = server.transcript();
-    let how = transcript.events().find_map(|(_, _, event)| match event {
-        Event::Died(how) => Some(how.clone()),
-        _ => None,
-    });
-    assert_eq!(how.as_deref(), Some("SIGKILL"));
+    assert_eq!(deaths(&transcript), ["SIGKILL"]);
     assert_eq!(transcript.totals.clients, 2);
 }
 
@@ -183,13 +186,9 @@ fn shrink_pipes(pid: Pid) {
 
 fn a_killed_server_leaves_its_port(form: &Form) {
     let own = proc::own_address();
-    let start = || {
-        let start = form.start("--serve until-eof");
-        start.on(own, 20_001).run()
-    };
+    let start = || form.start("--serve until-eof").on(own, 20_001).run();
     let first = start();
-    let mut client = first.client();
-    client.exchange(b"before\n");
+    let mut client = first.served(b"before\n");
     first.signal(SIGKILL);
     first.wait_status();
     if form.workers.is_some() {

@@ -102,9 +102,10 @@ fn a_reset_has_its_reason_and_harms_no_other_client(form: &Form) {
     let server = form.run("--serve until-eof");
     let mut other = server.accepted();
     let reset = |client: Client| {
-        let address = client.address;
-        client.reset();
-        assert_eq!(server.wait_closed(address), ": connection reset by peer");
+        assert_eq!(
+            server.wait_closed(client.reset()),
+            ": connection reset by peer"
+        );
     };
     let client = server.served(b"hola\n");
     reset(client);
@@ -136,9 +137,7 @@ fn a_client_that_is_gone_harms_no_other_client(form: &Form) {
 fn a_reset_after_the_last_reply_is_an_ordinary_end(form: &Form) {
     let server = form.run("--serve once");
     let client = server.exchange_once(b"hola\n");
-    let address = client.address;
-    client.reset();
-    assert_eq!(server.wait_closed(address), ": one exchange");
+    assert_eq!(server.wait_closed(client.reset()), ": one exchange");
     server.stop();
 }
 

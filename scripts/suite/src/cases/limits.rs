@@ -61,22 +61,18 @@ fn a_server_at_its_client_limit_does_not_spin(form: &Form) {
 }
 
 fn a_burst_of_hundreds_is_served(form: &Form) {
-    const THREADS: usize = 8;
+    const THREADS: u64 = 8;
     const EACH: usize = 50;
     let server = form.run("--serve once");
-    thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                // All connect, then all speak, then all are served.
-                let mut clients: Vec<Client> = server.clients(EACH);
-                send_and_end(&mut clients);
-                expect_and_end(&mut clients);
-            });
-        }
+    at_once(THREADS, |_| {
+        // All connect, then all speak, then all are served.
+        let mut clients = server.clients(EACH);
+        send_and_end(&mut clients);
+        expect_and_end(&mut clients);
     });
     let totals = server.stop().totals;
-    assert_eq!(totals.clients, (THREADS * EACH) as u64);
-    assert_eq!(totals.sent, (THREADS * EACH * 5) as u64);
+    assert_eq!(totals.clients, THREADS * EACH as u64);
+    assert_eq!(totals.sent, THREADS * EACH as u64 * 5);
 }
 
 fn a_thousand_clients_wait_in_the_queue(form: &Form) {

@@ -57,10 +57,13 @@ fn leave(client: &mut Client) {
     client.expect_end();
 }
 
-/// Has each client in turn send this message and get it back.
+/// Has all clients send this message, and each get it back.
 pub(crate) fn exchange_all(clients: &mut [Client], message: &[u8]) {
+    for client in &mut *clients {
+        client.send(message);
+    }
     for client in clients {
-        client.exchange(message);
+        client.expect(message);
     }
 }
 
@@ -77,6 +80,18 @@ pub(crate) fn expect_and_end(clients: &mut [Client]) {
     for client in clients {
         client.expect(b"hola\n");
         client.expect_end();
+    }
+}
+
+/// Asserts that a server did not start and said why in one line, which
+/// contains these words in any case of letters.
+pub(crate) fn assert_told(ended: &Ended, words: &[&str]) {
+    assert_eq!(ended.status, 1, "{ended:?}");
+    assert!(ended.stdout.is_empty(), "{ended:?}");
+    assert_eq!(ended.stderr.len(), 1, "one line: {ended:?}");
+    let line = ended.stderr[0].to_lowercase();
+    for word in words {
+        assert!(line.contains(&word.to_lowercase()), "no {word:?} in {line:?}");
     }
 }
 

@@ -42,9 +42,7 @@ fn clients_between_messages_are_closed_at_once(form: &Form) {
         // Some clients have said nothing yet, some were answered; none of them
         // closes.
         let mut clients = server.accepted_many(5);
-        for client in &mut clients[2..] {
-            client.exchange(b"hola\n");
-        }
+        exchange_all(&mut clients[2..], b"hola\n");
         let taken = server.time_to_stop(signal);
         all_are_closed_by_the_stop(&mut server, &mut clients);
         taken
@@ -52,8 +50,7 @@ fn clients_between_messages_are_closed_at_once(form: &Form) {
     for signal in [SIGINT, SIGTERM] {
         // On a busy machine one stop may take longer, but not each of five.
         let quickest = (0..5).map(|_| attempt(signal)).min();
-        let quickest = quickest.expect("five times");
-        assert!(quickest < Duration::from_millis(500), "{quickest:?}");
+        assert!(quickest < Some(Duration::from_millis(500)), "{quickest:?}");
     }
 
     // Clients of which one message is expected are closed at once, too.
@@ -66,9 +63,7 @@ fn clients_between_messages_are_closed_at_once(form: &Form) {
 /// Each client gets an end of file, and the server prints the stop as its
 /// reason.
 fn all_are_closed_by_the_stop(server: &mut Server, clients: &mut [Client]) {
-    for client in &mut *clients {
-        client.expect_end();
-    }
+    clients.iter_mut().for_each(Client::expect_end);
     let transcript = server.transcript();
     for client in clients {
         assert_eq!(transcript.reason(client.address), Some("server stopping"));
@@ -273,8 +268,7 @@ fn slow_to_take(server: &Server) -> Client {
 fn a_client_that_is_gone_holds_up_no_stop(form: &Form) {
     // It may have said that it would send no more, or not.
     for ended in [false, true] {
-        let start = form.start("--serve until-eof --grace 60");
-        let mut server = start.run();
+        let mut server = form.run("--serve until-eof --grace 60");
         let mut slow = slow_to_take(&server);
         if ended {
             slow.half_close();
@@ -294,8 +288,7 @@ fn a_client_that_is_gone_holds_up_no_stop(form: &Form) {
 }
 
 fn replies_that_do_not_arrive_are_given_up_after_the_grace(form: &Form) {
-    let start = form.start("--serve until-eof --grace 1");
-    let mut server = start.run();
+    let mut server = form.run("--serve until-eof --grace 1");
     let slow = slow_to_take(&server);
     let taken = server.time_to_stop(SIGTERM);
     assert_about_a_second(taken);

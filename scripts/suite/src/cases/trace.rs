@@ -1,12 +1,11 @@
 //! `--trace`: a file of Trace Event Format, read back by a parser of our own.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use nix::time::{ClockId, clock_gettime};
 use probe::folder::Folder;
 use probe::trace::{Kind as Sort, Stage, Trace};
-use probe::transcript::Transcript;
 
 use crate::prelude::*;
 
@@ -169,19 +168,15 @@ fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
 fn the_lanes_of_a_trace_are_the_real_ones(form: &Form) {
     let file = File::new();
     let server = file.start(form, "--serve until-eof").run();
-    let clients: Vec<Client> = server.accepted_many(2);
+    let clients = server.accepted_many(2);
     // While the workers live, `/proc` has their ids.
-    let lanes: HashMap<SocketAddr, (Pid, Pid)> = clients
-        .iter()
-        .map(|client| {
-            let thread = server.thread_of(client);
-            let process = match form.kind {
-                Kind::Processes => thread,
-                _ => server.pid,
-            };
-            (client.address, (process, thread))
-        })
-        .collect();
+    let lane = |client| {
+        let thread = server.thread_of(client);
+        let is_process = form.kind == Kind::Processes;
+        let process = if is_process { thread } else { server.pid };
+        (client.address, (process, thread))
+    };
+    let lanes: Vec<_> = clients.iter().map(lane).collect();
     drop(clients);
     let trace = stop_and_check(form, server, &file);
     for (client, lane) in lanes {
@@ -196,12 +191,7 @@ fn the_work_before_a_reply_is_a_stage_of_the_trace(form: &Form) {
     let options = "--serve until-eof --cpu-work 20000";
     let server = file.start(form, options).run();
     let mut clients = server.accepted_many(2);
-    for client in &mut clients {
-        client.send(b"hola\n");
-    }
-    for client in &mut clients {
-        client.expect(b"hola\n");
-    }
+    exchange_all(&mut clients, b"hola\n");
     drop(clients);
     let trace = stop_and_check(form, server, &file);
     let work: Vec<_> =
@@ -246,9 +236,7 @@ fn the_reason_of_an_end_is_in_the_trace(form: &Form) {
     let mut ordinary = server.accepted();
     ordinary.leave();
     let mut idle = server.accepted();
-    let reset = server.accepted();
-    let reset_address = reset.address;
-    reset.reset();
+    let reset = server.accepted().reset();
     idle.expect_end();
     let stopped = server.accepted();
     let trace = stop_and_check(form, server, &file);
@@ -257,7 +245,7 @@ fn the_reason_of_an_end_is_in_the_trace(form: &Form) {
     };
     assert_eq!(reason(ordinary.address), None);
     assert_eq!(reason(idle.address), Some("idle for 1 s"));
-    assert_eq!(reason(reset_address), Some("connection reset by peer"));
+    assert_eq!(reason(reset), Some("connection reset by peer"));
     assert_eq!(reason(stopped.address), Some("server stopping"));
 }
 
@@ -282,16 +270,10 @@ fn lines_of_many_clients_in_a_trace_are_whole(form: &Form) {
     const CLIENTS: usize = 8;
     let file = File::new();
     let server = file.start(form, "--serve until-eof").room_for(CLIENTS).run();
-    thread::scope(|scope| {
-        for _ in 0..CLIENTS {
-            scope.spawn(|| {
-                let mut client = server.client();
-                for _ in 0..20 {
-                    client.exchange(b"hola\n");
-                }
-                client.leave();
-            });
-        }
+    at_once(CLIENTS as u64, |_| {
+        let mut client = server.client();
+        (0..20).for_each(|_| client.exchange(b"hola\n"));
+        client.leave();
     });
     let trace = stop_and_check(form, server, &file);
     assert_eq!(trace.clients().len(), CLIENTS);
@@ -306,12 +288,8 @@ fn a_trace_that_cannot_be_opened_prevents_the_start(form: &Form) {
         for language in ["en", "es"] {
             let options = format!("--language {language}");
             let ended = form.start(&options).option("--trace", path).end();
-            assert_eq!(ended.status, 1, "{ended:?}");
-            assert!(ended.stdout.is_empty(), "{ended:?}");
-            assert_eq!(ended.stderr.len(), 1, "one line: {ended:?}");
-            let line = ended.stderr[0].clone();
-            assert!(line.contains(&shown), "no {shown:?} in {line:?}");
-            told.push(line);
+            assert_told(&ended, &[&shown]);
+            told.push(ended.stderr);
         }
         assert_ne!(told[0], told[1]);
     }
@@ -347,14 +325,10 @@ fn servers_started_at_once_begin_a_trace_once(form: &Form) {
         if exists {
             fs::write(&file.path, "").expect("the folder is ours");
         }
-        thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    let server = file.start(form, "").run();
-                    server.exchange(b"hola\n");
-                    server.stop();
-                });
-            }
+        at_once(4, |_| {
+            let server = file.start(form, "").run();
+            server.exchange(b"hola\n");
+            server.stop();
         });
         let text = file.text();
         assert!(text.starts_with("[\n"), "{text}");

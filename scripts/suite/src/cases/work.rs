@@ -16,12 +16,7 @@ fn cost(form: &Form, server: &Server, messages: usize) -> Duration {
     let before = proc::processor_time(server.pid);
     let mut clients = server.accepted_many(2);
     for _ in 0..messages {
-        for client in &mut clients {
-            client.send(b"hola\n");
-        }
-        for client in &mut clients {
-            client.expect(b"hola\n");
-        }
+        exchange_all(&mut clients, b"hola\n");
     }
     drop(clients);
     let pool = form.workers.unwrap_or(0);

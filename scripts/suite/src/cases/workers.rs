@@ -212,17 +212,17 @@ fn a_panic_is_told_and_harms_no_other_client(form: &Form) {
     // makes it panic.
     let fault = ["-e", "inject=recvfrom:retval=5000:when=1"].map(String::from);
     let strace = Strace::attach(Target::Thread(thread), &fault);
-    let strace = strace;
     // Attaching has interrupted its wait; these bytes bring the next call.
     client.send(b"x");
     client.expect_any_end();
-    let end = match form.kind {
+    let closed = match form.kind {
         Kind::Processes => "  died: exit status 101",
         _ => "  closed: its thread panicked",
     };
-    server.wait_count(end, 1);
+    server.wait_count(closed, 1);
     let lines = server.stdout.so_far();
-    let own = |line: &&String| line.starts_with(&worker) && line.ends_with(end);
+    let own =
+        |line: &&String| line.starts_with(&worker) && line.ends_with(closed);
     assert_eq!(lines.iter().filter(own).count(), 1, "{worker}: {lines:#?}");
     strace.detach();
     other.exchange(b"after\n");
@@ -231,13 +231,10 @@ fn a_panic_is_told_and_harms_no_other_client(form: &Form) {
     let mut next = server.accepted_many(more);
     exchange_all(&mut next, b"and the next\n");
     drop((other, next));
-    let ended = server.stop_unchecked();
+    end(&server);
     // All that was sent is counted. The false number may have been added to the
     // bytes received, so those have only a lower bound.
-    let last = ended.stdout.last().map(String::as_str).unwrap_or_default();
-    let Some(Line::Stopped(totals)) = Line::parse(form.kind, last) else {
-        panic!("{ended:?}")
-    };
+    let totals = server.summary();
     assert_eq!(totals.clients, 2 + more as u64);
     let others = 7 + 6 + 13 * more as u64;
     // The worker that died may have reported the 5 bytes that it had sent, or
@@ -245,8 +242,9 @@ fn a_panic_is_told_and_harms_no_other_client(form: &Form) {
     assert!((others..=others + 5).contains(&totals.sent), "{totals:?}");
     assert!(totals.received >= others, "{totals:?}");
     // Standard error has the message of the panic, and of no other.
-    let panics = ended.stderr.iter().filter(|line| line.contains(" panicked "));
-    assert_eq!(panics.count(), 1, "{ended:?}");
+    let told = server.stderr.all();
+    let panics = told.iter().filter(|line| line.contains(" panicked "));
+    assert_eq!(panics.count(), 1, "{told:?}");
 }
 
 /// The matrix cannot make every wait fail: strace is attached late, and nothing
