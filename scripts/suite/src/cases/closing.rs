@@ -39,7 +39,7 @@ fn what_is_dropped_at_the_close_is_not_counted(form: &Form) {
     assert_eq!(transcript.totals.received, 1024);
     assert_eq!(transcript.totals.sent, 1024);
     let received = Event::Received(1024, pattern(1024));
-    assert!(transcript.of(client.address).contains(&&received));
+    assert!(transcript.of(client.address).contains(&&received), "another text");
 }
 
 fn input_after_the_reply_does_not_reset_it(form: &Form) {
