@@ -124,8 +124,8 @@ impl Lines {
         // The text of a failure is made without the lock: the reader needs it.
         drop(state);
         found.unwrap_or_else(|| {
-            assert!(wait.timed_out(), "the end without {what}: {last:?}");
-            panic!("waited {LIMIT:?} in vain for {what}: {last:?}")
+            let why = ["the output ended without", "waited in vain for"];
+            panic!("{} {what}: {last:?}", why[usize::from(wait.timed_out())])
         })
     }
 

@@ -132,7 +132,7 @@ pub fn stopped(server: &Server, clients: u64, bytes: u64) {
     let children = proc::children(server.pid);
     server.ends_with(0);
     let due = Totals { clients, received: bytes, sent: bytes };
-    assert_eq!(server.summary(), due);
+    assert_eq!(server.summary(), due, "what came, and what is due");
     all_end(&children);
 }
 
