@@ -51,12 +51,6 @@ pub fn all() -> impl Iterator<Item = Case> {
     .copied()
 }
 
-/// Ends the client's side, and expects the end of the server's.
-fn leave(client: &mut Client) {
-    client.half_close();
-    client.expect_end();
-}
-
 /// Has all clients send this message, and each get it back.
 pub(crate) fn exchange_all(clients: &mut [Client], message: &[u8]) {
     for client in &mut *clients {
