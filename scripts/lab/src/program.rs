@@ -175,7 +175,7 @@ impl Server {
         wait_for_end(&mut child, Duration::from_millis(500));
         let status = end(&mut child);
         // A last line without an end is a complaint too.
-        let _ = stderr.try_all();
+        stderr.search(|_| None::<()>);
         let complaints = stderr.so_far();
         let mut why = complaints.iter().map(|line| line.trim());
         let why = why.find(|line| !line.is_empty());
@@ -260,8 +260,8 @@ fn wait_for_end(child: &mut Child, longest: Duration) {
 }
 
 fn address_in_first_line(stdout: &Lines) -> Option<SocketAddr> {
-    let first = stdout.try_wait("its address", |all| all.first().cloned());
-    first.ok()?.split_whitespace().last()?.parse().ok()
+    let first = stdout.search(|lines| lines.first().cloned());
+    first?.split_whitespace().last()?.parse().ok()
 }
 
 fn wait_for_port(child: &mut Child, port: u16) -> Option<SocketAddr> {

@@ -1,7 +1,7 @@
 //! A client: a socket with limits on every wait.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,16 +14,10 @@ use super::wait::{LIMIT, stays};
 /// A connection to a server.
 #[derive(Debug)]
 pub struct Client {
-    stream: TcpStream,
+    /// The connection itself, for a test that needs more than this client has.
+    pub stream: TcpStream,
     /// The client's own address, by which the server's lines name it.
     pub address: SocketAddr,
-}
-
-/// Byte number `index` of a pattern that shows every loss and every change of
-/// order.
-fn pattern_byte(index: usize) -> u8 {
-    let mixed = index.wrapping_mul(2_654_435_761) >> 7;
-    mixed.to_le_bytes()[0] ^ index.to_le_bytes()[1]
 }
 
 /// A pattern of this length that shows every loss and every change of order.
@@ -33,7 +27,11 @@ pub fn pattern(length: usize) -> Vec<u8> {
 
 /// A part of that pattern: so many bytes, from this one on.
 pub fn part_of_pattern(start: usize, length: usize) -> Vec<u8> {
-    (start..start + length).map(pattern_byte).collect()
+    let byte = |index: usize| {
+        let mixed = index.wrapping_mul(2_654_435_761) >> 7;
+        mixed.to_le_bytes()[0] ^ index.to_le_bytes()[1]
+    };
+    (start..start + length).map(byte).collect()
 }
 
 impl Client {
@@ -44,7 +42,7 @@ impl Client {
 
     /// Connects as [`Self::connect`] does, but returns the error.
     pub fn try_connect(server: SocketAddr) -> io::Result<Self> {
-        Self::with(TcpStream::connect_timeout(&server, LIMIT)?)
+        Self::of(TcpStream::connect_timeout(&server, LIMIT)?)
     }
 
     /// Connects with so small buffers that replies of some tens of kilobytes
@@ -54,30 +52,21 @@ impl Client {
     ///
     /// When it cannot.
     pub fn connect_narrow(server: SocketAddr) -> Self {
-        Self::try_connect_narrow(server).expect("the server takes a connection")
+        let connect = || {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+            // The size of the segments limits the send buffer of the server's
+            // end; with the large segments of the loopback it would hold
+            // megabytes.
+            socket.set_tcp_mss(536)?;
+            socket.set_recv_buffer_size(4096)?;
+            socket.connect_timeout(&SockAddr::from(server), LIMIT)?;
+            Self::of(socket.into())
+        };
+        connect().expect("the server takes a connection")
     }
 
-    /// Connects as [`Self::connect_narrow`] does, but returns the error.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot connect.
-    pub fn try_connect_narrow(server: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        // The size of the segments limits the send buffer of the server's end;
-        // with the large segments of the loopback it would hold megabytes.
-        socket.set_tcp_mss(536)?;
-        socket.set_recv_buffer_size(4096)?;
-        socket.connect_timeout(&SockAddr::from(server), LIMIT)?;
-        Self::with(socket.into())
-    }
-
-    /// The connection itself, for a test that needs more than this client has.
-    pub fn into_stream(self) -> TcpStream {
-        self.stream
-    }
-
-    fn with(stream: TcpStream) -> io::Result<Self> {
+    /// A client with this connection.
+    pub fn of(stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(LIMIT))?;
         stream.set_write_timeout(Some(LIMIT))?;
         stream.set_nodelay(true)?;
@@ -187,32 +176,27 @@ impl Client {
             .expect("an open socket can be half-closed");
     }
 
-    /// Ends the connection with a reset instead of an end of file.
-    pub fn reset(self) {
+    /// Ends its side, and expects the end of the server's.
+    pub fn leave(&mut self) {
+        self.half_close();
+        self.expect_end();
+    }
+
+    /// Ends the connection with a reset instead of an end of file; gives the
+    /// address that it had.
+    pub fn reset(self) -> SocketAddr {
         SockRef::from(&self.stream)
             .set_linger(Some(Duration::ZERO))
             .expect("a socket can be set to reset");
+        self.address
     }
 
     /// Sends the pattern without reading, until nothing has been taken for a
-    /// moment, but no more than `at_most`; gives the length sent.
-    ///
-    /// # Panics
-    ///
-    /// When the connection is broken.
+    /// moment or the connection is broken, but no more than `at_most`; gives
+    /// the length sent.
     pub fn flood(&mut self, at_most: usize) -> usize {
-        let (sent, error) = self.try_flood(at_most);
-        if let Some(error) = error {
-            panic!("{}: flooding failed: {error}", self.address);
-        }
-        sent
-    }
-
-    /// Sends as [`Self::flood`] does, and also returns the error that ended it.
-    pub fn try_flood(&mut self, at_most: usize) -> (usize, Option<io::Error>) {
         self.nonblocking(true);
         let mut sent = 0;
-        let mut broken = None;
         let mut progress = Instant::now();
         while sent < at_most && progress.elapsed() < Duration::from_millis(500)
         {
@@ -226,14 +210,11 @@ impl Client {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     thread::sleep(Duration::from_millis(5));
                 }
-                Err(e) => {
-                    broken = Some(e);
-                    break;
-                }
+                Err(_) => break,
             }
         }
         self.nonblocking(false);
-        (sent, broken)
+        sent
     }
 
     /// Waits until all that was sent has arrived in the server's kernel.
@@ -251,14 +232,5 @@ impl Client {
         // On the loopback, bytes that have left are in the server's kernel at
         // once.
         thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// The address to reach a server that listens on `listening`.
-pub fn reachable(listening: SocketAddr) -> SocketAddr {
-    if listening.ip().is_unspecified() {
-        (Ipv4Addr::LOCALHOST, listening.port()).into()
-    } else {
-        listening
     }
 }

@@ -4,8 +4,7 @@
 //! Nothing here is shared with the servers' own code: what they print is read
 //! back by a parser of its own ([`transcript`]).
 //!
-//! A function that panics is for a test that ends there. A function that
-//! returns an [`Outcome`] is for a test that says more about the failure.
+//! What does not come to pass is a panic, with what was expected and what came.
 
 #![allow(
     clippy::must_use_candidate,
@@ -14,6 +13,8 @@
     reason = "a test may wait for something without wanting it, and an error \
               says by itself what was waited for"
 )]
+
+use std::process::{Command, Stdio};
 
 pub mod client;
 pub mod folder;
@@ -25,6 +26,15 @@ pub mod strace;
 pub mod trace;
 pub mod transcript;
 pub mod wait;
+
+/// Whether a command line, whose words are separated by spaces, runs and
+/// succeeds.
+pub fn works(line: &str) -> bool {
+    let mut words = line.split(' ');
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(Stdio::null()).status().is_ok_and(|it| it.success())
+}
 
 /// How a server serves many clients at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,16 +56,4 @@ impl Kind {
             Self::Loop => "mux-server",
         }
     }
-}
-
-/// What a test has come to; the text says what was expected and what came.
-pub type Outcome<T = ()> = Result<T, String>;
-
-/// Fails with this text unless the condition holds.
-///
-/// # Errors
-///
-/// The text.
-pub fn demand(condition: bool, text: impl FnOnce() -> String) -> Outcome {
-    if condition { Ok(()) } else { Err(text()) }
 }

@@ -4,7 +4,6 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::Outcome;
 use super::wait::LIMIT;
 
 /// The lines of one stream so far, and whether more can come.
@@ -20,8 +19,8 @@ struct State {
     /// Set when a line was not UTF-8 or had no end.
     broken: Option<String>,
     ended: bool,
-    /// How many lines may be read at present.
-    allowed: Option<usize>,
+    /// Whether nothing after the first line may be read at present.
+    held: bool,
 }
 
 /// How much of a stream is read.
@@ -39,9 +38,7 @@ impl Lines {
     /// Reads a stream in a thread of its own until it ends.
     pub fn of(stream: impl Read + Send + 'static, how: Reading) -> Arc<Self> {
         let lines = Arc::new(Self::default());
-        if how == Reading::Held {
-            lines.lock().allowed = Some(1);
-        }
+        lines.lock().held = how == Reading::Held;
         let filled = Arc::clone(&lines);
         // The buffer is a byte, so that nothing is taken out of a pipe that
         // is not to be read.
@@ -49,7 +46,7 @@ impl Lines {
         let mut stream = BufReader::with_capacity(capacity, stream);
         thread::spawn(move || {
             loop {
-                filled.wait_until_allowed();
+                filled.wait_while_held();
                 let mut line = Vec::new();
                 // A pipe that cannot be read any more has ended.
                 let read = stream.read_until(b'\n', &mut line).unwrap_or(0);
@@ -65,13 +62,6 @@ impl Lines {
             filled.lock().ended = true;
             filled.changed.notify_all();
         });
-        lines
-    }
-
-    /// The lines of a stream that is not read at all: none.
-    pub fn none() -> Arc<Self> {
-        let lines = Arc::new(Self::default());
-        lines.lock().ended = true;
         lines
     }
 
@@ -95,19 +85,14 @@ impl Lines {
         self.changed.notify_all();
     }
 
-    fn wait_until_allowed(&self) {
-        let mut state = self.lock();
-        while state.allowed.is_some_and(|n| state.lines.len() >= n) {
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+    fn wait_while_held(&self) {
+        let held = |state: &mut State| state.held && !state.lines.is_empty();
+        drop(self.changed.wait_while(self.lock(), held));
     }
 
     /// Reads the rest of a stream that was [`Reading::Held`].
     pub fn resume(&self) {
-        self.lock().allowed = None;
+        self.lock().held = false;
         self.changed.notify_all();
     }
 
@@ -116,37 +101,22 @@ impl Lines {
         self.lock().lines.clone()
     }
 
-    /// Waits until `look` finds something in the lines so far.
-    ///
-    /// # Errors
-    ///
-    /// After the limit, or when the stream ends without it.
-    pub fn try_wait<T>(
+    /// Waits until `look` finds something in the lines so far: nothing, after
+    /// the limit or when the stream ends without it.
+    pub fn search<T>(
         &self,
-        what: &str,
         mut look: impl FnMut(&[String]) -> Option<T>,
-    ) -> Outcome<T> {
+    ) -> Option<T> {
         let mut found = None;
-        let state = self.lock();
-        let (state, wait) = self
-            .changed
-            .wait_timeout_while(state, LIMIT, |state| {
-                found = look(&state.lines);
-                found.is_none() && !state.ended
-            })
-            .unwrap_or_else(PoisonError::into_inner);
-        // The text of a failure is made without the lock: the reader needs it.
-        drop(state);
-        found.ok_or_else(|| {
-            if wait.timed_out() {
-                format!("waited {LIMIT:?} in vain for {what}")
-            } else {
-                format!("the output ended without {what}")
-            }
-        })
+        let waits = |state: &mut State| {
+            found = look(&state.lines);
+            found.is_none() && !state.ended
+        };
+        drop(self.changed.wait_timeout_while(self.lock(), LIMIT, waits));
+        found
     }
 
-    /// Waits as [`Self::try_wait`] does, but panics on failure.
+    /// Waits until `look` finds something in the lines so far.
     ///
     /// # Panics
     ///
@@ -156,21 +126,30 @@ impl Lines {
         what: &str,
         look: impl FnMut(&[String]) -> Option<T>,
     ) -> T {
-        self.try_wait(what, look).unwrap_or_else(|text| panic!("{text}"))
+        self.search(look).unwrap_or_else(|| {
+            let state = self.lock();
+            let last = state.lines.len().saturating_sub(8);
+            let last = state.lines[last..].to_vec();
+            let why = ["waited in vain for", "the output ended without"];
+            let why = why[usize::from(state.ended)];
+            // The reader of the stream needs the lock.
+            drop(state);
+            panic!("{why} {what}: {last:?}")
+        })
     }
 
     /// Waits for a line in which `look` finds something.
     ///
-    /// # Errors
+    /// # Panics
     ///
     /// After the limit, or when the stream ends without it.
     pub fn find<T>(
         &self,
         what: &str,
         mut look: impl FnMut(&str) -> Option<T>,
-    ) -> Outcome<T> {
+    ) -> T {
         let mut seen = 0;
-        self.try_wait(what, |lines| {
+        self.wait(what, |lines| {
             let news = &lines[seen..];
             seen = lines.len();
             news.iter().find_map(|line| look(line))
@@ -179,30 +158,19 @@ impl Lines {
 
     /// Waits until the stream has ended and gives all its lines.
     ///
-    /// # Errors
+    /// # Panics
     ///
     /// After the limit; or if a line was not UTF-8 or had no end.
-    pub fn try_all(&self) -> Outcome<Vec<String>> {
+    pub fn all(&self) -> Vec<String> {
         let state = self.lock();
         let (state, wait) = self
             .changed
             .wait_timeout_while(state, LIMIT, |state| !state.ended)
             .unwrap_or_else(PoisonError::into_inner);
-        match &state.broken {
-            _ if wait.timed_out() => {
-                Err(format!("the output has not ended in {LIMIT:?}"))
-            }
-            Some(broken) => Err(broken.clone()),
-            None => Ok(state.lines.clone()),
+        assert!(!wait.timed_out(), "the output has not ended in {LIMIT:?}");
+        if let Some(broken) = &state.broken {
+            panic!("{broken}");
         }
-    }
-
-    /// Waits as [`Self::try_all`] does, but panics on failure.
-    ///
-    /// # Panics
-    ///
-    /// After the limit; or if a line was not UTF-8 or had no end.
-    pub fn all(&self) -> Vec<String> {
-        self.try_all().unwrap_or_else(|text| panic!("{text}"))
+        state.lines.clone()
     }
 }

@@ -13,8 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use procfs::process::{Process, Schedstat, Stat, Task, all_processes};
 
-use super::wait::{LIMIT, until, within};
-use super::{Outcome, demand};
+use super::wait::{LIMIT, soon, until, within};
 
 /// The process of a child.
 pub fn pid_of(child: &Child) -> Pid {
@@ -105,7 +104,7 @@ pub fn has_zombies(pid: Pid) -> bool {
 /// When there is no such process, or it does not die.
 pub fn kill_and_wait(pid: Pid, signal: Signal) {
     kill(pid, signal).expect("the server's child can be signalled");
-    until("it is dead", || is_gone(pid).then_some(()));
+    soon("it is dead", || is_gone(pid));
 }
 
 /// What the descriptors of a process refer to, by the descriptors' numbers.
@@ -132,28 +131,19 @@ pub fn sockets(pid: Pid) -> Vec<String> {
     targets.filter(|target| target.starts_with("socket:")).collect()
 }
 
-/// The descriptors of a process, once it has stopped opening and closing: of
-/// several loops one may still be about to create its epoll descriptor.
-///
-/// # Panics
-///
-/// When it does not stop.
-pub fn settled_descriptors(pid: Pid) -> Vec<(u32, String)> {
-    until("its descriptors stay the same", || {
-        let before = descriptors(pid);
-        sleep(Duration::from_millis(500));
-        (descriptors(pid) == before).then_some(before)
-    })
-}
-
 /// The lowest descriptor number that a process has free, once it has stopped
-/// opening and closing. A limit of this number lets it open nothing more.
+/// opening and closing: of several loops one may still be about to create its
+/// epoll descriptor. A limit of this number lets it open nothing more.
 ///
 /// # Panics
 ///
 /// When it does not stop.
 pub fn lowest_free_descriptor(pid: Pid) -> u32 {
-    let used = settled_descriptors(pid);
+    let used = until("its descriptors stay the same", || {
+        let before = descriptors(pid);
+        sleep(Duration::from_millis(500));
+        (descriptors(pid) == before).then_some(before)
+    });
     let free = (0..u32::MAX).find(|fd| used.iter().all(|(one, _)| one != fd));
     free.expect("no process has so many open")
 }
@@ -186,33 +176,36 @@ pub fn holdings(pid: Pid) -> Vec<String> {
 
 /// What a server holds once nothing moves in it any more.
 ///
-/// # Errors
+/// # Panics
 ///
 /// When it does not come to rest.
-pub fn settled(pid: Pid) -> Outcome<Vec<String>> {
-    within(LIMIT, || {
-        let before = (holdings(pid), switches(pid));
-        sleep(Duration::from_millis(5));
-        ((holdings(pid), switches(pid)) == before && is_asleep(pid))
-            .then_some(before.0)
-    })
-    .ok_or_else(|| "the server does not come to rest".to_owned())
+pub fn settled(pid: Pid) -> Vec<String> {
+    until("the server comes to rest", || settled_now(pid))
+}
+
+/// What a server holds, if nothing moves in it for a moment.
+fn settled_now(pid: Pid) -> Option<Vec<String>> {
+    let before = (holdings(pid), switches(pid));
+    sleep(Duration::from_millis(5));
+    ((holdings(pid), switches(pid)) == before && is_asleep(pid))
+        .then_some(before.0)
 }
 
 /// Waits until a server holds again what it held before.
 ///
-/// # Errors
+/// # Panics
 ///
 /// When that does not come.
-pub fn balanced(pid: Pid, before: &[String]) -> Outcome {
+pub fn balanced(pid: Pid, before: &[String]) {
     let mut last = Vec::new();
     let same = within(LIMIT, || {
-        last = settled(pid).ok()?;
+        last = settled_now(pid)?;
         (last == before).then_some(())
     });
-    same.ok_or_else(|| {
-        format!("it held {before:#?} before, and holds {last:#?} afterwards")
-    })
+    assert!(
+        same.is_some(),
+        "it held {before:#?} before, and holds {last:#?} afterwards"
+    );
 }
 
 /// The size of a process's address space, in bytes.
@@ -276,16 +269,21 @@ pub fn processor_time(pid: Pid) -> Duration {
     Duration::from_millis(ticks.sum::<u64>() * 10)
 }
 
-/// Fails if the server uses a tenth of a processor although no client wants
-/// anything.
+/// Asserts that a server uses less than a tenth of a processor for so long,
+/// since no client wants anything.
+///
+/// # Panics
+///
+/// When it does use it.
+pub fn at_rest(pid: Pid, time: Duration) {
+    assert_waits(pid, time, "no client wants anything");
+}
+
+/// Asserts that a server uses less than a tenth of a processor for so long.
 ///
 /// A server that spins would fill at least a good part of this time, on
 /// however busy a machine; one that waits uses nothing at all.
-///
-/// # Errors
-///
-/// When it does.
-pub fn at_rest(pid: Pid, time: Duration) -> Outcome {
+fn assert_waits(pid: Pid, time: Duration, situation: &str) {
     let nanoseconds = || schedules(pid, |schedule| schedule.sum_exec_runtime);
     let before = nanoseconds();
     sleep(time);
@@ -294,9 +292,10 @@ pub fn at_rest(pid: Pid, time: Duration) -> Outcome {
         .map(|(task, after)| after - before.get(&task).copied().unwrap_or(0))
         .sum();
     let used = Duration::from_nanos(used);
-    demand(used < time / 10, || {
-        format!("it spins: {used:?} of processor time in {time:?}")
-    })
+    assert!(
+        used < time / 10,
+        "{situation}: it spins: {used:?} of processor time in {time:?}"
+    );
 }
 
 /// Asserts that a server, once it has come to rest, uses next to no processor
@@ -308,9 +307,7 @@ pub fn at_rest(pid: Pid, time: Duration) -> Outcome {
 pub fn assert_idle(pid: Pid, situation: &str) {
     // The end of the last client, for example, may still cost time at first.
     within(Duration::from_secs(2), || is_asleep(pid).then_some(()));
-    if let Err(text) = at_rest(pid, Duration::from_secs(1)) {
-        panic!("{situation}: {text}");
-    }
+    assert_waits(pid, Duration::from_secs(1), situation);
 }
 
 /// Whether the server's end of this connection (IPv4) holds bytes that the

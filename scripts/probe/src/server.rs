@@ -1,7 +1,7 @@
 //! A running server, watched from outside.
 
-use std::net::SocketAddr;
-use std::process::{Child, Command};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Child;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,23 +10,22 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
-use super::client::{Client, part_of_pattern, reachable};
-use super::folder::Copy;
-use super::lines::{Lines, Reading};
-use super::proc;
-use super::start::as_user;
+use super::client::{Client, part_of_pattern};
+use super::folder::Folder;
+use super::lines::Lines;
 use super::transcript::{Line, Totals, Transcript};
-use super::wait::{LIMIT, until, within};
-use super::{Outcome, demand};
+use super::wait::{LIMIT, soon, until};
+use super::{proc, works};
 use crate::Kind;
 
 /// A server process. When dropped it is killed, with all that it created.
 #[derive(Debug)]
 pub struct Server {
-    kind: Kind,
-    child: Child,
-    /// The process that was started; it stands for its process group.
-    leader: Pid,
+    pub(crate) kind: Kind,
+    pub(crate) child: Child,
+    /// The process that was started, and the process group of all that the
+    /// server creates.
+    pub group: Pid,
     /// The server: the process that was started, or under a tracer its child.
     pub pid: Pid,
     /// The address to connect to.
@@ -35,9 +34,8 @@ pub struct Server {
     pub stdout: Arc<Lines>,
     /// What it prints on standard error.
     pub stderr: Arc<Lines>,
-    /// The user who runs it, if not the one who runs the tests.
-    user: Option<u32>,
-    _copy: Option<Copy>,
+    /// Where its program is, if in a folder of its own.
+    pub(crate) _folder: Option<Folder>,
 }
 
 /// What a server that has ended leaves.
@@ -53,67 +51,30 @@ pub struct Ended {
 }
 
 impl Server {
-    /// Watches a process that was just started.
-    pub fn new(
-        kind: Kind,
-        mut child: Child,
-        reading: Reading,
-        user: Option<u32>,
-        copy: Option<Copy>,
-    ) -> Self {
-        let leader = proc::pid_of(&child);
-        let stdout = child.stdout.take();
-        let stderr = child.stderr.take();
-        Self {
-            kind,
-            child,
-            leader,
-            pid: leader,
-            address: ([127, 0, 0, 1], 0).into(),
-            stdout: stdout
-                .map_or_else(Lines::none, |stream| Lines::of(stream, reading)),
-            stderr: stderr.map_or_else(Lines::none, |stream| {
-                Lines::of(stream, Reading::All)
-            }),
-            user,
-            _copy: copy,
-        }
-    }
-
     /// Waits for the first line, in either language, and notes the address.
     ///
-    /// # Errors
+    /// # Panics
     ///
     /// When it does not come, or is another.
-    pub fn wait_until_listening(&mut self) -> Outcome {
+    pub fn wait_until_listening(&mut self) {
         let name = self.kind.program();
-        let first = self
-            .stdout
-            .try_wait("the first line", |lines| lines.first().cloned())
-            .map_err(|text| format!("{text}: {:?}", self.stderr.so_far()))?;
+        let first =
+            self.stdout.find("the first line", |line| Some(line.to_owned()));
         let address = [" listening on ", " escuchando en "]
             .iter()
             .find_map(|words| first.strip_prefix(&format!("{name}{words}")))
             .and_then(|address| address.parse().ok())
             .filter(|address: &SocketAddr| address.port() != 0);
-        let address =
-            address.ok_or_else(|| format!("the first line: {first:?}"))?;
-        self.address = reachable(address);
-        Ok(())
+        self.address =
+            address.unwrap_or_else(|| panic!("the first line: {first:?}"));
+        if self.address.ip().is_unspecified() {
+            self.address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
     }
 
     /// The port at which it is reached.
     pub fn port(&self) -> u16 {
         self.address.port()
-    }
-
-    /// Finds the server that was started under a tracer: its only child.
-    pub fn find_traced(&mut self) {
-        let tracer = self.pid;
-        self.pid = until("the tracer has a child, or all is over", || {
-            let child = proc::children(tracer).first().copied();
-            child.or_else(|| (!self.is_running()).then_some(tracer))
-        });
     }
 
     /// Connects a client.
@@ -128,6 +89,20 @@ impl Server {
         client
     }
 
+    /// Connects a client that sends this.
+    pub fn sending(&self, message: &[u8]) -> Client {
+        let mut client = self.client();
+        client.send(message);
+        client
+    }
+
+    /// Connects a client that has this message echoed.
+    pub fn served(&self, message: &[u8]) -> Client {
+        let mut client = self.sending(message);
+        client.expect(message);
+        client
+    }
+
     /// Connects so many clients.
     pub fn clients(&self, count: usize) -> Vec<Client> {
         (0..count).map(|_| self.client()).collect()
@@ -136,8 +111,7 @@ impl Server {
     /// Connects a client that has this message echoed, ends its side, and
     /// gets the end of the server's.
     pub fn exchange(&self, message: &[u8]) -> Client {
-        let mut client = self.client();
-        client.exchange(message);
+        let mut client = self.served(message);
         client.half_close();
         client.expect_end();
         client
@@ -146,8 +120,7 @@ impl Server {
     /// Connects a client that has this message echoed and gets the end of the
     /// server's side, as with `--serve once`; its own side stays open.
     pub fn exchange_once(&self, message: &[u8]) -> Client {
-        let mut client = self.client();
-        client.exchange(message);
+        let mut client = self.served(message);
         client.expect_end();
         client
     }
@@ -285,27 +258,14 @@ impl Server {
 
     /// Sends a signal to the whole process group, as a terminal does.
     pub fn signal_group(&self, signal: Signal) {
-        killpg(self.leader, signal).expect("one's own group can be signalled");
+        killpg(self.group, signal).expect("one's own group can be signalled");
     }
 
     /// Sets the soft limit of a resource of the server process
     /// (`prlimit(1)`).
     pub fn limit(&self, resource: &str, soft: u64) {
-        // Root with few capabilities may not, but the user itself may.
-        let mut words = self.user.map_or_else(Vec::new, as_user);
-        words.push("prlimit".to_owned());
-        words.push(format!("--pid={}", self.pid));
-        words.push(format!("--{resource}={soft}:"));
-        let status = Command::new(&words[0])
-            .args(&words[1..])
-            .status()
-            .expect("prlimit can be run");
-        assert!(status.success(), "{words:?} failed");
-    }
-
-    /// The process group of all that the server creates.
-    pub fn group(&self) -> Pid {
-        self.leader
+        let line = format!("prlimit --pid={} --{resource}={soft}:", self.pid);
+        assert!(works(&line), "{line} failed");
     }
 
     /// Whether it has not ended.
@@ -318,7 +278,7 @@ impl Server {
     fn status(&self) -> Option<i32> {
         let flags =
             WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        match waitid(Id::Pid(self.leader), flags) {
+        match waitid(Id::Pid(self.group), flags) {
             Ok(WaitStatus::Exited(_, status)) => Some(status),
             Ok(WaitStatus::Signaled(_, signal, _)) => Some(128 + signal as i32),
             _ => None,
@@ -336,29 +296,26 @@ impl Server {
 
     /// Waits for its end, which must be by this exit status.
     ///
-    /// # Errors
+    /// # Panics
     ///
     /// When it is another, or it does not end.
-    pub fn ends_with(&self, expected: i32) -> Outcome {
-        let status = within(LIMIT, || self.status());
-        demand(status == Some(expected), || {
-            let errors = self.stderr.so_far();
-            format!("its end is {status:?}, not {expected}: {errors:?}")
-        })
+    pub fn ends_with(&self, expected: i32) {
+        let status = self.wait_status();
+        assert_eq!(status, expected, "its end: {:?}", self.stderr.so_far());
     }
 
     /// The figures of its last line.
     ///
-    /// # Errors
+    /// # Panics
     ///
     /// When it has printed none.
-    pub fn summary(&self) -> Outcome<Totals> {
-        let lines = self.stdout.try_all()?;
+    pub fn summary(&self) -> Totals {
+        let lines = self.stdout.all();
         let last = lines.last().map(|line| Line::parse(self.kind, line));
-        match last {
-            Some(Some(Line::Stopped(totals))) => Ok(totals),
-            last => Err(format!("its last line is no summary: {last:?}")),
-        }
+        let Some(Some(Line::Stopped(totals))) = last else {
+            panic!("its last line is no summary: {last:?}")
+        };
+        totals
     }
 
     /// Waits until no process is left of all that the server created, itself
@@ -368,15 +325,15 @@ impl Server {
     ///
     /// When one does not end.
     pub fn wait_until_none_is_left(&self) {
-        until("no process of the server is left", || {
-            proc::living(self.leader).is_empty().then_some(())
+        soon("no process of the server is left", || {
+            proc::living(self.group).is_empty()
         });
     }
 
     /// Waits for the end; nothing may then be left of what it created.
     pub fn ended(&mut self) -> Ended {
         let status = self.wait_status();
-        let left = proc::living(self.leader);
+        let left = proc::living(self.group);
         assert!(left.is_empty(), "left behind: {left:?}");
         Ended { status, stdout: self.stdout.all(), stderr: self.stderr.all() }
     }
@@ -421,9 +378,8 @@ impl Server {
     /// Waits until a stop says that it waits for clients: from here on a
     /// signal is another request, not the same one.
     pub fn wait_for_notice(&self) {
-        until("the stop says that it waits", || {
-            let lines = self.stderr.so_far();
-            lines.iter().any(|line| is_waiting_notice(line)).then_some(())
+        self.stderr.find("the stop to say that it waits", |line| {
+            is_waiting_notice(line).then_some(())
         });
     }
 
@@ -433,16 +389,6 @@ impl Server {
         self.signal(signal);
         self.wait_status();
         begin.elapsed()
-    }
-
-    /// The children of the server, zombies included.
-    pub fn children(&self) -> Vec<Pid> {
-        proc::children(self.pid)
-    }
-
-    /// How many threads the server process has.
-    pub fn threads(&self) -> usize {
-        proc::threads(self.pid).len()
     }
 }
 
@@ -454,25 +400,19 @@ pub fn is_waiting_notice(line: &str) -> bool {
 impl Drop for Server {
     fn drop(&mut self) {
         if thread::panicking() {
-            // The last ones, and of long ones the beginning.
-            let lines = |lines: &Lines| {
+            for (what, lines) in
+                [("lines", &self.stdout), ("diagnostics", &self.stderr)]
+            {
+                eprintln!("  the server's last {what}:");
+                // The last ones, and of long ones the beginning.
                 let all = lines.so_far();
-                let last = &all[all.len().saturating_sub(20)..];
-                let short = |line: &String| -> String {
-                    line.chars().take(120).collect()
-                };
-                let last: Vec<String> = last.iter().map(short).collect();
-                last.join("\n    ")
-            };
-            eprintln!(
-                "  the server's last lines:\n    {}\n  its diagnostics:\n    \
-                 {}",
-                lines(&self.stdout),
-                lines(&self.stderr)
-            );
+                for line in &all[all.len().saturating_sub(20)..] {
+                    eprintln!("    {line:.120}");
+                }
+            }
         }
         // Both fail if no process of the group is left, which is the aim.
-        let _ = killpg(self.leader, Signal::SIGKILL);
+        let _ = killpg(self.group, Signal::SIGKILL);
         let _ = self.child.kill();
         // From here on the number may stand for another process.
         let _ = self.child.wait();

@@ -2,22 +2,21 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::LazyLock;
 
 use nix::unistd::Uid;
 
-use super::Outcome;
-use super::folder::Copy;
-use super::lines::Reading;
-use super::proc::own_address;
+use super::folder::folder;
+use super::lines::{Lines, Reading};
+use super::proc::{own_address, pid_of};
 use super::server::{Ended, Server};
-use super::wait::until;
-use crate::Kind;
+use super::wait::soon;
+use crate::{Kind, works};
 
 /// A server about to be started.
 pub struct Start {
@@ -28,20 +27,14 @@ pub struct Start {
     options: Vec<OsString>,
     port: Option<u16>,
     workers: Option<usize>,
-    environment: Vec<(&'static str, String)>,
+    environment: Vec<(String, String)>,
     before: Vec<OsString>,
     stdin: Stdio,
-    stdout: Output,
+    /// Where standard output goes, if not into a pipe.
+    stdout: Option<File>,
+    reading: Reading,
     ordinary_user: bool,
     terminal: bool,
-}
-
-/// Where a server's standard output goes.
-pub enum Output {
-    /// Into a pipe, read so.
-    Pipe(Reading),
-    /// Into a file.
-    File(File),
 }
 
 impl Start {
@@ -58,7 +51,8 @@ impl Start {
             environment: Vec::new(),
             before: Vec::new(),
             stdin: Stdio::null(),
-            stdout: Output::Pipe(Reading::All),
+            stdout: None,
+            reading: Reading::All,
             ordinary_user: false,
             terminal: false,
         }
@@ -119,9 +113,17 @@ impl Start {
     }
 
     /// Sets an environment variable.
-    pub fn env(mut self, name: &'static str, value: &str) -> Self {
-        self.environment.push((name, value.to_owned()));
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Sets environment variables: `NAME=value`, separated by spaces.
+    pub fn variables(self, all: &str) -> Self {
+        all.split_whitespace().fold(self, |start, variable| {
+            let (name, value) = variable.split_once('=').expect("NAME=value");
+            start.env(name, value)
+        })
     }
 
     /// Puts a program and its arguments in front, separated by spaces, which
@@ -145,9 +147,15 @@ impl Start {
         self.under_words(["sh", "-c", &script])
     }
 
-    /// Where standard output goes, if not into a pipe that is read.
-    pub fn stdout(mut self, output: Output) -> Self {
-        self.stdout = output;
+    /// Has standard output go into a file.
+    pub fn stdout(mut self, file: File) -> Self {
+        self.stdout = Some(file);
+        self
+    }
+
+    /// Reads so the pipe that is its standard output.
+    pub fn reading(mut self, reading: Reading) -> Self {
+        self.reading = reading;
         self
     }
 
@@ -158,7 +166,7 @@ impl Start {
         self.under("setsid --ctty")
     }
 
-    /// Runs it as an ordinary user: as a new one, if this is root.
+    /// Runs it as an ordinary user: as `nobody`, if this is root.
     pub fn by_ordinary_user(mut self) -> Self {
         self.ordinary_user = true;
         self
@@ -166,22 +174,13 @@ impl Start {
 
     /// Starts it and waits until it listens.
     ///
-    /// # Errors
-    ///
-    /// When it does not say that it does.
-    pub fn try_run(self) -> Outcome<Server> {
-        let mut server = self.spawn();
-        server.wait_until_listening()?;
-        Ok(server)
-    }
-
-    /// Starts as [`Self::try_run`] does, but panics on failure.
-    ///
     /// # Panics
     ///
     /// When it does not say that it does.
     pub fn run(self) -> Server {
-        self.try_run().unwrap_or_else(|text| panic!("{text}"))
+        let mut server = self.spawn();
+        server.wait_until_listening();
+        server
     }
 
     /// Starts it and waits until it has ended by itself.
@@ -195,91 +194,82 @@ impl Start {
         let own = own_address();
         let mut server = self.on(own, 20_001).spawn();
         server.address = (own, 20_001).into();
-        until("the server is ready", || ready(server.address).then_some(()));
+        soon("the server is ready", || ready(server.address));
         server
     }
 
     fn spawn(self) -> Server {
-        let program = &self.program;
-        // A user may not be allowed to look into the build's directory.
-        let copy = self.ordinary_user.then(|| Copy::of(program));
+        let mut program = self.program;
+        let mut own_folder = None;
         let mut words: Vec<OsString> = Vec::new();
-        if is_leashed() {
+        if *LEASHED {
             // If the tests are killed, so is the server.
             words.extend(["setpriv", "--pdeathsig", "KILL"].map(Into::into));
         }
-        let user =
-            (self.ordinary_user && Uid::effective().is_root()).then(own_user);
-        words.extend(user.into_iter().flat_map(as_user).map(Into::into));
+        if self.ordinary_user {
+            // A user may not be allowed to look into the build's directory.
+            // The copy is made by a process of its own: were it open for
+            // writing here, another case that just now starts a program would
+            // keep it open for a moment, and it could not be run ("text file
+            // busy").
+            let folder = own_folder.insert(folder());
+            let copy = folder.path().join(self.kind.program());
+            let status = Command::new("cp").arg(&program).arg(&copy).status();
+            assert!(status.is_ok_and(|status| status.success()), "cp failed");
+            program = copy;
+            if Uid::effective().is_root() {
+                let nobody = "setpriv --clear-groups --reuid=65534 \
+                              --regid=65534";
+                words.extend(nobody.split(' ').map(Into::into));
+            }
+        }
         words.extend(self.before);
-        words.push(copy.as_ref().map_or(program, |copy| &copy.program).into());
+        words.push(program.into());
         words.extend(self.options);
-        if let Some(port) = self.port {
-            words.push(format!("--port={port}").into());
-        }
-        if let Some(workers) = self.workers {
-            words.push(format!("--workers={workers}").into());
-        }
+        words.extend(self.port.map(|port| format!("--port={port}").into()));
+        let workers = self.workers.map(|number| format!("--workers={number}"));
+        words.extend(workers.map(Into::into));
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).stdin(self.stdin);
         // The machine's language and settings are not the case's.
+        let is_setting = |name: &str| {
+            ["ECHO_", "LC_"].iter().any(|start| name.starts_with(start))
+                || ["LANG", "LANGUAGE"].contains(&name)
+        };
         for (name, _) in std::env::vars_os() {
-            let name_text = name.to_string_lossy();
-            if name_text.starts_with("ECHO_")
-                || name_text.starts_with("LC_")
-                || name_text == "LANG"
-                || name_text == "LANGUAGE"
-            {
+            if is_setting(&name.to_string_lossy()) {
                 command.env_remove(name);
             }
         }
         command.envs(self.environment);
-        let mut reading = Reading::All;
-        match self.stdout {
-            Output::Pipe(how) => {
-                reading = how;
-                command.stdout(Stdio::piped());
-            }
-            Output::File(file) => {
-                command.stdout(file);
-            }
-        }
+        command.stdout(self.stdout.map_or_else(Stdio::piped, Stdio::from));
         command.stderr(Stdio::piped());
         // A group of its own: what it leaves behind can be found and ended.
         // (A session of its own, for a terminal, is one too.)
         if !self.terminal {
             command.process_group(0);
         }
-        let child = command.spawn().unwrap_or_else(|e| {
+        let mut child = command.spawn().unwrap_or_else(|e| {
             panic!("cannot start {}: {e}", words[0].display())
         });
-        Server::new(self.kind, child, reading, user, copy)
+        let group = pid_of(&child);
+        let stderr = child.stderr.take().expect("its errors are a pipe");
+        Server {
+            kind: self.kind,
+            group,
+            pid: group,
+            address: ([127, 0, 0, 1], 0).into(),
+            stdout: match child.stdout.take() {
+                Some(stream) => Lines::of(stream, self.reading),
+                None => Lines::of(io::empty(), self.reading),
+            },
+            stderr: Lines::of(stderr, Reading::All),
+            child,
+            _folder: own_folder,
+        }
     }
 }
 
 /// Whether `setpriv` can have the kernel kill a process when its parent ends.
-fn is_leashed() -> bool {
-    static LEASHED: OnceLock<bool> = OnceLock::new();
-    *LEASHED.get_or_init(|| {
-        Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "true"])
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    })
-}
-
-/// The words before a command that have this user run it, and no groups.
-pub(crate) fn as_user(id: u32) -> Vec<String> {
-    let words = ["setpriv", "--clear-groups"].map(str::to_owned);
-    let ids = [format!("--reuid={id}"), format!("--regid={id}")];
-    [words, ids].concat()
-}
-
-/// A user id that no other case uses, so that its processes can be counted.
-fn own_user() -> u32 {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let next = NEXT.fetch_add(1, Ordering::Relaxed);
-    let next = u32::try_from(next % 64).expect("a number below 64");
-    100_000 + (std::process::id() % 10_000) * 64 + next
-}
+static LEASHED: LazyLock<bool> =
+    LazyLock::new(|| works("setpriv --pdeathsig KILL true"));

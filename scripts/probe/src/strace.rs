@@ -13,18 +13,14 @@ use super::folder::{Folder, folder};
 use super::lines::{Lines, Reading};
 use super::server::Server;
 use super::start::Start;
-use super::wait::{LIMIT, within};
-use super::{Outcome, proc};
+use super::wait::{soon, until};
+use super::{proc, works};
 
 /// The version of strace, if it is installed and may be used here.
 pub fn version() -> Option<&'static str> {
     static VERSION: OnceLock<Option<String>> = OnceLock::new();
     let look = || {
-        let try_it = Command::new("strace")
-            .args(["-f", "-qq", "-o", "/dev/null", "true"])
-            .stderr(Stdio::null())
-            .status();
-        if !try_it.is_ok_and(|status| status.success()) {
+        if !works("strace -f -qq -o /dev/null true") {
             return None;
         }
         let output = Command::new("strace").arg("--version").output().ok()?;
@@ -42,27 +38,21 @@ pub struct Traced {
 }
 
 impl Traced {
-    /// Starts a server of which the system calls `calls` (with commas) fail
-    /// as `how` says (strace's words after the calls).
-    pub fn run(start: Start, calls: &str, how: &str) -> Self {
-        Self::with(start, calls, &["-e", &format!("inject={calls}:{how}")])
-    }
-
-    /// Starts a server of which these system calls are noted.
-    pub fn watch(start: Start, calls: &str) -> Self {
-        Self::with(start, calls, &[])
-    }
-
     /// Starts a server of which these system calls are noted, with more
     /// options for strace.
-    pub fn with(start: Start, calls: &str, more: &[&str]) -> Self {
+    pub fn run(start: Start, calls: &str, more: &[&str]) -> Self {
         let folder = folder();
         let path = folder.path().join("calls").display().to_string();
         let trace = format!("trace={calls}");
         let words = ["strace", "-f", "-qq", "-o", &path, "-e", &trace];
         let mut server =
             start.under_words(words.iter().chain(more).copied()).run();
-        server.find_traced();
+        // It is the only child of its tracer.
+        let tracer = server.pid;
+        server.pid = until("the tracer has a child, or all is over", || {
+            let child = proc::children(tracer).first().copied();
+            child.or_else(|| (!server.is_running()).then_some(tracer))
+        });
         Self { server, folder }
     }
 
@@ -70,11 +60,6 @@ impl Traced {
     pub fn calls(&self) -> String {
         let path = self.folder.path().join("calls");
         fs::read_to_string(path).unwrap_or_default()
-    }
-
-    /// How many calls were made to fail so far.
-    pub fn injected(&self) -> usize {
-        self.calls().matches("(INJECTED)").count()
     }
 }
 
@@ -107,10 +92,10 @@ pub enum Target<'a> {
 impl Strace {
     /// Attaches, with these options.
     ///
-    /// # Errors
+    /// # Panics
     ///
     /// When strace does not say that it is attached.
-    pub fn attach(target: Target, options: &[String]) -> Outcome<Self> {
+    pub fn attach(target: Target, options: &[String]) -> Self {
         let mut command = Command::new("strace");
         let pids = match &target {
             Target::Thread(id) => slice::from_ref(id),
@@ -127,36 +112,29 @@ impl Strace {
         // the next call.
         let before: Vec<_> =
             pids.iter().map(|&pid| proc::blocked(pid)).collect();
+        command.args(options).stdin(Stdio::null()).stdout(Stdio::null());
         let mut child = command
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("strace: {error}"))?;
+            .expect("strace can be started");
         let errors = child.stderr.take().expect("its errors are a pipe");
-        let lines = Lines::of(errors, Reading::All);
-        let strace = Self { child, lines };
+        let strace = Self { child, lines: Lines::of(errors, Reading::All) };
         let mut waiting = pids.len();
-        let attached = strace.lines.find("strace to be attached", |line| {
+        strace.lines.find("strace to be attached", |line| {
             waiting -= usize::from(line.contains(" attached"));
             (waiting == 0).then_some(())
         });
-        attached
-            .map_err(|text| format!("{text}: {:?}", strace.lines.so_far()))?;
         for (&pid, before) in pids.iter().zip(before) {
-            within(LIMIT, || {
+            soon("what strace is attached to goes on", || {
                 // The call that was interrupted may have been the end of the
                 // thread.
-                if proc::is_gone(pid) {
-                    return Some(());
-                }
-                let now = proc::blocked(pid)?;
-                before.is_none_or(|before| now > before).then_some(())
-            })
-            .ok_or("what strace is attached to does not go on")?;
+                proc::is_gone(pid)
+                    || proc::blocked(pid).is_some_and(|now| {
+                        before.is_none_or(|before| now > before)
+                    })
+            });
         }
-        Ok(strace)
+        strace
     }
 
     /// How many calls strace has made fail so far.
@@ -167,34 +145,27 @@ impl Strace {
 
     /// Waits until strace has made a call fail.
     ///
-    /// # Errors
+    /// # Panics
     ///
     /// When none does.
-    pub fn wait_for_hit(&self) -> Outcome {
-        self.lines
-            .find("a call to be reached", |line| {
-                line.contains("(INJECTED)").then_some(())
-            })
-            .map_err(|text| {
-                let lines = self.lines.so_far();
-                let last = lines.len().saturating_sub(8);
-                format!("{text}: {:?}", &lines[last..])
-            })
+    pub fn wait_for_hit(&self) {
+        self.lines.find("a call to be reached", |line| {
+            line.contains("(INJECTED)").then_some(())
+        });
     }
 
     /// Detaches, and returns all that it has seen.
     ///
-    /// # Errors
+    /// # Panics
     ///
     /// When it does not end.
-    pub fn detach(mut self) -> Outcome<Vec<String>> {
+    pub fn detach(mut self) -> Vec<String> {
         // It may have ended by itself, with its server.
         if let Ok(None) = self.child.try_wait() {
             kill(proc::pid_of(&self.child), Signal::SIGTERM).ok();
         }
-        within(LIMIT, || self.child.try_wait().ok().flatten())
-            .ok_or_else(|| format!("strace stays for {LIMIT:?}"))?;
-        self.lines.try_all()
+        until("strace has ended", || self.child.try_wait().ok().flatten());
+        self.lines.all()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A trace, read back: each line taken apart, each stage of each client.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 
 use nix::unistd::Pid;
@@ -42,7 +42,8 @@ pub struct Stage {
 /// All that a trace shows.
 #[derive(Debug, Default)]
 pub struct Trace {
-    stages: Vec<Stage>,
+    /// Everything that has happened, in the order of the file.
+    pub stages: Vec<Stage>,
     /// `process_name` or `thread_name`, and the name.
     names: Vec<(Lane, String, String)>,
 }
@@ -141,23 +142,15 @@ impl Trace {
         trace
     }
 
-    /// Everything, in the order of the file.
-    pub fn stages(&self) -> impl Iterator<Item = &Stage> {
-        self.stages.iter()
-    }
-
     /// What has happened to one client, in the order of the file.
     pub fn of(&self, client: SocketAddr) -> Vec<&Stage> {
         let stages = self.stages.iter();
         stages.filter(|stage| stage.client == client).collect()
     }
 
-    /// All clients, in order.
-    pub fn clients(&self) -> Vec<SocketAddr> {
-        let mut all: Vec<_> = self.stages.iter().map(|s| s.client).collect();
-        all.sort_unstable();
-        all.dedup();
-        all
+    /// All clients.
+    pub fn clients(&self) -> BTreeSet<SocketAddr> {
+        self.stages.iter().map(|stage| stage.client).collect()
     }
 
     /// What a lane is called: `process_name` or `thread_name`, and the name.

@@ -279,25 +279,14 @@ impl Transcript {
             .collect()
     }
 
-    /// All that was received from one client, of lines that were not cut.
-    pub fn received_from(&self, client: SocketAddr) -> Vec<u8> {
-        let mut all = Vec::new();
-        for event in self.of(client) {
-            if let Event::Received(_, bytes) = event {
-                all.extend(bytes);
-            }
-        }
-        all
-    }
-
     /// Why a client was closed.
     ///
     /// # Panics
     ///
     /// When it was not.
-    pub fn reason(&self, client: SocketAddr) -> Option<String> {
+    pub fn reason(&self, client: SocketAddr) -> Option<&str> {
         match self.of(client).last() {
-            Some(Event::Closed(reason)) => reason.clone(),
+            Some(Event::Closed(reason)) => reason.as_deref(),
             other => panic!("{client} was not closed: {other:?}"),
         }
     }

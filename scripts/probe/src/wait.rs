@@ -3,8 +3,6 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Outcome;
-
 /// How long anything may take before a case gives up. Generous: a loaded
 /// machine is slow, and only a failure waits so long.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -24,12 +22,11 @@ pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 
 /// Waits until `done` is true.
 ///
-/// # Errors
+/// # Panics
 ///
 /// After [`LIMIT`], with `what` was waited for.
-pub fn soon(what: &str, mut done: impl FnMut() -> bool) -> Outcome {
-    within(LIMIT, || done().then_some(()))
-        .ok_or_else(|| format!("waited {LIMIT:?} in vain until {what}"))
+pub fn soon(what: &str, mut done: impl FnMut() -> bool) {
+    until(what, || done().then_some(()));
 }
 
 /// Looks as [`until`] does, but for at most this time, and without a panic:

@@ -2,25 +2,16 @@
 //! numbers are stated here, so that no change adds a call unseen.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::time::{Duration, Instant};
 
-use probe::server::Server;
-use probe::strace::{Strace, Target};
-use probe::{Outcome, demand, proc};
-
-use crate::case::{Case, Need, case};
-use crate::client::Client;
 use crate::faults::census::call;
-use crate::forms::{Form, start};
+use crate::prelude::*;
 
 /// The cases of both.
 pub const CASES: &[Case] = &[
-    case!(no_more_system_calls_are_made_than_the_budget_has -> Outcome)
+    case!(no_more_system_calls_are_made_than_the_budget_has)
         .needs(&[Need::Strace])
         .timed(),
-    case!(no_size_of_message_costs_a_delayed_acknowledgement -> Outcome)
-        .timed(),
+    case!(no_size_of_message_costs_a_delayed_acknowledgement).timed(),
 ];
 
 /// Of every form: how many calls each message of a connection that stays may
@@ -61,82 +52,69 @@ const STEPS: u32 = 32;
 
 /// How many calls each step takes, of the form's server: the difference of a
 /// long run and a short one.
-fn each(
-    form: &Form,
-    run: impl Fn(&Form, u32) -> Outcome<Calls>,
-) -> Outcome<f64> {
-    let total = |calls: &Calls| calls.values().sum::<u32>();
-    let (short, long) = (run(form, 4)?, run(form, 4 + STEPS)?);
-    Ok((f64::from(total(&long)) - f64::from(total(&short))) / f64::from(STEPS))
+fn each(form: &Form, run: fn(&Form, u32) -> Calls) -> f64 {
+    let total = |steps| f64::from(run(form, steps).values().sum::<u32>());
+    (total(4 + STEPS) - total(4)) / f64::from(STEPS)
 }
 
 /// The calls of a server whose one client sends so many messages.
-fn messages(form: &Form, number: u32) -> Outcome<Calls> {
+fn messages(form: &Form, number: u32) -> Calls {
     watch(form, "until-eof", |server| {
-        let mut client = Client::connect(server.port())?;
-        for _ in 0..number {
-            client.talk(b"hola\n")?;
-        }
-        client.leave()
+        let mut client = server.client();
+        (0..number).for_each(|_| client.exchange(b"hola\n"));
+        client.leave();
     })
 }
 
 /// The calls of a server that has so many clients, one after the other.
-fn connections(form: &Form, number: u32) -> Outcome<Calls> {
+fn connections(form: &Form, number: u32) -> Calls {
     watch(form, "once", |server| {
-        (0..number).try_for_each(|_| {
-            let mut client = Client::connect(server.port())?;
-            client.serve_once(b"hola\n")?;
+        for _ in 0..number {
+            server.exchange_once(b"hola\n");
             // What it does after one client and for the next one may share a
             // wait or not, so the next one comes when it is at rest.
-            proc::settled(server.pid).map(drop)
-        })
+            proc::settled(server.pid);
+        }
     })
 }
 
 /// The calls of a server while its clients do something.
-fn watch(
-    form: &Form,
-    serve: &str,
-    clients: impl Fn(&Server) -> Outcome,
-) -> Outcome<Calls> {
-    let server = start(form, &format!("--quiet --serve {serve}"))?;
+fn watch(form: &Form, serve: &str, clients: impl Fn(&Server)) -> Calls {
+    let server = form.run(&format!("--quiet --serve {serve}"));
     let tree = proc::tree(server.pid);
-    let strace = Strace::attach(Target::Processes(&tree), &[])?;
-    clients(&server)?;
-    proc::settled(server.pid)?;
+    let strace = Strace::attach(Target::Processes(&tree), &[]);
+    clients(&server);
+    proc::settled(server.pid);
     let mut calls = Calls::new();
-    for name in strace.detach()?.iter().filter_map(|line| call(line)) {
+    for name in strace.detach().iter().filter_map(|line| call(line)) {
         // The standard library's own look at what it closes: debug builds.
         if name == "fcntl" {
             continue;
         }
         *calls.entry(name).or_default() += 1;
     }
-    Ok(calls)
+    calls
 }
 
 /// It fails too when the form takes so much less that the budget says nothing
 /// any more.
-fn no_more_system_calls_are_made_than_the_budget_has(form: &Form) -> Outcome {
+fn no_more_system_calls_are_made_than_the_budget_has(form: &Form) {
     let budget = BUDGETS.iter().find(|(name, ..)| *name == form.name);
-    let &(_, message, connection) = budget.ok_or("it has no budget")?;
-    let mut report = format!("{:18}", form.name);
-    let figures = [
-        ("message", message, each(form, messages)?),
-        ("connection", connection, each(form, connections)?),
-    ];
-    for (step, budget, calls) in figures {
-        write!(report, "  {calls:5.2} for each {step} (at most {budget})")
-            .map_err(|error| error.to_string())?;
+    let &(_, message, connection) = budget.expect("each form has a budget");
+    for (step, budget, calls) in [
+        ("message", message, each(form, messages)),
+        ("connection", connection, each(form, connections)),
+    ] {
         // Some calls are made once in a while: to restart a wait, for example.
         let most = f64::from(budget) + 0.25;
-        demand(calls <= most && calls >= most * 0.75, || {
-            let list = connections(form, STEPS);
-            format!("{report}\nof {STEPS} connections: {list:?}")
-        })?;
+        assert!(
+            calls <= most && calls >= most * 0.75,
+            "{calls:.2} for each {step}, at most {budget}
+\
+             of {STEPS} connections: {:?}",
+            connections(form, STEPS)
+        );
     }
-    Ok(())
 }
 
 /// The least time for which Linux holds back an acknowledgement that it has
@@ -148,8 +126,9 @@ const ROUND_TRIPS: u32 = 20;
 
 /// A message of one byte more than a buffer, and one of many buffers, must
 /// not wait for an acknowledgement that the client's kernel delays.
-fn no_size_of_message_costs_a_delayed_acknowledgement(form: &Form) -> Outcome {
-    [1025, 10_000].into_iter().try_for_each(|bytes| long_messages(form, bytes))
+fn no_size_of_message_costs_a_delayed_acknowledgement(form: &Form) {
+    long_messages(form, 1025);
+    long_messages(form, 10_000);
 }
 
 /// Sends messages of so many bytes, one after the other, and demands that
@@ -158,32 +137,23 @@ fn no_size_of_message_costs_a_delayed_acknowledgement(form: &Form) -> Outcome {
 /// pieces; without `TCP_NODELAY` the kernel of the server holds the second
 /// one back until the first is acknowledged, which the kernel of the client
 /// puts off. One of three tries must keep the limit, for a busy machine.
-fn long_messages(form: &Form, bytes: usize) -> Outcome {
-    let server = start(form, "--quiet --serve until-eof")?;
-    let mut client = Client::connect(server.port())?;
+fn long_messages(form: &Form, bytes: usize) {
+    let server = form.run("--quiet --serve until-eof");
+    let mut client = server.client();
     let message = vec![b'x'; bytes];
+    let mut round_trips = || {
+        let begin = Instant::now();
+        (0..ROUND_TRIPS).for_each(|_| client.exchange(&message));
+        begin.elapsed()
+    };
     // At the beginning of a connection Linux acknowledges at once.
-    for _ in 0..ROUND_TRIPS {
-        client.talk(&message)?;
-    }
+    round_trips();
     let most = DELAYED_ACK * ROUND_TRIPS / 2;
-    let mut best = Duration::MAX;
-    for _ in 0..3 {
-        let began = Instant::now();
-        for _ in 0..ROUND_TRIPS {
-            client.talk(&message)?;
-        }
-        best = best.min(began.elapsed());
-        if best < most {
-            break;
-        }
-    }
-    client.leave()?;
-    demand(best < most, || {
-        format!(
-            "{}: {ROUND_TRIPS} round trips of {bytes} bytes take {best:?}, \
-             not less than {most:?}",
-            form.name
-        )
-    })
+    let tries = [(); 3].map(|()| round_trips());
+    assert!(
+        tries.iter().any(|time| *time < most),
+        "{ROUND_TRIPS} round trips of {bytes} bytes take {tries:?}, none less \
+         than {most:?}"
+    );
+    client.leave();
 }

@@ -1,7 +1,6 @@
 //! What a case is, which servers it concerns and what it needs.
 
 use libtest_mimic::Trial;
-use probe::Outcome;
 
 pub use crate::need::Need;
 use crate::{Approach, Form, Kind, forms, runner};
@@ -11,7 +10,7 @@ use crate::{Approach, Form, Kind, forms, runner};
 pub struct Case {
     /// The name of its function.
     pub name: &'static str,
-    body: Body,
+    body: fn(&Form),
     only: Option<fn(&Form) -> bool>,
     needs: &'static [Need],
     slow: bool,
@@ -19,35 +18,18 @@ pub struct Case {
     on_request: bool,
 }
 
-/// How a case reports that the server does not do what it should.
-#[derive(Clone, Copy)]
-pub enum Body {
-    /// By a panic.
-    Panics(fn(&Form)),
-    /// By an error.
-    Fails(fn(&Form) -> Outcome),
-}
-
-/// A case named after its function, which panics, or returns an [`Outcome`].
+/// A case named after its function, which panics when the server does not do
+/// what it should.
 macro_rules! case {
     ($function:ident) => {
-        $crate::case::Case::new(
-            stringify!($function),
-            $crate::case::Body::Panics($function),
-        )
-    };
-    ($function:ident -> Outcome) => {
-        $crate::case::Case::new(
-            stringify!($function),
-            $crate::case::Body::Fails($function),
-        )
+        $crate::case::Case::new(stringify!($function), $function)
     };
 }
 pub(crate) use case;
 
 impl Case {
     /// A case for every form that needs nothing; see [`case!`].
-    pub(crate) const fn new(name: &'static str, body: Body) -> Self {
+    pub(crate) const fn new(name: &'static str, body: fn(&Form)) -> Self {
         Self {
             name,
             body,
@@ -99,19 +81,12 @@ impl Case {
     /// The case as a trial of this form.
     pub fn trial(&self, form: &'static Form) -> Trial {
         let (body, name) = (self.body, format!("{}::{}", form.name, self.name));
-        let run = move || match body {
-            Body::Panics(body) => {
-                body(form);
-                Ok(())
-            }
-            Body::Fails(body) => body(form),
-        };
-        runner::trial(name, self.needs, run).with_ignored_flag(self.on_request)
+        runner::trial(name, self.needs, move || body(form))
+            .with_ignored_flag(self.on_request)
     }
 }
 
 /// Cases as trials of each form that they concern, the slow ones first.
-#[must_use]
 pub fn trials(cases: &[Case]) -> Vec<Trial> {
     let (mut slow, quick): (Vec<_>, Vec<_>) = forms::chosen()
         .flat_map(|form| cases.iter().map(move |case| (form, case)))

@@ -7,6 +7,7 @@
 
 mod balance;
 pub mod census;
+mod client;
 mod report;
 mod run;
 // One row of the table is one line.
@@ -15,29 +16,20 @@ mod table;
 
 use std::collections::BTreeSet;
 use std::io;
+use std::panic::{catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use libtest_mimic::Trial;
-use probe::Outcome;
 
 use crate::case::Need;
 use crate::{forms, runner};
 use table::{Case, all_cases, slice};
 
-/// A case and what it has come to.
-#[derive(Debug)]
-struct Result {
-    case: Case,
-    /// Whether the server has survived, and if not, what was seen.
-    outcome: Outcome,
-}
-
-/// What has been run so far.
-static RESULTS: Mutex<Vec<Result>> = Mutex::new(Vec::new());
+/// What has been run so far, and whether the server has survived it.
+static RESULTS: Mutex<Vec<(Case, bool)>> = Mutex::new(Vec::new());
 
 /// Every case of the matrix as a trial. Those of the daily slice are run
 /// always, the others with `--include-ignored`.
-#[must_use]
 pub fn trials() -> Vec<Trial> {
     let daily: BTreeSet<_> = slice().iter().map(Case::to_string).collect();
     let chosen: Vec<_> = forms::chosen().collect();
@@ -46,11 +38,12 @@ pub fn trials() -> Vec<Trial> {
         let name = case.to_string();
         let ignored = !daily.contains(&name);
         let trial = runner::trial(name, &[Need::Strace], move || {
-            let outcome = run::run(&case);
+            let result = catch_unwind(|| run::run(&case));
             let mut results =
                 RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
-            results.push(Result { case, outcome: outcome.clone() });
-            outcome
+            results.push((case, result.is_ok()));
+            drop(results);
+            result.unwrap_or_else(|panic| resume_unwind(panic));
         });
         trial.with_ignored_flag(ignored)
     });

@@ -13,7 +13,6 @@ use probe::server::Server;
 use probe::start::Start;
 use probe::transcript::Totals;
 use probe::wait::soon;
-use probe::{Outcome, demand};
 
 /// One form of a server: the options that all its tests are run with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +30,8 @@ pub struct Form {
     pub workers: Option<usize>,
 }
 
-/// All forms. The pools have three workers, so that all can be kept busy.
+/// All forms. The pools have three workers, so that all can be kept busy: a
+/// case that needs more asks for them by `room_for`.
 pub const FORMS: [Form; 10] = [
     form("threads", Threads, "", None),
     form("threads-workers", Threads, "", Some(3)),
@@ -79,7 +79,6 @@ pub enum Approach {
 
 impl Form {
     /// How it divides its work.
-    #[must_use]
     pub fn approach(&self) -> Approach {
         match (self.kind, self.workers) {
             (Loop, None) => Approach::Loop,
@@ -90,7 +89,6 @@ impl Form {
     }
 
     /// As one would type it.
-    #[must_use]
     pub fn command(&self) -> String {
         let workers = self.workers.map(|n| format!("--workers {n}"));
         let words = [self.kind.program(), self.options];
@@ -100,7 +98,6 @@ impl Form {
 
     /// Prepares a start with these options, separated by spaces, on a free
     /// port.
-    #[must_use]
     pub fn start(&self, options: &str) -> Start {
         let program = directory().join(self.kind.program());
         let start = Start::new(&program, self.kind, self.workers);
@@ -108,75 +105,49 @@ impl Form {
     }
 
     /// Starts a server with these options and waits until it listens.
-    #[must_use]
     pub fn run(&self, options: &str) -> Server {
         self.start(options).run()
     }
 }
 
-/// Starts a server in this form, with more options, on a free port.
-///
-/// # Errors
-///
-/// When it does not say that it listens.
-pub fn start(form: &Form, options: &str) -> Outcome<Server> {
-    form.start(options).try_run()
-}
-
 /// Asks a server to stop, which must be orderly.
-///
-/// # Errors
-///
-/// When it is not.
-pub fn end(server: &Server) -> Outcome {
+pub fn end(server: &Server) {
     server.signal(Signal::SIGTERM);
-    server.ends_with(0)
+    server.ends_with(0);
 }
 
 /// Asks a server to stop, which must be orderly and exact.
-///
-/// # Errors
-///
-/// When it is not.
-pub fn stop(server: &Server, clients: u64, bytes: u64) -> Outcome {
+pub fn stop(server: &Server, clients: u64, bytes: u64) {
     server.signal(Signal::SIGTERM);
-    stopped(server, clients, bytes)
+    stopped(server, clients, bytes);
 }
 
-/// Waits for the end of a server that was asked to stop.
+/// Waits for the end of a server that was asked to stop, which must be orderly
+/// and exact.
 ///
-/// # Errors
+/// # Panics
 ///
-/// When it is not orderly, or not exact.
-pub fn stopped(server: &Server, clients: u64, bytes: u64) -> Outcome {
+/// When it is not.
+pub fn stopped(server: &Server, clients: u64, bytes: u64) {
     let children = proc::children(server.pid);
-    server.ends_with(0)?;
+    server.ends_with(0);
     let due = Totals { clients, received: bytes, sent: bytes };
-    let came = server.summary()?;
-    demand(came == due, || format!("due: {due:?}, came: {came:?}"))?;
-    all_end(&children)
+    assert_eq!(server.summary(), due, "what came, and what is due");
+    all_end(&children);
 }
 
 /// Waits until all of these processes have ended.
-///
-/// # Errors
-///
-/// When they do not end.
-pub fn all_end(pids: &[Pid]) -> Outcome {
-    soon("no process is left", || pids.iter().all(|&pid| is_gone(pid)))
+pub fn all_end(pids: &[Pid]) {
+    soon("no process is left", || pids.iter().all(|&pid| is_gone(pid)));
 }
 
 /// Waits until another worker is there for one that was killed, so that there
 /// are three again.
-///
-/// # Errors
-///
-/// When there are not.
-pub fn replaced(server: &Server, worker: Pid) -> Outcome {
+pub fn replaced(server: &Server, worker: Pid) {
     soon("the killed worker is replaced", || {
         let now = proc::children(server.pid);
         now.len() == 3 && !now.contains(&worker)
-    })
+    });
 }
 
 /// Where cargo puts programs, the servers' like those of the tests:

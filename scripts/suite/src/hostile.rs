@@ -7,23 +7,17 @@
 
 mod cases;
 
-use std::env;
-use std::fmt::Display;
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::thread;
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
+use std::{env, io};
 
-use probe::Kind;
-use probe::client::Client as Connection;
-use probe::server::Server;
-use probe::transcript::{Event, Line, Totals};
-use probe::wait::MOMENT;
-use probe::{Outcome, demand, proc};
+use fastrand::Rng;
 use socket2::SockRef;
 
-use crate::client::{Client, at_once, here};
-use crate::forms::{Form, end, start};
+use crate::prelude::*;
 
 pub use cases::CASES;
 
@@ -42,58 +36,20 @@ const LANES: u64 = 4;
 const BURST: u64 = 200;
 
 /// The seed of this run.
-#[must_use]
-pub fn seed() -> u64 {
+fn seed() -> u64 {
     let given = env::var("ECHO_SEED").ok();
     given.and_then(|text| text.parse().ok()).unwrap_or(SEED)
 }
 
-/// Random numbers that are the same for the same seed (`SplitMix64`).
-#[derive(Clone, Debug)]
-pub struct Dice(u64);
-
-impl Dice {
-    /// The numbers of this seed.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Any number.
-    pub fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut number = self.0;
-        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        number ^ (number >> 31)
-    }
-
-    /// A number below this bound, which fits wherever the bound does.
-    ///
-    /// # Panics
-    ///
-    /// On a machine whose `usize` has fewer than 64 bits, perhaps.
-    pub fn below(&mut self, bound: usize) -> usize {
-        let bound = u64::try_from(bound).expect("usize has 64 bits at most");
-        let number = self.number() % bound.max(1);
-        usize::try_from(number).expect("it is below a usize")
-    }
-
-    /// So many bytes.
-    pub fn bytes(&mut self, number: usize) -> Vec<u8> {
-        (0..number).map(|_| self.number().to_le_bytes()[0]).collect()
-    }
-
-    /// One of these.
-    pub fn one_of<T: Copy>(&mut self, choice: &[T]) -> T {
-        choice[self.below(choice.len())]
-    }
+/// So many random bytes.
+fn bytes(dice: &mut Rng, number: usize) -> Vec<u8> {
+    std::iter::repeat_with(|| dice.u8(..)).take(number).collect()
 }
 
 /// One hostile client.
 struct Visit {
     stream: TcpStream,
-    dice: Dice,
+    dice: Rng,
     /// Whether the server closes after one exchange.
     once: bool,
     sent: Vec<u8>,
@@ -108,7 +64,7 @@ const ACTIONS: [(&str, Action); 12] = [
     ("resets at once", |visit| visit.reset()),
     ("vanishes", |_| Ok(())),
     ("resets with its reply unread", |visit| {
-        let length = 1 + visit.dice.below(3000);
+        let length = visit.dice.usize(1..=3000);
         visit.send_garbage(length)?;
         visit.reset()
     }),
@@ -128,7 +84,7 @@ const ACTIONS: [(&str, Action); 12] = [
     ("sends urgent data", Visit::urgent),
     ("shuts its reading side down", |visit| {
         visit.stream.shutdown(Shutdown::Read)?;
-        let length = 1 + visit.dice.below(2000);
+        let length = visit.dice.usize(1..=2000);
         visit.send_garbage(length)?;
         visit.pause();
         Ok(())
@@ -140,9 +96,9 @@ const ACTIONS: [(&str, Action); 12] = [
 ];
 
 impl Visit {
-    fn new(port: u16, dice: Dice, once: bool) -> io::Result<Self> {
-        let stream = Connection::try_connect(here(port))?.into_stream();
-        Ok(Self { stream, dice, once, sent: Vec::new(), got: 0 })
+    fn new(server: &Server, dice: Rng, once: bool) -> Self {
+        let stream = server.client().stream;
+        Self { stream, dice, once, sent: Vec::new(), got: 0 }
     }
 
     /// Closes such that TCP sends a reset, when the socket is dropped.
@@ -152,8 +108,7 @@ impl Visit {
 
     /// Waits for a moment whose length the seed decides.
     fn pause(&mut self) {
-        let moment = self.dice.below(30);
-        thread::sleep(Duration::from_millis(moment as u64));
+        thread::sleep(Duration::from_millis(self.dice.u64(..30)));
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -164,7 +119,7 @@ impl Visit {
     }
 
     fn send_garbage(&mut self, length: usize) -> io::Result<()> {
-        let bytes = self.dice.bytes(length);
+        let bytes = bytes(&mut self.dice, length);
         self.send(&bytes)
     }
 
@@ -198,9 +153,10 @@ impl Visit {
     /// its end of file.
     fn half_close_only(&mut self) -> io::Result<()> {
         let edges = [0, 1, 2, 1023, 1024, 1025, 2047, 2048, 2049];
-        let length = match self.dice.below(2) {
-            0 => self.dice.one_of(&edges),
-            _ => self.dice.below(4000),
+        let length = if self.dice.bool() {
+            edges[self.dice.usize(..edges.len())]
+        } else {
+            self.dice.usize(..4000)
         };
         self.send_garbage(length)?;
         self.stream.shutdown(Shutdown::Write)
@@ -213,9 +169,9 @@ impl Visit {
 
     /// Sends byte after byte, and may read some in between.
     fn trickle(&mut self) -> io::Result<()> {
-        for _ in 0..=self.dice.below(20) {
+        for _ in 0..=self.dice.usize(..20) {
             self.send_garbage(1)?;
-            match self.dice.below(3) {
+            match self.dice.u8(..3) {
                 0 => thread::yield_now(),
                 1 => thread::sleep(Duration::from_millis(1)),
                 _ => {
@@ -232,8 +188,8 @@ impl Visit {
     /// Sends as much as it can, and reads nothing.
     fn flood(&mut self) -> io::Result<()> {
         self.stream.set_nonblocking(true)?;
-        let chunk = self.dice.bytes(4096);
-        for _ in 0..=self.dice.below(24) {
+        let chunk = bytes(&mut self.dice, 4096);
+        for _ in 0..=self.dice.u8(..24) {
             match self.stream.write(&chunk) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.pause();
@@ -247,13 +203,13 @@ impl Visit {
     /// Sends bytes that a terminal would obey, among others, and goes away in
     /// one of several ways.
     fn garbage(&mut self) -> io::Result<()> {
-        for _ in 0..=self.dice.below(4) {
-            let command = self.dice.one_of(&COMMANDS);
+        for _ in 0..=self.dice.u8(..4) {
+            let command = COMMANDS[self.dice.usize(..COMMANDS.len())];
             self.send(command.as_bytes())?;
-            let length = self.dice.below(1500);
+            let length = self.dice.usize(..1500);
             self.send_garbage(length)?;
         }
-        match self.dice.below(3) {
+        match self.dice.u8(..3) {
             0 => self.reset(),
             1 => Ok(()),
             _ => self.read_some().map(drop),
@@ -263,7 +219,7 @@ impl Visit {
     /// Sends out-of-band data, which the server has not asked for and which
     /// select(2) would report as an exception.
     fn urgent(&mut self) -> io::Result<()> {
-        for _ in 0..=self.dice.below(3) {
+        for _ in 0..=self.dice.u8(..3) {
             SockRef::from(&self.stream).send_out_of_band(b"!")?;
             self.pause();
         }
@@ -298,41 +254,44 @@ fn is_expected(error: &io::Error) -> bool {
 /// many more that vanish at once. Afterwards the server must be as it was
 /// before, and its account must be exact.
 ///
-/// # Errors
+/// # Panics
 ///
-/// What is not as it was, with the seed.
-pub fn send_hostile_clients(form: &Form, seed: u64, visits: u64) -> Outcome {
-    serve_hostile_clients(form, seed, visits)
-        .map_err(|text| format!("seed {seed}: {text}"))
+/// When it is not, with the seed.
+fn send_hostile_clients(form: &Form, seed: u64, visits: u64) {
+    let serve = || serve_hostile_clients(form, seed, visits);
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(serve)) {
+        eprintln!("seed {seed}");
+        resume_unwind(panic);
+    }
 }
 
-fn serve_hostile_clients(form: &Form, seed: u64, visits: u64) -> Outcome {
-    let server = start(form, "")?;
-    let port = server.port();
-    let mut clients = be_polite(port, b"before")?;
-    let held = proc::settled(server.pid)?;
+fn serve_hostile_clients(form: &Form, seed: u64, visits: u64) {
+    let server = form.run("");
+    server.exchange(b"before");
+    let held = proc::settled(server.pid);
     let memory = proc::memory(server.pid);
     let once = form.kind != Kind::Loop;
     let lanes = at_once(LANES, |lane| {
-        let dice = Dice::new(seed.wrapping_mul(LANES) + lane);
-        attack(port, dice, once, visits / LANES)
-    })?;
-    clients += lanes.iter().sum::<u64>();
-    clients += be_polite(port, b"afterwards")?;
-    proc::balanced(server.pid, &held)?;
+        let dice = Rng::with_seed(seed.wrapping_mul(LANES) + lane);
+        attack(&server, dice, once, visits / LANES)
+    });
+    server.exchange(b"afterwards");
+    proc::balanced(server.pid, &held);
     let grown = proc::memory(server.pid).saturating_sub(memory);
-    demand(grown <= GROWTH, || {
-        format!("it has grown by {} KiB", grown / 1024)
-    })?;
-    proc::at_rest(server.pid, MOMENT)?;
-    end(&server)?;
-    let summary = server.summary()?;
-    demand(summary.clients == clients, || {
-        format!("{} clients served, not {clients}", summary.clients)
-    })?;
-    let errors = server.stderr.try_all()?;
-    demand(errors.is_empty(), || format!("it complains: {errors:?}"))?;
-    audit(&server, form.kind, summary)
+    assert!(grown <= GROWTH, "it has grown by {} KiB", grown / 1024);
+    proc::at_rest(server.pid, MOMENT);
+    // Every line is harmless, every client opened and closed once, and the
+    // figures of the last line are those of the others.
+    let stdout = Arc::clone(&server.stdout);
+    let clients = server.stop().totals.clients;
+    assert_eq!(clients, lanes.iter().sum::<u64>() + 2);
+    let is_harmful = |character: char| {
+        character.is_control()
+            || "\u{fffd}\u{202e}\u{2066}\u{2028}\u{2029}".contains(character)
+    };
+    for line in stdout.all() {
+        assert!(!line.contains(is_harmful), "a harmful line: {line:?}");
+    }
 }
 
 /// By how much the memory of a server may differ between two moments: stacks
@@ -340,93 +299,54 @@ fn serve_hostile_clients(form: &Form, seed: u64, visits: u64) -> Outcome {
 const GROWTH: u64 = 8 << 20;
 
 /// Visits so often; returns how many connections that took.
-fn attack(port: u16, mut dice: Dice, once: bool, visits: u64) -> Outcome<u64> {
+fn attack(server: &Server, mut dice: Rng, once: bool, visits: u64) -> u64 {
     let mut clients = 0;
     for number in 0..visits {
-        let own = Dice::new(dice.number());
-        let (name, action) = dice.one_of(&ACTIONS);
-        let describe =
-            |error: &dyn Display| format!("one that {name}: {error}");
-        let mut visit =
-            Visit::new(port, own, once).map_err(|error| describe(&error))?;
+        let own = dice.fork();
+        let (name, action) = ACTIONS[dice.usize(..ACTIONS.len())];
         clients += 1;
-        match action(&mut visit) {
-            Err(error) if !is_expected(&error) => return Err(describe(&error)),
+        match action(&mut Visit::new(server, own, once)) {
+            Err(error) if !is_expected(&error) => {
+                panic!("one that {name}: {error}")
+            }
             _ => {}
         }
-        drop(visit);
         if number % 8 == 7 {
-            let message = dice.bytes(64);
-            clients += be_polite(port, &message)?;
+            server.exchange(&bytes(&mut dice, 64));
+            clients += 1;
         }
     }
     // The polite client is in the queue behind all that have vanished: when it
     // has its echo, they have left the queue.
     for _ in 0..visits.div_ceil(BURST) {
         for _ in 0..BURST {
-            let dice = dice.clone();
-            drop(Visit::new(port, dice, once).map_err(|e| e.to_string())?);
+            server.client();
         }
-        clients += BURST + be_polite(port, b"behind them")?;
+        server.exchange(b"behind them");
+        clients += BURST + 1;
     }
-    Ok(clients)
-}
-
-/// Is a polite client: one that must get its whole echo.
-///
-/// # Errors
-///
-/// When it does not.
-pub fn be_polite(port: u16, message: &[u8]) -> Outcome<u64> {
-    let mut client = Client::connect(port)?;
-    client.talk(message)?;
-    client.leave()?;
-    client.unharmed().map_err(|text| format!("a polite client: {text}"))?;
-    Ok(1)
-}
-
-/// Reads a transcript: every line harmless, every client opened and closed
-/// once, the figures of the last line those of the others.
-fn audit(server: &Server, kind: Kind, totals: Totals) -> Outcome {
-    let lines = server.stdout.try_all()?;
-    let Totals { clients, received, .. } = totals;
-    let is_harmful = |character: char| {
-        character.is_control()
-            || "\u{fffd}\u{202e}\u{2066}\u{2028}\u{2029}".contains(character)
-    };
-    let harmful = lines.iter().find(|line| line.contains(is_harmful));
-    demand(harmful.is_none(), || format!("a harmful line: {harmful:?}"))?;
-    let (mut connected, mut closed, mut sum) = (0, 0, 0);
-    for line in &lines {
-        match Line::parse(kind, line) {
-            None => return Err(format!("not a proper line: {line:?}")),
-            Some(Line::Of { event, .. }) => match event {
-                Event::Connected => connected += 1,
-                Event::Closed(_) => closed += 1,
-                Event::Received(bytes, _) => sum += bytes,
-                Event::Sent(_) | Event::Died(_) => {}
-            },
-            Some(_) => {}
-        }
-    }
-    demand(connected == clients && closed == clients, || {
-        format!("{connected} connected, {closed} closed, {clients} counted")
-    })?;
-    demand(sum == received, || {
-        format!("{received} bytes counted, {sum} by its lines")
-    })
+    clients
 }
 
 /// A client that has sent so much without reading that nothing moves any
 /// more: the server has a reply for it that the kernel does not take.
-///
-/// # Errors
-///
-/// When it cannot connect.
-pub fn stalled(port: u16) -> Outcome<TcpStream> {
-    let client = Connection::try_connect_narrow(here(port));
-    let mut client = client.map_err(|error| format!("connect: {error}"))?;
+pub fn stalled(server: &Server) -> Client {
+    let mut client = Client::connect_narrow(server.address);
     // A server that serves once may have closed already.
-    client.try_flood(FLOOD);
-    Ok(client.into_stream())
+    client.flood(FLOOD);
+    client
+}
+
+/// Does this so many times at once, each in a thread of its own that knows its
+/// number; returns what they have come to.
+pub fn at_once<T: Send>(times: u64, act: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let act = &act;
+    thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..times).map(|number| scope.spawn(move || act(number))).collect();
+        let join = |thread: ScopedJoinHandle<'_, T>| {
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    })
 }

@@ -13,11 +13,14 @@
 //! - [`orders`] forces the order of signals and of the ends of processes.
 //! - [`budgets`] limits the system calls of a message and of a connection.
 
+#![allow(
+    clippy::must_use_candidate,
+    reason = "a test may do something without wanting what it gives"
+)]
+
 pub mod budgets;
-#[allow(clippy::must_use_candidate, reason = "the runner looks at all")]
 mod case;
 pub mod cases;
-pub mod client;
 mod control_group;
 mod facts;
 pub mod faults;
@@ -28,6 +31,7 @@ mod need;
 pub mod orders;
 #[cfg(test)]
 mod pages;
+mod prelude;
 pub mod runner;
 pub mod soak;
 

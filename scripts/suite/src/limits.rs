@@ -1,22 +1,10 @@
 //! Too little of something: descriptors, threads, processes, memory. Two
 //! hundred clients who all come at once are all served in the end.
 
-use std::thread;
-use std::time::Duration;
-
-use nix::sys::signal::Signal;
-use probe::Kind;
-use probe::server::Server;
-use probe::strace::{Strace, Target};
-use probe::wait::MOMENT;
-use probe::{Outcome, demand, proc};
-
-use crate::case::{Case, Need, case, creates_for_each};
-use crate::client::Client;
 use crate::control_group::Group;
-use crate::forms::{Approach, Form, replaced, start, stop};
-use crate::hostile::be_polite;
+use crate::forms::{replaced, stop};
 use crate::orders::signal;
+use crate::prelude::*;
 
 /// How many clients come.
 const CLIENTS: usize = 200;
@@ -35,32 +23,29 @@ const SPELL_ENDS: Duration = Duration::from_secs(2);
 /// processes where they are created while clients come, and memory where each
 /// of these takes a stack of megabytes.
 pub const CASES: &[Case] = &[
-    case!(two_hundred_clients_are_served_with_too_few_descriptors -> Outcome)
-        .slow(),
-    case!(two_hundred_clients_are_served_with_too_few_tasks -> Outcome)
+    case!(two_hundred_clients_are_served_with_too_few_descriptors).slow(),
+    case!(two_hundred_clients_are_served_with_too_few_tasks)
         .only(creates_for_each)
         .needs(&[Need::TaskLimit])
         .slow(),
-    case!(a_worker_is_replaced_once_there_is_room_for_it -> Outcome)
+    case!(a_worker_is_replaced_once_there_is_room_for_it)
         .only(|form| form.name == "process-workers")
         .needs(&[Need::ControlGroup])
         .slow(),
-    case!(two_hundred_clients_are_served_with_no_room_for_stacks -> Outcome)
+    case!(two_hundred_clients_are_served_with_no_room_for_stacks)
         .only(|form| form.name == "threads")
         .needs(&[Need::Prlimit])
         .slow(),
-    case!(a_new_thread_that_finds_no_memory_serves_its_client -> Outcome)
+    case!(a_new_thread_that_finds_no_memory_serves_its_client)
         .only(|form| form.name == "threads")
         .needs(&[Need::Strace]),
 ];
 
 /// Too few descriptors.
-fn two_hundred_clients_are_served_with_too_few_descriptors(
-    form: &Form,
-) -> Outcome {
+fn two_hundred_clients_are_served_with_too_few_descriptors(form: &Form) {
     // How many it needs for itself shows one that has enough.
-    let server = start(form, "")?;
-    proc::settled(server.pid)?;
+    let server = form.run("");
+    proc::settled(server.pid);
     let tree = proc::tree(server.pid).into_iter();
     let own = tree.map(|pid| proc::descriptors(pid).len()).max();
     drop(server);
@@ -68,158 +53,138 @@ fn two_hundred_clients_are_served_with_too_few_descriptors(
     let server = form
         .start("--serve until-eof")
         .under(&format!("prlimit --nofile={limit}"))
-        .try_run()?;
+        .run();
     // A process for each client, and a worker, holds one client's descriptor:
     // these never run out.
     let runs_out =
         form.approach() != Approach::Pool && form.kind != Kind::Processes;
-    serve_crowds(&server, if runs_out { 2 } else { 0 })
+    serve_crowds(&server, if runs_out { 2 } else { 0 });
 }
 
 /// Too few threads or processes.
-fn two_hundred_clients_are_served_with_too_few_tasks(form: &Form) -> Outcome {
-    let server = start(form, "--serve until-eof")?;
-    proc::settled(server.pid)?;
+fn two_hundred_clients_are_served_with_too_few_tasks(form: &Form) {
+    let server = form.run("--serve until-eof");
+    proc::settled(server.pid);
     let Some(group) = Group::new(server.pid) else {
         let call =
             if form.kind == Kind::Processes { "clone" } else { "clone3" };
         let inject = format!("--inject={call}:error=EAGAIN:when=3..20");
         let trace = format!("--trace={call}");
         let target = Target::Thread(server.pid);
-        let strace = Strace::attach(target, &[inject, trace])?;
-        serve_crowds(&server, 1)?;
-        return strace.detach().map(drop);
+        let strace = Strace::attach(target, &[inject, trace]);
+        serve_crowds(&server, 1);
+        strace.detach();
+        return;
     };
-    group.limit(group.current()? + SPARE)?;
-    serve_crowds(&server, 2)
+    group.limit(group.current() + SPARE);
+    serve_crowds(&server, 2);
 }
 
 /// Too little memory for stacks.
-fn two_hundred_clients_are_served_with_no_room_for_stacks(
-    form: &Form,
-) -> Outcome {
-    let server = start(form, "--serve until-eof")?;
-    proc::settled(server.pid)?;
-    let size = proc::address_space(server.pid)
-        .ok_or("its address space is not to be had")?;
+fn two_hundred_clients_are_served_with_no_room_for_stacks(form: &Form) {
+    let server = form.run("--serve until-eof");
+    proc::settled(server.pid);
+    let size = proc::address_space(server.pid).expect("it runs");
     // A stack of the standard library's, and its guard page. What is left
     // over is too little for one more, and enough for everything else.
     let stack = (2 << 20) + 4096;
     server.limit("as", size + SPARE as u64 * stack + (1 << 20));
-    serve_crowds(&server, 2)
+    serve_crowds(&server, 2);
 }
 
 /// The C library wants some memory of its own in each new thread, and can do
 /// without; the standard library must not want any.
-fn a_new_thread_that_finds_no_memory_serves_its_client(form: &Form) -> Outcome {
+fn a_new_thread_that_finds_no_memory_serves_its_client(form: &Form) {
     for call in ["mmap", "mprotect", "sigaltstack"] {
-        let server = start(form, "--serve until-eof")?;
+        let server = form.run("--serve until-eof");
         // The first such call of the main thread, and of each that begins
         // from now on.
         let inject = format!("--inject={call}:error=ENOMEM:when=1");
         let target = Target::Processes(&[server.pid]);
         let options = [inject, format!("--trace={call}")];
-        let strace = Strace::attach(target, &options)?;
-        let bytes = 20 * b"hola\n".len() as u64;
+        let strace = Strace::attach(target, &options);
         for _ in 0..20 {
-            be_polite(server.port(), b"hola\n")?;
+            server.exchange(b"hola\n");
         }
-        stop(&server, 20, bytes)?;
-        strace.detach()?;
+        stop(&server, 20, 20 * 5);
+        strace.detach();
         // The stack that could not be had was told once.
-        let errors = server.stderr.try_all()?;
-        demand(errors.len() <= 1, || format!("{call}: {errors:?}"))?;
+        let errors = server.stderr.all();
+        assert!(errors.len() <= 1, "{call}: {errors:?}");
     }
-    Ok(())
 }
 
 /// Two hundred clients at once, as many times as there are spells. In each
 /// spell something runs out; with no spells nothing does.
-fn serve_crowds(server: &Server, spells: usize) -> Outcome {
-    let baseline = proc::settled(server.pid)?;
-    let mut inside = Client::connect(server.port())?;
-    inside.talk(b"before\n")?;
-    let mut clients = Vec::new();
+fn serve_crowds(server: &Server, spells: usize) {
+    let baseline = proc::settled(server.pid);
+    let mut inside = server.served(b"before\n");
+    let mut sent = 7;
     for spell in 1..=spells.max(1) {
-        let mut crowd = Vec::new();
-        for _ in 0..CLIENTS {
-            let mut client = Client::connect(server.port())?;
-            client.send(b"me too\n")?;
-            crowd.push(client);
-        }
+        let crowd: Vec<_> =
+            (0..CLIENTS).map(|_| server.sending(b"me too\n")).collect();
         if spells > 0 {
-            server.stderr.try_wait("something to run out", |lines| {
+            server.stderr.wait("something to run out", |lines| {
                 (lines.len() >= spell).then_some(())
-            })?;
+            });
         }
         // The other clients wait in the queue, and the server waits until
         // something is free. The client in service notices nothing.
-        proc::settled(server.pid)?;
-        proc::at_rest(server.pid, MOMENT)?;
-        inside.talk(b"meanwhile\n")?;
+        proc::settled(server.pid);
+        proc::at_rest(server.pid, MOMENT);
+        inside.exchange(b"meanwhile\n");
         // They are served in the order in which they came: each client that
         // leaves makes room for one other.
-        for client in &mut crowd {
-            client.receive(b"me too\n")?;
-            client.leave()?;
-            client.unharmed()?;
+        for mut client in crowd {
+            client.expect(b"me too\n");
+            client.leave();
         }
-        clients.append(&mut crowd);
+        sent += 10 + CLIENTS * 7;
         if spell < spells {
             // Shortages that follow closely may be one spell.
             thread::sleep(SPELL_ENDS);
         }
     }
-    inside.leave()?;
-    inside.unharmed()?;
-    clients.push(inside);
-    afterwards(server, &baseline, &clients, spells)
+    inside.leave();
+    let clients = spells.max(1) * CLIENTS + 1;
+    afterwards(server, &baseline, (clients, sent), spells);
 }
 
-/// The server holds what it held before, all clients were counted, and each
-/// shortage was reported once.
+/// The server holds what it held before, all clients and all bytes were
+/// counted, and each shortage was reported once.
 fn afterwards(
     server: &Server,
     baseline: &[String],
-    clients: &[Client],
+    (clients, bytes): (usize, usize),
     lines: usize,
-) -> Outcome {
-    proc::balanced(server.pid, baseline)?;
-    proc::at_rest(server.pid, MOMENT)?;
+) {
+    proc::balanced(server.pid, baseline);
+    proc::at_rest(server.pid, MOMENT);
     let used = proc::processor_time(server.pid);
     let bound = PROCESSOR_TIME * u32::try_from(lines.max(1)).unwrap_or(1);
-    demand(used <= bound, || {
-        format!("it has used {used:?} of processor time")
-    })?;
-    let bytes = clients.iter().map(|client| client.sent).sum();
-    stop(server, clients.len() as u64, bytes)?;
-    let errors = server.stderr.try_all()?;
-    demand(errors.len() == lines, || {
-        format!("{lines} diagnostics are due, came: {errors:#?}")
-    })
+    assert!(used <= bound, "it has used {used:?} of processor time");
+    stop(server, clients as u64, bytes as u64);
+    let errors = server.stderr.all();
+    assert_eq!(errors.len(), lines, "the diagnostics: {errors:#?}");
 }
 
 /// A worker dies while no process can be created in its place: the others go
 /// on, and it is replaced as soon as that is possible.
-fn a_worker_is_replaced_once_there_is_room_for_it(form: &Form) -> Outcome {
-    let server = start(form, "--serve until-eof")?;
-    let baseline = proc::settled(server.pid)?;
-    let group = Group::new(server.pid).ok_or("no control group")?;
-    group.limit(1)?;
+fn a_worker_is_replaced_once_there_is_room_for_it(form: &Form) {
+    let server = form.run("--serve until-eof");
+    let baseline = proc::settled(server.pid);
+    let group = Group::new(server.pid).expect("a control group can be made");
+    group.limit(1);
     let doomed = proc::children(server.pid)[0];
-    signal(doomed, Signal::SIGKILL)?;
+    signal(doomed, SIGKILL);
     server
         .stderr
-        .find("a word of a worker that cannot be replaced", |_| Some(()))?;
-    proc::at_rest(server.pid, MOMENT)?;
-    let mut clients = Vec::new();
+        .find("a word of a worker that cannot be replaced", |_| Some(()));
+    proc::at_rest(server.pid, MOMENT);
     for _ in 0..CLIENTS {
-        let mut client = Client::connect(server.port())?;
-        client.talk(b"hola\n")?;
-        client.leave()?;
-        clients.push(client);
+        server.exchange(b"hola\n");
     }
-    group.limit(100)?;
-    replaced(&server, doomed)?;
-    afterwards(&server, &baseline, &clients, 1)
+    group.limit(100);
+    replaced(&server, doomed);
+    afterwards(&server, &baseline, (CLIENTS, CLIENTS * 5), 1);
 }

@@ -1,15 +1,13 @@
 //! What a test needs of the machine that it runs on.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv6Addr, TcpListener};
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::LazyLock;
 
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::Uid;
 use probe::proc::own_address;
-use probe::strace;
+use probe::{strace, works};
 
 use crate::control_group::has_control_groups;
 
@@ -56,9 +54,9 @@ impl Need {
                 "strace is missing or may not trace",
             ),
             Self::ControlGroup => {
-                static FOUND: OnceLock<bool> = OnceLock::new();
-                let has = *FOUND.get_or_init(has_control_groups);
-                (has, "no control group can be made")
+                static FOUND: LazyLock<bool> =
+                    LazyLock::new(has_control_groups);
+                (*FOUND, "no control group can be made")
             }
             Self::TaskLimit => (
                 Self::ControlGroup.is_met().is_ok()
@@ -92,20 +90,4 @@ impl Need {
         };
         if has { Ok(()) } else { Err(missing) }
     }
-}
-
-/// Whether a command line runs and succeeds, tried once.
-fn works(line: &'static str) -> bool {
-    static FOUND: Mutex<BTreeMap<&str, bool>> = Mutex::new(BTreeMap::new());
-    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
-    *found.entry(line).or_insert_with(|| {
-        let mut words = line.split(' ');
-        Command::new(words.next().unwrap_or_default())
-            .args(words)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    })
 }

@@ -17,22 +17,12 @@
 
 mod cases;
 
-use std::fs;
 use std::process::Command;
-use std::thread;
-use std::time::Duration;
 
 use nix::libc;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use probe::proc::{self, state};
-use probe::server::Server;
-use probe::strace::{Strace, Target};
-use probe::wait::soon;
-use probe::{Outcome, demand};
+use probe::proc::state;
 
-use crate::client::Client;
-use crate::forms::Form;
+use crate::prelude::*;
 
 pub use cases::CASES;
 
@@ -46,88 +36,48 @@ const HOLDS: [Duration; 4] = [
 ];
 
 /// Starts a server that serves until the end of its clients.
-///
-/// # Errors
-///
-/// When it does not say that it listens.
-pub fn start(form: &Form, options: &str) -> Outcome<Server> {
-    form.start("--serve until-eof").options(options).try_run()
+pub fn start(form: &Form, options: &str) -> Server {
+    form.start("--serve until-eof").options(options).run()
 }
 
 /// Starts it by way of another program, which becomes the server: it runs
 /// with these words, and the server's own come behind them.
-///
-/// # Errors
-///
-/// When it does not say that it listens.
-pub fn start_by(form: &Form, words: &[&str]) -> Outcome<Server> {
-    form.start("--serve until-eof").under_words(words).try_run()
+pub fn start_by(form: &Form, words: &[&str]) -> Server {
+    form.start("--serve until-eof").under_words(words).run()
 }
 
 /// Sends a signal to one process.
 ///
-/// # Errors
+/// # Panics
 ///
 /// When there is no such process.
-pub fn signal(pid: Pid, signal: Signal) -> Outcome {
-    kill(pid, signal).map_err(|errno| format!("{signal} to {pid}: {errno}"))
+pub fn signal(pid: Pid, signal: Signal) {
+    kill(pid, signal).unwrap_or_else(|e| panic!("{signal} to {pid}: {e}"));
 }
 
 /// Sends a real-time signal, for which the libraries have no name.
 ///
-/// # Errors
+/// # Panics
 ///
 /// When there is no such process.
-pub fn real_time_signal(pid: Pid) -> Outcome {
+pub fn real_time_signal(pid: Pid) {
     // The signals from 34 to 64 are left to programs, signal(7).
     let status = Command::new("sh")
         .args(["-c", "kill -37 \"$0\"", &pid.to_string()])
-        .status()
-        .map_err(|error| format!("sh: {error}"))?;
-    demand(status.success(), || format!("kill -37 {pid}: {status}"))
+        .status();
+    assert!(status.is_ok_and(|it| it.success()), "kill -37 {pid} failed");
 }
 
 /// A client in service, and the process that serves it.
-///
-/// # Errors
-///
-/// When it gets no echo.
-pub fn client(server: &Server) -> Outcome<(Client, Pid)> {
-    let mut client = Client::connect(server.port())?;
-    exchange(&mut client, b"hello")?;
-    let worker = client.worker(server)?;
-    let pid = worker.strip_prefix("process ").and_then(|id| id.parse().ok());
-    let pid = pid.ok_or_else(|| format!("{worker} is no process"))?;
-    Ok((client, Pid::from_raw(pid)))
-}
-
-/// Sends a message, whose echo must come.
-///
-/// # Errors
-///
-/// When it does not.
-pub fn exchange(client: &mut Client, message: &[u8]) -> Outcome {
-    client.talk(message)?;
-    client.unharmed()
-}
-
-/// Ends its side, and reads the server's end of file, which must come.
-///
-/// # Errors
-///
-/// When it does not.
-pub fn leave(client: &mut Client) -> Outcome {
-    client.leave()?;
-    client.unharmed()
+pub fn client(server: &Server) -> (Client, Pid) {
+    let client = server.served(b"hello");
+    let pid = server.process_of(&client);
+    (client, pid)
 }
 
 /// Waits until a server has no children any more, not even zombies.
-///
-/// # Errors
-///
-/// When it keeps some.
-pub fn childless(server: &Server) -> Outcome {
-    soon("all children are reaped", || proc::children(server.pid).is_empty())
+pub fn childless(server: &Server) {
+    soon("all children are reaped", || proc::children(server.pid).is_empty());
 }
 
 /// Where a process is held.
@@ -140,7 +90,6 @@ pub enum Side {
 }
 
 /// Whether a process is held at this system call now.
-#[must_use]
 pub fn held(pid: Pid, call: Call) -> bool {
     let path = format!("/proc/{pid}/syscall");
     let at = fs::read_to_string(path).unwrap_or_default();
@@ -149,8 +98,8 @@ pub fn held(pid: Pid, call: Call) -> bool {
 }
 
 /// Waits for a moment that may have passed already; says whether it has come.
-pub fn catch(now: impl FnMut() -> bool) -> bool {
-    soon("it is held", now).is_ok()
+pub fn catch(mut now: impl FnMut() -> bool) -> bool {
+    within(LIMIT, || now().then_some(())).is_some()
 }
 
 /// A system call at which a process can be held.
@@ -188,17 +137,13 @@ pub const PRCTL: Call = Call { name: "prctl", number: libc::SYS_prctl };
 
 /// Makes this process, or all of these and those that they create, stay for
 /// so long at each such call, or at the first of each process.
-///
-/// # Errors
-///
-/// When strace cannot be attached.
 pub fn hold(
     target: Target,
     call: Call,
     side: Side,
     time: Duration,
     first_only: bool,
-) -> Outcome<Strace> {
+) -> Strace {
     let side = match side {
         Side::Before => "delay_enter",
         Side::Behind => "delay_exit",
@@ -213,48 +158,36 @@ pub fn hold(
 /// Lets a client talk, waits until a process is held, and does something to
 /// the server then. What the client has sent by that time is answered. Says
 /// whether the process was held until after that.
-///
-/// # Errors
-///
-/// When the client gets no echo and no end, or nothing can be done.
 pub fn talk_while(
     is_held: impl Fn() -> bool,
     server: &Server,
     time: Duration,
-    act: impl FnOnce() -> Outcome,
-) -> Outcome<bool> {
-    let port = server.port();
+    act: impl FnOnce(),
+) -> bool {
     thread::scope(|scope| {
-        let talk = scope.spawn(move || {
-            let mut client = Client::connect(port)?;
-            exchange(&mut client, b"hello")?;
-            client.expect_end()
-        });
+        scope.spawn(|| server.served(b"hello").expect_end());
         let caught = catch(&is_held);
         // The client's message must have arrived before.
         thread::sleep(time / 4);
-        act()?;
-        let in_time = caught && is_held();
-        talk.join().unwrap_or(Err("the client panicked".into()))?;
-        Ok(in_time)
+        act();
+        caught && is_held()
     })
 }
 
 /// Tries a case on a new server each time, with longer and longer holds, until
 /// it says that its order was forced in time.
 ///
-/// # Errors
+/// # Panics
 ///
-/// What the case fails with; or that it could not be forced.
+/// When it could not be forced.
 pub fn force(
     form: &Form,
     options: &str,
-    case: impl Fn(&Server, Duration) -> Outcome<bool>,
-) -> Outcome {
-    for time in HOLDS {
-        if case(&start(form, options)?, time)? {
-            return Ok(());
-        }
-    }
-    Err("the machine is too busy to force this order".to_owned())
+    case: impl Fn(&Server, Duration) -> bool,
+) {
+    let mut tries = HOLDS.iter();
+    assert!(
+        tries.any(|&time| case(&start(form, options), time)),
+        "the machine is too busy to force this order"
+    );
 }

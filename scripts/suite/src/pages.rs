@@ -5,9 +5,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use probe::{Outcome, demand};
-
 use crate::{every_case, faults};
+
+/// Where unit tests are; the first four are what the servers are made of.
+const PACKAGES: [&str; 5] = [
+    "common",
+    "threads-server",
+    "process-server",
+    "mux-server",
+    "scripts/suite",
+];
 
 /// The top of the repository.
 fn top() -> PathBuf {
@@ -15,44 +22,36 @@ fn top() -> PathBuf {
 }
 
 /// The text of a page.
-fn page(path: &str) -> Outcome<String> {
-    let text = fs::read_to_string(top().join(path));
-    text.map_err(|error| format!("{path}: {error}"))
+fn page(path: &str) -> String {
+    fs::read_to_string(top().join(path)).expect(path)
 }
 
-/// Adds the names of all unit tests below a directory: functions with the
-/// attribute `#[test]` above them, perhaps among others.
-fn unit_tests(directory: &Path, names: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            unit_tests(&path, names);
-            continue;
-        }
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let mut is_test = false;
-        for line in text.lines().map(str::trim_start) {
-            if let Some(rest) = line.strip_prefix("fn ").filter(|_| is_test) {
-                names.extend(rest.split('(').next().map(str::to_owned));
+/// The text of each file of a package's source, and its path.
+fn sources(package: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut directories = vec![top().join(package).join("src")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            match fs::read_to_string(&path) {
+                Ok(text) => found.push((path, text)),
+                Err(_) => directories.push(path),
             }
-            let above = line.starts_with('#') || line.starts_with("//");
-            is_test = line == "#[test]" || (is_test && above);
         }
     }
+    found
 }
 
-/// All names of tests that a page may refer to.
+/// All names of tests that a page may refer to: cases, rows of the matrix, and
+/// unit tests, which have the attribute `#[test]` above them.
 fn tests() -> BTreeSet<String> {
     let mut names: BTreeSet<_> =
         every_case().map(|case| case.name.to_owned()).collect();
-    for source in [
-        "common/src",
-        "threads-server/src",
-        "process-server/src",
-        "mux-server/src",
-        "scripts/suite/src",
-    ] {
-        unit_tests(&top().join(source), &mut names);
+    for (_, text) in PACKAGES.into_iter().flat_map(sources) {
+        names.extend(text.split("#[test]\n").skip(1).filter_map(|rest| {
+            let (name, _) = rest.split_once("fn ")?.1.split_once('(')?;
+            Some(name.to_owned())
+        }));
     }
     names.extend(faults::rows().map(|row| format!("row:{row}")));
     names
@@ -72,44 +71,40 @@ fn named(text: &str) -> BTreeSet<&str> {
 }
 
 /// Fails unless a page names tests that exist, and one for each promise.
-fn check(path: &str, promises: &[&str]) -> Outcome {
+fn check(path: &str, promises: &[&str]) {
     let all = tests();
-    let text = page(path)?;
+    let text = page(path);
     let mut missing = named(&text);
     missing.retain(|name| !all.contains(*name));
-    demand(missing.is_empty(), || format!("no such tests: {missing:?}"))?;
-    demand(promises.len() > 9, || format!("only {promises:?}"))?;
-    let mut bare = promises.iter().filter(|text| named(text).is_empty());
-    let bare = bare.next();
-    demand(bare.is_none(), || format!("promised, not held: {bare:?}"))
+    assert!(missing.is_empty(), "no such tests: {missing:?}");
+    assert!(promises.len() > 9, "only {promises:?}");
+    let bare = promises.iter().find(|text| named(text).is_empty());
+    assert_eq!(bare, None, "promised, not held");
 }
 
 #[test]
-fn every_test_that_the_security_page_names_exists() -> Outcome {
-    let text = page("SECURITY.md")?;
+fn every_test_that_the_security_page_names_exists() {
+    let text = page("SECURITY.md");
     let rows = text.lines().filter(|line| line.starts_with("| "));
     let promises = rows.filter(|line| !line.contains("| Held by"));
-    check("SECURITY.md", &promises.collect::<Vec<_>>())
+    check("SECURITY.md", &promises.collect::<Vec<_>>());
 }
 
 #[test]
-fn every_promise_names_a_test_that_exists() -> Outcome {
-    let text = page("docs/promises.md")?;
-    check("docs/promises.md", &text.split("\n- ").skip(1).collect::<Vec<_>>())
+fn every_promise_names_a_test_that_exists() {
+    let text = page("docs/promises.md");
+    check("docs/promises.md", &text.split("\n- ").skip(1).collect::<Vec<_>>());
 }
 
 #[test]
-fn every_case_has_a_promise_and_a_name_of_its_own() -> Outcome {
-    let pages = page("docs/promises.md")? + &page("SECURITY.md")?;
-    let mut names: Vec<_> = every_case().map(|case| case.name).collect();
+fn every_case_has_a_promise_and_a_name_of_its_own() {
+    let pages = page("docs/promises.md") + &page("SECURITY.md");
     let promised = named(&pages);
-    let idle: Vec<_> =
-        names.iter().filter(|name| !promised.contains(*name)).collect();
-    demand(idle.is_empty(), || format!("without a promise: {idle:#?}"))?;
-    let all = names.len();
-    names.sort_unstable();
-    names.dedup();
-    demand(names.len() == all, || "two cases have one name".to_owned())
+    let mut names = BTreeSet::new();
+    for case in every_case() {
+        assert!(promised.contains(case.name), "no promise: {}", case.name);
+        assert!(names.insert(case.name), "twice: {}", case.name);
+    }
 }
 
 #[test]
@@ -121,7 +116,7 @@ fn a_unit_test_is_found_by_its_attribute() {
 }
 
 #[test]
-fn unsafe_code_stands_only_where_it_is_needed() -> Outcome {
+fn unsafe_code_stands_only_where_it_is_needed() {
     // The handlers, the fork, the end of a forked process, and a question
     // that the kernel answers through ioctl(2) alone.
     const PLACES: [&str; 7] = [
@@ -133,33 +128,21 @@ fn unsafe_code_stands_only_where_it_is_needed() -> Outcome {
         "process-server/src/signals.rs",
         "process-server/src/workers.rs",
     ];
-    for directory in
-        ["common", "threads-server", "process-server", "mux-server"]
-    {
-        let directory = top().join(directory).join("src");
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let text = fs::read_to_string(&path).unwrap_or_default();
-            // The tests of a file stand at its end, and are no part of a
-            // server.
-            let served = text.lines();
-            let served = served.take_while(|line| *line != "#[cfg(test)]");
-            let lines: Vec<_> = served.collect();
-            for (number, line) in lines.iter().enumerate() {
-                if !line.contains("unsafe {") && !line.contains("unsafe fn") {
-                    continue;
-                }
-                let known = PLACES.iter().any(|place| path.ends_with(place));
-                let before = &lines[number.saturating_sub(8)..number];
-                let argued = before.iter().any(|line| {
-                    let line = line.trim_start();
-                    line.starts_with("// SAFETY: ") || line == "/// # Safety"
-                });
-                demand(known && argued, || {
-                    format!("{}: {line}", path.display())
-                })?;
+    for (path, text) in PACKAGES[..4].iter().copied().flat_map(sources) {
+        // The tests of a file stand at its end, and are no part of a server.
+        let served = text.lines().take_while(|line| *line != "#[cfg(test)]");
+        let lines: Vec<_> = served.collect();
+        for (number, line) in lines.iter().enumerate() {
+            if !line.contains("unsafe {") && !line.contains("unsafe fn") {
+                continue;
             }
+            let known = PLACES.iter().any(|place| path.ends_with(place));
+            let before = &lines[number.saturating_sub(8)..number];
+            let argued = before.iter().any(|line| {
+                let line = line.trim_start();
+                line.starts_with("// SAFETY: ") || line == "/// # Safety"
+            });
+            assert!(known && argued, "{}: {line}", path.display());
         }
     }
-    Ok(())
 }

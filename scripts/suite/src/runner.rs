@@ -15,9 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Trial};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use probe::Outcome;
 
 use crate::forms;
 use crate::need::Need;
@@ -29,54 +28,46 @@ static TIMES: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
 static OVER: AtomicBool = AtomicBool::new(false);
 
 /// A trial with this name, for a machine that has all that it needs. The body
-/// returns an error or panics when something is not as it should be.
+/// panics when something is not as it should be.
 pub fn trial(
     name: impl Into<String>,
     needs: &'static [Need],
-    body: impl FnOnce() -> Outcome + Send + 'static,
+    body: impl FnOnce() + Send + 'static,
 ) -> Trial {
     let name = name.into();
-    let own_name = name.clone();
-    Trial::ignorable_test(name, move || {
+    Trial::ignorable_test(name.clone(), move || {
+        if OVER.load(Ordering::Relaxed) {
+            return Ok(Completion::ignored_with("another trial has failed"));
+        }
+        let missing = needs.iter().find_map(|need| need.is_met().err());
+        let missing =
+            missing.map(|what| format!("SKIPPED, not tested here: {what}"));
+        let skips = !env::var("SUITE_SKIP").is_ok_and(|it| it == "never");
+        if let Some(reason) = &missing
+            && skips
+        {
+            return Ok(Completion::ignored_with(reason));
+        }
         let begin = Instant::now();
-        let result =
-            catch_unwind(AssertUnwindSafe(|| unless_over(needs, body)));
-        if !matches!(result, Ok(Ok(_))) {
+        let result = catch_unwind(AssertUnwindSafe(|| match missing {
+            Some(reason) => panic!("{reason}"),
+            None => body(),
+        }));
+        let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
+        times.push((begin.elapsed(), name));
+        drop(times);
+        if let Err(panic) = result {
             let enough = env::var_os("SUITE_FAIL_FAST").is_some();
             OVER.store(enough, Ordering::Relaxed);
+            resume_unwind(panic);
         }
-        let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
-        times.push((begin.elapsed(), own_name));
-        drop(times);
-        result.unwrap_or_else(|panic| resume_unwind(panic))
+        Ok(Completion::Completed)
     })
-}
-
-/// Runs a body, unless a trial has failed already and that is enough, or
-/// something is missing here.
-fn unless_over(
-    needs: &[Need],
-    body: impl FnOnce() -> Outcome,
-) -> Result<Completion, Failed> {
-    if OVER.load(Ordering::Relaxed) {
-        return Ok(Completion::ignored_with("another trial has failed"));
-    }
-    let missing = needs.iter().find_map(|need| need.is_met().err());
-    if let Some(missing) = missing {
-        let reason = format!("SKIPPED, not tested here: {missing}");
-        if env::var("SUITE_SKIP").is_ok_and(|value| value == "never") {
-            return Err(reason.into());
-        }
-        return Ok(Completion::ignored_with(reason));
-    }
-    body()?;
-    Ok(Completion::Completed)
 }
 
 /// Runs trials, so many at a time: the `main` of a test file. Understands the
 /// arguments that `cargo test` hands on. The first ones begin first, so the
 /// slow ones should stand there.
-#[must_use]
 pub fn run(trials: Vec<Trial>, at_a_time: usize) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(at_a_time);

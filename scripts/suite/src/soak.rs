@@ -10,43 +10,26 @@
 //! of the last quarter of the rounds must be at most 5 % and 256 KiB above
 //! that of the second quarter. The first quarter may warm up.
 
-use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::io;
 
 use nix::sys::socket::{setsockopt, sockopt};
-use nix::unistd::Pid;
-use probe::wait::LIMIT;
-use probe::{Outcome, demand, proc};
 use socket2::{Domain, Socket, Type};
 
-use crate::case::{Case, case};
-use crate::client::{at_once, here};
 use crate::facts::{date, read};
-use crate::forms::{FORMS, Form, start, stop};
-use crate::hostile::be_polite;
+use crate::forms::stop;
+use crate::hostile::at_once;
+use crate::prelude::*;
 
 /// What is run for every change.
 pub const CASES: &[Case] =
-    &[case!(what_a_server_holds_does_not_grow_with_its_clients -> Outcome)];
+    &[case!(what_a_server_holds_does_not_grow_with_its_clients)];
 
-/// How much is done.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    /// Connections through each form.
-    connections: u64,
-    /// In so many rounds.
-    rounds: u64,
-}
-
-/// What is written down for the readers.
-const FULL: Plan = Plan { connections: 100_000, rounds: 40 };
+/// How many connections, in how many rounds: what is written down for the
+/// readers.
+const FULL: (u64, u64) = (100_000, 40);
 
 /// What is quick enough for every change.
-const QUICK: Plan = Plan { connections: 2_000, rounds: 20 };
+const QUICK: (u64, u64) = (2_000, 20);
 
 /// How many clients come at a time.
 const LANES: u64 = 4;
@@ -79,18 +62,17 @@ impl Figures {
         part[length / 2]
     }
 
-    /// Fails if the memory grows.
-    fn judge(&self) -> Outcome {
+    /// Asserts that the memory does not grow.
+    fn judge(&self) {
         let (second, last) = (self.quarter(1), self.quarter(3));
-        demand(last <= second + second / 20 + (256 << 10), || {
-            format!(
-                "{}: its memory grows, from {} to {} KiB: {:?}",
-                self.command,
-                second / 1024,
-                last / 1024,
-                self.memory
-            )
-        })
+        assert!(
+            last <= second + second / 20 + (256 << 10),
+            "{}: its memory grows, from {} to {} KiB: {:?}",
+            self.command,
+            second / 1024,
+            last / 1024,
+            self.memory
+        );
     }
 
     /// Its row of the table.
@@ -114,51 +96,41 @@ impl Figures {
 
 /// Sends so many connections through one form.
 ///
-/// # Errors
+/// # Panics
 ///
 /// When a client is not served exactly, or the server holds more afterwards.
-fn soak(form: &Form, plan: Plan) -> Outcome<Figures> {
-    let server = start(form, "--quiet")?;
+fn soak(form: &Form, (connections, rounds): (u64, u64)) -> Figures {
+    let server = form.run("--quiet");
     let pid = server.pid;
-    let before = proc::settled(pid)?;
+    let before = proc::settled(pid);
     let tree = proc::tree(pid);
     let total = |of: &dyn Fn(Pid) -> usize| tree.iter().map(|p| of(*p)).sum();
     let mut figures = Figures {
         command: form.command(),
-        connections: plan.connections,
+        connections,
         time: Duration::ZERO,
         descriptors: total(&|pid| proc::descriptors(pid).len()),
         threads: total(&|pid| proc::threads(pid).len()),
         children: tree.len() - 1,
         memory: Vec::new(),
     };
-    let each = plan.connections / plan.rounds / LANES;
-    for round in 0..plan.rounds {
+    let each = connections / rounds / LANES;
+    for round in 0..rounds {
         let begin = Instant::now();
-        let first = round * LANES * each;
-        run_lanes(server.port(), first, each)?;
+        // Several lanes of clients, in each one after the other.
+        at_once(LANES, |lane| {
+            let first = (round * LANES + lane) * each;
+            (first..first + each).for_each(|number| exchange(&server, number));
+        });
         figures.time += begin.elapsed();
-        proc::balanced(pid, &before)?;
+        proc::balanced(pid, &before);
         figures.memory.push(proc::memory(pid));
     }
-    be_polite(server.port(), b"the last one")?;
-    let all = plan.rounds * LANES * each;
-    let bytes = (0..all).map(length).sum::<u64>() + 12;
-    stop(&server, all + 1, bytes)?;
-    figures.judge()?;
-    Ok(figures)
-}
-
-/// One round: several lanes of clients, in each one after the other.
-fn run_lanes(port: u16, first: u64, each: u64) -> Outcome {
-    at_once(LANES, |lane| {
-        let first = first + lane * each;
-        (first..first + each).try_for_each(|number| {
-            exchange(port, number)
-                .map_err(|error| format!("connection {number}: {error}"))
-        })
-    })
-    .map(drop)
+    server.exchange(b"the last one");
+    let all = rounds * LANES * each;
+    stop(&server, all + 1, (0..all).map(length).sum::<u64>() + 12);
+    figures.judge();
+    figures
 }
 
 /// How long the message of this connection is.
@@ -168,107 +140,68 @@ fn length(number: u64) -> u64 {
 
 /// One connection with one exchange. Every other client says at once that it
 /// has nothing more to say, the others when they have their reply.
-fn exchange(port: u16, number: u64) -> io::Result<()> {
-    let mut stream = connect_from(number % ADDRESSES, port)?;
+fn exchange(server: &Server, number: u64) {
+    let client = connect_from(number % ADDRESSES, server.address);
+    let mut client = client.expect("the server takes a connection");
+    let length = usize::try_from(length(number)).expect("at most 1024");
     let first = number.to_le_bytes();
-    let length = usize::try_from(length(number)).map_err(io::Error::other)?;
     let message: Vec<u8> = first.into_iter().cycle().take(length).collect();
-    stream.write_all(&message)?;
-    let mut echo = vec![0; length];
+    client.send(&message);
     if number.is_multiple_of(2) {
-        stream.shutdown(Shutdown::Write)?;
-        stream.read_exact(&mut echo)?;
+        client.half_close();
+        client.expect(&message);
+        client.expect_end();
     } else {
-        stream.read_exact(&mut echo)?;
-        stream.shutdown(Shutdown::Write)?;
+        client.expect(&message);
+        client.leave();
     }
-    let more = stream.read(&mut [0])?;
-    if echo != message || more > 0 {
-        return Err(io::Error::other("another reply than its echo"));
-    }
-    Ok(())
 }
 
 /// Connects from one of the addresses that belong to this machine alone.
-fn connect_from(address: u64, port: u16) -> io::Result<TcpStream> {
+fn connect_from(address: u64, server: SocketAddr) -> io::Result<Client> {
     let last = u8::try_from(2 + address).map_err(io::Error::other)?;
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.set_read_timeout(Some(LIMIT))?;
-    socket.set_write_timeout(Some(LIMIT))?;
     // The port is chosen with the connection, so that those of connections
     // that are over can be had again.
     setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
     socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into())?;
-    socket.connect(&here(port).into())?;
-    Ok(socket.into())
+    socket.connect_timeout(&server.into(), LIMIT)?;
+    Client::of(socket.into())
 }
 
-fn what_a_server_holds_does_not_grow_with_its_clients(form: &Form) -> Outcome {
-    soak(form, QUICK).map(drop)
+fn what_a_server_holds_does_not_grow_with_its_clients(form: &Form) {
+    soak(form, QUICK);
 }
 
 /// Soaks all forms as planned for the readers, one after the other, and
-/// writes the page.
+/// writes the page. If one fails, the page stays as it is.
 ///
-/// # Errors
+/// # Panics
 ///
-/// The first that fails; then the page stays as it is.
-pub fn publish() -> Outcome {
-    let mut all = Vec::new();
-    for form in &FORMS {
-        let figures = soak(form, FULL)
-            .map_err(|text| format!("{}: {text}", form.name))?;
+/// When one fails, or the page cannot be written.
+pub fn publish() {
+    let soak = |form| {
+        let figures = soak(form, FULL);
         println!("{}", figures.row());
-        all.push(figures);
-    }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/soak.md");
-    let written = fs::write(path, page(&all));
-    written.map_err(|error| format!("docs/soak.md: {error}"))
+        figures
+    };
+    let all: Vec<_> = FORMS.iter().map(soak).collect();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/soak.md");
+    fs::write(path, page(&all)).expect("docs/soak.md can be written");
 }
 
 /// The page with its table.
 fn page(all: &[Figures]) -> String {
-    let mut page = String::from(HEAD);
-    for figures in all {
-        page += &figures.row();
-        page.push('\n');
-    }
-    let fact = |what: &str, value: Option<String>| {
-        let value = value.unwrap_or_else(|| "unknown".to_owned());
-        format!("- {what}: {value}\n")
-    };
-    page.push('\n');
-    page += &fact("date", date());
-    page += &fact("kernel", read("/proc/sys/kernel/osrelease", "", ""));
+    let or_unknown =
+        |fact: Option<String>| fact.unwrap_or_else(|| "unknown".to_owned());
     let model = read("/proc/cpuinfo", "model name", ":");
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    page += &fact("processor", model.map(|name| format!("{cores} × {name}")));
-    page += &fact("memory", read("/proc/meminfo", "MemTotal:", " "));
-    page + TAIL
+    format!(
+        include_str!("soak/page.md"),
+        rows = all.iter().map(|it| it.row() + "\n").collect::<String>(),
+        date = or_unknown(date()),
+        kernel = or_unknown(read("/proc/sys/kernel/osrelease", "", "")),
+        processor = or_unknown(model.map(|name| format!("{cores} × {name}"))),
+        memory = or_unknown(read("/proc/meminfo", "MemTotal:", " ")),
+    )
 }
-
-const HEAD: &str = "# The soak
-
-Very many connections through each form of the servers, one exchange each, by
-clients that come four at a time: what a server holds must not grow with the
-number of clients that it has served. This page is written by the run itself:
-
-    cargo test --release -p suite --test soak -- --ignored
-
-Memory is what all processes of a server hold together at rest (PSS), after
-each of 40 rounds: its median in the second quarter of the rounds, in the last
-quarter, and the most ever seen. The last quarter may be at most 5 % and
-256 KiB above the second, or the run fails. Descriptors, threads and child
-processes are those of all processes of the server, the same after every round
-as before the first client, or the run fails. Every client gets exactly its
-echo, and the last line of each server counts exactly its clients and bytes.
-
-| server | connections | seconds | KiB, second quarter | KiB, last quarter \
-| KiB, most | descriptors | threads | children |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|
-";
-
-const TAIL: &str = "
-The seconds are no measurement of speed: the clients share the processors with
-the server, and check every byte.
-";

@@ -1,20 +1,9 @@
 //! The processes of process-server: reaped, reported, and never left behind.
 
 use nix::fcntl::{FcntlArg, fcntl};
-use nix::sys::signal::Signal::{
-    self, SIGABRT, SIGINT, SIGKILL, SIGSEGV, SIGTERM,
-};
-use nix::sys::signal::kill;
-use nix::unistd::Pid;
-use probe::client::pattern;
-use probe::proc;
-use probe::transcript::Event;
-use probe::wait::until;
 
-use super::leave;
-use crate::Form;
-use crate::case::{Case, case, processes};
 use crate::orders::real_time_signal;
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(a_child_that_dies_is_reported_and_harms_no_other_client)
@@ -36,28 +25,35 @@ const DEADLY: [(Option<Signal>, &str); 4] = [
     (None, "SIG"),
 ];
 
+/// How the processes have died that a transcript tells of.
+fn deaths(transcript: &Transcript) -> Vec<&str> {
+    let events = transcript.events().map(|(_, _, event)| event);
+    let deaths = events.filter_map(|event| match event {
+        Event::Died(how) => Some(how.as_str()),
+        _ => None,
+    });
+    deaths.collect()
+}
+
 fn a_child_that_dies_is_reported_and_harms_no_other_client(form: &Form) {
     for (signal, name) in DEADLY {
-        let server = form.start("--serve until-eof").room_for(3).run();
-        let mut other = server.accepted();
-        other.exchange(b"before\n");
-        let mut client = server.client();
-        client.exchange(b"hola\n");
+        let server = form.run("--serve until-eof");
+        let mut other = server.served(b"before\n");
+        let mut client = server.served(b"hola\n");
         let child = server.process_of(&client);
         match signal {
             Some(signal) => proc::kill_and_wait(child, signal),
-            None => real_time_signal(child).expect("there is a shell"),
+            None => real_time_signal(child),
         }
         client.expect_any_end();
         let died = format!("  died: {name}");
-        let line = server.stdout.wait(&died, |lines| {
-            lines.iter().find(|line| line.contains(&died)).cloned()
-        });
+        let line = server
+            .stdout
+            .find(&died, |line| line.contains(&died).then(|| line.to_owned()));
         assert!(line.starts_with(&format!("process {child} ")), "{line}");
-        until("it is reaped", || proc::state(child).is_none().then_some(()));
+        soon("it is reaped", || proc::state(child).is_none());
         other.exchange(b"after\n");
-        let mut next = server.client();
-        next.exchange(b"and the next\n");
+        let next = server.served(b"and the next\n");
         drop((other, next));
         let transcript = server.stop();
         let totals = transcript.totals;
@@ -67,10 +63,7 @@ fn a_child_that_dies_is_reported_and_harms_no_other_client(form: &Form) {
         let others = (7 + 6 + 13)..=(7 + 6 + 13 + 5);
         assert!(others.contains(&totals.received), "{totals:?}");
         assert!(others.contains(&totals.sent), "{totals:?}");
-        let deaths = transcript
-            .events()
-            .filter(|(_, _, event)| matches!(event, Event::Died(_)));
-        assert_eq!(deaths.count(), 1);
+        assert_eq!(deaths(&transcript).len(), 1);
     }
 }
 
@@ -93,8 +86,8 @@ fn a_death_is_reported_in_spanish(form: &Form) {
 
 fn a_signal_to_one_child_stops_that_child_only(form: &Form) {
     for signal in [SIGTERM, SIGINT] {
-        let server = form.start("--serve until-eof").room_for(3).run();
-        let before = server.children().len();
+        let server = form.run("--serve until-eof");
+        let before = proc::children(server.pid).len();
         let mut other = server.accepted();
         let mut client = server.accepted();
         let child = server.process_of(&client);
@@ -115,11 +108,10 @@ fn a_signal_to_one_child_stops_that_child_only(form: &Form) {
         // As many as before serve what comes next.
         drop(other);
         for _ in 0..6 {
-            let mut next = server.client();
-            next.exchange(b"and the service goes on\n");
+            server.served(b"and the service goes on\n");
         }
-        until("there are as many children as before", || {
-            (server.children().len() == before).then_some(())
+        soon("there are as many children as before", || {
+            proc::children(server.pid).len() == before
         });
         let totals = server.stop().totals;
         assert_eq!(totals.clients, 9);
@@ -136,24 +128,19 @@ fn a_child_that_dies_during_a_stop_is_reported(form: &Form) {
     idle.expect_end();
     proc::kill_and_wait(child, SIGKILL);
     let transcript = server.transcript();
-    let how = transcript.events().find_map(|(_, _, event)| match event {
-        Event::Died(how) => Some(how.clone()),
-        _ => None,
-    });
-    assert_eq!(how.as_deref(), Some("SIGKILL"));
+    assert_eq!(deaths(&transcript), ["SIGKILL"]);
     assert_eq!(transcript.totals.clients, 2);
 }
 
 fn nothing_outlives_a_killed_server(form: &Form) {
-    let server = form.start("--serve until-eof").room_for(3).run();
-    let mut client = server.client();
-    client.exchange(b"before\n");
+    let server = form.run("--serve until-eof");
+    let mut client = server.served(b"before\n");
     let mut silent = server.accepted();
     server.signal(SIGKILL);
     assert_eq!(server.wait_status(), 128 + 9);
     // The children finish with their clients…
     client.exchange(b"after\n");
-    leave(&mut client);
+    client.leave();
     silent.exchange(b"me too\n");
     drop(silent);
     // …and end.
@@ -191,7 +178,7 @@ fn shrink_pipes(pid: Pid) {
     for (fd, _) in pipes {
         // Opened once more, and closed again before the server is killed.
         let path = format!("/proc/{pid}/fd/{fd}");
-        let Ok(pipe) = std::fs::File::open(path) else { continue };
+        let Ok(pipe) = fs::File::open(path) else { continue };
         shrunk += u32::from(fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(4096)).is_ok());
     }
     assert!(shrunk > 0, "no pipe is found");
@@ -199,21 +186,17 @@ fn shrink_pipes(pid: Pid) {
 
 fn a_killed_server_leaves_its_port(form: &Form) {
     let own = proc::own_address();
-    let start = || {
-        let start = form.start("--serve until-eof");
-        start.on(own, 20_001).room_for(2).run()
-    };
+    let start = || form.start("--serve until-eof").on(own, 20_001).run();
     let first = start();
-    let mut client = first.client();
-    client.exchange(b"before\n");
+    let mut client = first.served(b"before\n");
     first.signal(SIGKILL);
     first.wait_status();
     if form.workers.is_some() {
         // Workers without a client have the listening socket until they end.
         let serving = first.process_of(&client);
-        until("the other workers are gone", || {
-            let left = proc::living(first.group());
-            left.iter().all(|child| *child == serving).then_some(())
+        soon("the other workers are gone", || {
+            let left = proc::living(first.group);
+            left.iter().all(|child| *child == serving)
         });
     }
     // A child that serves on has no listening socket.

@@ -12,7 +12,6 @@ use probe::server::Server;
 use probe::wait::until;
 use socket2::{Domain, Socket, Type};
 
-use super::leave;
 use crate::Form;
 use crate::case::{Case, Need, case, has_loops};
 
@@ -49,7 +48,7 @@ fn a_client_whose_message_waits_is_not_idle(form: &Form) {
             for _ in 0..2 {
                 client.exchange(b"hola\n");
             }
-            leave(&mut client);
+            client.leave();
             client.address
         })
     });

@@ -1,14 +1,7 @@
 //! The close: no byte is lost at it, and a client that goes away badly harms no
 //! other.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
-use probe::client::{Client, pattern};
-use probe::wait::LIMIT;
-
-use crate::Form;
-use crate::case::{Case, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(unread_input_does_not_reset_the_reply),
@@ -38,21 +31,20 @@ fn unread_input_does_not_reset_the_reply(form: &Form) {
 
 fn what_is_dropped_at_the_close_is_not_counted(form: &Form) {
     let server = form.run("--serve once");
-    let mut client = server.client();
-    client.send(&pattern(200_000));
+    let mut client = server.sending(&pattern(200_000));
     client.half_close();
     assert_eq!(client.receive_all().len(), 1024);
     assert_eq!(server.wait_closed(client.address), ": one exchange");
     let transcript = server.stop();
     assert_eq!(transcript.totals.received, 1024);
     assert_eq!(transcript.totals.sent, 1024);
-    assert_eq!(transcript.received_from(client.address), pattern(1024));
+    let received = Event::Received(1024, pattern(1024));
+    assert!(transcript.of(client.address).contains(&&received), "another text");
 }
 
 fn input_after_the_reply_does_not_reset_it(form: &Form) {
     let server = form.run("--serve once");
-    let mut client = server.client();
-    client.send(b"one");
+    let mut client = server.sending(b"one");
     // The reply waits unread while more input comes.
     for _ in 0..10 {
         thread::sleep(Duration::from_millis(10));
@@ -107,15 +99,15 @@ fn no_other_client_waits_while_what_is_left_is_read(form: &Form) {
 }
 
 fn a_reset_has_its_reason_and_harms_no_other_client(form: &Form) {
-    let server = form.start("--serve until-eof").room_for(2).run();
+    let server = form.run("--serve until-eof");
     let mut other = server.accepted();
     let reset = |client: Client| {
-        let address = client.address;
-        client.reset();
-        assert_eq!(server.wait_closed(address), ": connection reset by peer");
+        assert_eq!(
+            server.wait_closed(client.reset()),
+            ": connection reset by peer"
+        );
     };
-    let mut client = server.client();
-    client.exchange(b"hola\n");
+    let client = server.served(b"hola\n");
     reset(client);
     other.exchange(b"still here\n");
 
@@ -134,8 +126,7 @@ fn a_client_that_is_gone_harms_no_other_client(form: &Form) {
     for _ in 0..20 {
         // Replies are on their way to a socket that is closed already: the
         // server's next send may fail with EPIPE.
-        let mut client = server.client();
-        client.send(&pattern(20_000));
+        server.sending(&pattern(20_000));
     }
     let client = server.exchange(b"still here\n");
     let transcript = server.stop();
@@ -146,9 +137,7 @@ fn a_client_that_is_gone_harms_no_other_client(form: &Form) {
 fn a_reset_after_the_last_reply_is_an_ordinary_end(form: &Form) {
     let server = form.run("--serve once");
     let client = server.exchange_once(b"hola\n");
-    let address = client.address;
-    client.reset();
-    assert_eq!(server.wait_closed(address), ": one exchange");
+    assert_eq!(server.wait_closed(client.reset()), ": one exchange");
     server.stop();
 }
 

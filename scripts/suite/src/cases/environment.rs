@@ -1,14 +1,6 @@
 //! The options, by environment variables; and the language by the locale.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use nix::sys::signal::Signal;
-use probe::proc;
-
-use super::{leave, refusal};
-use crate::case::{Case, case};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(every_option_has_its_variable),
@@ -27,16 +19,13 @@ fn every_option_has_its_variable(form: &Form) {
         .start("")
         .no_port()
         .env("ECHO_HOST", &own.to_string())
-        .env("ECHO_PORT", "20001")
-        .env("ECHO_SERVE", "until-eof")
-        .env("ECHO_LANGUAGE", "es")
-        .env("ECHO_QUIET", "true")
+        .variables("ECHO_PORT=20001 ECHO_SERVE=until-eof")
+        .variables("ECHO_LANGUAGE=es ECHO_QUIET=true")
         .run();
     assert_eq!(server.address, SocketAddr::from((own, 20001)));
-    let mut client = server.client();
-    client.exchange(b"one");
+    let mut client = server.served(b"one");
     client.exchange(b"two");
-    leave(&mut client);
+    client.leave();
     let ended = server.stop_unchecked();
     let name = form.kind.program();
     assert_eq!(
@@ -52,12 +41,9 @@ fn every_option_has_its_variable(form: &Form) {
 
     let server = form
         .start("")
-        .env("ECHO_SERVE", "once")
-        .env("ECHO_REPLY", "greeting")
-        .env("ECHO_QUIET", "false")
+        .variables("ECHO_SERVE=once ECHO_REPLY=greeting ECHO_QUIET=false")
         .run();
-    let mut client = server.client();
-    client.send(b"hola\n");
+    let mut client = server.sending(b"hola\n");
     let reply = client.receive_all();
     assert!(reply.ends_with(b"\r\n\r\nHola, cliente!\n"), "{reply:?}");
     drop(client);
@@ -68,9 +54,7 @@ fn every_option_has_its_variable(form: &Form) {
 fn timeouts_and_limits_have_their_variables(form: &Form) {
     let server = form
         .start("--serve until-eof")
-        .env("ECHO_IDLE_TIMEOUT", "1")
-        .env("ECHO_GRACE", "0")
-        .room_for(2)
+        .variables("ECHO_IDLE_TIMEOUT=1 ECHO_GRACE=0")
         .run();
     let mut silent = server.accepted();
     silent.expect_end();
@@ -79,7 +63,7 @@ fn timeouts_and_limits_have_their_variables(form: &Form) {
 
     let server = form.start("--serve until-eof").env("ECHO_GRACE", "1").run();
     let (_stalled, _) = server.stalled();
-    let taken = server.time_to_stop(Signal::SIGTERM);
+    let taken = server.time_to_stop(SIGTERM);
     assert!(taken > Duration::from_millis(900), "{taken:?}");
     let told = server.stderr.all();
     assert!(told[0].contains("waiting up to 1 s "), "{told:?}");
@@ -90,8 +74,7 @@ fn timeouts_and_limits_have_their_variables(form: &Form) {
         let server =
             form.start("--serve until-eof").env("ECHO_MAX_CLIENTS", "1").run();
         let first = server.accepted();
-        let mut second = server.client();
-        second.send(b"hola\n");
+        let mut second = server.sending(b"hola\n");
         second.expect_silence();
         drop(first);
         second.expect(b"hola\n");
@@ -103,70 +86,66 @@ fn timeouts_and_limits_have_their_variables(form: &Form) {
 fn the_command_line_wins(form: &Form) {
     let server = form
         .start("--host 127.0.0.1 --serve until-eof --reply echo --language en")
-        .env("ECHO_HOST", "127.0.0.2")
-        .env("ECHO_PORT", "1")
-        .env("ECHO_SERVE", "once")
-        .env("ECHO_REPLY", "greeting")
-        .env("ECHO_LANGUAGE", "es")
+        .variables("ECHO_HOST=127.0.0.2 ECHO_PORT=1 ECHO_SERVE=once")
+        .variables("ECHO_REPLY=greeting ECHO_LANGUAGE=es")
         .run();
-    let mut client = server.client();
-    client.exchange(b"one");
+    let mut client = server.served(b"one");
     client.exchange(b"two");
-    leave(&mut client);
+    client.leave();
     server.stop();
 }
 
+/// Variables with values that they cannot take.
+const WRONG: [&str; 9] = [
+    // As Kubernetes sets it for a service that is called `echo`.
+    "ECHO_PORT=tcp://10.96.0.17:8080",
+    "ECHO_PORT=http",
+    "ECHO_MAX_CLIENTS=0",
+    "ECHO_IDLE_TIMEOUT=soon",
+    "ECHO_GRACE=-1",
+    "ECHO_SERVE=twice",
+    "ECHO_REPLY=nothing",
+    "ECHO_COLOR=sometimes",
+    "ECHO_LANGUAGE=fr",
+];
+
 fn a_wrong_variable_is_a_usage_error(form: &Form) {
-    for (name, value) in [
-        ("ECHO_PORT", "http"),
-        ("ECHO_MAX_CLIENTS", "0"),
-        ("ECHO_IDLE_TIMEOUT", "soon"),
-        ("ECHO_GRACE", "-1"),
-        ("ECHO_SERVE", "twice"),
-        ("ECHO_REPLY", "nothing"),
-        ("ECHO_LANGUAGE", "fr"),
-    ] {
-        let start = form.start("").no_port().env(name, value);
-        refusal(start, &format!("{name}={value}"));
+    for wrong in WRONG {
+        refusal(form.start("").no_port().variables(wrong), wrong);
     }
 }
 
 fn the_locale_decides_the_language(form: &Form) {
-    type Variables = &'static [(&'static str, &'static str)];
-    let spanish: &[Variables] = &[
-        &[("LANG", "es_ES.UTF-8")],
-        &[("LANG", "es")],
-        &[("LANG", "es_MX")],
-        &[("LC_MESSAGES", "es_AR.UTF-8"), ("LANG", "en_US.UTF-8")],
-        &[("LC_ALL", "es_ES.UTF-8"), ("LC_MESSAGES", "en_US.UTF-8")],
-        &[("LC_ALL", "es_ES.UTF-8"), ("LANG", "C")],
+    let spanish: &[&str] = &[
+        "LANG=es_ES.UTF-8",
+        "LANG=es",
+        "LANG=es_MX",
+        "LC_MESSAGES=es_AR.UTF-8 LANG=en_US.UTF-8",
+        "LC_ALL=es_ES.UTF-8 LC_MESSAGES=en_US.UTF-8",
+        "LC_ALL=es_ES.UTF-8 LANG=C",
         // An empty one says nothing.
-        &[("LC_ALL", ""), ("LANG", "es_ES.UTF-8")],
-        &[("LC_ALL", ""), ("LC_MESSAGES", ""), ("LANG", "es_ES.UTF-8")],
+        "LC_ALL= LANG=es_ES.UTF-8",
+        "LC_ALL= LC_MESSAGES= LANG=es_ES.UTF-8",
     ];
-    let english: &[Variables] = &[
-        &[],
-        &[("LANG", "en_US.UTF-8")],
-        &[("LANG", "C")],
-        &[("LANG", "C.UTF-8")],
-        &[("LANG", "POSIX")],
-        &[("LANG", "fr_FR.UTF-8")],
-        &[("LANG", "")],
-        &[("LC_ALL", "C"), ("LANG", "es_ES.UTF-8")],
-        &[("LC_ALL", "POSIX"), ("LC_MESSAGES", "es_ES.UTF-8")],
-        &[("LC_ALL", "en_GB.UTF-8"), ("LC_MESSAGES", "es"), ("LANG", "es")],
-        &[("LC_MESSAGES", "C"), ("LANG", "es_ES.UTF-8")],
-        &[("LANG", "est_EE.UTF-8")],
+    let english: &[&str] = &[
+        "",
+        "LANG=en_US.UTF-8",
+        "LANG=C",
+        "LANG=C.UTF-8",
+        "LANG=POSIX",
+        "LANG=fr_FR.UTF-8",
+        "LANG=",
+        "LC_ALL=C LANG=es_ES.UTF-8",
+        "LC_ALL=POSIX LC_MESSAGES=es_ES.UTF-8",
+        "LC_ALL=en_GB.UTF-8 LC_MESSAGES=es LANG=es",
+        "LC_MESSAGES=C LANG=es_ES.UTF-8",
+        "LANG=est_EE.UTF-8",
     ];
     for (all, words) in
         [(spanish, " escuchando en "), (english, " listening on ")]
     {
         for variables in all {
-            let mut start = form.start("");
-            for (name, value) in *variables {
-                start = start.env(name, value);
-            }
-            let server = start.run();
+            let server = form.start("").variables(variables).run();
             let first = server.stdout.so_far().remove(0);
             assert!(first.contains(words), "{variables:?}: {first}");
         }
@@ -188,20 +167,11 @@ fn the_language_asked_for_wins_over_the_locale(form: &Form) {
 }
 
 fn a_wrong_variable_is_named(form: &Form) {
-    for (name, value) in [
-        // As Kubernetes sets it for a service that is called `echo`.
-        ("ECHO_PORT", "tcp://10.96.0.17:8080"),
-        ("ECHO_MAX_CLIENTS", "0"),
-        ("ECHO_GRACE", "-1"),
-        ("ECHO_SERVE", "twice"),
-        ("ECHO_COLOR", "sometimes"),
-        ("ECHO_LANGUAGE", "fr"),
-    ] {
-        for language in ["en", "es"] {
-            let locale = format!("{language}_XX.UTF-8");
-            let start = form.start("").no_port().env("LANG", &locale);
-            let wrong = format!("{name}={value}");
-            let text = refusal(start.env(name, value), &wrong);
+    for wrong in WRONG {
+        let (name, value) = wrong.split_once('=').expect("it has both");
+        for locale in ["LANG=en_XX.UTF-8", "LANG=es_XX.UTF-8"] {
+            let start = form.start("").no_port().variables(locale);
+            let text = refusal(start.variables(wrong), wrong);
             assert!(text.contains(name), "no {name}: {text}");
             assert!(text.contains(value), "no {value}: {text}");
         }
@@ -213,27 +183,11 @@ fn a_wrong_variable_is_named(form: &Form) {
 }
 
 fn an_empty_variable_is_as_none(form: &Form) {
-    let names = [
-        "ECHO_HOST",
-        "ECHO_SERVE",
-        "ECHO_REPLY",
-        "ECHO_MAX_CLIENTS",
-        "ECHO_IDLE_TIMEOUT",
-        "ECHO_GRACE",
-        "ECHO_WORKERS",
-        "ECHO_BACKEND",
-        "ECHO_LANGUAGE",
-        "ECHO_QUIET",
-        "ECHO_COLOR",
-        "ECHO_CPU_WORK",
-        "ECHO_TRACE",
-        "ECHO_PORT",
-    ];
-    let mut start = form.start("");
-    for name in names {
-        start = start.env(name, "");
-    }
-    let server = start.run();
+    let all = "ECHO_HOST= ECHO_SERVE= ECHO_REPLY= ECHO_MAX_CLIENTS= \
+               ECHO_IDLE_TIMEOUT= ECHO_GRACE= ECHO_WORKERS= ECHO_BACKEND= \
+               ECHO_LANGUAGE= ECHO_QUIET= ECHO_COLOR= ECHO_CPU_WORK= \
+               ECHO_TRACE= ECHO_PORT=";
+    let server = form.start("").variables(all).run();
     assert!(server.address.ip().is_loopback());
     server.exchange(b"hola\n");
     server.stop();

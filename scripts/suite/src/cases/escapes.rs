@@ -1,11 +1,8 @@
 //! What a client sent is shown, and can do nothing to the terminal.
 
-use probe::client::Client;
-use probe::server::Server;
-use probe::transcript::{LONGEST, unescape};
+use probe::transcript::LONGEST;
 
-use crate::Form;
-use crate::case::{Case, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(text_is_shown_as_it_is),

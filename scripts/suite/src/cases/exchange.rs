@@ -1,17 +1,8 @@
 //! One exchange: receive, reply, close; and which client waits for which.
 
 use std::collections::BTreeSet;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use probe::client::{Client, pattern};
-use probe::proc;
-use probe::transcript::Event;
-use probe::wait::until;
-
-use super::leave;
-use crate::case::{Case, case};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(echo_returns_the_bytes_unchanged),
@@ -36,7 +27,7 @@ fn echo_returns_the_bytes_unchanged(form: &Form) {
     client.exchange(b"\n");
     client.exchange("¡hola, señora! 👩‍👩‍👧\r\n".as_bytes());
     client.exchange(&pattern(1024));
-    leave(&mut client);
+    client.leave();
     server.stop();
 }
 
@@ -56,7 +47,7 @@ fn until_eof_serves_until_the_client_has_ended(form: &Form) {
         client.exchange(&pattern(length));
     }
     client.expect_silence();
-    leave(&mut client);
+    client.leave();
     let transcript = server.stop();
     assert_eq!(transcript.totals.sent, 1111);
     assert_eq!(transcript.reason(client.address), None);
@@ -64,8 +55,7 @@ fn until_eof_serves_until_the_client_has_ended(form: &Form) {
 
 fn the_default_of_serve_is_the_originals(form: &Form) {
     let server = form.run("");
-    let mut client = server.client();
-    client.exchange(b"one");
+    let mut client = server.served(b"one");
     if form.kind == Kind::Loop {
         client.exchange(b"two");
         client.half_close();
@@ -104,7 +94,7 @@ fn a_client_that_says_nothing_gets_nothing(form: &Form) {
             let options = format!("--serve {serve} --reply {reply}");
             let server = form.run(&options);
             let mut client = server.client();
-            leave(&mut client);
+            client.leave();
             let transcript = server.stop();
             assert_eq!(transcript.of(client.address).len(), 2, "{options}");
             assert_eq!(transcript.totals.clients, 1);
@@ -169,11 +159,9 @@ fn no_reply_is_held_back(form: &Form) {
 
 fn a_client_that_does_not_read_is_not_read_from(form: &Form) {
     const LIMIT: usize = 64 << 20;
-    let server = form.start("--serve until-eof --quiet").room_for(3).run();
-    let mut other = server.client();
-    other.exchange(b"before\n");
-    let mut flooding = server.client();
-    flooding.exchange(b"x");
+    let server = form.run("--serve until-eof --quiet");
+    let mut other = server.served(b"before\n");
+    let mut flooding = server.served(b"x");
     let before = proc::memory(server.pid);
     let sent = flooding.flood(LIMIT);
     // The client can get rid of no more than the buffers of both kernels hold.
@@ -182,21 +170,20 @@ fn a_client_that_does_not_read_is_not_read_from(form: &Form) {
     assert!(grown < 2048, "the server has grown by {grown} KiB");
     // The other clients do not wait for this one.
     other.exchange(b"meanwhile\n");
-    let mut third = server.client();
-    third.exchange(b"and a new one\n");
+    let mut third = server.served(b"and a new one\n");
     proc::assert_idle(server.pid, "a client that does not read");
     // The client that did not read gets its whole echo in the end.
     flooding.half_close();
     assert!(flooding.receive_all() == pattern(sent), "another reply");
-    leave(&mut other);
-    leave(&mut third);
+    other.leave();
+    third.leave();
     let ended = server.stop_unchecked();
     assert_eq!(ended.stdout.len(), 2, "{ended:?}");
 }
 
 fn each_connection_gets_what_the_approach_creates(form: &Form) {
     let server = form.start("--serve until-eof").room_for(4).run();
-    let idle_threads = server.threads();
+    let idle_threads = proc::threads(server.pid).len();
     let clients = server.accepted_many(4);
     let workers: BTreeSet<String> =
         clients.iter().map(|client| server.worker_of(client)).collect();
@@ -204,26 +191,23 @@ fn each_connection_gets_what_the_approach_creates(form: &Form) {
     match form.kind {
         Kind::Threads => {
             assert_eq!(workers.len(), 4, "{workers:?}");
-            assert_eq!(server.children().len(), 0);
+            assert_eq!(proc::children(server.pid).len(), 0);
             let expected = if pool { idle_threads } else { idle_threads + 4 };
-            until("there are the threads", || {
-                (server.threads() == expected).then_some(())
+            soon("there are the threads", || {
+                proc::threads(server.pid).len() == expected
             });
         }
         Kind::Processes => {
             assert_eq!(workers.len(), 4, "{workers:?}");
             for client in &clients {
                 let pid = server.process_of(client);
-                let children = server.children();
-                assert!(
-                    children.contains(&pid),
-                    "no child {pid}: {children:?}"
-                );
+                let is_child = proc::children(server.pid).contains(&pid);
+                assert!(is_child, "no child {pid}");
             }
         }
         Kind::Loop => {
-            assert_eq!(server.children().len(), 0);
-            assert_eq!(server.threads(), idle_threads);
+            assert_eq!(proc::children(server.pid).len(), 0);
+            assert_eq!(proc::threads(server.pid).len(), idle_threads);
             if !pool {
                 assert!(workers.iter().eq(["loop"]), "{workers:?}");
                 assert_eq!(idle_threads, 1);
@@ -239,9 +223,7 @@ fn silent_clients_delay_no_other_client(form: &Form) {
     let silent = server.accepted_many(10);
     let mut talking: Vec<Client> = server.accepted_many(5);
     for _ in 0..3 {
-        for client in &mut talking {
-            client.exchange(b"I am talking\n");
-        }
+        exchange_all(&mut talking, b"I am talking\n");
     }
     silent[0].expect_silence();
     drop((silent, talking));

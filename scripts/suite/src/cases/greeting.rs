@@ -2,10 +2,7 @@
 
 use std::process::Command;
 
-use probe::client::pattern;
-
-use crate::Form;
-use crate::case::{Case, Need, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(the_greeting_is_a_valid_response),
@@ -43,8 +40,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 fn the_greeting_is_a_valid_response(form: &Form) {
     for serve in ["once", "until-eof"] {
         let server = form.run(&format!("--reply greeting --serve {serve}"));
-        let mut client = server.client();
-        client.send(REQUEST);
+        let mut client = server.sending(REQUEST);
         let response = client.receive_all();
         let (status, fields, body) = parse(&response);
         assert_eq!(status, "HTTP/1.1 200 OK");
@@ -66,8 +62,7 @@ fn the_greeting_is_a_valid_response(form: &Form) {
 fn after_a_greeting_the_server_closes(form: &Form) {
     for serve in ["once", "until-eof"] {
         let server = form.run(&format!("--reply greeting --serve {serve}"));
-        let mut client = server.client();
-        client.send(b"hola\n");
+        let mut client = server.sending(b"hola\n");
         assert!(client.receive_all().ends_with(BODY.as_bytes()));
         // The client's side is open still: it was the server who closed.
         client.half_close();
@@ -79,8 +74,7 @@ fn after_a_greeting_the_server_closes(form: &Form) {
 fn a_long_request_gets_its_greeting(form: &Form) {
     for serve in ["once", "until-eof"] {
         let server = form.run(&format!("--reply greeting --serve {serve}"));
-        let mut client = server.client();
-        client.send(&pattern(30_000));
+        let mut client = server.sending(&pattern(30_000));
         let response = client.receive_all();
         assert!(response.ends_with(BODY.as_bytes()), "{response:?}");
         let greetings = response.windows(4).filter(|w| *w == b"HTTP").count();

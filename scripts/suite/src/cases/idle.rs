@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use probe::client::pattern;
 
-use super::leave;
 use crate::Form;
 use crate::case::{Case, case};
 
@@ -65,7 +64,7 @@ fn a_client_that_does_something_is_not_idle(form: &Form) {
         client.exchange(b"I am here\n");
         thread::sleep(SECOND / 4);
     }
-    leave(&mut client);
+    client.leave();
     let transcript = server.stop();
     assert_eq!(transcript.reason(client.address), None);
 }
@@ -98,7 +97,7 @@ fn an_idle_timeout_of_0_is_never(form: &Form) {
     let mut client = server.accepted();
     thread::sleep(2 * SECOND);
     client.exchange(b"here I am\n");
-    leave(&mut client);
+    client.leave();
     let transcript = server.stop();
     assert_eq!(transcript.reason(client.address), None);
 }

@@ -1,15 +1,6 @@
 //! Many clients: the limit, the queue, and what is left of them afterwards.
 
-use std::fs;
-use std::thread;
-
-use probe::client::Client;
-use probe::proc;
-use probe::wait::stays;
-
-use super::{expect_and_end, send_and_end};
-use crate::Form;
-use crate::case::{Case, Need, case, pool, select};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(beyond_the_limit_clients_wait_and_are_served_later),
@@ -48,9 +39,7 @@ fn as_many_as_the_limit_are_served_at_a_time(form: &Form) {
     fourth.send(b"fourth");
     fifth.send(b"fifth");
     fourth.expect_silence();
-    for client in &mut inside {
-        client.exchange(b"I am served\n");
-    }
+    exchange_all(&mut inside, b"I am served\n");
     // One client goes and the next comes, in the order in which they came.
     drop(inside.pop());
     fourth.expect(b"fourth");
@@ -72,22 +61,18 @@ fn a_server_at_its_client_limit_does_not_spin(form: &Form) {
 }
 
 fn a_burst_of_hundreds_is_served(form: &Form) {
-    const THREADS: usize = 8;
+    const THREADS: u64 = 8;
     const EACH: usize = 50;
     let server = form.run("--serve once");
-    thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                // All connect, then all speak, then all are served.
-                let mut clients: Vec<Client> = server.clients(EACH);
-                send_and_end(&mut clients);
-                expect_and_end(&mut clients);
-            });
-        }
+    at_once(THREADS, |_| {
+        // All connect, then all speak, then all are served.
+        let mut clients = server.clients(EACH);
+        send_and_end(&mut clients);
+        expect_and_end(&mut clients);
     });
     let totals = server.stop().totals;
-    assert_eq!(totals.clients, (THREADS * EACH) as u64);
-    assert_eq!(totals.sent, (THREADS * EACH * 5) as u64);
+    assert_eq!(totals.clients, THREADS * EACH as u64);
+    assert_eq!(totals.sent, THREADS * EACH as u64 * 5);
 }
 
 fn a_thousand_clients_wait_in_the_queue(form: &Form) {

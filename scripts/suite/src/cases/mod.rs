@@ -21,10 +21,7 @@ mod trace;
 mod work;
 mod workers;
 
-use probe::client::Client;
-use probe::start::Start;
-
-use crate::case::Case;
+use crate::prelude::*;
 
 /// Every case of every theme.
 pub fn all() -> impl Iterator<Item = Case> {
@@ -54,14 +51,18 @@ pub fn all() -> impl Iterator<Item = Case> {
     .copied()
 }
 
-/// Ends the client's side, and expects the end of the server's.
-fn leave(client: &mut Client) {
-    client.half_close();
-    client.expect_end();
+/// Has all clients send this message, and each get it back.
+pub(crate) fn exchange_all(clients: &mut [Client], message: &[u8]) {
+    for client in &mut *clients {
+        client.send(message);
+    }
+    for client in clients {
+        client.expect(message);
+    }
 }
 
 /// Has each client send a message, and nothing after it.
-fn send_and_end(clients: &mut [Client]) {
+pub(crate) fn send_and_end(clients: &mut [Client]) {
     for client in clients {
         client.send(b"hola\n");
         client.half_close();
@@ -69,16 +70,28 @@ fn send_and_end(clients: &mut [Client]) {
 }
 
 /// Expects the reply to that message, and the end, of each client.
-fn expect_and_end(clients: &mut [Client]) {
+pub(crate) fn expect_and_end(clients: &mut [Client]) {
     for client in clients {
         client.expect(b"hola\n");
         client.expect_end();
     }
 }
 
+/// Asserts that a server did not start and said why in one line, which
+/// contains these words in any case of letters.
+pub(crate) fn assert_told(ended: &Ended, words: &[&str]) {
+    assert_eq!(ended.status, 1, "{ended:?}");
+    assert!(ended.stdout.is_empty(), "{ended:?}");
+    assert_eq!(ended.stderr.len(), 1, "one line: {ended:?}");
+    let line = ended.stderr[0].to_lowercase();
+    for word in words {
+        assert!(line.contains(&word.to_lowercase()), "no {word:?} in {line:?}");
+    }
+}
+
 /// Asserts that a server does not start, says why on standard error alone, and
 /// ends with the status of a usage error; gives the text.
-fn refusal(start: Start, wrong: &str) -> String {
+pub(crate) fn refusal(start: Start, wrong: &str) -> String {
     let ended = start.end();
     assert_eq!(ended.status, 2, "{wrong}: {ended:?}");
     assert!(ended.stdout.is_empty(), "{wrong}: {ended:?}");

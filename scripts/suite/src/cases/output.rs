@@ -2,22 +2,9 @@
 //! missing from the start.
 
 use std::fs::File;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::Duration;
 
-use probe::client::Client;
-use probe::folder::folder;
-use probe::lines::Reading;
-use probe::proc;
-use probe::server::Server;
-use probe::start::Output;
-use probe::wait::until;
-
-use super::leave;
-use crate::Form;
-use crate::case::{Case, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(the_service_goes_on_when_its_output_is_closed),
@@ -35,21 +22,18 @@ fn is_listening(address: SocketAddr) -> bool {
 /// Has several clients served, and gets nothing but their echo.
 fn assert_serves(server: &Server) {
     for _ in 0..5 {
-        let mut client = server.client();
-        client.exchange(b"hola\n");
+        let mut client = server.served(b"hola\n");
         client.exchange(b"adios\n");
-        leave(&mut client);
+        client.leave();
     }
 }
 
 fn the_service_goes_on_when_its_output_is_closed(form: &Form) {
-    let server = form
-        .start("--serve until-eof")
-        .stdout(Output::Pipe(Reading::FirstLine))
-        .run();
-    until("the reader is gone", || {
+    let server =
+        form.start("--serve until-eof").reading(Reading::FirstLine).run();
+    soon("the reader is gone", || {
         // Its thread ends after the first line and closes the pipe.
-        (server.stdout.all().len() == 1).then_some(())
+        server.stdout.all().len() == 1
     });
     assert_serves(&server);
     proc::assert_idle(server.pid, "output that is closed");
@@ -61,7 +45,7 @@ fn the_service_goes_on_when_the_disk_is_full(form: &Form) {
     let full = File::options().write(true).open("/dev/full");
     let server = form
         .start("--serve until-eof")
-        .stdout(Output::File(full.expect("Linux has /dev/full")))
+        .stdout(full.expect("Linux has /dev/full"))
         .run_unseen(is_listening);
     assert_serves(&server);
     proc::assert_idle(server.pid, "a full disk");
@@ -84,7 +68,7 @@ fn the_service_goes_on_at_a_limit_of_file_size(form: &Form) {
         assert_serves(&server);
     }
     for name in ["out", "trace"] {
-        let length = std::fs::metadata(path(name)).expect("it exists").len();
+        let length = fs::metadata(path(name)).expect("it exists").len();
         assert!(length <= 1024, "{name} has {length} bytes");
         assert!(length >= 512, "{name} has {length} bytes");
     }
@@ -112,7 +96,7 @@ fn output_that_is_not_read_pauses_and_loses_nothing(form: &Form) {
     let server = form
         .start("--serve until-eof")
         .room_for(CLIENTS)
-        .stdout(Output::Pipe(Reading::Held))
+        .reading(Reading::Held)
         .run();
     let done = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -125,15 +109,15 @@ fn output_that_is_not_read_pauses_and_loses_nothing(form: &Form) {
                     client.exchange(&[0x1b; 1024]);
                     done.fetch_add(1, Ordering::Relaxed);
                 }
-                leave(&mut client);
+                client.leave();
             });
         }
         // The case waits until nothing moves any more, whether the server
         // pauses or goes on.
-        until("the pipe is full, or all are served", || {
+        soon("the pipe is full, or all are served", || {
             let before = done.load(Ordering::Relaxed);
             thread::sleep(Duration::from_millis(200));
-            (done.load(Ordering::Relaxed) == before).then_some(())
+            done.load(Ordering::Relaxed) == before
         });
         proc::assert_idle(server.pid, "output that is not read");
         server.stdout.resume();

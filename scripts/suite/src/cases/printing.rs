@@ -1,21 +1,13 @@
 //! The lines: their exact words and columns, in both languages.
 
-use std::fs::{self, File};
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::thread;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::net::{IpAddr, TcpListener};
 
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
-use probe::client::Client;
-use probe::folder::folder;
-use probe::server::Server;
-use probe::start::Output;
-use probe::transcript::Line;
-use probe::wait::until;
 
-use super::leave;
-use crate::case::{Case, case};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(an_exchange_is_printed_word_for_word),
@@ -42,8 +34,14 @@ fn column(server: &Server, client: &Client, words: [&str; 2]) -> String {
 
 /// Has one message exchanged, and compares all lines: the first and the last,
 /// and those about the client between them, in the words of one language.
-fn assert_printed(form: &Form, options: &str, worker: &str, words: &[&str]) {
-    let server = form.run(options);
+fn assert_printed(
+    form: &Form,
+    language: &str,
+    workers: [&str; 3],
+    words: &[&str],
+) {
+    let server = form.run(&format!("--serve once --language {language}"));
+    let worker = workers[form.kind as usize];
     let client = server.exchange_once("¡hola\n".as_bytes());
     let [first, events @ .., last] = words else { panic!("{words:?}") };
     let who = column(&server, &client, [worker, events[0]]);
@@ -58,11 +56,6 @@ fn assert_printed(form: &Form, options: &str, worker: &str, words: &[&str]) {
 }
 
 fn an_exchange_is_printed_word_for_word(form: &Form) {
-    let worker = match form.kind {
-        Kind::Threads => "thread",
-        Kind::Processes => "process",
-        Kind::Loop => "loop",
-    };
     let words = [
         "listening on",
         "connected",
@@ -71,15 +64,10 @@ fn an_exchange_is_printed_word_for_word(form: &Form) {
         "closed: one exchange",
         "stopped: 1 client served, 7 bytes received, 7 bytes sent",
     ];
-    assert_printed(form, "--serve once", worker, &words);
+    assert_printed(form, "en", ["thread", "process", "loop"], &words);
 }
 
 fn an_exchange_is_printed_in_spanish(form: &Form) {
-    let worker = match form.kind {
-        Kind::Threads => "hilo",
-        Kind::Processes => "proceso",
-        Kind::Loop => "bucle",
-    };
     let words = [
         "escuchando en",
         "conectado",
@@ -88,7 +76,7 @@ fn an_exchange_is_printed_in_spanish(form: &Form) {
         "cerrado: un intercambio",
         "detenido: 1 cliente atendido, 7 bytes recibidos, 7 bytes enviados",
     ];
-    assert_printed(form, "--serve once --language es", worker, &words);
+    assert_printed(form, "es", ["hilo", "proceso", "bucle"], &words);
 }
 
 fn only_one_is_singular(form: &Form) {
@@ -113,8 +101,8 @@ fn only_one_is_singular(form: &Form) {
         ),
     ] {
         for (clients, expected) in totals.into_iter().enumerate() {
-            let options = format!("--serve once --language {language}");
-            let server = form.run(&options);
+            let server =
+                form.run(&format!("--serve once --language {language}"));
             for _ in 0..clients {
                 server.exchange_once(b"x");
             }
@@ -150,13 +138,10 @@ fn the_first_column_says_who_served(form: &Form) {
             assert_eq!(workers.len(), 3, "{workers:?}");
         }
         (Kind::Threads | Kind::Loop, Some(pool)) => {
-            for worker in workers {
-                let number = worker.split(' ').nth(1).map(str::parse::<usize>);
-                let Some(Ok(number)) = number else {
-                    panic!("no number in {worker:?}")
-                };
-                assert!((1..=pool).contains(&number), "{worker:?}");
-            }
+            let names = (1..=pool)
+                .flat_map(|n| [format!("thread {n}"), format!("loop {n}")]);
+            let names: Vec<_> = names.collect();
+            assert!(workers.iter().all(|it| names.contains(it)), "{workers:?}");
         }
         // Another case checks that this number is the child's process id.
         (Kind::Processes, Some(_)) => {}
@@ -181,14 +166,9 @@ fn reasons_are_told_in_both_languages(form: &Form) {
         ),
     ] {
         let options = format!("--serve until-eof --language {language}");
-        let server = form
-            .start(&format!("{options} --idle-timeout 1"))
-            .room_for(2)
-            .run();
+        let server = form.run(&format!("{options} --idle-timeout 1"));
         let silent = server.client();
-        let client = server.client();
-        let reset_one = client.address;
-        client.reset();
+        let reset_one = server.client().reset();
         let wait = |server: &Server, who, reason| {
             let line = format!("  {who}  {closed}: {reason}");
             server.wait_count(&line, 1);
@@ -199,8 +179,7 @@ fn reasons_are_told_in_both_languages(form: &Form) {
         server.stop_unchecked();
 
         let server = form.run(&options);
-        let mut client = server.client();
-        client.exchange(b"hola\n");
+        let client = server.served(b"hola\n");
         let between = client.address;
         let ended = server.stop_unchecked();
         let line = format!("  {between}  {closed}: {stopping}");
@@ -214,8 +193,7 @@ fn quiet_prints_the_first_and_the_last_line(form: &Form) {
     for _ in 0..3 {
         server.exchange(b"hola\n");
     }
-    let client = server.client();
-    client.reset();
+    server.client().reset();
     let name = form.kind.program();
     let first = format!("{name} listening on {}", server.address);
     let ended = server.stop_unchecked();
@@ -236,7 +214,7 @@ fn a_line_comes_at_once_into_a_file(form: &Form) {
     let path = folder.path().join("lines");
     let server = form
         .start("--serve until-eof")
-        .stdout(Output::File(File::create(&path).expect("a new file")))
+        .stdout(File::create(&path).expect("a new file"))
         .run_unseen(|_| fs::metadata(&path).is_ok_and(|file| file.len() > 0));
     let lines = || -> Vec<String> {
         let text = fs::read_to_string(&path).unwrap_or_default();
@@ -246,8 +224,8 @@ fn a_line_comes_at_once_into_a_file(form: &Form) {
     let (listening, address) = (server.address, client.address);
     let wait = |event: &str| {
         let end = format!("  {address}  {event}");
-        until("the line is in the file", || {
-            lines().iter().any(|line| line.ends_with(&end)).then_some(())
+        soon("the line is in the file", || {
+            lines().iter().any(|line| line.ends_with(&end))
         });
     };
     // Each line is in the file while the client is still connected and does
@@ -259,11 +237,8 @@ fn a_line_comes_at_once_into_a_file(form: &Form) {
     drop(client);
     server.stop_unchecked();
     let lines = lines();
-    for line in &lines {
-        assert!(Line::parse(form.kind, line).is_some(), "{line:?}");
-    }
-    assert!(lines[0].ends_with(&format!(" listening on {listening}")));
-    assert!(lines[lines.len() - 1].contains(" stopped: "), "{lines:?}");
+    let transcript = Transcript::check(form.kind, &lines);
+    assert_eq!(transcript.lines[0], Line::Listening(listening));
 }
 
 fn every_accepted_client_counts(form: &Form) {
@@ -271,9 +246,8 @@ fn every_accepted_client_counts(form: &Form) {
     // One client says nothing, one resets, one ends in order, one stays.
     drop(server.accepted());
     server.accepted().reset();
-    let mut client = server.accepted();
-    client.exchange(b"hola\n");
-    leave(&mut client);
+    let mut client = server.served(b"hola\n");
+    client.leave();
     let stays = server.accepted();
     let totals = server.stop().totals;
     assert_eq!((totals.clients, totals.received, totals.sent), (4, 5, 5));
@@ -281,43 +255,32 @@ fn every_accepted_client_counts(form: &Form) {
 }
 
 fn lines_of_many_clients_are_whole_and_the_totals_exact(form: &Form) {
-    const CLIENTS: usize = 24;
+    const CLIENTS: u64 = 24;
     const MESSAGES: usize = 20;
-    let server = form.start("--serve until-eof").room_for(CLIENTS + 1).run();
-    thread::scope(|scope| {
-        for number in 0..CLIENTS {
-            let mut client = server.client();
-            // Every other one makes lines as long as they may be.
-            let message = if number % 2 == 0 {
-                vec![0x1b; 1024]
-            } else {
-                format!("client {number} says hola\n").into_bytes()
-            };
-            scope.spawn(move || {
-                for _ in 0..MESSAGES {
-                    client.exchange(&message);
-                }
-                leave(&mut client);
-            });
-        }
+    let server = form.start("--serve until-eof").room_for(25).run();
+    // Every other one makes lines as long as they may be.
+    let message = |number: u64| match number % 2 {
+        0 => vec![0x1b; 1024],
+        _ => format!("client {number} says hola\n").into_bytes(),
+    };
+    at_once(CLIENTS, |number| {
+        let mut client = server.client();
+        (0..MESSAGES).for_each(|_| client.exchange(&message(number)));
+        client.leave();
     });
     // Every line is taken apart, and the totals compared with their sum.
-    let transcript = server.stop();
-    assert_eq!(transcript.totals.clients, CLIENTS as u64);
-    let short: usize = (0..CLIENTS)
-        .filter(|n| n % 2 == 1)
-        .map(|n| format!("client {n} says hola\n").len() * MESSAGES)
-        .sum();
-    let expected = (CLIENTS / 2 * 1024 * MESSAGES + short) as u64;
-    assert_eq!(transcript.totals.received, expected);
-    assert_eq!(transcript.totals.sent, expected);
+    let totals = server.stop().totals;
+    let bytes = (0..CLIENTS).map(|number| message(number).len() * MESSAGES);
+    let bytes = bytes.sum::<usize>() as u64;
+    let due = Totals { clients: CLIENTS, received: bytes, sent: bytes };
+    assert_eq!(totals, due);
 }
 
 fn the_addresses_that_others_can_use_are_listed(form: &Form) {
     // What the kernel says of the interfaces that are up.
     let interfaces = getifaddrs().expect("the kernel lists them");
     let up = InterfaceFlags::IFF_UP;
-    let mut all: Vec<IpAddr> = interfaces
+    let all: BTreeSet<IpAddr> = interfaces
         .filter(|one| one.flags.contains(up))
         .filter_map(|one| one.address)
         .filter_map(|address| {
@@ -329,12 +292,10 @@ fn the_addresses_that_others_can_use_are_listed(form: &Form) {
             IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local(),
         })
         .collect();
-    all.sort_unstable();
-    all.dedup();
     let has_ipv6 = TcpListener::bind("[::1]:0").is_ok();
     let ipv4 = all.iter().copied().filter(IpAddr::is_ipv4).collect();
     for (host, expected) in
-        [("0.0.0.0", ipv4), ("::", all), ("127.0.0.1", Vec::new())]
+        [("0.0.0.0", ipv4), ("::", all), ("127.0.0.1", BTreeSet::new())]
     {
         if host == "::" && !has_ipv6 {
             continue;
@@ -342,8 +303,8 @@ fn the_addresses_that_others_can_use_are_listed(form: &Form) {
         for (language, words) in
             [("en", " reachable at "), ("es", " accesible en ")]
         {
-            let options = format!("--host {host} --language {language}");
-            let server = form.run(&options);
+            let server =
+                form.run(&format!("--host {host} --language {language}"));
             server.exchange(b"hola\n");
             let port = server.port();
             let ended = server.stop_unchecked();
@@ -354,10 +315,9 @@ fn the_addresses_that_others_can_use_are_listed(form: &Form) {
                 .map(|address| address.parse().expect("an address"));
             let listed: Vec<SocketAddr> = listed.collect();
             assert!(listed.iter().all(|address| address.port() == port));
-            let mut listed: Vec<IpAddr> =
-                listed.iter().map(SocketAddr::ip).collect();
-            listed.sort_unstable();
-            assert_eq!(listed, expected, "{host}");
+            let once: BTreeSet<_> = listed.iter().map(SocketAddr::ip).collect();
+            assert_eq!(once.len(), listed.len(), "{listed:?}");
+            assert_eq!(once, expected, "{host}");
         }
     }
     let ended = form.run("--host 0.0.0.0 --quiet").stop_unchecked();

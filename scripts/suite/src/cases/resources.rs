@@ -7,12 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use nix::libc::O_NONBLOCK;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use probe::folder::folder;
-use probe::proc;
 
-use super::leave;
-use crate::Form;
-use crate::case::{Case, Need, accepts_when_ready, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(a_diagnostic_that_cannot_be_written_stops_nothing)
@@ -35,8 +31,7 @@ fn assert_shortage_stops_nothing(form: &Form, diagnostics: &str) {
         .room_for(4)
         .by_shell("", diagnostics)
         .run();
-    let mut inside = server.accepted();
-    inside.exchange(b"before\n");
+    let mut inside = server.served(b"before\n");
     let none = proc::lowest_free_descriptor(server.pid);
     server.limit("nofile", none.into());
     let mut waiting = server.clients(2);
@@ -48,7 +43,7 @@ fn assert_shortage_stops_nothing(form: &Form, diagnostics: &str) {
     server.limit("nofile", 1024);
     for client in &mut waiting {
         client.expect(b"hola\n");
-        leave(client);
+        client.leave();
     }
     inside.exchange(b"after\n");
     drop(inside);
@@ -78,10 +73,9 @@ fn a_diagnostic_that_is_not_read_stops_nothing(form: &Form) {
 
 fn a_shortage_is_told_in_spanish_too(form: &Form) {
     let told = |language: &str| -> String {
-        let options = format!("--serve until-eof --language {language}");
-        let server = form.start(&options).room_for(2).run();
-        let mut inside = server.client();
-        inside.exchange(b"hola\n");
+        let server =
+            form.run(&format!("--serve until-eof --language {language}"));
+        let inside = server.served(b"hola\n");
         let none = proc::lowest_free_descriptor(server.pid);
         server.limit("nofile", none.into());
         let waiting = server.client();

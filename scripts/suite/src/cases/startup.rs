@@ -2,10 +2,7 @@
 
 use std::net::TcpListener;
 
-use probe::server::Ended;
-
-use crate::Form;
-use crate::case::{Case, Need, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(a_port_in_use_is_told),
@@ -16,18 +13,6 @@ pub const CASES: &[Case] = &[
     case!(an_unknown_name_is_told),
     case!(what_prevents_the_start_is_told_in_spanish_too),
 ];
-
-/// Asserts that it did not start and said why in one line, which contains
-/// these words in any case of letters.
-fn assert_told(ended: &Ended, words: &[&str]) {
-    assert_eq!(ended.status, 1, "{ended:?}");
-    assert!(ended.stdout.is_empty(), "{ended:?}");
-    assert_eq!(ended.stderr.len(), 1, "one line: {ended:?}");
-    let line = ended.stderr[0].to_lowercase();
-    for word in words {
-        assert!(line.contains(word), "no {word:?} in {line:?}");
-    }
-}
 
 fn a_port_in_use_is_told(form: &Form) {
     let other = TcpListener::bind("127.0.0.1:0").expect("a port is free");

@@ -1,17 +1,6 @@
 //! `SIGINT` and `SIGTERM`: an orderly end, within the grace.
 
-use std::thread;
-use std::time::Duration;
-
-use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGSTOP, SIGTERM};
-use nix::sys::signal::kill;
-use probe::client::{Client, pattern};
-use probe::proc;
-use probe::server::Server;
-use probe::wait::until;
-
-use crate::case::{Case, case};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(a_stop_without_clients_is_clean),
@@ -53,9 +42,7 @@ fn clients_between_messages_are_closed_at_once(form: &Form) {
         // Some clients have said nothing yet, some were answered; none of them
         // closes.
         let mut clients = server.accepted_many(5);
-        for client in &mut clients[2..] {
-            client.exchange(b"hola\n");
-        }
+        exchange_all(&mut clients[2..], b"hola\n");
         let taken = server.time_to_stop(signal);
         all_are_closed_by_the_stop(&mut server, &mut clients);
         taken
@@ -63,12 +50,11 @@ fn clients_between_messages_are_closed_at_once(form: &Form) {
     for signal in [SIGINT, SIGTERM] {
         // On a busy machine one stop may take longer, but not each of five.
         let quickest = (0..5).map(|_| attempt(signal)).min();
-        let quickest = quickest.expect("five times");
-        assert!(quickest < Duration::from_millis(500), "{quickest:?}");
+        assert!(quickest < Some(Duration::from_millis(500)), "{quickest:?}");
     }
 
     // Clients of which one message is expected are closed at once, too.
-    let mut server = form.start("--serve once --grace 15").room_for(3).run();
+    let mut server = form.run("--serve once --grace 15");
     let mut clients = server.accepted_many(3);
     server.signal(SIGTERM);
     all_are_closed_by_the_stop(&mut server, &mut clients);
@@ -77,13 +63,10 @@ fn clients_between_messages_are_closed_at_once(form: &Form) {
 /// Each client gets an end of file, and the server prints the stop as its
 /// reason.
 fn all_are_closed_by_the_stop(server: &mut Server, clients: &mut [Client]) {
-    for client in &mut *clients {
-        client.expect_end();
-    }
+    clients.iter_mut().for_each(Client::expect_end);
     let transcript = server.transcript();
     for client in clients {
-        let reason = transcript.reason(client.address);
-        assert_eq!(reason.as_deref(), Some("server stopping"));
+        assert_eq!(transcript.reason(client.address), Some("server stopping"));
     }
 }
 
@@ -129,8 +112,7 @@ fn stopping(
     options: &str,
     mut begin: impl FnMut(&Server),
 ) -> (Server, Client, usize) {
-    let options = format!("--serve until-eof {options}");
-    let server = form.start(&options).room_for(3).run();
+    let server = form.run(&format!("--serve until-eof {options}"));
     let (slow, sent) = server.stalled();
     let mut idle = server.accepted();
     begin(&server);
@@ -154,7 +136,7 @@ fn assert_slow_reader_gets_everything(form: &Form, ask: impl FnMut(&Server)) {
 }
 
 fn a_client_that_sends_on_and_reads_slowly_loses_nothing(form: &Form) {
-    let mut server = form.start("--serve until-eof --grace 15").run();
+    let mut server = form.run("--serve until-eof --grace 15");
     let (mut slow, sent) = server.stalled();
     server.signal(SIGTERM);
     wait_until_refused(&server);
@@ -180,8 +162,7 @@ fn assert_about_a_second(taken: Duration) {
 }
 
 fn a_slow_reader_is_cut_after_the_grace(form: &Form) {
-    let mut server =
-        form.start("--serve until-eof --grace 1").room_for(2).run();
+    let mut server = form.run("--serve until-eof --grace 1");
     let (mut slow, sent) = server.stalled();
     let mut idle = server.accepted();
     let taken = server.time_to_stop(SIGTERM);
@@ -190,8 +171,7 @@ fn a_slow_reader_is_cut_after_the_grace(form: &Form) {
     assert!(slow.expect_any_end().len() < sent);
     let transcript = server.transcript();
     assert_eq!(transcript.totals.clients, 2);
-    let reason = transcript.reason(slow.address);
-    assert_eq!(reason.as_deref(), Some("server stopping"));
+    assert_eq!(transcript.reason(slow.address), Some("server stopping"));
 }
 
 fn the_grace_is_5_seconds_by_default(form: &Form) {
@@ -218,8 +198,7 @@ fn a_grace_of_0_cuts_at_once(form: &Form) {
 
 fn a_client_that_goes_on_sending_is_cut_after_the_grace(form: &Form) {
     let mut server = form.run("--serve until-eof --grace 1");
-    let mut client = server.client();
-    client.send(&pattern(20_000));
+    let mut client = server.sending(&pattern(20_000));
     server.signal(SIGTERM);
     // The client sends again what it receives, so that bytes are always on
     // their way.
@@ -235,8 +214,8 @@ fn a_client_that_goes_on_sending_is_cut_after_the_grace(form: &Form) {
 /// Waits until no worker listens any more: the workers stop one after the
 /// other, although one of them waits for a client.
 fn wait_until_refused(server: &Server) {
-    until("connections are refused", || {
-        Client::try_connect(server.address).is_err().then_some(())
+    soon("connections are refused", || {
+        Client::try_connect(server.address).is_err()
     });
 }
 
@@ -258,9 +237,7 @@ fn clients_in_the_queue_are_reset_at_a_stop(form: &Form) {
     let mut waiting: Vec<Client> = server.clients(5);
     waiting[0].send(b"hola\n");
     server.signal(SIGTERM);
-    for client in &mut waiting {
-        client.expect_reset();
-    }
+    waiting.iter_mut().for_each(Client::expect_reset);
     first.expect_end();
     assert_eq!(server.transcript().totals.clients, 1);
 }
@@ -268,8 +245,7 @@ fn clients_in_the_queue_are_reset_at_a_stop(form: &Form) {
 fn the_port_can_be_bound_again_at_once(form: &Form) {
     let own = proc::own_address();
     for _ in 0..3 {
-        let mut server =
-            form.start("--serve once").on(own, 20_001).room_for(3).run();
+        let mut server = form.start("--serve once").on(own, 20_001).run();
         // The server closes first, so its end keeps the connection in mind.
         let _guest = server.exchange_once(b"hola\n");
         let mut silent = server.accepted();
@@ -285,17 +261,14 @@ fn slow_to_take(server: &Server) -> Client {
     const ALL: usize = 12_000;
     let mut slow = Client::connect_narrow(server.address);
     slow.send(&pattern(ALL));
-    until("all its replies are sent", || {
-        (server.bytes(&slow, &["sent"]) == ALL).then_some(())
-    });
+    soon("all its replies are sent", || server.bytes(&slow, &["sent"]) == ALL);
     slow
 }
 
 fn a_client_that_is_gone_holds_up_no_stop(form: &Form) {
     // It may have said that it would send no more, or not.
     for ended in [false, true] {
-        let start = form.start("--serve until-eof --grace 60");
-        let mut server = start.room_for(2).run();
+        let mut server = form.run("--serve until-eof --grace 60");
         let mut slow = slow_to_take(&server);
         if ended {
             slow.half_close();
@@ -315,8 +288,7 @@ fn a_client_that_is_gone_holds_up_no_stop(form: &Form) {
 }
 
 fn replies_that_do_not_arrive_are_given_up_after_the_grace(form: &Form) {
-    let start = form.start("--serve until-eof --grace 1");
-    let mut server = start.room_for(2).run();
+    let mut server = form.run("--serve until-eof --grace 1");
     let slow = slow_to_take(&server);
     let taken = server.time_to_stop(SIGTERM);
     assert_about_a_second(taken);
@@ -338,8 +310,7 @@ fn assert_late_input_resets_nothing(mut server: Server, mut client: Client) {
 
 fn a_stop_during_the_last_reading_resets_no_client(form: &Form) {
     let server = form.run("--serve once");
-    let mut client = server.client();
-    client.send(b"hola\n");
+    let client = server.sending(b"hola\n");
     server.wait_for(&client, "sent 5 bytes");
     server.signal(SIGTERM);
     wait_until_refused(&server);
@@ -349,8 +320,7 @@ fn a_stop_during_the_last_reading_resets_no_client(form: &Form) {
 fn a_stop_before_the_last_reply_resets_no_client(form: &Form) {
     // Processor time makes the reply late: on a busy machine later still.
     let server = form.run("--serve once --grace 60 --cpu-work 500000");
-    let mut client = server.client();
-    client.send(b"hola\n");
+    let client = server.sending(b"hola\n");
     server.wait_for(&client, r"received 5 bytes: hola\n");
     server.signal(SIGTERM);
     assert_late_input_resets_nothing(server, client);
@@ -432,16 +402,11 @@ fn one_signal_to_the_whole_group_is_one_stop(form: &Form) {
     assert_slow_reader_gets_everything(form, |it| it.signal_group(SIGINT));
 
     // Without a slow client the stop takes a small part of the grace.
-    let mut server =
-        form.start("--serve until-eof --grace 60").room_for(3).run();
+    let mut server = form.run("--serve until-eof --grace 60");
     let mut clients = server.accepted_many(3);
-    for client in &mut clients {
-        client.exchange(b"hello");
-    }
+    exchange_all(&mut clients, b"hello");
     server.signal_group(SIGINT);
-    for client in &mut clients {
-        client.expect_end();
-    }
+    clients.iter_mut().for_each(Client::expect_end);
     assert_eq!(server.transcript().totals.sent, 15);
 }
 
@@ -460,10 +425,7 @@ fn a_stop_that_waits_says_so(form: &Form) {
     ] {
         // The length of the wait is that of the option.
         let options = format!("--grace 3 --language {language}");
-        let mut server = form
-            .start(&format!("--serve until-eof {options}"))
-            .room_for(2)
-            .run();
+        let mut server = form.run(&format!("--serve until-eof {options}"));
         let (slow, _) = server.stalled();
         server.signal(SIGTERM);
         let ended = server.ended();

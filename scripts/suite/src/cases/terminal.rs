@@ -6,13 +6,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use nix::pty::{Winsize, openpty};
-use probe::lines::{Lines, Reading};
-use probe::server::Server;
-use probe::start::{Output, Start};
-use probe::transcript::unescape;
 
-use crate::case::{Case, Need, case};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(a_terminal_shows_sixty_characters_of_a_message),
@@ -49,7 +44,7 @@ impl Terminal {
 /// Starts a server whose standard output is a terminal.
 fn on_terminal(start: Start) -> (Server, Arc<Lines>, File) {
     let terminal = Terminal::new(80);
-    let output = Output::File(terminal.server_end);
+    let output = terminal.server_end;
     let start = start.env("TERM", "xterm").stdout(output);
     let screen = terminal.screen;
     let server = start.run_unseen(|_| !screen.so_far().is_empty());
@@ -172,7 +167,7 @@ fn the_echo_of_ctrl_c_shares_no_line(form: &Form) {
     let mut server = form
         .start("--color never")
         .at_terminal(Stdio::from(input))
-        .stdout(Output::File(terminal.server_end))
+        .stdout(terminal.server_end)
         .run_unseen(|_| !screen.so_far().is_empty());
     keyboard.write_all(b"\x03").expect("a key can be pressed");
     assert_eq!(server.ended().status, 0);
@@ -193,7 +188,7 @@ fn the_help_fits_the_terminal(form: &Form) {
             let ended = form
                 .start(&format!("--help --language {language}"))
                 .env("LC_ALL", "C.UTF-8")
-                .stdout(Output::File(terminal.server_end))
+                .stdout(terminal.server_end)
                 .end();
             assert_eq!(ended.status, 0, "{ended:?}");
             let lines = terminal.screen.all();
@@ -215,19 +210,16 @@ fn ctrl_c_at_a_terminal_is_an_orderly_stop(form: &Form) {
     let mut terminal = Terminal::new(80);
     let mut server = form
         .start("--serve until-eof --grace 15")
-        .room_for(2)
         .at_terminal(Stdio::from(terminal.server_end))
         .run();
     let mut silent = server.accepted();
-    let mut client = server.accepted();
-    client.exchange(b"hola\n");
+    let mut client = server.served(b"hola\n");
     terminal.keyboard.write_all(b"\x03").expect("a key can be pressed");
     silent.expect_end();
     client.expect_end();
     let transcript = server.transcript();
     assert_eq!(transcript.totals.clients, 2);
     for client in [silent, client] {
-        let reason = transcript.reason(client.address);
-        assert_eq!(reason.as_deref(), Some("server stopping"));
+        assert_eq!(transcript.reason(client.address), Some("server stopping"));
     }
 }

@@ -1,25 +1,13 @@
 //! `--trace`: a file of Trace Event Format, read back by a parser of our own.
 
-use std::collections::HashMap;
-use std::fs;
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::thread;
 
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::Pid;
-use probe::client::Client;
-use probe::folder::{Folder, folder};
-use probe::proc;
-use probe::server::Server;
-use probe::start::Start;
+use probe::folder::Folder;
 use probe::trace::{Kind as Sort, Stage, Trace};
-use probe::transcript::{Event, Transcript};
-use probe::wait::{stays, until};
 
-use super::leave;
-use crate::case::{Case, case};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(the_trace_shows_the_stages_of_each_client_in_order),
@@ -73,10 +61,8 @@ fn stop_and_check(form: &Form, server: Server, file: &File) -> Trace {
 /// What must hold for every trace of one run.
 fn check(form: &Form, trace: &Trace, transcript: &Transcript) {
     trace.check_lanes();
-    let mut clients: Vec<SocketAddr> =
+    let clients: BTreeSet<SocketAddr> =
         transcript.events().filter_map(|(_, client, _)| client).collect();
-    clients.sort_unstable();
-    clients.dedup();
     assert_eq!(trace.clients(), clients);
     for client in clients {
         let stages = trace.of(client);
@@ -94,19 +80,17 @@ fn check(form: &Form, trace: &Trace, transcript: &Transcript) {
         }
         // Its messages, each received and answered; then the server waits for
         // it.
-        let mut rest = middle.iter().copied().peekable();
+        let text = format!("{} ", middle.join(" "))
+            .replace("receiving working sending ", "receiving sending ");
+        let mut rest = text.as_str();
         let mut messages = 0;
-        while rest.next_if_eq(&"waiting").is_some() {
-            if rest.next_if_eq(&"receiving").is_none() {
-                break;
-            }
-            rest.next_if_eq(&"working");
-            assert_eq!(rest.next(), Some("sending"), "{client}: {names:?}");
+        while let Some(more) = rest.strip_prefix("waiting receiving sending ") {
+            rest = more;
             messages += 1;
         }
-        let rest: Vec<&str> = rest.collect();
+        let mut rest = rest.strip_prefix("waiting ").unwrap_or(rest).split(' ');
         assert!(
-            rest.iter().all(|name| *name == "closing"),
+            rest.all(|name| ["closing", ""].contains(&name)),
             "{client}: {names:?}"
         );
         let received = transcript
@@ -146,21 +130,17 @@ fn now() -> f64 {
 fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
     let file = File::new();
     let begin = now();
-    let server = file.start(form, "--serve until-eof").room_for(3).run();
+    let server = file.start(form, "--serve until-eof").run();
     let mut clients = server.accepted_many(3);
     for _ in 0..2 {
-        for client in &mut clients {
-            client.exchange(b"hola\n");
-        }
+        exchange_all(&mut clients, b"hola\n");
     }
     // One that has nothing to say.
     drop(clients.pop());
-    for client in &mut clients {
-        leave(client);
-    }
+    clients.iter_mut().for_each(Client::leave);
     let trace = stop_and_check(form, server, &file);
     let end = now();
-    for stage in trace.stages() {
+    for stage in &trace.stages {
         assert!(begin <= stage.start && stage.end <= end, "{stage:?}");
         let sort = match stage.name.as_str() {
             "connected" | "closed" => Sort::Instant,
@@ -187,20 +167,16 @@ fn the_trace_shows_the_stages_of_each_client_in_order(form: &Form) {
 
 fn the_lanes_of_a_trace_are_the_real_ones(form: &Form) {
     let file = File::new();
-    let server = file.start(form, "--serve until-eof").room_for(2).run();
-    let clients: Vec<Client> = server.accepted_many(2);
+    let server = file.start(form, "--serve until-eof").run();
+    let clients = server.accepted_many(2);
     // While the workers live, `/proc` has their ids.
-    let lanes: HashMap<SocketAddr, (Pid, Pid)> = clients
-        .iter()
-        .map(|client| {
-            let thread = server.thread_of(client);
-            let process = match form.kind {
-                Kind::Processes => thread,
-                _ => server.pid,
-            };
-            (client.address, (process, thread))
-        })
-        .collect();
+    let lane = |client| {
+        let thread = server.thread_of(client);
+        let is_process = form.kind == Kind::Processes;
+        let process = if is_process { thread } else { server.pid };
+        (client.address, (process, thread))
+    };
+    let lanes: Vec<_> = clients.iter().map(lane).collect();
     drop(clients);
     let trace = stop_and_check(form, server, &file);
     for (client, lane) in lanes {
@@ -213,18 +189,13 @@ fn the_lanes_of_a_trace_are_the_real_ones(form: &Form) {
 fn the_work_before_a_reply_is_a_stage_of_the_trace(form: &Form) {
     let file = File::new();
     let options = "--serve until-eof --cpu-work 20000";
-    let server = file.start(form, options).room_for(2).run();
+    let server = file.start(form, options).run();
     let mut clients = server.accepted_many(2);
-    for client in &mut clients {
-        client.send(b"hola\n");
-    }
-    for client in &mut clients {
-        client.expect(b"hola\n");
-    }
+    exchange_all(&mut clients, b"hola\n");
     drop(clients);
     let trace = stop_and_check(form, server, &file);
     let work: Vec<_> =
-        trace.stages().filter(|stage| stage.name == "working").collect();
+        trace.stages.iter().filter(|stage| stage.name == "working").collect();
     assert_eq!(work.len(), 2);
     for stage in work {
         assert_eq!(stage.kind, Sort::Slice, "{stage:?}");
@@ -234,7 +205,7 @@ fn the_work_before_a_reply_is_a_stage_of_the_trace(form: &Form) {
 
 fn a_reply_that_waits_is_shown_until_it_is_taken(form: &Form) {
     let file = File::new();
-    let server = file.start(form, "--serve until-eof").room_for(2).run();
+    let server = file.start(form, "--serve until-eof").run();
     let (mut slow, sent) = server.stalled();
     // Others are served meanwhile, in the same lane if there is but one.
     let mut other = server.client();
@@ -261,26 +232,21 @@ fn a_reply_that_waits_is_shown_until_it_is_taken(form: &Form) {
 fn the_reason_of_an_end_is_in_the_trace(form: &Form) {
     let file = File::new();
     let options = "--serve until-eof --idle-timeout 1";
-    let server = file.start(form, options).room_for(3).run();
+    let server = file.start(form, options).run();
     let mut ordinary = server.accepted();
-    leave(&mut ordinary);
+    ordinary.leave();
     let mut idle = server.accepted();
-    let reset = server.accepted();
-    let reset_address = reset.address;
-    reset.reset();
+    let reset = server.accepted().reset();
     idle.expect_end();
     let stopped = server.accepted();
     let trace = stop_and_check(form, server, &file);
     let reason = |client| {
-        let stages = trace.of(client);
-        stages.last().and_then(|stage| stage.reason.clone())
+        trace.of(client).last().and_then(|stage| stage.reason.as_deref())
     };
     assert_eq!(reason(ordinary.address), None);
-    assert_eq!(reason(idle.address).as_deref(), Some("idle for 1 s"));
-    let why = reason(reset_address);
-    assert_eq!(why.as_deref(), Some("connection reset by peer"));
-    let why = reason(stopped.address);
-    assert_eq!(why.as_deref(), Some("server stopping"));
+    assert_eq!(reason(idle.address), Some("idle for 1 s"));
+    assert_eq!(reason(reset), Some("connection reset by peer"));
+    assert_eq!(reason(stopped.address), Some("server stopping"));
 }
 
 fn a_second_run_goes_on_in_the_same_trace(form: &Form) {
@@ -304,16 +270,10 @@ fn lines_of_many_clients_in_a_trace_are_whole(form: &Form) {
     const CLIENTS: usize = 8;
     let file = File::new();
     let server = file.start(form, "--serve until-eof").room_for(CLIENTS).run();
-    thread::scope(|scope| {
-        for _ in 0..CLIENTS {
-            scope.spawn(|| {
-                let mut client = server.client();
-                for _ in 0..20 {
-                    client.exchange(b"hola\n");
-                }
-                leave(&mut client);
-            });
-        }
+    at_once(CLIENTS as u64, |_| {
+        let mut client = server.client();
+        (0..20).for_each(|_| client.exchange(b"hola\n"));
+        client.leave();
     });
     let trace = stop_and_check(form, server, &file);
     assert_eq!(trace.clients().len(), CLIENTS);
@@ -328,12 +288,8 @@ fn a_trace_that_cannot_be_opened_prevents_the_start(form: &Form) {
         for language in ["en", "es"] {
             let options = format!("--language {language}");
             let ended = form.start(&options).option("--trace", path).end();
-            assert_eq!(ended.status, 1, "{ended:?}");
-            assert!(ended.stdout.is_empty(), "{ended:?}");
-            assert_eq!(ended.stderr.len(), 1, "one line: {ended:?}");
-            let line = ended.stderr[0].clone();
-            assert!(line.contains(&shown), "no {shown:?} in {line:?}");
-            told.push(line);
+            assert_told(&ended, &[&shown]);
+            told.push(ended.stderr);
         }
         assert_ne!(told[0], told[1]);
     }
@@ -355,9 +311,9 @@ fn the_trace_has_its_variable(form: &Form) {
     let server = form.start("").env("ECHO_TRACE", &path).run();
     let client = server.accepted();
     // At once: who looks at the file meanwhile finds it there.
-    until("the trace has begun", || {
+    soon("the trace has begun", || {
         let all = Trace::parse(&file.text()).clients();
-        (all == [client.address]).then_some(())
+        all.into_iter().eq([client.address])
     });
     drop(client);
     stop_and_check(form, server, &file);
@@ -369,14 +325,10 @@ fn servers_started_at_once_begin_a_trace_once(form: &Form) {
         if exists {
             fs::write(&file.path, "").expect("the folder is ours");
         }
-        thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    let server = file.start(form, "").run();
-                    server.exchange(b"hola\n");
-                    server.stop();
-                });
-            }
+        at_once(4, |_| {
+            let server = file.start(form, "").run();
+            server.exchange(b"hola\n");
+            server.stop();
         });
         let text = file.text();
         assert!(text.starts_with("[\n"), "{text}");
@@ -387,7 +339,7 @@ fn servers_started_at_once_begin_a_trace_once(form: &Form) {
 
 fn a_trace_that_was_cut_is_begun_anew(form: &Form) {
     let file = File::new();
-    let server = file.start(form, "--serve until-eof").room_for(3).run();
+    let server = file.start(form, "--serve until-eof").run();
     server.exchange(b"before\n");
     stays("nothing more is written", || file.text().starts_with("[\n"));
     // As logrotate(8) does with `copytruncate`.
@@ -397,9 +349,7 @@ fn a_trace_that_was_cut_is_begun_anew(form: &Form) {
         .open(&file.path)
         .expect("the trace can be cut");
     let mut clients = server.clients(2);
-    for client in &mut clients {
-        client.exchange(b"after\n");
-    }
+    exchange_all(&mut clients, b"after\n");
     drop(clients);
     server.stop();
     let text = file.text();

@@ -1,14 +1,6 @@
 //! `--cpu-work`: processor time that each message costs.
 
-use std::time::{Duration, Instant};
-
-use probe::proc;
-use probe::server::Server;
-use probe::wait::until;
-
-use super::refusal;
-use crate::Form;
-use crate::case::{Case, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(work_is_done_for_each_message_before_its_reply).slow(),
@@ -24,17 +16,12 @@ fn cost(form: &Form, server: &Server, messages: usize) -> Duration {
     let before = proc::processor_time(server.pid);
     let mut clients = server.accepted_many(2);
     for _ in 0..messages {
-        for client in &mut clients {
-            client.send(b"hola\n");
-        }
-        for client in &mut clients {
-            client.expect(b"hola\n");
-        }
+        exchange_all(&mut clients, b"hola\n");
     }
     drop(clients);
     let pool = form.workers.unwrap_or(0);
-    until("those that served them are reaped", || {
-        (server.children().len() <= pool).then_some(())
+    soon("those that served them are reaped", || {
+        proc::children(server.pid).len() <= pool
     });
     proc::processor_time(server.pid).saturating_sub(before)
 }
@@ -42,8 +29,7 @@ fn cost(form: &Form, server: &Server, messages: usize) -> Duration {
 fn work_is_done_for_each_message_before_its_reply(form: &Form) {
     const WORK: Duration = Duration::from_millis(40);
     const MESSAGES: u32 = 6;
-    let options = "--serve until-eof --cpu-work 40000";
-    let server = form.start(options).room_for(2).run();
+    let server = form.run("--serve until-eof --cpu-work 40000");
     let mut client = server.accepted();
     let begin = Instant::now();
     client.exchange(b"hola\n");
@@ -56,7 +42,8 @@ fn work_is_done_for_each_message_before_its_reply(form: &Form) {
     let asked = WORK * 2 * MESSAGES;
     let cost = cost(form, &server, MESSAGES as usize);
     // The kernel counts whole hundredths of a second for each process.
-    let processes = 2 + u32::try_from(server.children().len()).unwrap_or(0);
+    let processes =
+        2 + u32::try_from(proc::children(server.pid).len()).unwrap_or(0);
     let uncounted = Duration::from_millis(10) * processes;
     assert!(cost + uncounted >= asked, "{cost:?} for {asked:?} of work");
     assert!(cost < asked * 2, "{cost:?} for {asked:?} of work");
@@ -65,7 +52,7 @@ fn work_is_done_for_each_message_before_its_reply(form: &Form) {
 
 fn without_work_a_message_costs_next_to_nothing(form: &Form) {
     for options in ["--serve until-eof", "--serve until-eof --cpu-work 0"] {
-        let server = form.start(options).room_for(2).run();
+        let server = form.run(options);
         let cost = cost(form, &server, 6);
         assert!(cost < Duration::from_millis(150), "{cost:?}");
         server.stop();

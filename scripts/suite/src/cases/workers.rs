@@ -2,23 +2,10 @@
 //! client; and what becomes of one that dies.
 
 use std::collections::BTreeSet;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal::SIGKILL;
-use nix::unistd::Pid;
-use probe::client::Client;
-use probe::proc;
-use probe::server::Server;
-use probe::strace::{ACCEPT, Strace, Target, Traced, WAIT};
-use probe::transcript::Line;
-use probe::wait::until;
+use probe::strace::ACCEPT;
 
-use super::{expect_and_end, leave, refusal, send_and_end};
-use crate::case::{
-    Case, Need, blocks, case, has_workers, loops, pool, processes,
-};
-use crate::{Form, Kind};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(no_workers_at_all_are_a_usage_error),
@@ -44,24 +31,17 @@ pub const CASES: &[Case] = &[
 /// The ids of the workers of a server: of threads by their names, which each
 /// gives itself when it begins.
 fn workers(server: &Server, kind: Kind, number: usize) -> BTreeSet<Pid> {
+    let name = if kind == Kind::Threads { "thread" } else { "loop" };
     until("each worker has begun", || {
-        let found = workers_so_far(server, kind, number);
+        let found: BTreeSet<_> = match kind {
+            Kind::Processes => proc::children(server.pid).into_iter().collect(),
+            _ => (1..=number)
+                .map(|number| format!("{name} {number}"))
+                .filter_map(|name| proc::thread_named(server.pid, &name))
+                .collect(),
+        };
         (found.len() == number).then_some(found)
     })
-}
-
-/// The ids of the workers that exist now.
-fn workers_so_far(server: &Server, kind: Kind, number: usize) -> BTreeSet<Pid> {
-    let name = match kind {
-        Kind::Processes => {
-            return proc::children(server.pid).into_iter().collect();
-        }
-        Kind::Threads => "thread",
-        Kind::Loop => "loop",
-    };
-    (1..=number)
-        .filter_map(|n| proc::thread_named(server.pid, &format!("{name} {n}")))
-        .collect()
 }
 
 fn no_workers_at_all_are_a_usage_error(form: &Form) {
@@ -77,11 +57,12 @@ fn the_workers_exist_before_the_first_client(form: &Form) {
     for number in [1, 5] {
         let server = form.start("").workers(number).run();
         // The first line has just come, and no client.
-        match form.kind {
-            Kind::Processes => assert_eq!(server.children().len(), number),
+        let found = match form.kind {
+            Kind::Processes => proc::children(server.pid).len(),
             // There is also the thread that waits for signals.
-            _ => assert_eq!(server.threads(), number + 1),
-        }
+            _ => proc::threads(server.pid).len() - 1,
+        };
+        assert_eq!(found, number);
         server.stop();
     }
 }
@@ -101,7 +82,7 @@ fn no_client_is_served_before_the_first_line(form: &Form) {
             client.exchange(b"hola\n");
         });
         let calls = format!("write,{ACCEPT}");
-        let traced = Traced::with(start, &calls, &["-e", hold]);
+        let traced = Traced::run(start, &calls, &["-e", hold]);
         eager.join().expect("the client is served");
         traced
     });
@@ -129,12 +110,12 @@ fn no_client_is_served_before_the_first_line(form: &Form) {
 fn the_workers_serve_in_turn_and_no_others_come(form: &Form) {
     let server = form.start("--serve once").workers(2).run();
     let before = workers(&server, form.kind, 2);
-    let threads = server.threads();
+    let threads = proc::threads(server.pid).len();
     for _ in 0..12 {
         server.exchange_once(b"hola\n");
     }
     assert_eq!(workers(&server, form.kind, 2), before);
-    assert_eq!(server.threads(), threads);
+    assert_eq!(proc::threads(server.pid).len(), threads);
     let transcript = server.stop();
     // Each has served several, and each line says which one it was.
     let by: BTreeSet<&str> = transcript.events().map(|(who, ..)| who).collect();
@@ -155,12 +136,9 @@ fn as_many_are_served_as_there_are_workers(form: &Form) {
         let options = format!("--serve until-eof --max-clients {most}");
         let server = form.start(&options).workers(3).run();
         let mut inside = server.accepted_many(3);
-        let mut fourth = server.client();
-        fourth.send(b"fourth");
+        let mut fourth = server.sending(b"fourth");
         fourth.expect_silence();
-        for client in &mut inside {
-            client.exchange(b"I am served\n");
-        }
+        exchange_all(&mut inside, b"I am served\n");
         assert_eq!(server.count("  connected"), 3);
         drop(inside.pop());
         fourth.expect(b"fourth");
@@ -181,9 +159,7 @@ fn the_limit_holds_for_all_loops_together(form: &Form) {
         for client in &waiting {
             client.expect_silence();
         }
-        for client in &mut inside {
-            client.exchange(b"I am served\n");
-        }
+        exchange_all(&mut inside, b"I am served\n");
         assert_eq!(server.count("  connected"), most);
         drop(inside.pop());
         expect_and_end(&mut waiting);
@@ -204,21 +180,20 @@ fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
     // A busy machine may take its time; not each of three times.
     let mut attempts = (0..3).map(|_| {
         let server = form.start("--serve until-eof").workers(6).run();
-        let mut client = server.client();
-        client.exchange(b"before\n");
+        let mut client = server.served(b"before\n");
         let serving = server.process_of(&client);
         let mut idle = proc::children(server.pid);
         idle.retain(|&worker| worker != serving);
         assert_eq!(idle.len(), 5);
         server.signal(SIGKILL);
         let begin = Instant::now();
-        until("the workers without a client have ended", || {
-            idle.iter().all(|&pid| proc::is_gone(pid)).then_some(())
+        soon("the workers without a client have ended", || {
+            idle.iter().all(|&pid| proc::is_gone(pid))
         });
         let taken = begin.elapsed();
         // The worker that serves a client may take its time.
         client.exchange(b"after\n");
-        leave(&mut client);
+        client.leave();
         server.wait_until_none_is_left();
         taken
     });
@@ -227,11 +202,9 @@ fn workers_without_a_client_end_soon_after_a_killed_server(form: &Form) {
 }
 
 fn a_panic_is_told_and_harms_no_other_client(form: &Form) {
-    let server = form.start("--serve until-eof").room_for(2).run();
-    let mut other = server.accepted();
-    other.exchange(b"before\n");
-    let mut client = server.accepted();
-    client.exchange(b"hola\n");
+    let server = form.run("--serve until-eof");
+    let mut other = server.served(b"before\n");
+    let mut client = server.served(b"hola\n");
     let worker = server.worker_of(&client);
     let thread = server.thread_of(&client);
     // The kernel's answer is replaced by a false one: more bytes than the
@@ -239,34 +212,29 @@ fn a_panic_is_told_and_harms_no_other_client(form: &Form) {
     // makes it panic.
     let fault = ["-e", "inject=recvfrom:retval=5000:when=1"].map(String::from);
     let strace = Strace::attach(Target::Thread(thread), &fault);
-    let strace = strace.unwrap_or_else(|text| panic!("{text}"));
     // Attaching has interrupted its wait; these bytes bring the next call.
     client.send(b"x");
     client.expect_any_end();
-    let end = match form.kind {
+    let closed = match form.kind {
         Kind::Processes => "  died: exit status 101",
         _ => "  closed: its thread panicked",
     };
-    server.wait_count(end, 1);
+    server.wait_count(closed, 1);
     let lines = server.stdout.so_far();
-    let own = |line: &&String| line.starts_with(&worker) && line.ends_with(end);
+    let own =
+        |line: &&String| line.starts_with(&worker) && line.ends_with(closed);
     assert_eq!(lines.iter().filter(own).count(), 1, "{worker}: {lines:#?}");
-    strace.detach().unwrap_or_else(|text| panic!("{text}"));
+    strace.detach();
     other.exchange(b"after\n");
     // As many as before are served at a time, those of a pool too.
     let more = form.workers.unwrap_or(3).max(2) - 1;
     let mut next = server.accepted_many(more);
-    for client in &mut next {
-        client.exchange(b"and the next\n");
-    }
+    exchange_all(&mut next, b"and the next\n");
     drop((other, next));
-    let ended = server.stop_unchecked();
+    end(&server);
     // All that was sent is counted. The false number may have been added to the
     // bytes received, so those have only a lower bound.
-    let last = ended.stdout.last().map(String::as_str).unwrap_or_default();
-    let Some(Line::Stopped(totals)) = Line::parse(form.kind, last) else {
-        panic!("{ended:?}")
-    };
+    let totals = server.summary();
     assert_eq!(totals.clients, 2 + more as u64);
     let others = 7 + 6 + 13 * more as u64;
     // The worker that died may have reported the 5 bytes that it had sent, or
@@ -274,8 +242,9 @@ fn a_panic_is_told_and_harms_no_other_client(form: &Form) {
     assert!((others..=others + 5).contains(&totals.sent), "{totals:?}");
     assert!(totals.received >= others, "{totals:?}");
     // Standard error has the message of the panic, and of no other.
-    let panics = ended.stderr.iter().filter(|line| line.contains(" panicked "));
-    assert_eq!(panics.count(), 1, "{ended:?}");
+    let told = server.stderr.all();
+    let panics = told.iter().filter(|line| line.contains(" panicked "));
+    assert_eq!(panics.count(), 1, "{told:?}");
 }
 
 /// The matrix cannot make every wait fail: strace is attached late, and nothing
@@ -285,15 +254,16 @@ fn a_mistake_in_the_program_ends_it(form: &Form) {
     // The first call does not fail: by it Rust's runtime looks at the
     // standard streams.
     let start = form.start("--serve until-eof");
-    let traced = Traced::run(start, WAIT, "error=EFAULT:when=2+");
+    let fault = format!("inject={WAIT}:error=EFAULT:when=2+");
+    let traced = Traced::run(start, WAIT, &["-e", &fault]);
     let server = &traced.server;
     // Clients wake it, however far they come.
-    until("it has ended", || {
+    soon("it has ended", || {
         if let Ok(mut client) = Client::try_connect(server.address) {
             let _ = client.try_send(b"hola\n");
             let _ = client.receive(5);
         }
-        (!server.is_running()).then_some(())
+        !server.is_running()
     });
     let status = server.wait_status();
     // strace has the same standard error, and may have a word to say when

@@ -1,81 +1,45 @@
 //! The balance sheet of a case: what the clients know, and what the server
-//! has printed about it.
+//! has printed about it. Each of these panics where the two differ.
 
 use std::ops::RangeInclusive;
 
-use probe::server::{Server, is_waiting_notice};
-use probe::{Outcome, demand};
+use probe::server::is_waiting_notice;
 
-use crate::client::Client;
-use crate::faults::table::{Case, Drive, Words};
+use crate::faults::client::Client;
+use crate::faults::run::Scene;
+use crate::faults::table::Drive;
 
-/// A case that is over, and all who took part in it: server and clients.
-pub struct Balance<'a> {
-    /// The case.
-    pub case: &'a Case,
-    /// The server, which has ended.
-    pub server: &'a Server,
-    /// All clients.
-    pub clients: &'a [Client],
-    /// Workers killed, each of which is worth a line.
-    pub kills: usize,
-}
-
-impl Balance<'_> {
-    /// Checks all of it.
-    ///
-    /// # Errors
-    ///
-    /// What was expected, and what came.
-    pub fn check(&self) -> Outcome {
-        self.words()?;
-        self.transcript()?;
-        self.totals()
-    }
-
+impl Scene<'_> {
     /// Standard error: at most one line, and none that is not due.
-    fn words(&self) -> Outcome {
+    pub fn check_words(&self) {
         // A stop that waits for a client says so, which is no fault.
-        let errors = self.server.stderr.try_all()?.into_iter();
-        let errors: Vec<_> =
-            errors.filter(|line| !is_waiting_notice(line)).collect();
-        let expected = match self.case.fault.words {
-            Words::None | Words::Lost => 0..=0,
-            Words::One => 1..=1,
-            Words::Perhaps => 0..=1,
-        };
-        demand(expected.contains(&errors.len()), || {
-            format!("{expected:?} diagnostics are due, came: {errors:#?}")
-        })
+        let mut errors = self.server.stderr.all();
+        errors.retain(|line| !is_waiting_notice(line));
+        let expected = self.case.fault.words.range();
+        assert!(
+            expected.contains(&errors.len()),
+            "{expected:?} diagnostics are due, came: {errors:#?}"
+        );
     }
 
     /// Standard output: every line of every client, but for the one that
     /// could not be written.
-    fn transcript(&self) -> Outcome {
-        let output = self.server.stdout.try_all()?;
+    pub fn check_lines(&self) {
+        let output = self.server.stdout.all();
         let mut missing = 0;
-        for client in self.clients {
-            let address = format!("  {}  ", client.address);
+        for client in &self.others {
+            let address = format!("  {}  ", client.connection.address);
             let lines = output.iter().filter(|line| line.contains(&address));
-            let lines: Vec<_> = lines.collect();
-            missing += self.missing(client, &lines)?;
+            missing += self.missing(client, &lines.collect::<Vec<_>>());
         }
         let died = output.iter().filter(|line| line.contains("died: "));
-        demand(died.count() == self.kills, || {
-            format!("{} workers have died: {output:#?}", self.kills)
-        })?;
-        let lost = usize::from(
-            self.case.fault.words == Words::Lost
-                && self.case.row.drive == Drive::Talk,
-        );
-        demand(missing == lost, || {
-            format!("{missing} lines are missing, not {lost}: {output:#?}")
-        })
+        assert_eq!(died.count(), self.kills, "died: {output:#?}");
+        let lost = self.case.fault.lost && self.case.row.drive == Drive::Talk;
+        assert_eq!(missing, usize::from(lost), "lines missing: {output:#?}");
     }
 
     /// How many lines of a client are missing among these.
-    fn missing(&self, client: &Client, lines: &[&String]) -> Outcome<usize> {
-        let answered = usize::try_from(client.answered).unwrap_or(usize::MAX);
+    fn missing(&self, client: &Client, lines: &[&String]) -> usize {
         // A long message may arrive in pieces, each with its own lines.
         let pieces = lines.iter().filter(|line| line.contains("  received "));
         let sent = lines.iter().filter(|line| line.contains("  sent "));
@@ -84,15 +48,16 @@ impl Balance<'_> {
             lines.iter().filter(|line| line.contains("  closed")).collect();
         if client.hit.is_some() && !client.cut {
             // It has its reason, and maybe a message without an answer.
-            let reasons = ends.iter().map(|line| line.split_once("  closed: "));
-            let mut reasons = reasons.map(|rest| rest.map(|(_, text)| text));
-            let reason =
-                reasons.all(|text| text.is_some_and(|it| self.explains(it)));
+            let explained = ends.iter().all(|line| {
+                let reason = line.split_once("  closed: ");
+                reason.is_some_and(|(_, reason)| self.explains(reason))
+            });
             let unanswered = pieces.saturating_sub(sent) <= 1;
-            demand(ends.len() == 1 && reason && unanswered, || {
-                format!("not closed with its reason: {lines:#?}")
-            })?;
-            return Ok(0);
+            assert!(
+                ends.len() == 1 && explained && unanswered,
+                "not closed with its reason: {lines:#?}"
+            );
+            return 0;
         }
         let stopping =
             matches!(self.case.row.drive, Drive::Stop | Drive::SlowStop);
@@ -101,9 +66,9 @@ impl Balance<'_> {
                 || line.ends_with("  closed: one exchange")
                 || (stopping && line.ends_with("closed: server stopping"))
         });
-        demand(ordinary, || format!("an odd end: {lines:#?}"))?;
-        let rounds = pieces.max(sent).max(answered);
-        Ok((2 + 2 * rounds).saturating_sub(lines.len()))
+        assert!(ordinary, "an odd end: {lines:#?}");
+        let rounds = pieces.max(sent).max(client.answered);
+        (2 + 2 * rounds).saturating_sub(lines.len())
     }
 
     /// Whether this is a reason for the end of a client whose call has failed.
@@ -123,32 +88,25 @@ impl Balance<'_> {
 
     /// The last line: exact for all clients that were not hit; for a client
     /// that was hit, within the bounds of what can be known.
-    fn totals(&self) -> Outcome {
-        if self.case.row.name == "write-summary"
-            && self.case.fault.words == Words::Lost
-        {
-            return Ok(());
+    pub fn check_totals(&self) {
+        if self.case.row.name == "write-summary" && self.case.fault.lost {
+            return;
         }
-        let summary = self.server.summary()?;
-        let clients = self.clients.len() as u64;
-        let mut received = 0..=0;
-        let mut sent = 0..=0;
-        for client in self.clients {
-            let (more_received, more_sent) = self.account(client);
-            received = add(&received, &more_received);
-            sent = add(&sent, &more_sent);
-        }
-        demand(
-            summary.clients == clients
-                && received.contains(&summary.received)
-                && sent.contains(&summary.sent),
-            || {
-                format!(
-                    "due: {clients} clients, {received:?} bytes received, \
-                     {sent:?} sent; came: {summary:?}"
-                )
-            },
-        )
+        let summary = self.server.summary();
+        let accounts = self.others.iter().map(|client| self.account(client));
+        let (received, sent): (Vec<_>, Vec<_>) = accounts.unzip();
+        let within = |bounds: &[RangeInclusive<u64>], bytes| {
+            let least = bounds.iter().map(RangeInclusive::start).sum::<u64>();
+            let most = bounds.iter().map(RangeInclusive::end).sum::<u64>();
+            (least..=most).contains(&bytes)
+        };
+        assert!(
+            summary.clients == self.others.len() as u64
+                && within(&received, summary.received)
+                && within(&sent, summary.sent),
+            "due, of each client: {received:?} bytes received, {sent:?} sent; \
+             came: {summary:?}"
+        );
     }
 
     /// What a client has added to the totals: bytes received and sent.
@@ -156,28 +114,18 @@ impl Balance<'_> {
         &self,
         client: &Client,
     ) -> (RangeInclusive<u64>, RangeInclusive<u64>) {
-        let exactly = |number: u64| number..=number;
-        if client.cut {
-            return (client.got..=client.sent, client.got..=client.sent);
-        }
-        if client.hit.is_none() {
-            return (exactly(client.sent), exactly(client.got));
-        }
-        match (self.case.row.call, self.case.row.drive) {
+        let got = client.got..=client.got;
+        let sent = client.sent..=client.sent;
+        let between = client.got..=client.sent;
+        match self.case.row.call {
+            _ if client.cut => (between.clone(), between),
+            _ if client.hit.is_none() => (sent, got),
             // What could not be received was not.
-            ("recvfrom", _) => (exactly(client.got), exactly(client.got)),
+            "recvfrom" => (got.clone(), got),
             // What could not be sent was received.
-            ("sendto", _) => (exactly(client.sent), exactly(client.got)),
+            "sendto" => (sent, got),
             // It was closed while its replies were on their way.
-            _ => (client.got..=client.sent, client.got..=client.sent),
+            _ => (between.clone(), between),
         }
     }
-}
-
-/// The sum of two amounts that are known within bounds.
-fn add(
-    one: &RangeInclusive<u64>,
-    other: &RangeInclusive<u64>,
-) -> RangeInclusive<u64> {
-    one.start() + other.start()..=one.end() + other.end()
 }

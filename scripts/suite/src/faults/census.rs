@@ -3,150 +3,63 @@
 
 use std::collections::BTreeSet;
 
-use probe::strace::{Strace, Target};
-use probe::{Outcome, demand, proc};
-
-use crate::case::{Case, Need, case};
-use crate::client::Client;
 use crate::faults::table::TABLE;
-use crate::forms::{Form, all_end, end, start};
+use crate::forms::all_end;
+use crate::prelude::*;
 
-/// Why only the creator of a thread is tried with too little memory.
-const MEMORY: &str = "the stacks of threads-server are tried where they are \
-    created, and the threads that begin there by a test of their own; \
-    elsewhere as brk";
-
-/// Calls that no case needs, and why.
-pub const EXEMPT: &[(&str, &str)] = &[
-    (
-        "brk",
-        "memory for the program's own data: without it Rust ends any program",
-    ),
-    ("clock_nanosleep", "the pauses; the standard library goes on after EINTR"),
-    (
-        "close",
-        "whatever it returns, the descriptor is closed; an injected failure \
-         would itself leak",
-    ),
-    ("dup2", "at the stop only; no cause outside a race in the program"),
-    ("exit", "does not return"),
-    ("exit_group", "does not return"),
-    (
-        "fcntl",
-        "no cause outside: asks about a descriptor, in debug builds only",
-    ),
-    (
-        "futex",
-        "the locks of the standard library; no cause outside, and the \
-         library handles EINTR and EAGAIN",
-    ),
-    (
-        "getpeername",
-        "says whether the connection still exists; a failure means that it \
-         does not",
-    ),
-    ("getpid", "cannot fail"),
-    ("getppid", "cannot fail"),
-    ("gettid", "cannot fail"),
-    ("ioctl", "FIONBIO has no cause outside; its mistakes are tried below"),
-    (
-        "kill",
-        "a child keeps its number until it is reaped, so there is no cause \
-         outside",
-    ),
-    (
-        "madvise",
-        "advice of the C library about the stack of a thread that ends",
-    ),
-    ("mmap", MEMORY),
-    ("mprotect", MEMORY),
-    ("mremap", "as brk"),
-    (
-        "munmap",
-        "memory that is given back; the C library decides what it does about \
-         a failure",
-    ),
-    ("prctl", "names a thread; a failure changes the name only"),
-    (
-        "restart_syscall",
-        "the kernel's way to go on with a wait that strace has interrupted",
-    ),
-    ("rseq", "the C library's, at the start of a thread; optional"),
-    ("rt_sigaction", "no cause outside"),
-    ("rt_sigprocmask", "no cause outside"),
-    ("rt_sigreturn", "does not return"),
-    (
-        "sched_getaffinity",
-        "the C library's, at the start of a thread; no cause outside",
-    ),
-    ("sched_yield", "cannot fail on Linux"),
-    (
-        "set_robust_list",
-        "the C library's, at the start of a thread; no cause outside",
-    ),
-    (
-        "sigaltstack",
-        "the standard library's, at the start of a thread; no cause outside",
-    ),
-];
+/// The page, which has a table of the calls that no case needs, and why.
+const PAGE: &str = include_str!("page.md");
 
 /// The check, for each form.
 pub const CASES: &[Case] =
-    &[case!(the_table_has_every_call_on_the_path_of_service -> Outcome)
+    &[case!(the_table_has_every_call_on_the_path_of_service)
         .needs(&[Need::Strace])
         .slow()];
 
-fn the_table_has_every_call_on_the_path_of_service(form: &Form) -> Outcome {
-    let mut seen = serve(form, "until-eof")?;
-    seen.append(&mut serve(form, "once")?);
+fn the_table_has_every_call_on_the_path_of_service(form: &Form) {
+    let mut seen = serve(form, "until-eof");
+    seen.append(&mut serve(form, "once"));
     let known = |call: &String| {
-        let tried = TABLE
-            .iter()
-            .any(|row| row.call == call && row.forms.contains(&form.name));
-        tried || EXEMPT.iter().any(|(exempt, _)| exempt == call)
+        let mut rows = TABLE.iter().filter(|row| (row.forms)(form));
+        rows.any(|row| row.call == call)
+            || PAGE.contains(&format!("\n| {call} | "))
     };
     let unknown: Vec<_> = seen.iter().filter(|call| !known(call)).collect();
-    demand(unknown.is_empty(), || {
-        format!("{}: not in the table: {unknown:?}", form.name)
-    })?;
+    assert!(unknown.is_empty(), "not in the table: {unknown:?}");
     // The census itself must have seen the calls that no server can do without.
-    demand(seen.contains("recvfrom") && seen.contains("sendto"), || {
-        format!("{}: too little was seen: {seen:?}", form.name)
-    })
+    assert!(
+        seen.contains("recvfrom") && seen.contains("sendto"),
+        "too little was seen: {seen:?}"
+    );
 }
 
 /// The calls of a server from its first client to its end.
-fn serve(form: &Form, serve: &str) -> Outcome<BTreeSet<String>> {
-    let server = start(form, &format!("--serve {serve}"))?;
+fn serve(form: &Form, serve: &str) -> BTreeSet<String> {
+    let server = form.run(&format!("--serve {serve}"));
     let tree = proc::tree(server.pid);
-    let strace = Strace::attach(Target::Processes(&tree), &[])?;
+    let strace = Strace::attach(Target::Processes(&tree), &[]);
     for _ in 0..4 {
         // Three at a time: as many as a pool can serve.
-        let mut crowd = (0..3)
-            .map(|_| Client::connect(server.port()))
-            .collect::<Outcome<Vec<_>>>()?;
+        let mut crowd = server.clients(3);
         for client in &mut crowd {
+            client.exchange(b"hola\n");
             if serve == "once" {
-                client.serve_once(b"hola\n")?;
+                client.expect_end();
             } else {
-                client.talk(b"hola\n")?;
-                client.talk(&[b'm'; 3000])?;
+                client.exchange(&[b'm'; 3000]);
             }
         }
-        // Those of `--serve once` have left.
-        crowd.iter_mut().try_for_each(Client::leave)?;
+        crowd.iter_mut().for_each(Client::leave);
     }
     if serve != "once" {
-        let mut slow = Client::connect_narrow(server.port())?;
-        slow.fill()?;
-        slow.empty()?;
-        slow.leave()?;
+        let (mut slow, sent) = server.stalled();
+        slow.expect(&pattern(sent));
+        slow.leave();
     }
     // The calls of the stop belong to the service, too.
-    end(&server)?;
-    all_end(&tree)?;
-    let lines = strace.detach()?;
-    Ok(lines.iter().filter_map(|line| call(line)).collect())
+    end(&server);
+    all_end(&tree);
+    strace.detach().iter().filter_map(|line| call(line)).collect()
 }
 
 /// The call that a line of strace is about.

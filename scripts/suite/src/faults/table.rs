@@ -1,14 +1,13 @@
 //! What there is to try, and what must come of it.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
-use crate::forms::{FORMS, Form};
-use Drive::{
-    Complain, Crowd, Flood, Kill, Leave, Once, SlowStop, Spell, Stop, Talk, Visit,
-};
-use Harm::{NoClient, One, Perhaps};
+use Count::{One, Perhaps, Zero};
+use Drive::{Complain, Crowd, Flood, Kill, Leave, Once, SlowStop, Spell, Stop, Talk, Visit};
 use Pipe::{Output, Reports, Signal};
 use Whom::{Acceptor, Main, Victim};
+use crate::prelude::*;
 
 /// Which thread or process of a server makes the call that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,28 +59,26 @@ pub enum Pipe {
     Reports,
 }
 
-/// What a fault may do to a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Harm {
-    /// No client notices anything.
-    NoClient,
-    /// Exactly one client is closed before its time.
+/// How many clients a fault harms, or lines tell of it.
+#[derive(Clone, Copy, Debug)]
+pub enum Count {
+    /// None.
+    Zero,
+    /// Exactly one.
     One,
-    /// At most one client is closed before its time.
+    /// One or none.
     Perhaps,
 }
 
-/// What the server says about a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Words {
-    /// Nothing on standard error.
-    None,
-    /// One line on standard error.
-    One,
-    /// One line on standard error, or nothing.
-    Perhaps,
-    /// Nothing on standard error, and one line of standard output is lost.
-    Lost,
+impl Count {
+    /// The numbers that it stands for.
+    pub fn range(self) -> RangeInclusive<usize> {
+        match self {
+            Zero => 0..=0,
+            One => 1..=1,
+            Perhaps => 0..=1,
+        }
+    }
 }
 
 /// Errors that must come to the same.
@@ -89,10 +86,12 @@ pub enum Words {
 pub struct Fault {
     /// The names of the errors.
     pub errnos: &'static [&'static str],
-    /// What becomes of the clients.
-    pub harm: Harm,
-    /// What the server says.
-    pub words: Words,
+    /// How many clients are closed before their time; no other notices.
+    pub harm: Count,
+    /// How many lines on standard error tell of it.
+    pub words: Count,
+    /// Whether one line of standard output is lost.
+    pub lost: bool,
 }
 
 /// A call in some forms.
@@ -113,7 +112,7 @@ pub struct Row {
     /// The errors, and what must come of them.
     pub faults: &'static [Fault],
     /// The forms of the servers.
-    pub forms: &'static [&'static str],
+    pub forms: Forms,
     /// Whether the server is to end, with status 1 and one line: errors that
     /// only a mistake in the program can cause.
     pub fatal: bool,
@@ -144,24 +143,18 @@ impl fmt::Display for Case {
 
 impl Case {
     /// Whether the victim is served by `--serve once`.
-    #[must_use]
     pub fn once(&self) -> bool {
         self.row.drive == Once
     }
 
     /// Whether this is a case of the same call in the same form.
-    #[must_use]
     pub fn is_of_the_same_call(&self, other: &Self) -> bool {
         (self.form, self.row.name) == (other.form, other.row.name)
     }
 }
 
-const fn fault(
-    harm: Harm,
-    words: Words,
-    errnos: &'static [&'static str],
-) -> Fault {
-    Fault { errnos, harm, words }
+const fn fault(harm: Count, words: Count, errnos: &'static [&'static str]) -> Fault {
+    Fault { errnos, harm, words, lost: false }
 }
 
 /// A row without a pipe, for faults from outside.
@@ -171,7 +164,7 @@ const fn row(
     whom: Whom,
     drive: Drive,
     whens: &'static [u32],
-    forms: &'static [&'static str],
+    forms: Forms,
     faults: &'static [Fault],
 ) -> Row {
     Row { name, call, pipe: None, whom, drive, whens, faults, forms, fatal: false }
@@ -188,7 +181,7 @@ impl Row {
 const fn mistake(
     call: &'static str,
     whom: Whom,
-    forms: &'static [&'static str],
+    forms: Forms,
     faults: &'static [Fault],
 ) -> Row {
     let row = row(call, call, whom, Visit, &[1], forms, faults);
@@ -197,83 +190,66 @@ const fn mistake(
 
 // Which forms.
 
-const THREADS: &[&str] = &["threads"];
-const CHILDREN: &[&str] = &["process"];
-const WORKERS: &[&str] = &["process-workers"];
-const EACH: &[&str] = &["threads", "process"];
-const POOL: &[&str] = &["threads-workers", "process-workers"];
-const PROCESS: &[&str] = &["process", "process-workers"];
-const SELECT: &[&str] = &["mux-select", "mux-select-workers"];
-const EPOLL: &[&str] = &["mux-epoll", "mux-epoll-workers"];
-const ONE_POLLS: &[&str] = &["threads", "process", "mux-poll"];
-const ONE_SELECTS: &[&str] = &["mux-select"];
-const POLL: &[&str] = &["threads", "process", "mux-poll", "mux-poll-workers"];
-const ALL: &[&str] = &[
-    "threads", "threads-workers", "process", "process-workers",
-    "mux-select", "mux-poll", "mux-epoll",
-    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
-];
+type Forms = fn(&Form) -> bool;
+
+const ALL: Forms = |_| true;
+const THREADS: Forms = |form| form.name == "threads";
+const CHILDREN: Forms = |form| form.name == "process";
+const WORKERS: Forms = |form| form.name == "process-workers";
+const EACH: Forms = creates_for_each;
+const POOL: Forms = pool;
+const PROCESS: Forms = processes;
+const SELECT: Forms = select;
+const EPOLL: Forms = |form| form.options.contains("epoll");
+const POLL: Forms = |form| creates_for_each(form) || form.options.contains(" poll");
+const ONE_POLLS: Forms = |form| POLL(form) && !has_workers(form);
+const ONE_SELECTS: Forms = |form| select(form) && !has_workers(form);
 /// Forms that write the diagnostic where they accept. A worker process leaves
 /// it to the server, and its report is a row of its own.
-const TELLING: &[&str] = &[
-    "threads", "threads-workers", "process",
-    "mux-select", "mux-poll", "mux-epoll",
-    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
-];
-const BLOCKING: &[&str] =
-    &["threads", "threads-workers", "process", "process-workers"];
-const MUX: &[&str] = &[
-    "mux-select", "mux-poll", "mux-epoll",
-    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
-];
+const TELLING: Forms = |form| !WORKERS(form);
+const BLOCKING: Forms = blocks;
+const MUX: Forms = has_loops;
 /// Forms in which one thread or process serves more than one client.
-const LASTING: &[&str] = &[
-    "threads-workers", "process-workers",
-    "mux-select", "mux-poll", "mux-epoll",
-    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
-];
+const LASTING: Forms = |form| !creates_for_each(form);
 /// Forms in which the first thread itself waits for the end of a stop.
-const MAIN: &[&str] = &[
-    "threads", "threads-workers", "process", "process-workers",
-    "mux-select-workers", "mux-poll-workers", "mux-epoll-workers",
-];
+const MAIN: Forms = |form| form.approach() != Approach::Loop;
 
 // Which errors, and what must come of them.
 
 /// A call that the server need not notice.
-const EINTR: &[Fault] = &[fault(NoClient, Words::None, &["EINTR"])];
+const EINTR: &[Fault] = &[fault(Zero, Zero, &["EINTR"])];
 /// A call that the server need not notice, on a descriptor that does not block.
-const AGAIN: &[Fault] = &[fault(NoClient, Words::None, &["EINTR", "EAGAIN"])];
+const AGAIN: &[Fault] = &[fault(Zero, Zero, &["EINTR", "EAGAIN"])];
 /// A wait that the kernel has no memory for.
 const WAIT: &[Fault] = &[
-    fault(NoClient, Words::None, &["EINTR"]),
-    fault(NoClient, Words::One, &["ENOMEM"]),
+    fault(Zero, Zero, &["EINTR"]),
+    fault(Zero, One, &["ENOMEM"]),
 ];
 /// poll(2) fails with EINVAL where the limit of open files was lowered.
 const WAIT_POLL: &[Fault] = &[
-    fault(NoClient, Words::None, &["EINTR"]),
-    fault(NoClient, Words::One, &["ENOMEM", "EINVAL"]),
+    fault(Zero, Zero, &["EINTR"]),
+    fault(Zero, One, &["ENOMEM", "EINVAL"]),
 ];
 const SHORT: &[&str] = &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
 /// accept(2), with the network errors that it hands on, and those that some
 /// kernels return according to its manual page.
 const ACCEPT: &[Fault] = &[
-    fault(NoClient, Words::None, &["EINTR", "EAGAIN"]),
-    fault(NoClient, Words::Perhaps, &[
+    fault(Zero, Zero, &["EINTR", "EAGAIN"]),
+    fault(Zero, Perhaps, &[
         "ECONNABORTED", "EPERM", "EPROTO", "ENETDOWN", "ENOPROTOOPT",
         "EHOSTDOWN", "ENONET", "EHOSTUNREACH", "EOPNOTSUPP", "ENETUNREACH",
         "ENOSR", "ESOCKTNOSUPPORT", "EPROTONOSUPPORT", "ETIMEDOUT",
     ]),
-    fault(NoClient, Words::One, SHORT),
+    fault(Zero, One, SHORT),
 ];
-const SHORTAGE: &[Fault] = &[fault(NoClient, Words::One, SHORT)];
-const NO_ROOM: &[Fault] = &[fault(NoClient, Words::One, &["EAGAIN", "ENOMEM"])];
-const NO_MEMORY: &[Fault] = &[fault(NoClient, Words::One, &["ENOMEM"])];
-const NO_STACK: &[Fault] = &[fault(NoClient, Words::Perhaps, &["ENOMEM"])];
+const SHORTAGE: &[Fault] = &[fault(Zero, One, SHORT)];
+const NO_ROOM: &[Fault] = &[fault(Zero, One, &["EAGAIN", "ENOMEM"])];
+const NO_MEMORY: &[Fault] = &[fault(Zero, One, &["ENOMEM"])];
+const NO_STACK: &[Fault] = &[fault(Zero, Perhaps, &["ENOMEM"])];
 /// A new thread. Where clone3(2) is missing, the C library tries clone(2).
 const CLONE3: &[Fault] = &[
-    fault(NoClient, Words::One, &["EAGAIN", "ENOMEM"]),
-    fault(NoClient, Words::None, &["ENOSYS"]),
+    fault(Zero, One, &["EAGAIN", "ENOMEM"]),
+    fault(Zero, Zero, &["ENOSYS"]),
 ];
 /// recv(2), with what tcp(7) and ip(7) add.
 const RECV: &[&str] = &[
@@ -283,44 +259,44 @@ const RECV: &[&str] = &[
 /// In a blocking server EAGAIN is how the idle limit ends a call; in a loop
 /// it means that the socket was not ready after all.
 const RECEIVE_BLOCKING: &[Fault] = &[
-    fault(NoClient, Words::None, &["EINTR"]),
-    fault(One, Words::None, &["EAGAIN"]),
-    fault(One, Words::None, RECV),
+    fault(Zero, Zero, &["EINTR"]),
+    fault(One, Zero, &["EAGAIN"]),
+    fault(One, Zero, RECV),
 ];
 const RECEIVE: &[Fault] = &[
-    fault(NoClient, Words::None, &["EINTR", "EAGAIN"]),
-    fault(One, Words::None, RECV),
+    fault(Zero, Zero, &["EINTR", "EAGAIN"]),
+    fault(One, Zero, RECV),
 ];
 const DRAIN: &[Fault] = &[
-    fault(NoClient, Words::None, &["EINTR", "EAGAIN"]),
-    fault(NoClient, Words::None, RECV),
+    fault(Zero, Zero, &["EINTR", "EAGAIN"]),
+    fault(Zero, Zero, RECV),
 ];
 /// send(2), with what tcp(7) and ip(7) add.
 const SEND: &[Fault] = &[
-    fault(NoClient, Words::None, &["EINTR", "EAGAIN"]),
-    fault(One, Words::None, &[
+    fault(Zero, Zero, &["EINTR", "EAGAIN"]),
+    fault(One, Zero, &[
         "EACCES", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENOBUFS",
         "ENOMEM", "ENOTCONN", "EPERM", "EPIPE", "ETIMEDOUT",
     ]),
 ];
-const SHUTDOWN: &[Fault] = &[fault(NoClient, Words::None, &["ENOTCONN"])];
+const SHUTDOWN: &[Fault] = &[fault(Zero, Zero, &["ENOTCONN"])];
 /// No manual page names an error that the outside could cause here. Any call
 /// may find the kernel without memory, though.
-const SETSOCKOPT: &[Fault] = &[fault(NoClient, Words::None, &["ENOMEM"])];
+const SETSOCKOPT: &[Fault] = &[fault(Zero, Zero, &["ENOMEM"])];
 /// A client that cannot be watched is closed.
-const WATCH: &[Fault] = &[fault(Perhaps, Words::Perhaps, &["ENOMEM", "ENOSPC"])];
-const WATCH_REPLY: &[Fault] = &[fault(One, Words::None, &["ENOMEM"])];
+const WATCH: &[Fault] = &[fault(Perhaps, Perhaps, &["ENOMEM", "ENOSPC"])];
+const WATCH_REPLY: &[Fault] = &[fault(One, Zero, &["ENOMEM"])];
 /// write(2) into whatever the user has made our output: a file, a pipe, a
 /// terminal, a socket.
 const UNWRITTEN: &[&str] =
     &["EDQUOT", "EFBIG", "EIO", "ENOSPC", "EPERM", "EPIPE", "ECONNRESET"];
 const OUTPUT: &[Fault] = &[
-    fault(NoClient, Words::None, &["EINTR", "EAGAIN"]),
-    fault(NoClient, Words::Lost, UNWRITTEN),
+    fault(Zero, Zero, &["EINTR", "EAGAIN"]),
+    Fault { lost: true, ..fault(Zero, Zero, UNWRITTEN) },
 ];
 const ERRORS: &[Fault] = &[
-    fault(NoClient, Words::One, &["EINTR", "EAGAIN"]),
-    fault(NoClient, Words::None, UNWRITTEN),
+    fault(Zero, One, &["EINTR", "EAGAIN"]),
+    fault(Zero, Zero, UNWRITTEN),
 ];
 
 // At which of the calls.
@@ -383,7 +359,7 @@ pub const TABLE: &[Row] = &[
 ];
 
 const fn wrong(errnos: &'static [&'static str]) -> Fault {
-    fault(Perhaps, Words::One, errnos)
+    fault(Perhaps, One, errnos)
 }
 
 /// Errors that only a mistake in the program can cause.
@@ -397,11 +373,10 @@ pub const MISTAKES: &[Row] = &[
 ];
 
 /// All cases of a table, in its order, form by form.
-#[must_use]
 pub fn cases(table: &'static [Row]) -> Vec<Case> {
     let mut cases = Vec::new();
     for form in &FORMS {
-        let rows = table.iter().filter(|row| row.forms.contains(&form.name));
+        let rows = table.iter().filter(|row| (row.forms)(form));
         for row in rows {
             for fault in row.faults {
                 for errno in fault.errnos {
@@ -416,14 +391,12 @@ pub fn cases(table: &'static [Row]) -> Vec<Case> {
 }
 
 /// The whole matrix.
-#[must_use]
 pub fn all_cases() -> Vec<Case> {
     [cases(TABLE), cases(MISTAKES)].concat()
 }
 
 /// A slice of it for every day: of each call in each form one case, another
 /// error and another time in each.
-#[must_use]
 pub fn slice() -> Vec<Case> {
     let all = all_cases();
     let calls = all.chunk_by(Case::is_of_the_same_call).enumerate();
