@@ -15,17 +15,6 @@ static double now(void) {
 
 static struct sockaddr_in address; /* of the listening socket */
 
-static int listener_at_address(void) {
-    socklen_t length = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(listener, (struct sockaddr *)&address, length)) fail("bind");
-    if (listen(listener, BACKLOG)) fail("listen");
-    getsockname(listener, (struct sockaddr *)&address, &length);
-    return listener;
-}
-
 static int connected(void) {
     int client = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(client, (struct sockaddr *)&address, sizeof address))
@@ -56,13 +45,13 @@ int main(int argc, char **argv) {
         for (size_t at = 0; at < touched; at += 4096) memory[at] = 1;
     }
     if (!strcmp(name, "round-trip-alone")) {
-        int listener = listener_at_address();
+        int listener = listener_at(&address);
         int here = connected(), there = accept(listener, NULL, NULL);
         start = now();
         for (long i = 0; i < count; i++)
             hand_over(here, there), hand_over(there, here);
     } else if (!strcmp(name, "round-trip-pair")) {
-        int listener = listener_at_address();
+        int listener = listener_at(&address);
         int here = connected(), there = accept(listener, NULL, NULL);
         if (fork() == 0) {
             ssize_t size;
@@ -74,7 +63,7 @@ int main(int argc, char **argv) {
         start = now();
         for (long i = 0; i < count; i++) hand_over(here, here);
     } else if (!strcmp(name, "exchange-alone")) {
-        int listener = listener_at_address();
+        int listener = listener_at(&address);
         start = now();
         for (long i = 0; i < count; i++) {
             int here = connected(), there = accept(listener, NULL, NULL);
@@ -84,7 +73,7 @@ int main(int argc, char **argv) {
             close(here);
         }
     } else if (!strcmp(name, "connect-accept-close")) {
-        int listener = listener_at_address();
+        int listener = listener_at(&address);
         start = now();
         for (long i = 0; i < count; i++) {
             int here = connected(), there = accept(listener, NULL, NULL);

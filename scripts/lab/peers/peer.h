@@ -44,18 +44,25 @@ static inline void read_options(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
 }
 
-/* A listening socket on a free port of the loopback address. */
-static inline int listen_on_loopback(void) {
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t length = sizeof address;
+/* A listening socket on a free port of the loopback address, and where. */
+static inline int listener_at(struct sockaddr_in *address) {
+    socklen_t length = sizeof *address;
     int on = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address->sin_family = AF_INET;
+    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (listener < 0) fail("socket");
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listener, (struct sockaddr *)&address, length)) fail("bind");
+    if (bind(listener, (struct sockaddr *)address, length)) fail("bind");
     if (listen(listener, BACKLOG)) fail("listen");
-    if (getsockname(listener, (struct sockaddr *)&address, &length))
+    if (getsockname(listener, (struct sockaddr *)address, &length))
         fail("getsockname");
+    return listener;
+}
+
+/* The same, announced. */
+static inline int listen_on_loopback(void) {
+    struct sockaddr_in address = {0};
+    int listener = listener_at(&address);
     printf("peer listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
     fflush(stdout);
     return listener;

@@ -185,12 +185,6 @@ impl Samples {
         (!values.is_empty()).then_some(values)
     }
 
-    /// What the samples of a name come to, if there are any.
-    #[must_use]
-    pub fn summary(&self, name: &str) -> Option<Summary> {
-        Summary::of(self.get(name)?)
-    }
-
     /// A series of figures, round by round; none where samples of it are not
     /// there.
     #[must_use]

@@ -253,7 +253,7 @@ pub fn run(
     let used: BTreeSet<Program> =
         run.samples.iter().map(|sample| sample.program).collect();
     Ok(Report {
-        header: header.ended(run.began, !run.stops()),
+        header: header.ended(run.began, !live.stops()),
         versions: catalogue::versions(&used),
         linkage: catalogue.linkage,
         effort: agenda.effort,
@@ -282,17 +282,13 @@ struct Run<'run> {
 }
 
 impl Run<'_> {
-    fn stops(&self) -> bool {
-        self.live.stops()
-    }
-
     fn measure_floors(&mut self) {
         if !self.agenda.floors {
             return;
         }
         for _ in 0..self.agenda.effort.rounds {
             for floor in Floor::VARIANTS.iter().copied() {
-                if self.stops() {
+                if self.live.stops() {
                     return;
                 }
                 let what = format!("floor: {floor}");
@@ -317,7 +313,7 @@ impl Run<'_> {
     fn measure_group(&mut self, group: &[(Program, Work)], limit: u64) {
         let mut ready = Vec::new();
         for &(program, work) in group {
-            if self.stops() {
+            if self.live.stops() {
                 return;
             }
             let what = format!("{work}: starting {program}");
@@ -351,7 +347,7 @@ impl Run<'_> {
             ready.reverse();
             let mut broken = Vec::new();
             for prepared in &ready {
-                if self.stops() {
+                if self.live.stops() {
                     return;
                 }
                 if !self.sample(prepared, round) {
@@ -376,7 +372,7 @@ impl Run<'_> {
                 self.spent += effort.estimate(work);
                 true
             }
-            Err(_) if self.stops() => false,
+            Err(_) if self.live.stops() => false,
             Err(error) => {
                 let left = all - round;
                 self.leave_out(program, work, format!("{error:#}"), left);

@@ -105,10 +105,8 @@ impl Experiment {
             Self::Pools => (5.0 * rounds, load + 0.05),
             Self::Memory => (3.0 * rounds, 0.3 + connections * 1.0e-3),
             Self::Waiting => {
-                let serial = f64::from(effort.serial_rounds);
-                let clients = effort.waiting as f64;
-                let one = clients * served::WAIT.as_secs_f64() + 0.1;
-                (serial, one + 3.0 * 0.25)
+                let one = effort.waiting as f64 * served::WAIT.as_secs_f64();
+                (f64::from(effort.serial_rounds), one + 0.1 + 3.0 * 0.25)
             }
             Self::Crash => (3.0 * rounds, 0.15),
             Self::Compute => (5.0 * rounds, 2.7 * heavy + 0.05),
@@ -162,20 +160,12 @@ struct Bench<'run> {
 }
 
 impl Bench<'_> {
-    fn stops(&self) -> bool {
-        self.live.stops()
-    }
-
     /// The next step of an experiment.
     fn begins(&mut self, what: &str) -> Result<()> {
-        ensure!(!self.stops(), "stopped");
+        ensure!(!self.live.stops(), "stopped");
         self.observer.begins(what, self.spent);
         self.spent += self.step;
         Ok(())
-    }
-
-    fn says(&mut self, line: &str) {
-        self.observer.says(line);
     }
 }
 
@@ -293,10 +283,12 @@ pub fn run(
         took.insert(experiment, began.elapsed().as_secs_f64());
         match result {
             Ok(new) => samples.add(new),
-            Err(_) if bench.stops() => break,
+            Err(_) if live.stops() => break,
             Err(error) => {
                 let why = format!("{error:#}");
-                bench.says(&format!("left out: {experiment:?}: {why}"));
+                bench
+                    .observer
+                    .says(&format!("left out: {experiment:?}: {why}"));
                 bench.missing.insert(experiment, why);
             }
         }
@@ -309,7 +301,7 @@ pub fn run(
     let found = claims.iter().filter_map(|it| finding(*it, &evidence));
     let verdicts = found.map(|finding| finding.verdict()).collect();
     Evaluation {
-        header: header.ended(clock, !bench.stops()),
+        header: header.ended(clock, !live.stops()),
         versions: catalogue::versions(&bench.used),
         linkage: catalogue.linkage,
         effort: *effort,

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -20,6 +19,7 @@ use probe::lines::{Lines, Reading};
 use probe::proc::pid_of;
 use probe::wait::{LIMIT, within};
 use serde::Deserialize;
+use strum::Display;
 
 use crate::load::Target;
 
@@ -96,24 +96,17 @@ pub fn build(packages: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
 }
 
 /// Why a program cannot take part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Display, PartialEq, Eq)]
 pub enum Unavailable {
     /// The program, or another that it needs, is not on this machine.
+    #[strum(to_string = "not installed: {0}")]
     NotInstalled(String),
     /// The program does not know an option that the work needs.
+    #[strum(to_string = "not available: {0}")]
     Refused(String),
     /// The program did not start.
+    #[strum(to_string = "did not start: {0}")]
     Failed(String),
-}
-
-impl fmt::Display for Unavailable {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotInstalled(what) => write!(to, "not installed: {what}"),
-            Self::Refused(why) => write!(to, "not available: {why}"),
-            Self::Failed(why) => write!(to, "did not start: {why}"),
-        }
-    }
 }
 
 impl std::error::Error for Unavailable {}

@@ -10,17 +10,12 @@ const GAP: &str = "  ";
 /// is wide, the widest columns are broken into several lines between words.
 #[must_use]
 pub fn layout(heading: &[&str], rows: &[Vec<String>]) -> String {
-    let to_the_left: Vec<bool> = heading
-        .iter()
-        .enumerate()
-        .map(|(index, cell)| index == 0 || cell.starts_with('<'))
-        .collect();
-    let heading: Vec<String> = heading
-        .iter()
-        .map(|cell| cell.trim_start_matches('<').to_owned())
-        .collect();
+    let is_left =
+        |column: usize| column == 0 || heading[column].starts_with('<');
+    let names = heading.iter().map(|cell| cell.trim_start_matches('<'));
+    let names: Vec<String> = names.map(str::to_owned).collect();
     let lines: Vec<&Vec<String>> =
-        std::iter::once(&heading).chain(rows).collect();
+        std::iter::once(&names).chain(rows).collect();
     let widths = widths(&lines, heading.len());
     let broken = lines.iter().any(|line| {
         let mut cells = line.iter().zip(&widths);
@@ -39,21 +34,16 @@ pub fn layout(heading: &[&str], rows: &[Vec<String>]) -> String {
             text.push('\n');
         }
         for part in 0..height {
-            let mut laid = String::new();
-            for (column, cell) in cells.iter().enumerate() {
+            let laid = cells.iter().enumerate().map(|(column, cell)| {
                 let width = widths[column];
                 let cell = cell.get(part).map_or("", String::as_str);
-                let cell = if to_the_left[column] {
+                if is_left(column) {
                     format!("{cell:<width$}")
                 } else {
                     format!("{cell:>width$}")
-                };
-                if column > 0 {
-                    laid += GAP;
                 }
-                laid += &cell;
-            }
-            text += laid.trim_end();
+            });
+            text += laid.collect::<Vec<_>>().join(GAP).trim_end();
             text.push('\n');
         }
         let last = number + 1 == lines.len();

@@ -25,10 +25,8 @@ pub fn nanoseconds(value: f64) -> String {
 #[must_use]
 pub fn round_nanoseconds(value: f64) -> String {
     let text = nanoseconds(value);
-    match text.split_once(' ') {
-        Some((number, unit)) => format!("{} {unit}", trimmed(number)),
-        None => text,
-    }
+    let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    format!("{} {unit}", trimmed(number))
 }
 
 /// Three significant digits, without zeros at the end of a fraction.

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use strum::IntoStaticStr;
+use strum::{EnumString, IntoStaticStr};
 
 pub mod draw;
 pub mod script;
@@ -34,12 +34,15 @@ pub enum Model {
     Loop,
 }
 
-/// What a server does for a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What a server does for a client, as a trace calls it.
+#[derive(Clone, Copy, Debug, EnumString, PartialEq, Eq, PartialOrd, Ord)]
+#[strum(serialize_all = "lowercase")]
 pub enum Stage {
     /// Nothing: it waits for the client.
+    #[strum(serialize = "waiting", serialize = "closing")]
     Waiting,
     /// The client has asked, and waits for the server.
+    #[strum(disabled)]
     Queued,
     /// It takes the message.
     Receiving,

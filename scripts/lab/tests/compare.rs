@@ -90,7 +90,7 @@ fn agenda() -> Agenda {
 }
 
 #[test]
-fn a_comparison_is_complete_and_survives_its_json() {
+fn a_comparison_is_complete() {
     let agenda = agenda();
     let mut notes = Notes::default();
     let live = Live::default();
@@ -128,10 +128,6 @@ fn a_comparison_is_complete_and_survives_its_json() {
         }
     }
 
-    let json = serde_json::to_string_pretty(&report).unwrap();
-    let back: Report = serde_json::from_str(&json).unwrap();
-    assert_eq!(back.findings.len(), report.findings.len());
-    assert_eq!(back.samples, report.samples);
     for key in ["lab", "rustc", "mio", "tokio"] {
         assert!(report.versions.contains_key(key), "{key} is missing");
     }

@@ -7,7 +7,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 use lab::claims;
 use lab::evaluate::{self, Effort, Evaluation, page, pictures};
+use lab::header::Header;
 use lab::language::Language;
+use lab::machine::Machine;
 use lab::{program, table};
 use nix::sys::resource::{Resource, setrlimit};
 
@@ -70,19 +72,16 @@ fn write(evaluation: &Evaluation, directory: &Path) -> Result<()> {
 }
 
 fn print(evaluation: &Evaluation) -> Result<()> {
-    let machine = &evaluation.header.machine;
+    let Header { machine, seconds, complete, .. } = &evaluation.header;
+    let Machine { cpu, processors, system, kernel, .. } = machine;
+    let early = if *complete {
+        ""
+    } else {
+        "; stopped early: what is missing was not finished"
+    };
     out!(
-        "{}, {} processors, {}, Linux {}; {:.0} s{}\n",
-        machine.cpu,
-        machine.processors,
-        machine.system,
-        machine.kernel,
-        evaluation.header.seconds,
-        if evaluation.header.complete {
-            ""
-        } else {
-            "; stopped early: what is missing was not finished"
-        }
+        "{cpu}, {processors} processors, {system}, Linux {kernel}; \
+         {seconds:.0} s{early}\n"
     );
     let rows: Vec<Vec<String>> = page::tell(evaluation, Language::English)?
         .into_iter()

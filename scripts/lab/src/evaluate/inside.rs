@@ -168,7 +168,7 @@ pub(super) fn races(bench: &mut Bench<'_>) -> Result<Samples> {
         Ok(refused) => {
             samples.push("races/refused_by_compiler", f64::from(refused));
         }
-        Err(error) => bench.says(&format!("races: {error:#}")),
+        Err(error) => bench.observer.says(&format!("races: {error:#}")),
     }
     Ok(samples)
 }

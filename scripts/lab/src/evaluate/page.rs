@@ -107,8 +107,8 @@ fn about(
     words: &Words,
 ) -> Result<BTreeMap<&'static str, Value>> {
     let mut about = BTreeMap::from([("disturbed", json!(DISTURBED))]);
-    let mut shared = vec!["memory", "compute", "passing", "two_parts"];
-    shared.push("undisturbed");
+    let mut shared =
+        vec!["memory", "compute", "passing", "two_parts", "undisturbed"];
     if let Some(steps) = claim.rule.steps() {
         about
             .extend([("low", json!(steps.none)), ("high", json!(steps.clear))]);

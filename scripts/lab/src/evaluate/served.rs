@@ -268,7 +268,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
                 return Err(why).with_context(|| program.to_string());
             }
             Err(why) => {
-                bench.says(&format!("left out: {program}: {why}"));
+                bench.observer.says(&format!("left out: {program}: {why}"));
                 let why = why.to_string();
                 bench.missing.insert(Experiment::Compute, why);
             }
@@ -426,7 +426,7 @@ fn load_on(
     let plan = measure::plan(server, shape, clients, time)?;
     let account = Account::with_switches(server.pid());
     let outcome = load::run(&plan, bench.live, &account)?;
-    ensure!(!bench.stops(), "stopped");
+    ensure!(!bench.live.stops(), "stopped");
     ensure!(outcome.errors.total() == 0, "{}", outcome.errors);
     ensure!(outcome.completed > 0, "nothing was answered");
     let used = account.used().context("no processor time")?;
@@ -458,7 +458,7 @@ pub(super) fn scaling(bench: &mut Bench<'_>) -> Result<Samples> {
         bench.live,
         &mut later,
     )?;
-    ensure!(!bench.stops(), "stopped");
+    ensure!(!bench.live.stops(), "stopped");
     let mut samples = Samples::default();
     for step in &growth.steps {
         bench.used.insert(step.program);

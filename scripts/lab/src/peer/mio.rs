@@ -94,30 +94,21 @@ fn advance(
 ) -> io::Result<bool> {
     loop {
         while !client.waiting.is_empty() {
-            match client.stream.write(&client.waiting) {
-                Ok(size) => drop(client.waiting.drain(..size)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Ok(true);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let size = match client.stream.read(buffer) {
-            Ok(0) => return Ok(false),
-            Ok(size) => size,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            let Some(size) = at_once(client.stream.write(&client.waiting))?
+            else {
                 return Ok(true);
-            }
-            Err(error) => return Err(error),
+            };
+            client.waiting.drain(..size);
+        }
+        let size = match at_once(client.stream.read(buffer))? {
+            None => return Ok(true),
+            Some(0) => return Ok(false),
+            Some(size) => size,
         };
         if client.ending {
             continue;
         }
-        let sent = match client.stream.write(&buffer[..size]) {
-            Ok(sent) => sent,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-            Err(error) => return Err(error),
-        };
+        let sent = at_once(client.stream.write(&buffer[..size]))?.unwrap_or(0);
         client.waiting.extend_from_slice(&buffer[sent..size]);
         if serve == Serve::Once && client.waiting.is_empty() {
             client.stream.shutdown(Shutdown::Write)?;
@@ -128,5 +119,13 @@ fn advance(
         if size < buffer.len() && client.waiting.is_empty() && !to_the_end {
             return Ok(true);
         }
+    }
+}
+
+/// What the kernel has taken or given; nothing where it says "later".
+fn at_once(moved: io::Result<usize>) -> io::Result<Option<usize>> {
+    match moved {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        moved => moved.map(Some),
     }
 }

@@ -73,13 +73,6 @@ fn each_thread_has_its_lane() {
 }
 
 #[test]
-fn processes_are_known_by_their_name() {
-    let clients = [(7, 0.0, 50.0, 900.0), (8, 20.0, 30.0, 600.0)];
-    let strip = strip(&trace("process-server", &clients));
-    assert_eq!(strip.model, Model::Processes);
-}
-
-#[test]
 fn one_after_the_other_is_one_lane_and_a_queue() {
     let clients =
         [(7, 0.0, 50_000.0, 60_000.0), (8, 60_010.0, 60_020.0, 70_000.0)];

@@ -233,7 +233,7 @@ impl Trace {
             let Some(address) = event.client() else {
                 continue;
             };
-            let Some(stage) = stage(&event.name) else {
+            let Ok(stage) = event.name.parse() else {
                 continue;
             };
             let (from, to) = match event.ph.as_str() {
@@ -283,16 +283,6 @@ impl Trace {
                 })
             })
             .collect()
-    }
-}
-
-fn stage(name: &str) -> Option<Stage> {
-    match name {
-        "waiting" | "closing" => Some(Stage::Waiting),
-        "receiving" => Some(Stage::Receiving),
-        "working" => Some(Stage::Working),
-        "sending" => Some(Stage::Sending),
-        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keys, server and picture together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt;
@@ -56,7 +56,7 @@ pub struct App {
     frozen: Option<(Model, Duration)>,
     help: bool,
     message: Option<String>,
-    script: Option<Script>,
+    script: Script,
     summaries: Vec<String>,
     failure: Option<(String, u8)>,
     forgot: Instant,
@@ -74,8 +74,10 @@ impl App {
         programs: BTreeMap<String, PathBuf>,
         with_script: bool,
     ) -> Result<Self> {
+        let mut script = Script::default();
         if with_script {
             Script::prepare(&mut options);
+            script = Script::play();
         }
         let mut app = Self {
             look,
@@ -91,7 +93,7 @@ impl App {
             frozen: None,
             help: false,
             message: None,
-            script: with_script.then(Script::play),
+            script,
             summaries: Vec::new(),
             failure: None,
             forgot: Instant::now(),
@@ -166,9 +168,7 @@ impl App {
     fn stop(&mut self) {
         self.stopping = true;
         self.frozen = None;
-        if let Some(script) = &self.script {
-            script.aim(None);
-        }
+        self.script.aim(None);
         if let Some(server) = &self.server {
             server.stop();
         }
@@ -207,10 +207,8 @@ impl App {
         let mut model = server.model();
         if let Some(address) = model.address {
             self.options.keep_port(address.port());
-            if let Some(script) = &self.script
-                && !self.stopping
-            {
-                script.aim(Some(address));
+            if !self.stopping {
+                self.script.aim(Some(address));
             }
         }
         if self.forgot.elapsed() > Duration::from_secs(1) {
@@ -221,9 +219,7 @@ impl App {
     }
 
     fn has_ended(&mut self, status: ExitStatus) {
-        if let Some(script) = &self.script {
-            script.aim(None);
-        }
+        self.script.aim(None);
         self.summaries.extend(self.last.summary.clone());
         if self.stopping {
             if !self.quitting {
@@ -281,8 +277,7 @@ impl App {
 
     /// Draws the picture of now, or the one that stands still.
     pub fn draw(&self, area: Rect, buffer: &mut Buffer) {
-        let roles =
-            self.script.as_ref().map_or_else(HashMap::new, Script::roles);
+        let roles = self.script.roles();
         let mut screen = |model: &Model, now| {
             Screen {
                 look: self.look,

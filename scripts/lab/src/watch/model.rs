@@ -391,6 +391,8 @@ impl Model {
             let worker = row.owner.map_or(row.key, Key::Worker);
             let sleeps =
                 tasks.get(&worker).is_some_and(|task| task.state == 'S');
+            let is_loop =
+                matches!(row.key, Key::Worker(worker) if worker.is_loop());
             let next = match row.state {
                 Some(Doing::Waits) if unread > 0 => Doing::Queued,
                 Some(Doing::Queued)
@@ -399,15 +401,7 @@ impl Model {
                     Doing::Waits
                 }
                 // A loop sleeps only where no client is ready.
-                Some(Doing::Works)
-                    if sleeps
-                        && matches!(
-                            row.key,
-                            Key::Worker(worker) if worker.is_loop()
-                        ) =>
-                {
-                    Doing::Waits
-                }
+                Some(Doing::Works) if sleeps && is_loop => Doing::Waits,
                 // The client's kernel has not acknowledged these bytes, and the
                 // thread or process that serves it sleeps: the client does not
                 // read.
@@ -464,25 +458,19 @@ impl Model {
             Key::Queue(_) => (1, 0),
             _ => (0, 0),
         });
-        let mut hidden = 0;
-        if shown.len() > space {
-            hidden = shown.len() - space;
-            shown.drain(..hidden);
-        }
-        let space = space - shown.len();
-        if others.len() > space {
-            hidden += others.len() - space;
-            let ids: HashMap<Key, usize> = others
-                .iter()
-                .enumerate()
-                .map(|(at, row)| (row.key, at))
-                .collect();
-            // Rows of workers that live come last, the newest at the end.
-            others.sort_by_key(|row| (row.state.is_some(), ids[&row.key]));
-            others.drain(..others.len() - space);
-            others.sort_by_key(|row| ids[&row.key]);
+        let all = shown.len() + others.len();
+        shown.drain(..shown.len().saturating_sub(space));
+        let mut excess = others.len().saturating_sub(space - shown.len());
+        // Those that have ended go first, then the oldest of those that live.
+        for lives in [false, true] {
+            others.retain(|row| {
+                let goes = excess > 0 && row.state.is_some() == lives;
+                excess -= usize::from(goes);
+                !goes
+            });
         }
         shown.extend(others);
+        let hidden = all - shown.len();
         (shown, hidden)
     }
 }

@@ -49,7 +49,8 @@ struct State {
     roles: Mutex<HashMap<SocketAddr, Role>>,
 }
 
-/// The clients, played by threads of their own until the program ends.
+/// The clients, played by threads of their own until the program ends; none
+/// where nothing is played.
 #[derive(Clone, Debug, Default)]
 pub struct Script(Arc<State>);
 
