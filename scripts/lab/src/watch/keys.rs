@@ -61,11 +61,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_key_has_its_action() {
+        use Action::{Backend, Closer, Help, OneClient, Pause, Quit, Wider};
+        let actions = "pP+=-_bm?hq".chars().map(|key| {
+            action(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE))
+        });
+        let expected = [
+            Pause, Pause, Closer, Closer, Wider, Wider, Backend, OneClient,
+            Help, Help, Quit,
+        ];
+        assert_eq!(actions.collect::<Vec<_>>(), expected.map(Some));
+    }
+
+    #[test]
     fn control_and_keys_without_a_letter_are_told_apart() {
         let press = |code, modifiers| action(KeyEvent::new(code, modifiers));
         let (none, control) = (KeyModifiers::NONE, KeyModifiers::CONTROL);
         for (code, modifiers, expected) in [
-            (KeyCode::Char('P'), none, Some(Action::Pause)),
             (KeyCode::Char('3'), none, Some(Action::Approach(Approach::Loop))),
             (KeyCode::Char('z'), none, None),
             (KeyCode::Enter, none, None),
