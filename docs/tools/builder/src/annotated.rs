@@ -459,10 +459,7 @@ impl<'a> Writer<'a> {
                  </div>"
             );
         }
-        let blank = blank.first().map_or(0..0, |first| {
-            *first..blank.last().map_or(*first, |last| last + 1)
-        });
-        let anchors = self.anchors(blank);
+        let anchors = self.anchors(blank.iter().copied());
         let _ = write!(self.out, "</div>{anchors}\n\n");
         Ok(())
     }
@@ -522,7 +519,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Anchors of lines that are not shown as such.
-    fn anchors(&self, lines: Range<usize>) -> String {
+    fn anchors(&self, lines: impl Iterator<Item = usize>) -> String {
         let lines = lines.filter(|_| self.url.is_none());
         lines.map(|it| format!("<span id=\"L{it}\"></span>")).collect()
     }
