@@ -7,10 +7,10 @@
 //! `L12`, in exactly one place.
 
 use std::fmt::Write as _;
-use std::mem;
 use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
+use std::{iter, mem};
 
 use annotate::source::{Block, LineKind, Source};
 use anyhow::{Result, bail};
@@ -414,7 +414,7 @@ impl<'a> Writer<'a> {
                 None => step_id(&banner.number),
                 Some(_) => excerpt_id(self.source, &banner.number),
             };
-            let anchor = self.anchors(note_lines.start..note_lines.start + 1);
+            let anchor = self.anchors(iter::once(note_lines.start));
             note_lines.start += 1;
             let _ = write!(
                 self.out,
