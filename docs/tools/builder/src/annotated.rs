@@ -7,10 +7,10 @@
 //! `L12`, in exactly one place.
 
 use std::fmt::Write as _;
-use std::mem;
 use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
+use std::{iter, mem};
 
 use annotate::source::{Block, LineKind, Source};
 use anyhow::{Result, bail};
@@ -414,7 +414,7 @@ impl<'a> Writer<'a> {
                 None => step_id(&banner.number),
                 Some(_) => excerpt_id(self.source, &banner.number),
             };
-            let anchor = self.anchors(note_lines.start..note_lines.start + 1);
+            let anchor = self.anchors(iter::once(note_lines.start));
             note_lines.start += 1;
             let _ = write!(
                 self.out,
@@ -459,10 +459,7 @@ impl<'a> Writer<'a> {
                  </div>"
             );
         }
-        let blank = blank.first().map_or(0..0, |first| {
-            *first..blank.last().map_or(*first, |last| last + 1)
-        });
-        let anchors = self.anchors(blank);
+        let anchors = self.anchors(blank.iter().copied());
         let _ = write!(self.out, "</div>{anchors}\n\n");
         Ok(())
     }
@@ -522,7 +519,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Anchors of lines that are not shown as such.
-    fn anchors(&self, lines: Range<usize>) -> String {
+    fn anchors(&self, lines: impl Iterator<Item = usize>) -> String {
         let lines = lines.filter(|_| self.url.is_none());
         lines.map(|it| format!("<span id=\"L{it}\"></span>")).collect()
     }

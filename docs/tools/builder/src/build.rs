@@ -15,7 +15,7 @@ use mdbook_i18n_helpers::renderers::Xgettext;
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
-use crate::directives::{Expand, annotated_files, chapters};
+use crate::directives::{Expand, annotated_files};
 use crate::search::{self, Breadcrumbs};
 use crate::slides;
 use crate::words::{Language, TEMPLATE};
@@ -31,7 +31,9 @@ const PICTURES: [&str; 2] = ["pictures", "evaluation"];
 /// Where anything that the book needs is missing or wrong.
 pub fn both(root: &Path, output: &Path) -> Result<()> {
     let po = root.join("docs/po");
-    let apart = TempDir::new_in(existing(output.parent())?)?;
+    let beside = output.parent().context("a folder for the book")?;
+    fs::create_dir_all(beside)?;
+    let apart = TempDir::new_in(beside)?;
     let spanish = apart.path().join("es");
     let build = |language: Language, folder: &Path| {
         one(root, language, &po, folder)
@@ -44,13 +46,6 @@ pub fn both(root: &Path, output: &Path) -> Result<()> {
     })?;
     fs::rename(&spanish, output.join("es"))?;
     Ok(())
-}
-
-/// A folder, which is created where there is none.
-fn existing(folder: Option<&Path>) -> Result<&Path> {
-    let folder = folder.context("a folder for the book")?;
-    fs::create_dir_all(folder)?;
-    Ok(folder)
 }
 
 /// Builds one language with the translations of this folder.
@@ -112,7 +107,9 @@ fn load(root: &Path, language: Language, output: &Path) -> Result<MDBook> {
 
 /// Fails for a source file that the class reads and that is in no chapter.
 fn every_file_has_its_page(root: &Path, book: &MDBook) -> Result<()> {
-    let pages: Vec<String> = chapters(&book.book)
+    let pages: Vec<String> = book
+        .book
+        .chapters()
         .flat_map(|chapter| annotated_files(&chapter.content))
         .collect();
     for file in project::files(root)? {

@@ -42,38 +42,22 @@ struct Sample {
     values: BTreeMap<String, f64>,
 }
 
-/// A column: the figure, its head, and its unit.
-type Column = (&'static str, Word, Unit);
+/// A column: the figure, whose name ends with its unit, and its head.
+type Column = (&'static str, Word);
 
-#[derive(Clone, Copy)]
-enum Unit {
-    PerSecond,
-    Nanoseconds,
-    Kib,
-}
-
-use Unit::{Kib, Nanoseconds, PerSecond};
-
-const RATE: Column = ("rate", ("per second", "por segundo"), PerSecond);
+const RATE: Column = ("rate", ("per second", "por segundo"));
 const CPU: Column = (
     "cpu_ns",
     ("server's CPU time, each", "tiempo de CPU del servidor, cada una"),
-    Nanoseconds,
 );
-const MEDIAN: Column =
-    ("median_ns", ("median latency", "latencia mediana"), Nanoseconds);
-const P99: Column =
-    ("p99_ns", ("99 of 100 within", "99 de 100 en"), Nanoseconds);
-const LONGEST: Column = ("max_ns", ("longest", "la más larga"), Nanoseconds);
+const MEDIAN: Column = ("median_ns", ("median latency", "latencia mediana"));
+const P99: Column = ("p99_ns", ("99 of 100 within", "99 de 100 en"));
+const LONGEST: Column = ("max_ns", ("longest", "la más larga"));
 const USER: Column =
-    ("user_kib", ("user space, each", "espacio de usuario, cada una"), Kib);
-const TABLES: Column = (
-    "page_tables_kib",
-    ("page tables, each", "tablas de páginas, cada una"),
-    Kib,
-);
-const KERNEL: Column =
-    ("kernel_kib", ("kernel, each", "kernel, cada una"), Kib);
+    ("user_kib", ("user space, each", "espacio de usuario, cada una"));
+const TABLES: Column =
+    ("page_tables_kib", ("page tables, each", "tablas de páginas, cada una"));
+const KERNEL: Column = ("kernel_kib", ("kernel, each", "kernel, cada una"));
 
 impl Comparison {
     /// Reads the lab's results.
@@ -129,7 +113,7 @@ impl Comparison {
         }
         ensure!(!rows.is_empty(), "{FILE} has no {kind} of {count}");
         rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-        if let PerSecond = columns[0].2 {
+        if columns[0] == RATE {
             rows.reverse();
         }
         let most = rows.iter().map(|row| row.0).fold(0.0, f64::max);
@@ -139,7 +123,7 @@ impl Comparison {
                 rest.is_some_and(|it| it.is_empty() || it.starts_with('-'))
             });
             let cells = medians.iter().zip(columns).map(|(value, column)| {
-                value.map_or("–".to_owned(), |it| column.2.text(it))
+                value.map_or("–".to_owned(), |it| with_unit(column.0, it))
             });
             let cells: Vec<String> = cells.collect();
             // The first column has a bar, and no other.
@@ -180,18 +164,17 @@ impl Comparison {
     }
 }
 
-impl Unit {
-    fn text(self, value: f64) -> String {
-        let (divisor, unit) = match self {
-            PerSecond => return digits(value),
-            Kib => (1.0, "KiB"),
-            Nanoseconds if value < 1e3 => (1.0, "ns"),
-            Nanoseconds if value < 1e6 => (1e3, "µs"),
-            Nanoseconds if value < 1e9 => (1e6, "ms"),
-            Nanoseconds => (1e9, "s"),
-        };
-        format!("{} {unit}", digits(value / divisor))
-    }
+/// The value of a figure with its unit.
+fn with_unit(figure: &str, value: f64) -> String {
+    let (divisor, unit) = match figure.rsplit('_').next() {
+        Some("kib") => (1.0, "KiB"),
+        Some("ns") if value < 1e3 => (1.0, "ns"),
+        Some("ns") if value < 1e6 => (1e3, "µs"),
+        Some("ns") if value < 1e9 => (1e6, "ms"),
+        Some("ns") => (1e9, "s"),
+        _ => return digits(value),
+    };
+    format!("{} {unit}", digits(value / divisor))
 }
 
 /// Three digits that count, and thousands apart.
@@ -232,6 +215,6 @@ mod tests {
         ] {
             assert_eq!(digits(value), text);
         }
-        assert_eq!(Unit::Nanoseconds.text(2_101_247.0), "2.10 ms");
+        assert_eq!(with_unit("max_ns", 2_101_247.0), "2.10 ms");
     }
 }

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use annotate::project;
 use annotate::source::Source;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use mdbook_preprocessor::book::{Book, BookItem, Chapter};
+use mdbook_preprocessor::book::Book;
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
 
 use crate::annotated::{self, Column, escape};
@@ -36,7 +36,7 @@ impl Preprocessor for Expand {
 
     fn run(&self, ctx: &PreprocessorContext, mut book: Book) -> Result<Book> {
         let mut pages = HashMap::new();
-        for chapter in chapters(&book) {
+        for chapter in book.chapters() {
             for file in annotated_files(&chapter.content) {
                 let page = chapter.path.clone().unwrap_or_default();
                 let before = pages.insert(file.clone(), page);
@@ -46,25 +46,16 @@ impl Preprocessor for Expand {
         let language = Language::of(ctx.config.book.language.as_deref());
         let context = Context::new(&self.root, language, pages);
         let mut result = Ok(());
-        book.for_each_mut(|item| {
-            if let (BookItem::Chapter(chapter), true) = (item, result.is_ok()) {
+        book.for_each_chapter_mut(|chapter| {
+            if result.is_ok() {
                 let path = chapter.path.clone().unwrap_or_default();
-                match context.expand(&path, &chapter.content) {
-                    Ok(expanded) => chapter.content = expanded,
-                    Err(error) => result = Err(error),
-                }
+                result = context
+                    .expand(&path, &chapter.content)
+                    .map(|expanded| chapter.content = expanded);
             }
         });
         result.map(|()| book)
     }
-}
-
-/// The chapters of a book, as they follow one another.
-pub fn chapters(book: &Book) -> impl Iterator<Item = &Chapter> {
-    book.iter().filter_map(|item| match item {
-        BookItem::Chapter(chapter) => Some(chapter),
-        _ => None,
-    })
 }
 
 /// The files whose annotated pages a chapter has.

@@ -95,10 +95,8 @@ impl Page {
         Ok(Self { name: name.to_owned(), html })
     }
 
-    fn main(&self) -> impl Iterator<Item = ElementRef<'_>> {
-        let main = self.html.select(&selector("main")).next();
-        main.into_iter()
-            .flat_map(|main| main.children().filter_map(ElementRef::wrap))
+    fn elements(&self) -> Vec<ElementRef<'_>> {
+        self.html.select(&selector("main > *")).collect()
     }
 
     fn title(&self) -> Result<String> {
@@ -110,16 +108,11 @@ impl Page {
 
     /// Each section below a heading of the second level.
     fn sections(&self) -> Vec<Vec<ElementRef<'_>>> {
-        let mut sections: Vec<Vec<ElementRef<'_>>> = Vec::new();
-        for element in self.main() {
-            if element.value().name() == "h2" {
-                sections.push(Vec::new());
-            }
-            if let Some(section) = sections.last_mut() {
-                section.push(element);
-            }
-        }
-        sections
+        let elements = self.elements();
+        let is_head = |it: &ElementRef<'_>| it.value().name() == "h2";
+        let sections = elements.chunk_by(|_, next| !is_head(next));
+        let sections = sections.filter(|section| is_head(&section[0]));
+        sections.map(<[_]>::to_vec).collect()
     }
 
     fn section(&self, id: &str) -> Result<Slide> {
@@ -142,7 +135,7 @@ impl Page {
     /// The steps, each with the question that follows it, if one does.
     fn steps(&self) -> Vec<Slide> {
         let mut steps: Vec<Slide> = Vec::new();
-        for element in self.main() {
+        for element in self.elements() {
             if has_class(element, "excerpt") {
                 steps.push((element.html(), String::new()));
             } else if let Some((_, question)) = steps.last_mut()

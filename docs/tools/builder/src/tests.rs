@@ -54,7 +54,7 @@ fn every_line_of_a_file_is_on_its_page_once() {
 }
 
 #[test]
-fn comments_are_paragraphs_and_banners_are_headings() {
+fn comments_are_paragraphs_banners_are_headings_and_tests_are_folded() {
     let page = english("{{#annotated a.rs}}");
     assert!(page.contains("\n\n## 1. First {#step-1}\n\n"), "{page}");
     assert!(page.contains("\n\n### 1.1 Below {#step-1-1}\n\n"), "{page}");
@@ -64,20 +64,12 @@ fn comments_are_paragraphs_and_banners_are_headings() {
     // What is not HTML does not become HTML.
     assert!(page.contains("one \\<two> `<three>`"), "{page}");
     assert!(page.contains("Vec&lt;u8&gt;"), "{page}");
-}
-
-#[test]
-fn a_comment_after_code_is_a_note_too() {
-    let page = english("{{#annotated a.rs}}");
+    // A comment after code is a note, too.
     assert!(page.contains("\n\nThe end of a line.\n"), "{page}");
     assert!(!page.contains("// The end of a line."), "{page}");
-}
-
-#[test]
-fn tests_are_folded() {
-    let text = "{{#annotated a.rs}}";
-    assert!(english(text).contains("<summary>Tests, lines "));
-    assert!(spanish(text).contains("<summary>Pruebas, líneas "));
+    assert!(page.contains("<summary>Tests, lines "), "{page}");
+    let page = spanish("{{#annotated a.rs}}");
+    assert!(page.contains("<summary>Pruebas, líneas "), "{page}");
 }
 
 #[test]
