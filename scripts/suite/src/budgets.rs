@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::faults::census::call;
 use crate::prelude::*;
 
-/// Both are timed: a busy machine makes a server wait more often.
+/// The cases of both.
 pub const CASES: &[Case] = &[
     case!(no_more_system_calls_are_made_than_the_budget_has)
         .needs(&[Need::Strace])
@@ -20,26 +20,27 @@ pub const CASES: &[Case] = &[
 /// here.
 const BUDGETS: [(&str, u32, u32); 10] = [
     // recv, send. And accept4, which finds a client, then none, and poll; the
-    // creation and the end of a thread take eight in the C library.
-    ("threads", 2, 20),
+    // creation and the end of a thread take eleven in the C library.
+    ("threads", 2, 19),
     // accept4, recv, send, and four for the close that loses nothing.
     ("threads-workers", 2, 7),
-    // clone and the signal of its end, wait4 twice, and the report; and up to
-    // two waits, which a child's end and the next client may share or not.
-    ("process", 2, 23),
-    // Two reports for each client, each of which may wake the server.
-    ("process-workers", 2, 16),
+    // clone and the signal of its end, wait4 twice, and the report; and three
+    // waits, each with an accept4: for the client, for the report and for the
+    // end of the child.
+    ("process", 2, 27),
+    // Two reports for each client, each of which wakes the server.
+    ("process-workers", 2, 14),
     // The wait, recv, send. And a wait for each step of a connection, and
-    // ioctl, which makes its socket non-blocking. The end of one client and
-    // the coming of the next may share a wait or not: one more.
+    // ioctl, which makes its socket non-blocking.
     ("mux-select", 3, 10),
     ("mux-poll", 3, 10),
     // Two of epoll_ctl besides.
     ("mux-epoll", 3, 12),
-    // A client may wake more than one loop, and one of them in vain.
-    ("mux-select-workers", 3, 13),
-    ("mux-poll-workers", 3, 13),
-    ("mux-epoll-workers", 3, 13),
+    // A client wakes both loops, and one of them in vain: a wait and accept4.
+    ("mux-select-workers", 3, 12),
+    ("mux-poll-workers", 3, 12),
+    // With EPOLLEXCLUSIVE it wakes one.
+    ("mux-epoll-workers", 3, 12),
 ];
 
 /// How many calls were made, by name.
@@ -70,6 +71,9 @@ fn connections(form: &Form, number: u32) -> Calls {
     watch(form, "once", |server| {
         for _ in 0..number {
             server.exchange_once(b"hola\n");
+            // What it does after one client and for the next one may share a
+            // wait or not, so the next one comes when it is at rest.
+            proc::settled(server.pid);
         }
     })
 }
@@ -80,6 +84,7 @@ fn watch(form: &Form, serve: &str, clients: impl Fn(&Server)) -> Calls {
     let tree = proc::tree(server.pid);
     let strace = Strace::attach(Target::Processes(&tree), &[]);
     clients(&server);
+    proc::settled(server.pid);
     let mut calls = Calls::new();
     for name in strace.detach().iter().filter_map(|line| call(line)) {
         // The standard library's own look at what it closes: debug builds.
@@ -91,30 +96,24 @@ fn watch(form: &Form, serve: &str, clients: impl Fn(&Server)) -> Calls {
     calls
 }
 
-/// On a busy machine what is mostly done in one wait takes two, so it is
-/// enough to keep the budget in one of three tries. It fails too when the
-/// form takes so much less that the budget says nothing any more.
+/// It fails too when the form takes so much less that the budget says nothing
+/// any more.
 fn no_more_system_calls_are_made_than_the_budget_has(form: &Form) {
     let budget = BUDGETS.iter().find(|(name, ..)| *name == form.name);
     let &(_, message, connection) = budget.expect("each form has a budget");
-    let mut report = Vec::new();
-    let kept = (0..3).any(|_| {
-        let figures = [
-            ("message", message, each(form, messages)),
-            ("connection", connection, each(form, connections)),
-        ];
-        figures.into_iter().all(|(step, budget, calls)| {
-            report.push(format!("{calls:.2} a {step}, at most {budget}"));
-            // A client more or less may have been seen to its very end.
-            let most = f64::from(budget) + 0.5;
-            calls <= most && calls >= most / 2.0
-        })
-    });
-    assert!(
-        kept,
-        "{report:#?}\nof {STEPS} connections: {:?}",
-        connections(form, STEPS)
-    );
+    for (step, budget, calls) in [
+        ("message", message, each(form, messages)),
+        ("connection", connection, each(form, connections)),
+    ] {
+        // Some calls are made once in a while: to restart a wait, for example.
+        let most = f64::from(budget) + 0.25;
+        assert!(
+            calls <= most && calls >= most * 0.75,
+            "{calls:.2} for each {step}, at most {budget}; of {STEPS} \
+             connections: {:?}",
+            connections(form, STEPS)
+        );
+    }
 }
 
 /// The least time for which Linux holds back an acknowledgement that it has
