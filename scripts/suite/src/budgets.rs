@@ -109,8 +109,9 @@ fn no_more_system_calls_are_made_than_the_budget_has(form: &Form) {
         let most = f64::from(budget) + 0.25;
         assert!(
             calls <= most && calls >= most * 0.75,
-            "{calls:.2} for each {step}, at most {budget}; of {STEPS} \
-             connections: {:?}",
+            "{calls:.2} for each {step}, at most {budget}
+\
+             of {STEPS} connections: {:?}",
             connections(form, STEPS)
         );
     }
