@@ -193,19 +193,16 @@ impl Server {
     /// Waits for a line about this client that ends so, and gives it.
     pub fn wait_for(&self, client: &Client, event: &str) -> String {
         let end = format!("  {}  {event}", client.address);
-        self.stdout.wait(&end, |lines| {
-            lines.iter().rev().find(|line| line.ends_with(&end)).cloned()
-        })
+        self.stdout
+            .find(&end, |line| line.ends_with(&end).then(|| line.to_owned()))
     }
 
     /// Waits for the line that this client was closed, and gives the rest of
     /// it: nothing, or a colon and a reason.
     pub fn wait_closed(&self, client: SocketAddr) -> String {
         let middle = format!("  {client}  closed");
-        self.stdout.wait(&middle, |lines| {
-            lines.iter().rev().find_map(|line| {
-                line.split_once(&middle).map(|(_, rest)| rest.to_owned())
-            })
+        self.stdout.find(&middle, |line| {
+            line.split_once(&middle).map(|(_, rest)| rest.to_owned())
         })
     }
 

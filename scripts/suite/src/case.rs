@@ -11,10 +11,11 @@ pub struct Case {
     /// The name of its function.
     pub name: &'static str,
     body: fn(&Form),
-    only: Option<fn(&Form) -> bool>,
+    only: fn(&Form) -> bool,
     needs: &'static [Need],
     slow: bool,
-    timed: bool,
+    /// Whether it fails when the server takes too long.
+    pub timed: bool,
     on_request: bool,
 }
 
@@ -33,7 +34,7 @@ impl Case {
         Self {
             name,
             body,
-            only: None,
+            only: |_| true,
             needs: &[],
             slow: false,
             timed: false,
@@ -43,7 +44,7 @@ impl Case {
 
     /// The case, but only for the forms that `only` takes.
     pub(crate) const fn only(self, only: fn(&Form) -> bool) -> Self {
-        Self { only: Some(only), ..self }
+        Self { only, ..self }
     }
 
     /// The case, but ignored on a machine that lacks one of these.
@@ -68,18 +69,8 @@ impl Case {
         Self { on_request: true, ..self }
     }
 
-    /// Whether it fails when the server takes too long.
-    pub fn is_timed(&self) -> bool {
-        self.timed
-    }
-
-    /// Whether the case concerns this form.
-    pub fn concerns(&self, form: &Form) -> bool {
-        self.only.is_none_or(|only| only(form))
-    }
-
     /// The case as a trial of this form.
-    pub fn trial(&self, form: &'static Form) -> Trial {
+    fn trial(&self, form: &'static Form) -> Trial {
         let (body, name) = (self.body, format!("{}::{}", form.name, self.name));
         runner::trial(name, self.needs, move || body(form))
             .with_ignored_flag(self.on_request)
@@ -90,7 +81,7 @@ impl Case {
 pub fn trials(cases: &[Case]) -> Vec<Trial> {
     let (mut slow, quick): (Vec<_>, Vec<_>) = forms::chosen()
         .flat_map(|form| cases.iter().map(move |case| (form, case)))
-        .filter(|(form, case)| case.concerns(form))
+        .filter(|(form, case)| (case.only)(form))
         .partition(|(_, case)| case.slow);
     slow.extend(quick);
     slow.into_iter().map(|(form, case)| case.trial(form)).collect()

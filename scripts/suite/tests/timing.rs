@@ -3,9 +3,9 @@
 
 use std::process::ExitCode;
 
-use suite::{Case, every_case, runner};
+use suite::{every_case, runner};
 
 fn main() -> ExitCode {
-    let cases: Vec<_> = every_case().filter(Case::is_timed).collect();
+    let cases: Vec<_> = every_case().filter(|case| case.timed).collect();
     runner::run(suite::trials(&cases), 4)
 }

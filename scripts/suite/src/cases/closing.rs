@@ -79,8 +79,7 @@ fn the_last_reading_ends_after_a_second(form: &Form) {
     // close.
     let client = server.exchange_once(b"hola\n");
     server.wait_closed(client.address);
-    let totals = server.stop().totals;
-    assert_eq!(totals.received, 10);
+    assert_eq!(server.stop().totals.received, 10);
 }
 
 fn no_other_client_waits_while_what_is_left_is_read(form: &Form) {
@@ -102,13 +101,10 @@ fn a_reset_has_its_reason_and_harms_no_other_client(form: &Form) {
     let server = form.run("--serve until-eof");
     let mut other = server.accepted();
     let reset = |client: Client| {
-        assert_eq!(
-            server.wait_closed(client.reset()),
-            ": connection reset by peer"
-        );
+        let reason = server.wait_closed(client.reset());
+        assert_eq!(reason, ": connection reset by peer");
     };
-    let client = server.served(b"hola\n");
-    reset(client);
+    reset(server.served(b"hola\n"));
     other.exchange(b"still here\n");
 
     // The reset comes at the first receive, and in the middle of a reply.
@@ -117,8 +113,7 @@ fn a_reset_has_its_reason_and_harms_no_other_client(form: &Form) {
 
     other.exchange(b"still here\n");
     drop(other);
-    let transcript = server.stop();
-    assert_eq!(transcript.totals.clients, 4);
+    assert_eq!(server.stop().totals.clients, 4);
 }
 
 fn a_client_that_is_gone_harms_no_other_client(form: &Form) {

@@ -137,8 +137,7 @@ fn a_reply_is_sent_whole_to_a_slow_reader(form: &Form) {
         thread::sleep(Duration::from_millis(1));
     }
     assert!(received == pattern(sent), "another reply");
-    let totals = server.stop().totals;
-    assert_eq!(totals.sent, sent as u64);
+    assert_eq!(server.stop().totals.sent, sent as u64);
 }
 
 /// If the server let the kernel keep a reply back for an end of file, the reply
@@ -221,7 +220,7 @@ fn each_connection_gets_what_the_approach_creates(form: &Form) {
 fn silent_clients_delay_no_other_client(form: &Form) {
     let server = form.start("--serve until-eof").room_for(20).run();
     let silent = server.accepted_many(10);
-    let mut talking: Vec<Client> = server.accepted_many(5);
+    let mut talking = server.accepted_many(5);
     for _ in 0..3 {
         exchange_all(&mut talking, b"I am talking\n");
     }

@@ -65,8 +65,7 @@ fn a_client_that_does_something_is_not_idle(form: &Form) {
         thread::sleep(SECOND / 4);
     }
     client.leave();
-    let transcript = server.stop();
-    assert_eq!(transcript.reason(client.address), None);
+    assert_eq!(server.stop().reason(client.address), None);
 }
 
 fn a_client_that_takes_its_reply_slowly_is_not_idle(form: &Form) {
@@ -88,8 +87,7 @@ fn a_client_that_takes_its_reply_slowly_is_not_idle(form: &Form) {
     assert!(received == pattern(sent), "another reply");
     assert!(begin.elapsed() > 4 * SECOND, "{:?}", begin.elapsed());
     client.expect_end();
-    let transcript = server.stop();
-    assert_eq!(transcript.reason(client.address), None);
+    assert_eq!(server.stop().reason(client.address), None);
 }
 
 fn an_idle_timeout_of_0_is_never(form: &Form) {
@@ -98,6 +96,5 @@ fn an_idle_timeout_of_0_is_never(form: &Form) {
     thread::sleep(2 * SECOND);
     client.exchange(b"here I am\n");
     client.leave();
-    let transcript = server.stop();
-    assert_eq!(transcript.reason(client.address), None);
+    assert_eq!(server.stop().reason(client.address), None);
 }

@@ -21,7 +21,7 @@ pub const CASES: &[Case] = &[
 fn beyond_the_limit_clients_wait_and_are_served_later(form: &Form) {
     let server = form.start("--serve until-eof").at_most(1).run();
     let mut first = server.accepted();
-    let mut waiting: Vec<Client> = server.clients(5);
+    let mut waiting = server.clients(5);
     send_and_end(&mut waiting);
     waiting[0].expect_silence();
     first.exchange(b"I am served\n");
@@ -34,10 +34,8 @@ fn beyond_the_limit_clients_wait_and_are_served_later(form: &Form) {
 fn as_many_as_the_limit_are_served_at_a_time(form: &Form) {
     let server = form.start("--serve until-eof").at_most(3).run();
     let mut inside = server.accepted_many(3);
-    let mut fourth = server.client();
-    let mut fifth = server.client();
-    fourth.send(b"fourth");
-    fifth.send(b"fifth");
+    let mut fourth = server.sending(b"fourth");
+    let mut fifth = server.sending(b"fifth");
     fourth.expect_silence();
     exchange_all(&mut inside, b"I am served\n");
     // One client goes and the next comes, in the order in which they came.
@@ -85,7 +83,7 @@ fn a_thousand_clients_wait_in_the_queue(form: &Form) {
         .unwrap_or(128);
     let count = most.min(1000);
     // If the queue were too short, some clients would wait for a connection.
-    let mut waiting: Vec<Client> = server.clients(count);
+    let mut waiting = server.clients(count);
     send_and_end(&mut waiting);
     waiting[count - 1].expect_silence();
     drop(first);
@@ -95,7 +93,7 @@ fn a_thousand_clients_wait_in_the_queue(form: &Form) {
 
 fn by_default_1024_are_served_at_a_time(form: &Form) {
     let server = form.run("--serve until-eof");
-    let mut clients: Vec<Client> = server.clients(1030);
+    let mut clients = server.clients(1030);
     server.wait_count("  connected", 1024);
     clients[1023].exchange(b"the last one\n");
     clients[1024].send(b"the first one that waits\n");
@@ -110,7 +108,7 @@ fn by_default_1024_are_served_at_a_time(form: &Form) {
 fn select_serves_no_more_than_it_can_hold(form: &Form) {
     const CLIENTS: usize = 1100;
     let server = form.run("--serve until-eof --max-clients 2000");
-    let mut clients: Vec<Client> = server.clients(CLIENTS);
+    let mut clients = server.clients(CLIENTS);
     // Descriptors up to 1023, some of which are not clients.
     server.wait_count("  connected", 1000);
     clients[999].exchange(b"one of those served\n");
@@ -123,6 +121,5 @@ fn select_serves_no_more_than_it_can_hold(form: &Form) {
     last.expect(b"the last one\n");
     last.exchange(b"and the service goes on\n");
     drop(clients);
-    let totals = server.stop().totals;
-    assert_eq!(totals.clients, CLIENTS as u64);
+    assert_eq!(server.stop().totals.clients, CLIENTS as u64);
 }

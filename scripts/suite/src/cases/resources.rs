@@ -34,10 +34,7 @@ fn assert_shortage_stops_nothing(form: &Form, diagnostics: &str) {
     let mut inside = server.served(b"before\n");
     let none = proc::lowest_free_descriptor(server.pid);
     server.limit("nofile", none.into());
-    let mut waiting = server.clients(2);
-    for client in &mut waiting {
-        client.send(b"hola\n");
-    }
+    let mut waiting = [server.sending(b"hola\n"), server.sending(b"hola\n")];
     waiting[0].expect_silence();
     inside.exchange(b"meanwhile\n");
     server.limit("nofile", 1024);
@@ -80,7 +77,7 @@ fn a_shortage_is_told_in_spanish_too(form: &Form) {
         server.limit("nofile", none.into());
         let waiting = server.client();
         let line =
-            server.stderr.wait("a diagnostic", |lines| lines.first().cloned());
+            server.stderr.find("a diagnostic", |line| Some(line.to_owned()));
         drop((inside, waiting));
         line
     };
@@ -99,9 +96,7 @@ fn a_shortage_is_told_in_spanish_too(form: &Form) {
 fn idle_clients_cost_nothing(form: &Form) {
     let server = form.start("--serve until-eof").room_for(12).run();
     let mut clients = server.accepted_many(10);
-    for client in &mut clients[..5] {
-        client.exchange(b"hola\n");
-    }
+    exchange_all(&mut clients[..5], b"hola\n");
     let (stalled, _) = server.stalled();
     proc::assert_idle(server.pid, "clients that do nothing");
     drop((clients, stalled));

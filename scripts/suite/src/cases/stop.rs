@@ -227,14 +227,13 @@ fn a_stop_accepts_no_more(form: &Form) {
     let accepted = server.count("  connected");
     slow.expect(&pattern(sent));
     slow.expect_end();
-    let totals = server.transcript().totals;
-    assert_eq!(totals.clients, accepted as u64);
+    assert_eq!(server.transcript().totals.clients, accepted as u64);
 }
 
 fn clients_in_the_queue_are_reset_at_a_stop(form: &Form) {
     let mut server = form.start("--serve until-eof").at_most(1).run();
     let mut first = server.accepted();
-    let mut waiting: Vec<Client> = server.clients(5);
+    let mut waiting = server.clients(5);
     waiting[0].send(b"hola\n");
     server.signal(SIGTERM);
     waiting.iter_mut().for_each(Client::expect_reset);

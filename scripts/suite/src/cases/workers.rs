@@ -153,7 +153,7 @@ fn the_limit_holds_for_all_loops_together(form: &Form) {
         let options = format!("--serve until-eof --max-clients {most}");
         let server = form.start(&options).workers(workers).run();
         let mut inside = server.accepted_many(most);
-        let mut waiting: Vec<Client> = server.clients(workers);
+        let mut waiting = server.clients(workers);
         send_and_end(&mut waiting);
         // None of the loops takes one of these clients.
         for client in &waiting {
@@ -164,8 +164,7 @@ fn the_limit_holds_for_all_loops_together(form: &Form) {
         drop(inside.pop());
         expect_and_end(&mut waiting);
         drop(inside);
-        let totals = server.stop().totals;
-        assert_eq!(totals.clients, (most + workers) as u64);
+        assert_eq!(server.stop().totals.clients, (most + workers) as u64);
     }
 }
 
