@@ -311,30 +311,70 @@ impl Client {
 mod tests {
     use std::io::Write as _;
     use std::net::TcpListener;
+    use std::thread::sleep;
+    use std::time::Duration;
 
     use common::console::language::Language;
     use common::console::options::Options;
 
     use super::*;
 
-    #[test]
-    fn a_client_is_active_while_its_kernel_acknowledges() {
+    fn context() -> Context {
         let line = "mux-server --quiet --idle-timeout 1".split(' ');
         let (program, words) = (crate::PROGRAM, line.map(Into::into));
         let options = Options::parse(program, Language::English, words);
-        let context = Context::new(program, options.unwrap()).unwrap();
+        Context::new(program, options.unwrap()).unwrap()
+    }
+
+    /// A client that was accepted, and its own end of the connection.
+    fn accepted(context: &Context) -> (Client, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let connection = listener.accept().unwrap();
-        let mut client =
-            Client::new(connection, &context, Worker::Loop).unwrap();
+        let client = Client::new(connection, context, Worker::Loop).unwrap();
+        (client, peer)
+    }
+
+    #[test]
+    fn a_reply_for_which_there_is_no_room_at_all_waits() {
+        let context = context();
+        let (mut client, mut peer) = accepted(&context);
+        // As long as the kernel hands bytes on to the peer's, there is room.
+        let (mut filled, mut before) = (0, 1);
+        while filled != before {
+            before = filled;
+            while let Ok(count) = (&*client.stream).write(&[0; 8192]) {
+                filled += count;
+            }
+            sleep(Duration::from_millis(100));
+        }
+        peer.write_all(b"hola").unwrap();
+        let mut shared = Shared::new(&context);
+        // The message may be on its way.
+        while shared.totals.received == 0 {
+            assert!(client.on_ready(&mut shared).is_none());
+        }
+        assert_eq!(client.interest(), Some(Interest::Send));
+        peer.read_exact(&mut vec![0; filled]).unwrap();
+        while client.interest() == Some(Interest::Send) {
+            assert!(client.on_ready(&mut shared).is_none());
+        }
+        let mut reply = [0; 4];
+        peer.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b"hola");
+    }
+
+    #[test]
+    fn a_client_is_active_while_its_kernel_acknowledges() {
+        let context = context();
+        let (mut client, peer) = accepted(&context);
         // More than the peer's kernel takes without the peer.
         while (&*client.stream).write(&[0; 8192]).is_ok() {}
         let wait_until_steady = |client: &Client| {
             let mut before = usize::MAX;
             while unacknowledged(&client.stream) != before {
                 before = unacknowledged(&client.stream);
-                std::thread::sleep(std::time::Duration::from_millis(100));
+                sleep(Duration::from_millis(100));
             }
             before
         };
