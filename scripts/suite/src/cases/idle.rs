@@ -69,7 +69,7 @@ fn a_client_that_does_something_is_not_idle(form: &Form) {
 }
 
 fn a_client_that_takes_its_reply_slowly_is_not_idle(form: &Form) {
-    let server = form.run("--serve until-eof --idle-timeout 4");
+    let server = form.run("--serve until-eof --idle-timeout 6");
     let (mut client, sent) = server.stalled();
     client.half_close();
     let begin = Instant::now();
@@ -77,15 +77,15 @@ fn a_client_that_takes_its_reply_slowly_is_not_idle(form: &Form) {
     // All of it takes longer than the limit, but some of it moves always.
     while received.len() < sent {
         let left = sent - received.len();
-        let pause = if begin.elapsed() < 6 * SECOND { 100 } else { 0 };
+        let pause = if begin.elapsed() < 8 * SECOND { 100 } else { 0 };
         thread::sleep(Duration::from_millis(pause));
-        let piece = client.receive(left.min(sent / 64));
+        let piece = client.receive(left.min(sent / 96));
         let piece = piece.expect("the reply goes on");
         assert!(!piece.is_empty(), "the end after {}", received.len());
         received.extend(piece);
     }
     assert!(received == pattern(sent), "another reply");
-    assert!(begin.elapsed() > 4 * SECOND, "{:?}", begin.elapsed());
+    assert!(begin.elapsed() > 6 * SECOND, "{:?}", begin.elapsed());
     client.expect_end();
     assert_eq!(server.stop().reason(client.address), None);
 }
