@@ -81,6 +81,8 @@ fn connections(form: &Form, number: u32) -> Calls {
 /// The calls of a server while its clients do something.
 fn watch(form: &Form, serve: &str, clients: impl Fn(&Server)) -> Calls {
     let server = form.run(&format!("--quiet --serve {serve}"));
+    // Workers have still to begin when the first line is printed.
+    proc::settled(server.pid);
     let tree = proc::tree(server.pid);
     let strace = Strace::attach(Target::Processes(&tree), &[]);
     clients(&server);
