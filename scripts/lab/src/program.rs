@@ -153,7 +153,7 @@ impl Server {
         // All output is read, so that the server never waits for its reader.
         let pipe = "it was started with pipes";
         let stdout = child.stdout.take().expect(pipe);
-        let stdout = Lines::of(stdout, Reading::All);
+        let stdout = Lines::of(stdout, Reading::Beginning);
         let stderr = child.stderr.take().expect(pipe);
         let stderr = Lines::of(stderr, Reading::All);
         let address = match announces {

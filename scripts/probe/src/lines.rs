@@ -1,6 +1,6 @@
 //! What a server prints, read by a thread as it comes.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -32,6 +32,9 @@ pub enum Reading {
     Held,
     /// The first line; then the pipe is closed, as `head -1` does.
     FirstLine,
+    /// All of it, but only the first line is kept: a server that is measured
+    /// must not wait for its reader.
+    Beginning,
 }
 
 impl Lines {
@@ -54,8 +57,12 @@ impl Lines {
                     break;
                 }
                 filled.add(&line);
-                if how == Reading::FirstLine {
-                    break;
+                match how {
+                    Reading::All | Reading::Held => {}
+                    Reading::FirstLine => break,
+                    Reading::Beginning => {
+                        let _ = io::copy(&mut stream, &mut io::sink());
+                    }
                 }
             }
             drop(stream);
