@@ -20,6 +20,16 @@ impl Scene<'_> {
             expected.contains(&errors.len()),
             "{expected:?} diagnostics are due, came: {errors:#?}"
         );
+        if self.case.row.drive == Drive::Spell {
+            let what = match self.case.row.call {
+                "accept4" => "no client can be accepted",
+                "clone3" => "no thread can be created",
+                "clone" => "no process can be created",
+                _ => "the kernel cannot wait for clients",
+            };
+            let named = errors.iter().all(|line| line.contains(what));
+            assert!(named, "not {what:?}: {errors:#?}");
+        }
     }
 
     /// Standard output: every line of every client, but for the one that
