@@ -183,6 +183,7 @@ check_all() {
   part pages docs/po/pages.py check || status=1
   part terms docs/po/terms.py check || status=1
   part 'the book' book check || status=1
+  part 'the tests of transcripts' docs/transcripts/transcripts_test.py || status=1
   part transcripts docs/transcripts/transcripts.py check || status=1
   part exercises docs/exercises/check.sh || status=1
   return "$status"
@@ -211,7 +212,10 @@ pdf)
   ;;
 check)
   case "${2:-}" in
-  transcripts) docs/transcripts/transcripts.py check "${@:3}" ;;
+  transcripts)
+    docs/transcripts/transcripts_test.py
+    docs/transcripts/transcripts.py check "${@:3}"
+    ;;
   exercises) docs/exercises/check.sh "${@:3}" ;;
   builder) builder test ;;
   pages) docs/po/pages.py check ;;

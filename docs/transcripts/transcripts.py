@@ -449,24 +449,22 @@ class Session:
     def by_process(self, lines):
         """Puts the lines of one process together, where strace has traced
         several and in which order they come is up to chance."""
-        order = list(self.processes)
-        owners = []
-        for line in lines:
-            owner = re.match(r"(?:\[pid +|process |proceso )(\d+)", line)
-            owners.append(owner[1] if owner else None)
-            if owner and owner[1] not in order:
-                order.append(owner[1])
         if not any(line.startswith("[pid ") for line in lines):
             return lines
+        # The server, and what it has created, in the order of creation.
+        order = list(self.processes)
+        for line in lines:
+            created = re.match(r".*clone3?\(.* = (\d+)$", line)
+            if created and created[1] not in order:
+                order.append(created[1])
         keys = []
-        for owner, line in zip(owners, lines):
-            if owner:
-                keys.append(order.index(owner))
-            else:
-                # The transcript of a thread does not name its process id: it
-                # is the latest. All else is the server's.
-                thread = re.match(r"(?:thread|hilo) \d", line)
-                keys.append(len(order) - 1 if thread else 0)
+        for line in lines:
+            owner = re.match(r"(?:\[pid +|process |proceso )(\d+)", line)
+            # The transcript of a thread does not name its process id: it is
+            # the latest. All else is the server's.
+            thread = re.match(r"(?:thread|hilo) \d", line)
+            default = order[-1] if thread else order[0]
+            keys.append(order.index(owner[1] if owner else default))
         pairs = sorted(zip(keys, lines), key=lambda pair: pair[0])
         return [line for _, line in pairs]
 
