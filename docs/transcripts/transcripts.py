@@ -12,6 +12,7 @@ normalised. Needs Linux, and the programs that the sessions use.
 
 import argparse
 import concurrent.futures
+import contextlib
 import difflib
 import json
 import os
@@ -257,8 +258,7 @@ class Session:
                 self.wait_for_line(terminal, re.compile(rest))
                 if number == 1 and not self.processes:
                     # The server comes before its children.
-                    server = str(self.server())
-                    self.known(self.processes, server, FIRST_PROCESS)
+                    self.known(self.processes, self.server(), FIRST_PROCESS)
             case ".":
                 self.until(terminal.ended, "its end")
                 terminal.seen = len(terminal.lines)
@@ -321,74 +321,49 @@ class Session:
         self.until(come, f"a line /{pattern.pattern}/")
 
     def wait_for_system(self, what, number):
-        """Waits for what no program prints: see `facts`."""
-        end = time.monotonic() + LIMIT
-        while (now := self.fact(what)) != number:
-            if time.monotonic() > end:
-                raise Failed(f"{what}: {now}, not {number}")
-            time.sleep(0.01)
+        """Waits for what no program prints."""
+
+        def so():
+            # Cargo may still build the program.
+            with contextlib.suppress(Failed):
+                return self.fact(what) == number
+
+        self.until(so, f"{number} {what}")
 
     def fact(self, what):
-        """One of the facts, or why it is not known: cargo may still build
-        the program, and a thread may end while its folder is read."""
-        try:
-            return self.facts()[what]
-        except (Failed, OSError) as error:
-            return error
-
-    def facts(self):
         """What the kernel says of the server."""
         server = self.server()
-        children = sum(
-            pathlib.Path(f"/proc/{server}/task", task, "children")
-            .read_text()
-            .count(" ")
-            for task in os.listdir(f"/proc/{server}/task")
-        )
-        connections, unread = 0, 0
-        for row in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            fields = row.split()
-            state, local = fields[3], int(fields[1].split(":")[1], 16)
-            # Established, or the client has sent its end of file.
-            if local == self.port and state in ("01", "08"):
-                connections += 1
-                unread += int(fields[4].split(":")[1], 16)
+        # Established, or the client has sent its end of file.
+        sockets = ["state", "established", "state", "close-wait"]
+        here = f"sport = :{self.port}"
+        queues = [
+            int(row.split()[1])
+            for row in said("ss", "-tnH", *sockets, here)
+        ]
+        threads = said("ps", "-T", "-o", "state=", "-p", server)
         return {
-            "threads": len(os.listdir(f"/proc/{server}/task")),
-            "asleep": sum(
-                path.read_text().rsplit(") ", 1)[1].startswith("S")
-                for path in pathlib.Path(f"/proc/{server}/task").glob("*/stat")
-            ),
-            "children": children,
-            "connections": connections,
-            "unread": unread,
-        }
+            "threads": len(threads),
+            "asleep": threads.count("S"),
+            "children": len(said("pgrep", "-P", server)),
+            "connections": len(queues),
+            "unread": sum(queues),
+        }[what]
 
     def server(self):
         """The process id of the server, or of the program of the deadlock: the
         oldest of its name in the first terminal."""
-        session = self.terminals[1].process.pid
-        found = []
-        for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-            try:
-                text = path.read_text()
-            except OSError:
-                continue
-            name, fields = text[text.index("(") + 1:].rsplit(") ", 1)
-            fields = fields.split()
-            named = name.endswith("-server") or name == "deadlock"
-            if named and int(fields[3]) == session:
-                found.append((int(fields[19]), int(path.parent.name)))
+        session = str(self.terminals[1].process.pid)
+        found = said("pgrep", "-o", "-s", session, "server$|^dead")
         if not found:
             raise Failed("there is no server in terminal 1")
-        return min(found)[1]
+        return found[0]
 
     # ----------------------------------------------- Showing, normalised
 
     def command(self, text):
         """A command with the process id of the server in its place."""
         if "{server}" in text:
-            text = text.replace("{server}", str(self.server()))
+            text = text.replace("{server}", self.server())
         return text
 
     def real(self, command):
@@ -522,6 +497,13 @@ def natural(line):
         int(part) if part.isdigit() else part
         for part in re.split(r"(\d+)", line)
     ]
+
+
+def said(*command):
+    """The lines that a command prints."""
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, text=True
+    ).stdout.splitlines()
 
 
 # Ports given to sessions of this run, which may not have bound them yet.
