@@ -4,7 +4,6 @@
 //! spaces or more stand between them. Whatever has another form is shown and
 //! otherwise left alone.
 
-use std::fmt::Write;
 use std::net::SocketAddr;
 
 use ratatui::text::Span;
@@ -102,11 +101,13 @@ impl Event {
     }
 }
 
-/// A line that a server has printed.
+/// A line that a server has printed, and that the view understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line {
     /// The first one.
     Listening(SocketAddr),
+    /// An address at which others can reach the server.
+    Reachable(SocketAddr),
     /// What a worker did, for a client if there was one.
     Event {
         /// The worker.
@@ -118,17 +119,13 @@ pub enum Line {
     },
     /// The last one, with the totals.
     Stopped,
-    /// Anything else.
-    Other,
 }
 
 impl Line {
     /// Reads one line.
     #[must_use]
-    pub fn parse(line: &str) -> Self {
-        Self::parse_event(line)
-            .or_else(|| Self::parse_first_or_last(line))
-            .unwrap_or(Self::Other)
+    pub fn parse(line: &str) -> Option<Self> {
+        Self::parse_event(line).or_else(|| Self::parse_other(line))
     }
 
     fn parse_event(line: &str) -> Option<Self> {
@@ -143,14 +140,14 @@ impl Line {
         Some(Self::Event { worker, client, event })
     }
 
-    fn parse_first_or_last(line: &str) -> Option<Self> {
-        let mut words = line.split_whitespace();
-        let _program = words.next()?;
-        match words.next()? {
-            "listening" | "escuchando" => {
-                let address = words.nth(1)?;
-                Some(Self::Listening(address.parse().ok()?))
-            }
+    /// `mux-server listening on 127.0.0.1:8080`.
+    fn parse_other(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace().skip(1);
+        let verb = words.next()?;
+        let mut address = || words.nth(1)?.parse().ok();
+        match verb {
+            "listening" | "escuchando" => Some(Self::Listening(address()?)),
+            "reachable" | "accesible" => Some(Self::Reachable(address()?)),
             "stopped:" | "detenido:" => Some(Self::Stopped),
             _ => None,
         }
@@ -174,15 +171,13 @@ pub fn harmless(text: &str) -> String {
         // `escape_debug` knows which characters are printable. Its escapes
         // are longer than one character.
         let printable = || {
-            let mut bytes = [0; 4];
-            let text: &str = character.encode_utf8(&mut bytes);
-            Span::raw(text).width() > 0 && character.escape_debug().len() == 1
+            character.escape_debug().len() == 1
+                && Span::raw(character.to_string()).width() > 0
         };
         if matches!(character, ' '..='~') || printable() {
             shown.push(character);
         } else {
-            // Writing into a string cannot fail.
-            let _ = write!(shown, "\\u{{{:x}}}", u32::from(character));
+            shown.extend(character.escape_unicode());
         }
     }
     shown
@@ -198,7 +193,9 @@ mod tests {
 
     fn event(line: &str) -> (Worker, Option<SocketAddr>, Event) {
         match Line::parse(line) {
-            Line::Event { worker, client, event } => (worker, client, event),
+            Some(Line::Event { worker, client, event }) => {
+                (worker, client, event)
+            }
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -245,29 +242,23 @@ mod tests {
     }
 
     #[test]
-    fn the_first_and_the_last_line_are_known() {
+    fn the_first_lines_and_the_last_are_known() {
         let listening = Line::Listening(address("0.0.0.0:8080"));
-        for line in [
-            "threads-server listening on 0.0.0.0:8080",
-            "threads-server escuchando en 0.0.0.0:8080",
+        let reachable = Line::Reachable(address("192.0.2.7:8080"));
+        for (line, expected) in [
+            ("threads-server listening on 0.0.0.0:8080", Some(listening)),
+            ("threads-server escuchando en 0.0.0.0:8080", Some(listening)),
+            ("mux-server reachable at 192.0.2.7:8080", Some(reachable)),
+            ("mux-server accesible en 192.0.2.7:8080", Some(reachable)),
+            ("mux-server stopped: 1 client served", Some(Line::Stopped)),
+            ("mux-server detenido: 1 cliente", Some(Line::Stopped)),
+            ("", None),
+            ("thread 1", None),
+            ("thread one    127.0.0.1:1  connected", None),
+            ("thread 1      127.0.0.1:1  danced", None),
+            ("threads-server listening on the moon", None),
         ] {
-            assert_eq!(Line::parse(line), listening);
-        }
-        for line in [
-            "mux-server stopped: 1 client served, 7 bytes received",
-            "mux-server detenido: 1 cliente atendido, 7 bytes recibidos",
-        ] {
-            assert_eq!(Line::parse(line), Line::Stopped);
-        }
-        for line in [
-            "",
-            "threads-server reachable at 192.0.2.7:8080",
-            "thread 1",
-            "thread one    127.0.0.1:1  connected",
-            "thread 1      127.0.0.1:1  danced",
-            "threads-server listening on the moon",
-        ] {
-            assert_eq!(Line::parse(line), Line::Other, "{line}");
+            assert_eq!(Line::parse(line), expected, "{line}");
         }
     }
 

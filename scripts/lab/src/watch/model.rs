@@ -196,6 +196,8 @@ pub struct Model {
     pub pool: bool,
     /// Where it listens.
     pub address: Option<SocketAddr>,
+    /// Where others can reach it, if it listens on all addresses.
+    pub reachable: Vec<SocketAddr>,
     /// Its last lines, the oldest first; true for those of standard error.
     pub lines: VecDeque<(bool, String)>,
     /// Its very last line.
@@ -236,7 +238,11 @@ impl Model {
     /// Takes in a line of standard output, read at this moment.
     pub fn line(&mut self, text: &str, at: Duration) {
         self.keep(false, text);
-        match Line::parse(text) {
+        let Some(line) = Line::parse(text) else {
+            return;
+        };
+        match line {
+            Line::Reachable(address) => self.reachable.push(address),
             Line::Listening(address) => {
                 self.address = Some(address);
                 let key = match self.approach {
@@ -254,7 +260,6 @@ impl Model {
                     row.begin(None, at);
                 }
             }
-            Line::Other => {}
         }
     }
 
@@ -280,13 +285,6 @@ impl Model {
         event: Event,
         at: Duration,
     ) {
-        if event == Event::Connected {
-            self.served += 1;
-            self.active += 1;
-        }
-        if event == Event::Closed {
-            self.active = self.active.saturating_sub(1);
-        }
         // What is done for a client of a loop stands in two rows.
         if worker.is_loop() {
             let row = self.row(Key::Worker(worker), at);
@@ -306,25 +304,26 @@ impl Model {
             self.connect(key, worker, client, at);
             return;
         }
-        let pool = self.pool;
+        // A worker of a pool waits for its next client.
+        let stays = self.pool && !worker.is_loop();
         let row = self.row(key, at);
         row.exchange(event, at);
-        match event {
-            Event::Connected | Event::Received(_) | Event::Sent(_) => {}
+        let has_gone = match event {
+            Event::Connected | Event::Received(_) | Event::Sent(_) => false,
             Event::Closed => {
-                // A worker of a pool waits for its next client.
-                let stays = pool && !worker.is_loop();
                 row.begin(stays.then_some(Doing::Waits), at);
                 if stays {
                     row.client = None;
                 }
+                true
             }
-            Event::Died => row.begin(None, at),
-        }
-        // The parent prints a death; its client will never be closed.
-        if event == Event::Died && row.client.is_some() {
-            self.active = self.active.saturating_sub(1);
-        }
+            Event::Died => {
+                row.begin(None, at);
+                // The parent prints a death; its client will never be closed.
+                row.client.is_some()
+            }
+        };
+        self.active = self.active.saturating_sub(has_gone.into());
     }
 
     fn connect(
@@ -334,6 +333,8 @@ impl Model {
         client: Option<SocketAddr>,
         at: Duration,
     ) {
+        self.served += 1;
+        self.active += 1;
         let queued = client.and_then(|it| self.remove(Key::Queue(it)));
         if matches!(key, Key::Client(_)) {
             // The port of a client that has gone may come again.
