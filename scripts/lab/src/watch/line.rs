@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 
 use ratatui::text::Span;
+use strum::EnumString;
 
 /// Who serves a client: the first column of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,38 +68,25 @@ impl Key {
     }
 }
 
-/// What has happened to a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What has happened to a client, by the first word that tells of it.
+#[derive(Clone, Copy, Debug, EnumString, PartialEq, Eq)]
 pub enum Event {
     /// The server has accepted the connection.
+    #[strum(serialize = "connected", serialize = "conectado")]
     Connected,
-    /// The server has received so many bytes.
-    Received(u64),
-    /// The server has sent so many bytes.
-    Sent(u64),
+    /// The server has received something.
+    #[strum(serialize = "received")]
+    #[strum(serialize = "recibido", serialize = "recibidos")]
+    Received,
+    /// The server has sent something.
+    #[strum(serialize = "sent", serialize = "enviado", serialize = "enviados")]
+    Sent,
     /// The server has closed the connection, for whatever reason.
+    #[strum(serialize = "closed", serialize = "cerrado")]
     Closed,
     /// The process that served it has died.
+    #[strum(serialize = "died", serialize = "murió")]
     Died,
-}
-
-impl Event {
-    fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split_whitespace();
-        let verb = words.next()?;
-        let mut number = || words.next()?.parse().ok();
-        match verb {
-            "connected" | "conectado" => Some(Self::Connected),
-            "received" | "recibido" | "recibidos" => {
-                Some(Self::Received(number()?))
-            }
-            "sent" | "enviado" | "enviados" => Some(Self::Sent(number()?)),
-            // With a reason (`closed: one exchange`) or without.
-            "closed" | "closed:" | "cerrado" | "cerrado:" => Some(Self::Closed),
-            "died:" | "murió:" => Some(Self::Died),
-            _ => None,
-        }
-    }
 }
 
 /// A line that a server has printed, and that the view understands.
@@ -136,7 +124,9 @@ impl Line {
             Some((Some(canonical(client.parse().ok()?)), rest))
         });
         let (client, event) = with_client.unwrap_or((None, rest));
-        let event = Event::parse(event)?;
+        // A colon stands before a reason: `closed: one exchange`.
+        let verb = event.split([' ', ':']).next()?;
+        let event = verb.parse().ok()?;
         Some(Self::Event { worker, client, event })
     }
 
@@ -208,11 +198,11 @@ mod tests {
             (
                 "received 7 bytes: ¡hola\\n",
                 "recibidos 7 bytes: ¡hola\\n",
-                Event::Received(7),
+                Event::Received,
             ),
-            ("received 1 byte: x", "recibido 1 byte: x", Event::Received(1)),
-            ("sent 7 bytes", "enviados 7 bytes", Event::Sent(7)),
-            ("sent 1 byte", "enviado 1 byte", Event::Sent(1)),
+            ("received 1 byte: x", "recibido 1 byte: x", Event::Received),
+            ("sent 7 bytes", "enviados 7 bytes", Event::Sent),
+            ("sent 1 byte", "enviado 1 byte", Event::Sent),
             ("closed", "cerrado", Event::Closed),
             ("closed: one exchange", "cerrado: un intercambio", Event::Closed),
             (
@@ -266,7 +256,7 @@ mod tests {
     fn a_message_cannot_pass_for_another_event() {
         let line = "thread 1      127.0.0.1:1  received 40 bytes: \
                     x  127.0.0.1:2  closed  threads-server stopped: 1";
-        let expected = Event::Received(40);
+        let expected = Event::Received;
         let client = Some(address("127.0.0.1:1"));
         assert_eq!(event(line), (Worker::Thread(1), client, expected));
     }

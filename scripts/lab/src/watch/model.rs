@@ -108,11 +108,11 @@ impl Row {
     fn exchange(&mut self, event: Event, at: Duration) {
         match event {
             Event::Connected => {}
-            Event::Received(_) => {
+            Event::Received => {
                 self.instant(Doing::Receives, at);
                 self.begin(Some(Doing::Works), at);
             }
-            Event::Sent(_) => {
+            Event::Sent => {
                 self.instant(Doing::Sends, at);
                 self.begin(Some(Doing::Waits), at);
             }
@@ -309,7 +309,7 @@ impl Model {
         let row = self.row(key, at);
         row.exchange(event, at);
         let has_gone = match event {
-            Event::Connected | Event::Received(_) | Event::Sent(_) => false,
+            Event::Connected | Event::Received | Event::Sent => false,
             Event::Closed => {
                 row.begin(stays.then_some(Doing::Waits), at);
                 if stays {
