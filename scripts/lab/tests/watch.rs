@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
@@ -88,7 +87,7 @@ impl Terminal {
     }
 
     /// Waits until the screen is as it should be, and returns it.
-    fn wait(&self, what: &str, is: impl Fn(&str) -> bool) -> String {
+    fn wait(&self, what: &str, mut is: impl FnMut(&str) -> bool) -> String {
         let seen = within(LONGEST, || {
             // tmux itself takes some time.
             thread::sleep(Duration::from_millis(30));
@@ -198,14 +197,12 @@ fn each_shows_its_lanes(approach: &str, language: &str) {
     let port = terminal.address().port();
     // Each client has a row, in which everything comes in its time: collected
     // from screen to screen, since a busy machine may take long for it.
-    let seen: RefCell<BTreeMap<&str, String>> = RefCell::default();
-    let named = Cell::new(false);
+    let mut seen: BTreeMap<&str, String> = BTreeMap::new();
+    let mut named = false;
     let screen = terminal.wait("the lanes of all four clients", |screen| {
-        let mut seen = seen.borrow_mut();
         // The row and the lines bear the same name.
-        named.set(named.get() || screen.matches(worker).count() >= 2);
-        let labels = roles.iter().chain([&wait]);
-        for label in labels {
+        named |= screen.matches(worker).count() >= 2;
+        for label in roles.iter().chain([&wait]) {
             seen.entry(label).or_default().push_str(&lane(screen, label));
         }
         let has = |label: &str, signs: &[char]| {
@@ -219,7 +216,7 @@ fn each_shows_its_lanes(approach: &str, language: &str) {
             // While the loop computes, others wait.
             && (approach != "mux"
                 || roles.iter().any(|role| has(role, &['░'])))
-            && named.get()
+            && named
             // The kernel has been asked.
             && screen.contains("Recv-Q 0  Send-Q 1024")
             && [" S ", " R "].iter().any(|it| row(screen, wait).contains(it))
