@@ -76,7 +76,7 @@ const MEMORY: usize = 400_000;
 /// The last lines that are kept.
 const LINES: usize = 100;
 /// How far a sign may be moved to the right so that it is seen.
-const SHIFT: u64 = 3;
+const SHIFT: i64 = 3;
 
 impl Row {
     fn new(key: Key, at: Duration) -> Self {
@@ -132,40 +132,32 @@ impl Row {
     ) -> Vec<Option<Doing>> {
         let length = cell.as_nanos().max(1);
         let place = |at: Duration| {
-            u64::try_from(at.as_nanos() / length).unwrap_or(u64::MAX)
+            i64::try_from(at.as_nanos() / length).unwrap_or(i64::MAX)
         };
-        let last = place(now);
-        // Where the view is younger than its window, cells before its start
-        // stay empty.
-        let first = (last + 1).saturating_sub(width as u64);
-        let index = |place: u64| {
-            let at = (place + width as u64).checked_sub(last + 1)?;
-            usize::try_from(at).ok()
-        };
+        // Where the view is younger than its window, this is before its start.
+        let left = place(now) + 1 - i64::try_from(width).unwrap_or(0);
+        let index = |place: i64| usize::try_from(place - left).ok();
         let mut cells = vec![None; width];
-        // What lasts.
-        let mut state = None;
-        let mut from = 0;
-        let ends = self.steps.iter().filter_map(|(at, step)| match step {
-            // What ends where a cell begins is not in that cell any more.
-            Step::Begins(next) if *at <= now => {
-                let end = place(at.saturating_sub(Duration::from_nanos(1)));
-                Some((end, place(*at), *next))
-            }
+        // What lasts. What ends where a cell begins is not in that cell any
+        // more.
+        let moment = Duration::from_nanos(1);
+        let (mut state, mut from) = (None, left);
+        let begins = self.steps.iter().filter_map(|(at, step)| match step {
+            Step::Begins(next) if *at <= now => Some((*at, *next)),
             _ => None,
         });
-        for (end, begin, next) in ends.chain([(last, last, None)]) {
-            for at in from.max(first)..=end {
+        for (at, next) in begins.chain([(now + moment, None)]) {
+            for at in from.max(left)..=place(at.saturating_sub(moment)) {
                 if let Some(cell) = index(at).and_then(|at| cells.get_mut(at)) {
                     *cell = (*cell).max(state);
                 }
             }
-            (from, state) = (begin, next);
+            (from, state) = (place(at), next);
         }
         // What is done in an instant.
         let mut free = 0;
-        for (at, step) in &self.steps {
-            let (Step::Instant(doing), true) = (step, *at <= now) else {
+        for (at, step) in self.steps.iter().filter(|(at, _)| *at <= now) {
+            let Step::Instant(doing) = step else {
                 continue;
             };
             let own = place(*at);
