@@ -304,57 +304,42 @@ fn tracks(
     clients: usize,
     model: Model,
 ) -> Vec<Lane> {
-    let mut tracks = vec![Vec::new(); clients];
     let Some(lane) = lanes.first_mut() else {
         return Vec::new();
     };
-    let served: Vec<Bar> = lane
-        .bars
-        .iter()
-        .filter(|bar| bar.stage > Stage::Queued)
-        .cloned()
-        .collect();
-    if model == Model::Loop {
-        for bar in lane.bars.extract_if(.., |it| it.stage == Stage::Waiting) {
-            tracks[bar.client].push(bar);
-        }
-    }
-    for bar in queued {
+    let is_wait =
+        |bar: &mut Bar| model == Model::Loop && bar.stage == Stage::Waiting;
+    let waits: Vec<Bar> = lane.bars.extract_if(.., is_wait).collect();
+    let served = || lane.bars.iter().filter(|it| it.stage > Stage::Queued);
+    let track = |client: usize| {
+        let own = |bar: &&Bar| bar.client == client;
+        let takes_time = |bar: &Bar| bar.to > bar.from;
         // A client that is being served does not wait its turn.
-        let own = served.iter().filter(|it| it.client == bar.client);
-        let mut from = bar.from;
-        for serving in own.filter(|it| it.from < bar.to && it.to > bar.from) {
-            if serving.from > from {
-                let to = serving.from;
-                tracks[bar.client].push(Bar { from, to, ..bar.clone() });
+        let mut asked = Vec::new();
+        for bar in queued.iter().filter(own) {
+            let mut from = bar.from;
+            let during = |it: &&Bar| it.from < bar.to && it.to > bar.from;
+            for serving in served().filter(own).filter(during) {
+                asked.push(Bar { from, to: serving.from, ..bar.clone() });
+                from = from.max(serving.to);
             }
-            from = from.max(serving.to);
+            asked.push(Bar { from, ..bar.clone() });
         }
-        if from < bar.to {
-            tracks[bar.client].push(Bar { from, ..bar.clone() });
-        }
-    }
-    // The server waits for a client only until the client has asked.
-    for track in &mut tracks {
-        let asked: Vec<Bar> =
-            track.extract_if(.., |it| it.stage == Stage::Queued).collect();
-        for bar in track.iter_mut() {
-            for ask in &asked {
-                if ask.from > bar.from && ask.from < bar.to {
-                    bar.to = ask.from;
-                }
-            }
-        }
-        track.retain(|bar| bar.to > bar.from);
-        track.extend(asked);
-    }
-    let seen = |bar: &Bar| bar.to - bar.from > SHORT;
-    tracks
-        .into_iter()
-        .enumerate()
-        .filter(|(_, bars)| bars.iter().any(seen))
-        .map(|(place, bars)| Lane { name: letter(place), bars })
-        .collect()
+        asked.retain(takes_time);
+        // The server waits for a client only until the client has asked.
+        let until_asked = |bar: &Bar| {
+            let asks = asked.iter().map(|ask| ask.from);
+            let during = asks.filter(|at| *at > bar.from && *at < bar.to);
+            Bar { to: during.fold(bar.to, f64::min), ..bar.clone() }
+        };
+        let waits = waits.iter().filter(own).map(until_asked);
+        let mut bars: Vec<Bar> = waits.filter(takes_time).collect();
+        bars.extend(asked);
+        Lane { name: letter(client), bars }
+    };
+    let is_seen =
+        |track: &Lane| track.bars.iter().any(|bar| bar.to - bar.from > SHORT);
+    (0..clients).map(track).filter(is_seen).collect()
 }
 
 /// Whether a trace is in order: slices of one lane lie apart or within one
@@ -374,17 +359,13 @@ pub fn check_nesting(trace: &Trace) -> Result<()> {
         slices.sort_by(|a, b| {
             a.ts.total_cmp(&b.ts).then(b.dur.total_cmp(&a.dur))
         });
+        let end = |slice: &Event| slice.ts + slice.dur;
         let mut open: Vec<&Event> = Vec::new();
         for slice in slices.iter() {
-            while open
-                .last()
-                .is_some_and(|outer| outer.ts + outer.dur <= slice.ts + GRAIN)
-            {
-                open.pop();
-            }
+            open.retain(|outer| end(outer) > slice.ts + GRAIN);
             if let Some(outer) = open.last() {
                 ensure!(
-                    slice.ts + slice.dur <= outer.ts + outer.dur + GRAIN,
+                    end(slice) <= end(outer) + GRAIN,
                     "{} at {} reaches out of {} at {}",
                     slice.name,
                     slice.ts,

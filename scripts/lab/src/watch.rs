@@ -4,13 +4,12 @@
 //! [`mod@line`] reads them; [`kernel`] samples `/proc` and the sockets; both end
 //! in [`model`], which knows who does what since when; [`view`] draws it with
 //! [`words`] in two languages and [`address`] for what the class has to type;
-//! [`app`] puts keys ([`keys`]), server and picture together, on a terminal or
-//! into a [`picture`]. [`script`] plays four clients for a teacher alone.
+//! [`app`] puts keys, server and picture together, on a terminal or into a
+//! [`picture`]. [`script`] plays four clients for a teacher alone.
 
 pub mod address;
 pub mod app;
 pub mod kernel;
-pub mod keys;
 pub mod line;
 pub mod model;
 pub mod options;

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
@@ -88,7 +87,7 @@ impl Terminal {
     }
 
     /// Waits until the screen is as it should be, and returns it.
-    fn wait(&self, what: &str, is: impl Fn(&str) -> bool) -> String {
+    fn wait(&self, what: &str, mut is: impl FnMut(&str) -> bool) -> String {
         let seen = within(LONGEST, || {
             // tmux itself takes some time.
             thread::sleep(Duration::from_millis(30));
@@ -120,6 +119,11 @@ impl Terminal {
                 .is_ok_and(|comm| comm.trim_end() == name)
         };
         tree(pane).into_iter().find(comm).expect("the server runs")
+    }
+
+    fn quits_with(&self, status: u8) -> String {
+        self.press("q");
+        self.ends_with(status)
     }
 
     /// Waits until the view has ended, and sees that the terminal is as it
@@ -193,14 +197,12 @@ fn each_shows_its_lanes(approach: &str, language: &str) {
     let port = terminal.address().port();
     // Each client has a row, in which everything comes in its time: collected
     // from screen to screen, since a busy machine may take long for it.
-    let seen: RefCell<BTreeMap<&str, String>> = RefCell::default();
-    let named = Cell::new(false);
+    let mut seen: BTreeMap<&str, String> = BTreeMap::new();
+    let mut named = false;
     let screen = terminal.wait("the lanes of all four clients", |screen| {
-        let mut seen = seen.borrow_mut();
         // The row and the lines bear the same name.
-        named.set(named.get() || screen.matches(worker).count() >= 2);
-        let labels = roles.iter().chain([&wait]);
-        for label in labels {
+        named |= screen.matches(worker).count() >= 2;
+        for label in roles.iter().chain([&wait]) {
             seen.entry(label).or_default().push_str(&lane(screen, label));
         }
         let has = |label: &str, signs: &[char]| {
@@ -214,7 +216,7 @@ fn each_shows_its_lanes(approach: &str, language: &str) {
             // While the loop computes, others wait.
             && (approach != "mux"
                 || roles.iter().any(|role| has(role, &['░'])))
-            && named.get()
+            && named
             // The kernel has been asked.
             && screen.contains("Recv-Q 0  Send-Q 1024")
             && [" S ", " R "].iter().any(|it| row(screen, wait).contains(it))
@@ -224,8 +226,7 @@ fn each_shows_its_lanes(approach: &str, language: &str) {
     for expected in [&typed, "▀▀▀", " MiB", name] {
         assert!(screen.contains(expected), "{expected}: {screen}");
     }
-    terminal.press("q");
-    let screen = terminal.ends_with(0);
+    let screen = terminal.quits_with(0);
     let stopped = if english { "stopped: " } else { "detenido: " };
     assert!(screen.contains(&format!("{name} {stopped}")), "{screen}");
 }
@@ -262,18 +263,20 @@ fn the_keys_change_server_picture_and_problem() {
     let address = terminal.address();
     // The time of a column.
     terminal.wait_for("200 ms/column");
-    terminal.press("+");
-    terminal.wait_for("100 ms/column");
-    terminal.press("--");
+    terminal.press("+=");
+    terminal.wait_for("50 ms/column");
+    // What stands on no key changes nothing, nor does Ctrl-P.
+    terminal.tmux(&["send-keys", "z", "C-p", "Enter"]);
+    terminal.press("-_-");
     terminal.wait_for("500 ms/column");
 
     terminal.press("?");
     terminal.wait_for("The right end of a row is now");
-    terminal.press("?");
+    terminal.press("h");
     terminal.wait_for("Recv-Q");
 
     // Nothing moves while it is paused, whatever the server does.
-    terminal.press("p");
+    terminal.press("P");
     let paused = terminal.wait_for("paused");
     let mut unseen = client(address, "unseen");
     unseen.read_exact(&mut [0; 6]).unwrap();
@@ -314,8 +317,7 @@ fn the_keys_change_server_picture_and_problem() {
     terminal.wait_for("received 7 bytes: and me?");
     terminal.press("m");
     terminal.wait_for("threads-server: a thread for each connection");
-    terminal.press("q");
-    let screen = terminal.ends_with(0);
+    let screen = terminal.quits_with(0);
     // The last line of each server stays.
     for name in ["mux-server", "threads-server"] {
         assert!(screen.contains(&format!("{name} stopped: ")), "{screen}");
@@ -344,8 +346,7 @@ fn of_forty_clients_the_last_ones_are_seen() {
     terminal.resize(80, 24);
     terminal.wait_for("… and 32 more");
     drop(clients);
-    terminal.press("q");
-    terminal.ends_with(0);
+    terminal.quits_with(0);
 }
 
 #[test]
@@ -361,41 +362,41 @@ fn what_a_client_sends_cannot_touch_the_terminal() {
         assert_eq!(screen.lines().nth(line), before.lines().nth(line));
     }
     assert!(screen.contains("q quit"), "{screen}");
-    terminal.press("q");
-    terminal.ends_with(0);
+    terminal.quits_with(0);
+}
+
+/// Whether a colour is in the sequences of this text.
+fn is_coloured(text: &str) -> bool {
+    let sequences = text.split("\x1b[").skip(1);
+    let codes = sequences.filter_map(|it| it.split('m').next());
+    let mut codes = codes.flat_map(|it| it.split(';')).map(str::parse);
+    // Without 39 and 49, which take colours away.
+    codes.any(|code| matches!(code, Ok(30..=38 | 40..=48 | 90..=107)))
 }
 
 #[test]
 fn colours_and_letters_are_what_the_terminal_can_show() {
-    let colour = |text: &str| {
-        ["\x1b[3", "\x1b[4", "\x1b[9", "\x1b[10"].iter().any(|start| {
-            text.match_indices(start).any(|(at, _)| {
-                // `\e[39m` and `\e[49m` take colours away.
-                !text[at..].starts_with("\x1b[39m")
-                    && !text[at..].starts_with("\x1b[49m")
-                    && !text[at..].starts_with("\x1b[4m")
-                    && !text[at..].starts_with("\x1b[3m")
-            })
-        })
-    };
     let with = Terminal::start("colour", "", "-- --port 0");
     let address = with.address();
     drop(client(address, "hola"));
     with.wait_for("received 4 bytes: hola");
-    assert!(colour(&with.colours()));
+    assert!(is_coloured(&with.colours()));
     let without = Terminal::start("plain", "NO_COLOR=1", "-- --port 0");
     let address = without.address();
     drop(client(address, "hola"));
     without.wait("its lane", |it| lane(it, "thread 1 ").contains("AR"));
-    let coloured = without.colours();
-    assert!(!colour(&coloured), "{coloured:?}");
+    let shown = without.colours();
+    assert!(!is_coloured(&shown), "{shown:?}");
     // Without UTF-8 nothing leaves that is not ASCII, in Spanish either.
-    let ascii =
-        Terminal::start("ascii", "LC_ALL=C", "--language es -- --port 0");
+    let arguments = format!("--language es {TWO_COLUMNS}");
+    let ascii = Terminal::start("ascii", "LC_ALL=C", &arguments);
     let address = ascii.address();
-    drop(client(address, "ñandú"));
-    let screen = ascii.wait_for("recibidos 7 bytes");
+    let _client = client(address, "ñandú");
+    let screen = ascii.wait("its lane", |it| lane(it, "hilo 1 ").contains('#'));
     assert!(screen.is_ascii(), "{screen}");
+    ascii.press("?");
+    let help = ascii.wait_for("El extremo derecho");
+    assert!(help.is_ascii(), "{help}");
     // And the locale decides about the language.
     let locale = Terminal::start("locale", "LC_ALL=es_MX.UTF-8", "-- -p 0");
     locale.wait_for("threads-server escuchando en");
@@ -412,8 +413,7 @@ fn a_server_that_dies_leaves_a_view_that_can_go_on() {
     terminal.wait_for(&format!("process-server listening on {address}"));
     kill(terminal.server("process-server"), Signal::SIGKILL).unwrap();
     terminal.wait_for("process-server has ended: SIGKILL");
-    terminal.press("q");
-    let screen = terminal.ends_with(1);
+    let screen = terminal.quits_with(1);
     assert!(screen.contains("process-server has ended: SIGKILL"), "{screen}");
 }
 

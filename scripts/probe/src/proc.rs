@@ -269,14 +269,15 @@ pub fn processor_time(pid: Pid) -> Duration {
     Duration::from_millis(ticks.sum::<u64>() * 10)
 }
 
-/// Asserts that a server uses less than a tenth of a processor for so long,
+/// Asserts that a server uses less than a tenth of a processor for a moment,
 /// since no client wants anything.
 ///
 /// # Panics
 ///
 /// When it does use it.
-pub fn at_rest(pid: Pid, time: Duration) {
-    assert_waits(pid, time, "no client wants anything");
+pub fn at_rest(pid: Pid) {
+    let moment = Duration::from_millis(100);
+    assert_waits(pid, moment, "no client wants anything");
 }
 
 /// Asserts that a server uses less than a tenth of a processor for so long.

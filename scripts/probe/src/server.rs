@@ -349,14 +349,6 @@ impl Server {
         self.transcript()
     }
 
-    /// Stops a server that had to report faults on standard error; it returns
-    /// those lines too.
-    pub fn stop_after_faults(self) -> (Transcript, Vec<String>) {
-        let kind = self.kind;
-        let ended = self.stop_unchecked();
-        (Transcript::check(kind, &ended.stdout), ended.stderr)
-    }
-
     /// Ends it by `SIGTERM` and gives what it printed as it is.
     pub fn stop_unchecked(mut self) -> Ended {
         self.signal(Signal::SIGTERM);

@@ -7,9 +7,6 @@ use std::time::{Duration, Instant};
 /// machine is slow, and only a failure waits so long.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
-/// How long a test watches a server from which no client wants anything.
-pub const MOMENT: Duration = Duration::from_millis(100);
-
 /// Looks again and again until `look` finds something.
 ///
 /// # Panics

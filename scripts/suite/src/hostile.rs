@@ -279,7 +279,7 @@ fn serve_hostile_clients(form: &Form, seed: u64, visits: u64) {
     proc::balanced(server.pid, &held);
     let grown = proc::memory(server.pid).saturating_sub(memory);
     assert!(grown <= GROWTH, "it has grown by {} KiB", grown / 1024);
-    proc::at_rest(server.pid, MOMENT);
+    proc::at_rest(server.pid);
     // Every line is harmless, every client opened and closed once, and the
     // figures of the last line are those of the others.
     let stdout = Arc::clone(&server.stdout);
@@ -330,7 +330,7 @@ fn attack(server: &Server, mut dice: Rng, once: bool, visits: u64) -> u64 {
 
 /// A client that has sent so much without reading that nothing moves any
 /// more: the server has a reply for it that the kernel does not take.
-pub fn stalled(server: &Server) -> Client {
+pub fn flooded_by(server: &Server) -> Client {
     let mut client = Client::connect_narrow(server.address);
     // A server that serves once may have closed already.
     client.flood(FLOOD);

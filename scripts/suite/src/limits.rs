@@ -131,7 +131,7 @@ fn serve_crowds(server: &Server, spells: usize) {
         // The other clients wait in the queue, and the server waits until
         // something is free. The client in service notices nothing.
         proc::settled(server.pid);
-        proc::at_rest(server.pid, MOMENT);
+        proc::at_rest(server.pid);
         inside.exchange(b"meanwhile\n");
         // They are served in the order in which they came: each client that
         // leaves makes room for one other.
@@ -159,7 +159,7 @@ fn afterwards(
     lines: usize,
 ) {
     proc::balanced(server.pid, baseline);
-    proc::at_rest(server.pid, MOMENT);
+    proc::at_rest(server.pid);
     let used = proc::processor_time(server.pid);
     let bound = PROCESSOR_TIME * u32::try_from(lines.max(1)).unwrap_or(1);
     assert!(used <= bound, "it has used {used:?} of processor time");
@@ -180,7 +180,7 @@ fn a_worker_is_replaced_once_there_is_room_for_it(form: &Form) {
     server
         .stderr
         .find("a word of a worker that cannot be replaced", |_| Some(()));
-    proc::at_rest(server.pid, MOMENT);
+    proc::at_rest(server.pid);
     for _ in 0..CLIENTS {
         server.exchange(b"hola\n");
     }

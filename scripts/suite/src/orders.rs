@@ -20,7 +20,6 @@ mod cases;
 use std::process::Command;
 
 use nix::libc;
-use probe::proc::state;
 
 use crate::prelude::*;
 
@@ -34,17 +33,6 @@ const HOLDS: [Duration; 4] = [
     Duration::from_secs(2),
     Duration::from_secs(5),
 ];
-
-/// Starts a server that serves until the end of its clients.
-pub fn start(form: &Form, options: &str) -> Server {
-    form.start("--serve until-eof").options(options).run()
-}
-
-/// Starts it by way of another program, which becomes the server: it runs
-/// with these words, and the server's own come behind them.
-pub fn start_by(form: &Form, words: &[&str]) -> Server {
-    form.start("--serve until-eof").under_words(words).run()
-}
 
 /// Sends a signal to one process.
 ///
@@ -94,7 +82,7 @@ pub fn held(pid: Pid, call: Call) -> bool {
     let path = format!("/proc/{pid}/syscall");
     let at = fs::read_to_string(path).unwrap_or_default();
     let number = at.split(' ').next().and_then(|word| word.parse().ok());
-    state(pid) == Some('t') && number == Some(call.number)
+    proc::state(pid) == Some('t') && number == Some(call.number)
 }
 
 /// Waits for a moment that may have passed already; says whether it has come.
@@ -185,9 +173,10 @@ pub fn force(
     options: &str,
     case: impl Fn(&Server, Duration) -> bool,
 ) {
+    let options = format!("--serve until-eof {options}");
     let mut tries = HOLDS.iter();
     assert!(
-        tries.any(|&time| case(&start(form, options), time)),
+        tries.any(|&time| case(&form.run(&options), time)),
         "the machine is too busy to force this order"
     );
 }

@@ -17,7 +17,7 @@ pub(crate) use probe::server::{Ended, Server};
 pub(crate) use probe::start::Start;
 pub(crate) use probe::strace::{Strace, Target, Traced, WAIT};
 pub(crate) use probe::transcript::{Event, Line, Totals, Transcript, unescape};
-pub(crate) use probe::wait::{LIMIT, MOMENT, soon, stays, until, within};
+pub(crate) use probe::wait::{LIMIT, soon, stays, until, within};
 pub(crate) use probe::{Kind, proc};
 
 pub(crate) use crate::case::{

@@ -236,25 +236,19 @@ impl Trace {
             let Ok(stage) = event.name.parse() else {
                 continue;
             };
-            let (from, to) = match event.ph.as_str() {
-                "X" => (event.ts, event.ts + event.dur),
+            let key = (address, event.name.as_str());
+            let span = match event.ph.as_str() {
+                "X" => Some((event.ts, event.ts + event.dur)),
                 "b" => {
-                    open.insert((address, &event.name), event.ts);
-                    continue;
+                    open.insert(key, event.ts);
+                    None
                 }
-                "e" => match open.remove(&(address, event.name.as_str())) {
-                    Some(from) => (from, event.ts),
-                    None => continue,
-                },
-                _ => continue,
+                "e" => open.remove(&key).map(|from| (from, event.ts)),
+                _ => None,
             };
-            bars.push(TraceBar {
-                address,
-                lane: event.lane(),
-                stage,
-                from,
-                to,
-            });
+            let lane = event.lane();
+            let bar = |(from, to)| TraceBar { address, lane, stage, from, to };
+            bars.extend(span.map(bar));
         }
         bars
     }

@@ -1,25 +1,21 @@
 //! The address that the class has to type, and with what.
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use nix::ifaddrs::{InterfaceAddress, getifaddrs};
-use nix::net::if_::InterfaceFlags;
-use nix::sys::socket::SockaddrIn6;
-
-/// The addresses under which a server that listens there can be reached, the
-/// best one first.
+/// The addresses to type, the best one first, of a server that listens there
+/// and has listed these: IPv4 before IPv6, and first that of the interface
+/// which leads out of the network.
 #[must_use]
-pub fn reachable(listening: SocketAddr) -> Vec<SocketAddr> {
+pub fn to_type(
+    listening: SocketAddr,
+    listed: &[SocketAddr],
+) -> Vec<SocketAddr> {
     if !listening.ip().is_unspecified() {
         return vec![listening];
     }
-    let both = listening.is_ipv6();
-    let mut found: Vec<SocketAddr> = own_addresses()
-        .into_iter()
-        .filter(|ip| ip.is_ipv4() || both)
-        .map(|ip| SocketAddr::new(ip, listening.port()))
-        .collect();
+    let way_out = way_out();
+    let mut found = listed.to_vec();
+    found.sort_by_key(|it| (it.is_ipv6(), Some(it.ip()) != way_out));
     if found.is_empty() {
         // No network: at least this machine.
         found.push((Ipv4Addr::LOCALHOST, listening.port()).into());
@@ -27,30 +23,12 @@ pub fn reachable(listening: SocketAddr) -> Vec<SocketAddr> {
     found
 }
 
-/// This machine's addresses that others can use: IPv4 before IPv6, and first
-/// those of the interface that leads out of the network.
-fn own_addresses() -> Vec<IpAddr> {
-    let way_out = procfs::net::route().ok().and_then(|routes| {
-        let mut routes = routes.into_iter();
-        let out = routes.find(|route| route.destination.is_unspecified());
-        out.map(|route| route.iface)
-    });
-    let up = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
-    let usable = |interface: InterfaceAddress| {
-        let address = interface.address?;
-        let v4 = address.as_sockaddr_in().map(|it| IpAddr::V4(it.ip()));
-        // A link-local address needs the name of the reader's interface.
-        let v6 = address.as_sockaddr_in6().map(SockaddrIn6::ip);
-        let v6 = v6.filter(|ip| !ip.is_unicast_link_local()).map(IpAddr::V6);
-        let ip = v4.or(v6)?;
-        let others = interface.flags.contains(up)
-            && !interface.flags.contains(InterfaceFlags::IFF_LOOPBACK);
-        let leads_out = way_out.as_ref() == Some(&interface.interface_name);
-        others.then_some((ip.is_ipv6(), !leads_out, ip))
-    };
-    let interfaces = getifaddrs().into_iter().flatten();
-    let found: BTreeSet<_> = interfaces.filter_map(usable).collect();
-    found.into_iter().map(|(_, _, ip)| ip).collect()
+/// The address by which this machine would reach others. No packet is sent:
+/// the kernel only looks up the route.
+fn way_out() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// What to type on each system.
@@ -120,7 +98,7 @@ mod tests {
     #[test]
     fn an_address_of_its_own_is_the_one_to_type() {
         let address = "192.0.2.7:8080".parse().unwrap();
-        assert_eq!(reachable(address), [address]);
+        assert_eq!(to_type(address, &[]), [address]);
         let typed = commands(address).map(|(_, line)| line);
         assert_eq!(
             typed,
@@ -133,16 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn of_all_addresses_none_is_unspecified_or_loopback_alone() {
-        for listening in ["0.0.0.0:8080", "[::]:8080"] {
-            let found = reachable(listening.parse().unwrap());
-            assert!(!found.is_empty());
-            for address in &found {
-                assert!(!address.ip().is_unspecified());
-                assert_eq!(address.port(), 8080);
-                assert!(found.len() == 1 || !address.ip().is_loopback());
-            }
-        }
+    fn of_all_addresses_ipv4_comes_first_and_loopback_only_alone() {
+        let all = "[::]:8080".parse().unwrap();
+        let address = |text: &str| text.parse().unwrap();
+        let [v6, v4] = ["[2001:db8::7]:8080", "192.0.2.7:8080"].map(address);
+        assert_eq!(to_type(all, &[v6, v4]), [v4, v6]);
+        assert_eq!(to_type(all, &[]), [address("127.0.0.1:8080")]);
     }
 
     #[test]

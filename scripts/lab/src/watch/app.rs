@@ -15,11 +15,10 @@ use minijinja::context;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use ratatui::buffer::Buffer;
-use ratatui::crossterm::event::{self, Event};
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::keys::{self, Action};
 use super::model::Model;
 use super::options::{Approach, Options};
 use super::script::Script;
@@ -31,8 +30,6 @@ use super::words;
 const SCALES: [u64; 8] = [10, 20, 50, 100, 200, 500, 1000, 2000];
 /// The one to begin with.
 const SCALE: usize = 4;
-/// The oldest that any window can show: the longest column, 300 times.
-const OLDEST: Duration = Duration::from_secs(600);
 /// How often the picture is drawn.
 const FRAME: Duration = Duration::from_millis(50);
 
@@ -46,8 +43,8 @@ pub struct App {
     programs: BTreeMap<String, PathBuf>,
     clock: Instant,
     server: Option<Server>,
-    /// The last picture of a server that has ended, or none yet.
-    last: Model,
+    /// What is known of the server, or of the one that has ended.
+    model: Model,
     /// Whether the server was asked to stop.
     stopping: bool,
     /// Whether the view ends when the server has.
@@ -59,7 +56,6 @@ pub struct App {
     script: Script,
     summaries: Vec<String>,
     failure: Option<(String, u8)>,
-    forgot: Instant,
 }
 
 impl App {
@@ -81,7 +77,7 @@ impl App {
         }
         let mut app = Self {
             look,
-            last: Model::new(options.approach, options.is_pool()),
+            model: Model::default(),
             shown: options.clone(),
             options,
             programs,
@@ -96,7 +92,6 @@ impl App {
             script,
             summaries: Vec::new(),
             failure: None,
-            forgot: Instant::now(),
         };
         app.start()?;
         Ok(app)
@@ -109,6 +104,7 @@ impl App {
         let server =
             Server::start(program, &self.options, language, self.clock)?;
         self.server = Some(server);
+        self.model = Model::new(self.options.approach, self.options.is_pool());
         self.shown = self.options.clone();
         self.stopping = false;
         self.message = None;
@@ -122,44 +118,57 @@ impl App {
         self.message = Some(words::word(self.look.language, &name));
     }
 
-    /// Does what a key asks for.
-    pub fn act(&mut self, action: Action) {
-        match action {
-            Action::Pause => {
-                let now = self.clock.elapsed();
+    /// Does what a key asks for, if anything.
+    fn press(&mut self, key: KeyEvent) {
+        // In raw mode the terminal sends no SIGINT: Ctrl-C is a key.
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let KeyCode::Char(character) = key.code else {
+            return;
+        };
+        // A message from before has been read, or does not matter any more.
+        if !self.stopping && self.server.is_some() {
+            self.message = None;
+        }
+        match character.to_ascii_lowercase() {
+            'c' if control => self.quit(),
+            _ if control => {}
+            'p' => {
                 self.frozen = match self.frozen.take() {
                     Some(_) => None,
-                    None => Some((self.model_now(), now)),
+                    None => Some((self.model.clone(), self.clock.elapsed())),
                 };
             }
-            Action::Closer => self.scale = self.scale.saturating_sub(1),
-            Action::Wider => {
-                self.scale = (self.scale + 1).min(SCALES.len() - 1);
-            }
-            Action::Help => self.help = !self.help,
-            Action::Approach(approach) => {
-                let same = self.options.approach == approach;
-                if !(same && self.server.is_some()) {
-                    self.options.approach = approach;
-                    self.replace();
-                }
-            }
-            Action::OneClient => {
+            // On many keyboards `=` is the key of `+` without Shift.
+            '+' | '=' => self.scale = self.scale.saturating_sub(1),
+            '-' | '_' => self.scale = (self.scale + 1).min(SCALES.len() - 1),
+            '?' | 'h' => self.help = !self.help,
+            '1' => self.show_approach(Approach::Threads),
+            '2' => self.show_approach(Approach::Processes),
+            '3' => self.show_approach(Approach::Loop),
+            'm' => {
                 self.options.one_client = !self.options.one_client;
                 self.replace();
             }
-            Action::Backend if self.options.approach == Approach::Loop => {
+            'b' if self.options.approach == Approach::Loop => {
                 self.options.next_backend();
                 self.replace();
             }
-            Action::Backend => self.tell("no_backend"),
-            Action::Quit => self.quit(),
+            'b' => self.tell("no_backend"),
+            'q' => self.quit(),
+            _ => {}
+        }
+    }
+
+    fn show_approach(&mut self, approach: Approach) {
+        if self.options.approach != approach || self.server.is_none() {
+            self.options.approach = approach;
+            self.replace();
         }
     }
 
     /// Begins an orderly end; the second call ends the server without waiting
     /// for its clients.
-    pub fn quit(&mut self) {
+    fn quit(&mut self) {
         self.tell("stopping");
         self.quitting = true;
         self.stop();
@@ -193,34 +202,25 @@ impl App {
         }
     }
 
-    /// Looks whether the server has ended, and what comes then.
-    pub fn tick(&mut self) {
+    /// Looks what the server does, and what comes when it has ended.
+    fn tick(&mut self) {
         let Some(server) = &mut self.server else {
             return;
         };
-        if let Some(status) = server.ended() {
-            self.last = server.model().clone();
+        if let Some(status) = server.update(&mut self.model) {
             self.server = None;
             self.has_ended(status);
-            return;
-        }
-        let mut model = server.model();
-        if let Some(address) = model.address {
+        } else if let Some(address) = self.model.address {
             self.options.keep_port(address.port());
             if !self.stopping {
                 self.script.aim(Some(address));
             }
         }
-        if self.forgot.elapsed() > Duration::from_secs(1) {
-            self.forgot = Instant::now();
-            let now = self.clock.elapsed();
-            model.forget(now.saturating_sub(OLDEST));
-        }
     }
 
     fn has_ended(&mut self, status: ExitStatus) {
         self.script.aim(None);
-        self.summaries.extend(self.last.summary.clone());
+        self.summaries.extend(self.model.summary.clone());
         if self.stopping {
             if !self.quitting {
                 self.restart();
@@ -229,8 +229,8 @@ impl App {
         }
         // The server has ended by itself, or another process has ended it.
         let language = self.look.language;
-        let name = self.last.approach.program();
-        let error = self.last.lines.iter().find(|(error, _)| *error);
+        let name = self.model.approach.program();
+        let error = self.model.lines.iter().find(|(error, _)| *error);
         let how = if let Some(signal) = status.signal() {
             Signal::try_from(signal)
                 .map_or_else(|_| signal.to_string(), |it| it.to_string())
@@ -243,7 +243,7 @@ impl App {
         let ended = context! { name, how => &how };
         let text = words::say(language, "watch.ended", ended);
         let code = u8::try_from(status.code().unwrap_or(1)).unwrap_or(1);
-        if self.last.address.is_none() && self.summaries.is_empty() {
+        if self.model.address.is_none() && self.summaries.is_empty() {
             // A server that has never listened has nothing to show.
             self.quitting = true;
             self.failure = Some((how, code));
@@ -251,14 +251,13 @@ impl App {
         }
         let keys = words::word(language, "watch.leave");
         self.message = Some(format!("{text}; {keys}"));
-        if code != 0 || self.last.address.is_none() {
+        if code != 0 || self.model.address.is_none() {
             self.failure = Some((text, 1));
         }
     }
 
     /// Whether there is nothing left to do.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.quitting && self.server.is_none()
     }
 
@@ -268,39 +267,24 @@ impl App {
         (self.summaries, self.failure)
     }
 
-    fn model_now(&self) -> Model {
-        match &self.server {
-            Some(server) => server.model().clone(),
-            None => self.last.clone(),
-        }
-    }
-
     /// Draws the picture of now, or the one that stands still.
-    pub fn draw(&self, area: Rect, buffer: &mut Buffer) {
-        let roles = self.script.roles();
-        let mut screen = |model: &Model, now| {
-            Screen {
-                look: self.look,
-                model,
-                options: &self.shown,
-                now,
-                cell: Duration::from_millis(SCALES[self.scale]),
-                paused: self.frozen.is_some(),
-                help: self.help,
-                message: self.message.as_deref(),
-                roles: &roles,
-            }
-            .draw(area, buffer);
+    fn draw(&self, area: Rect, buffer: &mut Buffer) {
+        let (model, now) = match &self.frozen {
+            Some((model, now)) => (model, *now),
+            None => (&self.model, self.clock.elapsed()),
         };
-        match (&self.frozen, &self.server) {
-            (Some((model, now)), _) => screen(model, *now),
-            (None, Some(server)) => {
-                // Held no longer than it takes to draw one screen.
-                let model = server.model();
-                screen(&model, self.clock.elapsed());
-            }
-            (None, None) => screen(&self.last, self.clock.elapsed()),
-        }
+        let screen = Screen {
+            look: self.look,
+            model,
+            options: &self.shown,
+            now,
+            cell: Duration::from_millis(SCALES[self.scale]),
+            paused: self.frozen.is_some(),
+            help: self.help,
+            message: self.message.as_deref(),
+            roles: &self.script.roles(),
+        };
+        screen.draw(area, buffer);
     }
 
     /// Shows it on the terminal until the teacher leaves.
@@ -350,15 +334,8 @@ impl App {
                 Err(error) if interrupted(&error) => continue,
                 Err(error) => return Err(error).context("reading keys"),
             }
-            if let Event::Key(key) = event::read().context("reading keys")?
-                && let Some(action) = keys::action(key)
-            {
-                // A message from before has been read, or does not matter any
-                // more.
-                if !self.stopping && self.server.is_some() {
-                    self.message = None;
-                }
-                self.act(action);
+            if let Event::Key(key) = event::read().context("reading keys")? {
+                self.press(key);
             }
         }
     }
@@ -375,12 +352,11 @@ impl App {
         loop {
             std::thread::sleep(Duration::from_millis(10));
             self.tick();
-            let Some(server) = &self.server else {
+            if self.server.is_none() {
                 let how = self.failure.as_ref().map(|it| it.0.as_str());
                 bail!("{}", how.unwrap_or("the server has ended"));
-            };
-            let model = server.model();
-            if model.served >= 4 && model.active <= 1 {
+            }
+            if self.model.served >= 4 && self.model.active <= 1 {
                 break;
             }
             ensure!(self.clock.elapsed() < LONGEST, "the round does not end");

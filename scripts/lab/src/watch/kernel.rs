@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
@@ -63,48 +63,19 @@ pub struct Held {
     pub memory: Option<Memory>,
 }
 
-/// Reads samples of one server.
+/// Reads `/proc` of one server.
 #[derive(Debug)]
 pub struct Sampler {
     root: Pid,
     /// The thread of each worker that was found.
     threads: HashMap<Worker, i32>,
-    /// Threads whose names are known.
-    known: Vec<i32>,
 }
 
 impl Sampler {
     /// Of the server with this process id.
     #[must_use]
     pub fn new(root: Pid) -> Self {
-        Self { root, threads: HashMap::new(), known: Vec::new() }
-    }
-
-    /// The sockets of this port.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel does not answer.
-    pub fn sockets(&self, port: u16, at: Duration) -> Result<Sample> {
-        let mut sample = Sample { at, ..Sample::default() };
-        for family in [AF_INET, AF_INET6] {
-            dump(family, port, |socket| {
-                let header = &socket.header;
-                let id = &header.socket_id;
-                let peer = (id.destination_address, id.destination_port).into();
-                let peer = canonical(peer);
-                let counts = (header.recv_queue, header.send_queue);
-                if header.state == TCP_LISTEN {
-                    sample.queue = Some(counts);
-                } else if header.inode == 0 {
-                    // A connection without a descriptor: not accepted.
-                    sample.queued.push(peer);
-                } else {
-                    sample.buffers.insert(peer, counts);
-                }
-            })?;
-        }
-        Ok(sample)
+        Self { root, threads: HashMap::new() }
     }
 
     /// What the tasks of these rows do. Those that have ended are left out.
@@ -147,14 +118,13 @@ impl Sampler {
         let root = self.root.as_raw();
         for tid in threads(self.root) {
             let tid = tid.as_raw();
-            if self.known.contains(&tid) {
+            if self.threads.values().any(|known| *known == tid) {
                 continue;
             }
             let path = format!("/proc/{root}/task/{tid}/comm");
             let name = fs::read_to_string(path).unwrap_or_default();
             // A thread that was just created still has its parent's name.
             if let Some(worker) = Worker::parse(name.trim_end()) {
-                self.known.push(tid);
                 self.threads.insert(worker, tid);
             }
         }
@@ -225,8 +195,35 @@ fn name_of_call(number: i64) -> String {
         .map_or_else(|| format!("call {number}"), |(_, name)| (*name).into())
 }
 
-/// Asks the kernel for all TCP sockets of a port, but for those in
-/// `TIME_WAIT`, of which there may be very many.
+/// A sample of the sockets of this port.
+///
+/// # Errors
+///
+/// When the kernel does not answer.
+pub fn sockets(port: u16) -> Result<Sample> {
+    let mut sample = Sample::default();
+    for family in [AF_INET, AF_INET6] {
+        dump(family, port, |socket| {
+            let header = &socket.header;
+            let id = &header.socket_id;
+            let peer = (id.destination_address, id.destination_port).into();
+            let peer = canonical(peer);
+            let counts = (header.recv_queue, header.send_queue);
+            if header.state == TCP_LISTEN {
+                sample.queue = Some(counts);
+            } else if header.inode == 0 {
+                // A connection without a descriptor: not accepted.
+                sample.queued.push(peer);
+            } else {
+                sample.buffers.insert(peer, counts);
+            }
+        })?;
+    }
+    Ok(sample)
+}
+
+/// Asks the kernel for the TCP sockets of a port that listen, or that the
+/// server has not closed. Of those in `TIME_WAIT` there may be very many.
 fn dump(
     family: u8,
     port: u16,
@@ -244,7 +241,9 @@ fn dump(
         family,
         protocol: IPPROTO_TCP,
         extensions: ExtensionFlags::empty(),
-        states: StateFlags::all() - StateFlags::TIME_WAIT,
+        states: StateFlags::LISTEN
+            | StateFlags::ESTABLISHED
+            | StateFlags::CLOSE_WAIT,
         socket_id: id,
     };
     let request = SockDiagMessage::InetRequest(request);
@@ -271,11 +270,9 @@ fn dump(
                 }
                 _ => {}
             }
-            // Each answer is padded to four bytes.
             let length = answer.header.length as usize;
-            if length == 0 {
-                bail!("sock_diag: an answer without a length");
-            }
+            ensure!(length > 0, "sock_diag: an answer without a length");
+            // Each answer is padded to four bytes.
             let padded = length.next_multiple_of(4);
             rest = rest.get(padded..).unwrap_or_default();
         }
@@ -298,8 +295,7 @@ mod tests {
         let (_accepted, client) = listener.accept().unwrap();
         assert_eq!(client, first.local_addr().unwrap());
         first.write_all(b"hola\n").unwrap();
-        let sampler = Sampler::new(Pid::this());
-        let sample = sampler.sockets(port, Duration::from_secs(1)).unwrap();
+        let sample = sockets(port).unwrap();
         let (waiting, limit) = sample.queue.unwrap();
         assert_eq!(waiting, 1);
         assert!(limit >= 1);
@@ -308,6 +304,10 @@ mod tests {
         // The other end of each connection is on this machine too, and is not
         // the server's.
         assert_eq!(sample.buffers.len(), 1);
+        // One that the server has closed is in no queue, be it that the client
+        // has not closed.
+        drop(listener.accept().unwrap());
+        assert!(sockets(port).unwrap().queued.is_empty());
     }
 
     #[test]

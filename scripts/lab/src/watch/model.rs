@@ -76,7 +76,7 @@ const MEMORY: usize = 400_000;
 /// The last lines that are kept.
 const LINES: usize = 100;
 /// How far a sign may be moved to the right so that it is seen.
-const SHIFT: u64 = 3;
+const SHIFT: i64 = 3;
 
 impl Row {
     fn new(key: Key, at: Duration) -> Self {
@@ -108,11 +108,11 @@ impl Row {
     fn exchange(&mut self, event: Event, at: Duration) {
         match event {
             Event::Connected => {}
-            Event::Received(_) => {
+            Event::Received => {
                 self.instant(Doing::Receives, at);
                 self.begin(Some(Doing::Works), at);
             }
-            Event::Sent(_) => {
+            Event::Sent => {
                 self.instant(Doing::Sends, at);
                 self.begin(Some(Doing::Waits), at);
             }
@@ -132,40 +132,32 @@ impl Row {
     ) -> Vec<Option<Doing>> {
         let length = cell.as_nanos().max(1);
         let place = |at: Duration| {
-            u64::try_from(at.as_nanos() / length).unwrap_or(u64::MAX)
+            i64::try_from(at.as_nanos() / length).unwrap_or(i64::MAX)
         };
-        let last = place(now);
-        // Where the view is younger than its window, cells before its start
-        // stay empty.
-        let first = (last + 1).saturating_sub(width as u64);
-        let index = |place: u64| {
-            let at = (place + width as u64).checked_sub(last + 1)?;
-            usize::try_from(at).ok()
-        };
+        // Where the view is younger than its window, this is before its start.
+        let left = place(now) + 1 - i64::try_from(width).unwrap_or(0);
+        let index = |place: i64| usize::try_from(place - left).ok();
         let mut cells = vec![None; width];
-        // What lasts.
-        let mut state = None;
-        let mut from = 0;
-        let ends = self.steps.iter().filter_map(|(at, step)| match step {
-            // What ends where a cell begins is not in that cell any more.
-            Step::Begins(next) if *at <= now => {
-                let end = place(at.saturating_sub(Duration::from_nanos(1)));
-                Some((end, place(*at), *next))
-            }
+        // What lasts. What ends where a cell begins is not in that cell any
+        // more.
+        let moment = Duration::from_nanos(1);
+        let (mut state, mut from) = (None, left);
+        let begins = self.steps.iter().filter_map(|(at, step)| match step {
+            Step::Begins(next) if *at <= now => Some((*at, *next)),
             _ => None,
         });
-        for (end, begin, next) in ends.chain([(last, last, None)]) {
-            for at in from.max(first)..=end {
+        for (at, next) in begins.chain([(now + moment, None)]) {
+            for at in from.max(left)..=place(at.saturating_sub(moment)) {
                 if let Some(cell) = index(at).and_then(|at| cells.get_mut(at)) {
                     *cell = (*cell).max(state);
                 }
             }
-            (from, state) = (begin, next);
+            (from, state) = (place(at), next);
         }
         // What is done in an instant.
         let mut free = 0;
-        for (at, step) in &self.steps {
-            let (Step::Instant(doing), true) = (step, *at <= now) else {
+        for (at, step) in self.steps.iter().filter(|(at, _)| *at <= now) {
+            let Step::Instant(doing) = step else {
                 continue;
             };
             let own = place(*at);
@@ -196,6 +188,8 @@ pub struct Model {
     pub pool: bool,
     /// Where it listens.
     pub address: Option<SocketAddr>,
+    /// Where others can reach it, if it listens on all addresses.
+    pub reachable: Vec<SocketAddr>,
     /// Its last lines, the oldest first; true for those of standard error.
     pub lines: VecDeque<(bool, String)>,
     /// Its very last line.
@@ -236,7 +230,11 @@ impl Model {
     /// Takes in a line of standard output, read at this moment.
     pub fn line(&mut self, text: &str, at: Duration) {
         self.keep(false, text);
-        match Line::parse(text) {
+        let Some(line) = Line::parse(text) else {
+            return;
+        };
+        match line {
+            Line::Reachable(address) => self.reachable.push(address),
             Line::Listening(address) => {
                 self.address = Some(address);
                 let key = match self.approach {
@@ -254,7 +252,6 @@ impl Model {
                     row.begin(None, at);
                 }
             }
-            Line::Other => {}
         }
     }
 
@@ -280,13 +277,6 @@ impl Model {
         event: Event,
         at: Duration,
     ) {
-        if event == Event::Connected {
-            self.served += 1;
-            self.active += 1;
-        }
-        if event == Event::Closed {
-            self.active = self.active.saturating_sub(1);
-        }
         // What is done for a client of a loop stands in two rows.
         if worker.is_loop() {
             let row = self.row(Key::Worker(worker), at);
@@ -306,25 +296,26 @@ impl Model {
             self.connect(key, worker, client, at);
             return;
         }
-        let pool = self.pool;
+        // A worker of a pool waits for its next client.
+        let stays = self.pool && !worker.is_loop();
         let row = self.row(key, at);
         row.exchange(event, at);
-        match event {
-            Event::Connected | Event::Received(_) | Event::Sent(_) => {}
+        let has_gone = match event {
+            Event::Connected | Event::Received | Event::Sent => false,
             Event::Closed => {
-                // A worker of a pool waits for its next client.
-                let stays = pool && !worker.is_loop();
                 row.begin(stays.then_some(Doing::Waits), at);
                 if stays {
                     row.client = None;
                 }
+                true
             }
-            Event::Died => row.begin(None, at),
-        }
-        // The parent prints a death; its client will never be closed.
-        if event == Event::Died && row.client.is_some() {
-            self.active = self.active.saturating_sub(1);
-        }
+            Event::Died => {
+                row.begin(None, at);
+                // The parent prints a death; its client will never be closed.
+                row.client.is_some()
+            }
+        };
+        self.active = self.active.saturating_sub(has_gone.into());
     }
 
     fn connect(
@@ -334,6 +325,8 @@ impl Model {
         client: Option<SocketAddr>,
         at: Duration,
     ) {
+        self.served += 1;
+        self.active += 1;
         let queued = client.and_then(|it| self.remove(Key::Queue(it)));
         if matches!(key, Key::Client(_)) {
             // The port of a client that has gone may come again.

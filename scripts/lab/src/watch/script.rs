@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use probe::wait::within;
 use strum::IntoStaticStr;
 
 use super::options::Options;
-use super::server::lock;
 
 /// Processor time that each message costs, microseconds: long enough to be
 /// seen from the last row of a classroom.
@@ -45,14 +45,14 @@ impl Role {
 
 #[derive(Debug, Default)]
 struct State {
-    target: Mutex<Option<SocketAddr>>,
-    roles: Mutex<HashMap<SocketAddr, Role>>,
+    target: Option<SocketAddr>,
+    roles: HashMap<SocketAddr, Role>,
 }
 
 /// The clients, played by threads of their own until the program ends; none
 /// where nothing is played.
 #[derive(Clone, Debug, Default)]
-pub struct Script(Arc<State>);
+pub struct Script(Arc<Mutex<State>>);
 
 impl Script {
     /// What the server has to be told so that something is to be seen, unless
@@ -69,15 +69,13 @@ impl Script {
         let playing = script.clone();
         thread::spawn(move || {
             loop {
-                if let Some(target) = playing.target() {
+                let target = playing.state().target;
+                if let Some(target) = target {
                     playing.round(target);
                     // The pause ends early when another server is shown: its
                     // clients then come at once.
-                    let mut pause = PAUSE;
-                    while !pause.is_zero() && playing.target() == Some(target) {
-                        thread::sleep(APART);
-                        pause = pause.saturating_sub(APART);
-                    }
+                    let is_other = || playing.state().target != Some(target);
+                    within(PAUSE, || is_other().then_some(()));
                 } else {
                     thread::sleep(Duration::from_millis(20));
                 }
@@ -86,20 +84,21 @@ impl Script {
         script
     }
 
+    /// What a thread that has panicked has left is still good enough to play.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Where the clients of the next round connect; nowhere while a server
     /// stops.
     pub fn aim(&self, target: Option<SocketAddr>) {
-        *lock(&self.0.target) = target.map(on_this_machine);
-    }
-
-    fn target(&self) -> Option<SocketAddr> {
-        *lock(&self.0.target)
+        self.state().target = target.map(on_this_machine);
     }
 
     /// The address of each client that was played lately.
     #[must_use]
     pub fn roles(&self) -> HashMap<SocketAddr, Role> {
-        lock(&self.0.roles).clone()
+        self.state().roles.clone()
     }
 
     fn round(&self, target: SocketAddr) {
@@ -122,7 +121,7 @@ impl Script {
         let stream = TcpStream::connect_timeout(&target, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let mut roles = lock(&self.0.roles);
+        let roles = &mut self.state().roles;
         // A port that was used long ago may belong to another client by now.
         if roles.len() >= 40 {
             roles.clear();

@@ -1,22 +1,20 @@
-//! A server that is shown: its lines and the samples of the kernel go into
-//! its model, each by a thread of its own.
+//! A server that is shown: its lines, each read at once by a thread of its
+//! own, and the samples of the kernel go into a model.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use probe::proc::pid_of;
 
-use super::kernel::{Held, Sampler};
-use super::line::{Key, Worker};
+use super::kernel::{Sampler, sockets};
+use super::line::Key;
 use super::model::{Model, Row};
 use super::options::Options;
 use crate::language::Language;
@@ -30,14 +28,28 @@ const HELD: u32 = 10;
 const ROWS: usize = 64;
 /// The longest line that is read; a server of ours prints none of 4096 bytes.
 const LONGEST: u64 = 16 * 1024;
+/// Lines that may wait; when there are more, the server waits.
+const WAITING: usize = 10_000;
+/// The oldest that any window can show: the longest column, 300 times.
+const OLDEST: Duration = Duration::from_secs(600);
 
-/// A server, with the threads that read it.
+/// A line that a server has printed.
+struct Told {
+    at: Duration,
+    error: bool,
+    text: String,
+}
+
+/// A server, with what reads it.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    model: Arc<Mutex<Model>>,
-    lines: JoinHandle<()>,
-    ended: Arc<AtomicBool>,
+    clock: Instant,
+    lines: Receiver<Told>,
+    sampler: Sampler,
+    /// How many samples were taken, and when the next one is due.
+    samples: u32,
+    due: Duration,
 }
 
 impl Server {
@@ -64,32 +76,14 @@ impl Server {
         // by itself.
         let mut child = spawn(&mut command, Signal::SIGTERM)
             .with_context(|| format!("starting {}", program.display()))?;
-
-        let model = Model::new(options.approach, options.is_pool());
-        let model = Arc::new(Mutex::new(model));
-        let ended = Arc::new(AtomicBool::new(false));
-        let stdout = child.stdout.take();
-        let told = Arc::clone(&model);
-        let lines = thread::spawn(move || {
-            for_each_line(stdout, |line| {
-                lock(&told).line(line, clock.elapsed());
-            });
-        });
-        let stderr = child.stderr.take();
-        let told = Arc::clone(&model);
-        thread::spawn(move || {
-            for_each_line(stderr, |line| lock(&told).error(line));
-        });
-        let told = Arc::clone(&model);
-        let over = Arc::clone(&ended);
-        let pid = pid_of(&child);
-        thread::spawn(move || sample(pid, &told, &over, clock));
-        Ok(Self { child, model, lines, ended })
-    }
-
-    /// What is known of it now.
-    pub fn model(&self) -> MutexGuard<'_, Model> {
-        lock(&self.model)
+        let (teller, lines) = sync_channel(WAITING);
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let told = teller.clone();
+        thread::spawn(move || read(stdout, false, clock, &told));
+        thread::spawn(move || read(stderr, true, clock, &teller));
+        let sampler = Sampler::new(pid_of(&child));
+        let due = Duration::ZERO;
+        Ok(Self { child, clock, lines, sampler, samples: 0, due })
     }
 
     /// Asks for an orderly stop; the second call asks for the end without
@@ -100,19 +94,54 @@ impl Server {
         let _ = kill(pid_of(&self.child), Signal::SIGTERM);
     }
 
-    /// How it has ended, once its last line has been read too.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
-        let status = self.child.try_wait().ok()??;
-        self.ended.store(true, Ordering::Relaxed);
+    /// Takes in what is new; how the server has ended, once its last line has
+    /// been taken in too.
+    pub fn update(&mut self, model: &mut Model) -> Option<ExitStatus> {
+        let status = self.child.try_wait().ok().flatten();
+        // Of a line that is read from here on, the next sample knows nothing.
+        let now = self.clock.elapsed();
+        let mut is_all = false;
+        for _ in 0..WAITING {
+            match self.lines.try_recv() {
+                Ok(Told { text, error: true, .. }) => model.error(&text),
+                Ok(Told { text, at, .. }) => model.line(&text, at),
+                Err(error) => {
+                    is_all = error == TryRecvError::Disconnected;
+                    break;
+                }
+            }
+        }
+        if status.is_none() && now >= self.due {
+            self.sample(model, now);
+        }
         // Children of a parent that was killed hold its output open.
-        (self.lines.is_finished() || status.signal().is_some())
-            .then_some(status)
+        status.filter(|status| is_all || status.signal().is_some())
+    }
+
+    /// Asks the kernel.
+    fn sample(&mut self, model: &mut Model, now: Duration) {
+        // Without an answer of the kernel the lanes are drawn by lines alone.
+        let sockets = model.address.map(|it| sockets(it.port()));
+        let sockets = sockets.and_then(Result::ok);
+        let mut sample = sockets.unwrap_or_default();
+        sample.at = now;
+        sample.held = model.sample.held;
+        if self.samples.is_multiple_of(HELD) {
+            sample.held = self.sampler.held();
+            if model.pool && model.address.is_some() {
+                model.workers(&self.sampler.workers(), now);
+            }
+            model.forget(now.saturating_sub(OLDEST));
+        }
+        let tasks = self.sampler.tasks(&wanted(model));
+        model.observe(sample, tasks);
+        self.samples += 1;
+        self.due = now + SAMPLE;
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.ended.store(true, Ordering::Relaxed);
         // Only where the view itself gives up, by an error or a panic.
         if self.child.try_wait().is_ok_and(|status| status.is_none()) {
             end(&mut self.child);
@@ -120,65 +149,32 @@ impl Drop for Server {
     }
 }
 
-/// What a thread that has panicked has left is still good enough to draw.
-pub(super) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Reads until the end; what is not UTF-8 is shown as such.
-fn for_each_line(input: Option<impl Read>, mut tell: impl FnMut(&str)) {
+fn read(
+    input: Option<impl Read>,
+    error: bool,
+    clock: Instant,
+    teller: &SyncSender<Told>,
+) {
     let Some(input) = input else {
         return;
     };
     let mut input = BufReader::new(input);
     let mut line = Vec::new();
-    loop {
-        line.clear();
-        let mut limited = input.by_ref().take(LONGEST);
-        match limited.read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {
-                let text = String::from_utf8_lossy(&line);
-                tell(text.strip_suffix('\n').unwrap_or(&text));
-            }
-        }
-    }
-}
-
-/// Samples the kernel until the server has ended.
-fn sample(root: Pid, model: &Mutex<Model>, ended: &AtomicBool, clock: Instant) {
-    let mut sampler = Sampler::new(root);
-    let mut held = Held::default();
-    let mut workers: Vec<Worker> = Vec::new();
-    for turn in 0u32.. {
-        if ended.load(Ordering::Relaxed) {
+    while input
+        .by_ref()
+        .take(LONGEST)
+        .read_until(b'\n', &mut line)
+        .is_ok_and(|length| length > 0)
+    {
+        let at = clock.elapsed();
+        let text = String::from_utf8_lossy(&line);
+        let text = text.strip_suffix('\n').unwrap_or(&text).to_owned();
+        // Where the view has ended, nothing is told any more.
+        if teller.send(Told { at, error, text }).is_err() {
             return;
         }
-        let (port, pool, rows) = {
-            let model = lock(model);
-            (model.address.map(|it| it.port()), model.pool, wanted(&model))
-        };
-        if turn % HELD == 0 {
-            held = sampler.held();
-            if pool {
-                workers = sampler.workers();
-            }
-        }
-        let at = clock.elapsed();
-        let tasks = sampler.tasks(&rows);
-        // Without an answer of the kernel the lanes are drawn by lines alone.
-        let sockets = port.and_then(|port| sampler.sockets(port, at).ok());
-        let mut sample = sockets.unwrap_or_default();
-        sample.at = at;
-        sample.held = held;
-        let mut model = lock(model);
-        if model.address.is_some() {
-            model.workers(&workers, at);
-        }
-        workers.clear();
-        model.observe(sample, tasks);
-        drop(model);
-        thread::sleep(SAMPLE);
+        line.clear();
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Color;
 
 use super::kernel::{Sample, Task};
 use super::line::{Key, Worker};
@@ -242,24 +241,16 @@ fn what_is_remembered_has_a_limit() {
     assert_eq!(lane(&model, Key::Worker(Worker::Thread(500)), 6499, 3), "RRR");
 }
 
-fn draw(screen: &Screen<'_>, width: u16, height: u16) -> (Buffer, Vec<String>) {
+fn draw(screen: &Screen<'_>, width: u16, height: u16) -> String {
     let area = Rect::new(0, 0, width, height);
     let mut buffer = Buffer::empty(area);
     screen.draw(area, &mut buffer);
-    let lines = buffer
-        .content
-        .chunks(width.into())
-        .map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect())
-        .collect();
-    (buffer, lines)
-}
-
-fn look(language: Language) -> Look {
-    Look { language, colour: true, utf8: true }
+    let cells = buffer.content.iter();
+    cells.map(ratatui::buffer::Cell::symbol).collect()
 }
 
 /// A screen with one client of each kind.
-fn with_screen(look: Look, test: impl FnOnce(&mut Screen<'_>)) {
+fn with_screen(language: Language, test: impl FnOnce(&mut Screen<'_>)) {
     let mut model = model(Approach::Threads, false);
     for client in 1..=4 {
         let line = format!("thread {client}      127.0.0.1:{client}  ");
@@ -276,7 +267,7 @@ fn with_screen(look: Look, test: impl FnOnce(&mut Screen<'_>)) {
     let clients = (1..).map(address);
     let roles = clients.zip(Role::ALL).collect();
     let mut screen = Screen {
-        look,
+        look: Look { language, colour: true, utf8: true },
         model: &model,
         options: &options,
         now: at(1000),
@@ -293,9 +284,8 @@ fn with_screen(look: Look, test: impl FnOnce(&mut Screen<'_>)) {
 fn both_sizes_and_languages_show_everything() {
     for language in Language::ALL {
         for (width, height) in [(80, 24), (120, 40)] {
-            with_screen(look(language), |screen| {
-                let (_, lines) = draw(screen, width, height);
-                let text = lines.join("\n");
+            with_screen(language, |screen| {
+                let text = draw(screen, width, height);
                 for expected in [
                     "threads-server",
                     "nc -N 127.0.0.1 8080",
@@ -322,7 +312,7 @@ fn both_sizes_and_languages_show_everything() {
 
 #[test]
 fn no_size_and_no_page_is_drawn_outside_of_the_screen() {
-    with_screen(look(Language::Spanish), |screen| {
+    with_screen(Language::Spanish, |screen| {
         for (width, height) in
             [(1, 1), (10, 3), (79, 24), (80, 23), (80, 24), (300, 100)]
         {
@@ -331,23 +321,6 @@ fn no_size_and_no_page_is_drawn_outside_of_the_screen() {
                 screen.message = help.then_some("algo que decir");
                 draw(screen, width, height);
             }
-        }
-    });
-}
-
-#[test]
-fn without_colour_the_signs_remain_and_without_utf8_only_ascii() {
-    let look = Look { language: Language::Spanish, colour: false, utf8: false };
-    with_screen(look, |screen| {
-        for help in [false, true] {
-            screen.help = help;
-            let (buffer, lines) = draw(screen, 120, 40);
-            for cell in &buffer.content {
-                assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset));
-                assert!(cell.symbol().is_ascii(), "{}", cell.symbol());
-            }
-            let text = lines.join("\n");
-            assert_eq!(text.contains("AR##"), !help);
         }
     });
 }

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use minijinja::context;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::Constraint::{Fill, Length};
+use ratatui::layout::{Layout, Margin, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Widget, Wrap};
 use serde::Serialize;
 
 use super::address;
@@ -134,41 +136,40 @@ impl Screen<'_> {
     }
 
     fn draw_too_small(&self, area: Rect, buffer: &mut Buffer) {
-        let text = self.word("too_small");
-        let width = area.width as usize;
-        let mut rest = text.as_str();
-        for y in area.y..area.bottom() {
-            // So small that even this may take several rows.
-            let end =
-                rest.char_indices().nth(width).map_or(rest.len(), |it| it.0);
-            let (head, tail) = rest.split_at(end);
-            buffer.set_stringn(area.x, y, head, width, Style::new());
-            rest = tail;
-        }
+        // So small that even this may take several rows.
+        Paragraph::new(self.word("too_small"))
+            .wrap(Wrap { trim: true })
+            .render(area, buffer);
     }
 
     fn draw_help(&self, area: Rect, buffer: &mut Buffer) {
-        self.draw_title(row(area, 0), buffer);
+        let [title, _, page] =
+            Layout::vertical([Length(1), Length(1), Fill(1)]).areas(area);
+        self.draw_title(title, buffer);
+        let page = page.inner(Margin::new(2, 0));
         let lines = words::help(self.look.language);
-        for (line, y) in lines.iter().zip(area.y + 2..area.bottom()) {
-            let width = area.width as usize;
-            buffer.set_stringn(area.x + 2, y, line, width - 2, Style::new());
-        }
+        Paragraph::new(lines.join("\n")).render(page, buffer);
     }
 
     fn draw_all(&self, area: Rect, buffer: &mut Buffer) {
-        self.draw_title(row(area, 0), buffer);
-        let mut y = 1 + self.draw_address(area, buffer);
-        self.draw_kernel(row(area, y), buffer);
-        y += 1;
-        let lines = area.height / 5;
-        // Below the lanes: legend, lines, keys.
-        let end = area.height - lines - 2;
-        self.draw_lanes(part(area, y, end), buffer);
-        self.draw_legend(row(area, end), buffer);
-        let last = area.height - 1;
-        self.draw_lines(part(area, end + 1, last), buffer);
-        self.draw_keys(row(area, last), buffer);
+        let used = self.draw_address(area, buffer);
+        let [title, _, kernel, lanes, legend, printed, keys] =
+            Layout::vertical([
+                Length(1),
+                Length(used),
+                Length(1),
+                Fill(1),
+                Length(1),
+                Length(area.height / 5),
+                Length(1),
+            ])
+            .areas(area);
+        self.draw_title(title, buffer);
+        self.draw_kernel(kernel, buffer);
+        self.draw_lanes(lanes, buffer);
+        self.draw_legend(legend, buffer);
+        self.draw_lines(printed, buffer);
+        self.draw_keys(keys, buffer);
     }
 
     fn draw_title(&self, area: Rect, buffer: &mut Buffer) {
@@ -201,7 +202,7 @@ impl Screen<'_> {
             buffer.set_string(area.x + 1, area.y + 2, text, BOLD);
             return 5;
         };
-        let addresses = address::reachable(listening);
+        let addresses = address::to_type(listening, &self.model.reachable);
         let first = addresses.first().copied().unwrap_or(listening);
         let shown = first.to_string();
         let large = address::large(&shown).filter(|large| {
@@ -461,18 +462,6 @@ impl Screen<'_> {
         }
         buffer.set_line(area.x, area.y, &Line::from(spans), area.width);
     }
-}
-
-/// One row of an area.
-fn row(area: Rect, at: u16) -> Rect {
-    part(area, at, at + 1)
-}
-
-/// The rows from one to before another.
-fn part(area: Rect, from: u16, to: u16) -> Rect {
-    let from = from.min(area.height);
-    let height = to.min(area.height).saturating_sub(from);
-    Rect::new(area.x, area.y + from, area.width, height)
 }
 
 /// How many columns a text takes.

@@ -93,18 +93,17 @@ pub fn keys(
     language: Language,
 ) -> impl Iterator<Item = (&'static str, String)> {
     let keys = [
-        ("p", "pause"),
-        ("+-", "time"),
-        ("1", "threads"),
-        ("2", "processes"),
-        ("3", "loop"),
-        ("b", "backend"),
-        ("m", "one"),
-        ("?", "help"),
-        ("q", "quit"),
+        ("p", "key.pause"),
+        ("+-", "key.time"),
+        ("1", "bar.threads"),
+        ("2", "bar.processes"),
+        ("3", "worker.loop"),
+        ("b", "key.backend"),
+        ("m", "key.one"),
+        ("?", "key.help"),
+        ("q", "key.quit"),
     ];
-    keys.into_iter()
-        .map(move |(key, name)| (key, word(language, &format!("key.{name}"))))
+    keys.into_iter().map(move |(key, name)| (key, word(language, name)))
 }
 
 /// The lines of the page behind `?`.

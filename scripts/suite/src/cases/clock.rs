@@ -1,19 +1,11 @@
 //! Time limits of a server that comes late: it asks the kernel first.
 
+use probe::client::part_of_pattern;
+use socket2::{Domain, Socket, Type};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
-use probe::client::{Client, part_of_pattern, pattern};
-use probe::proc;
-use probe::server::Server;
-use probe::wait::until;
-use socket2::{Domain, Socket, Type};
-
-use crate::Form;
-use crate::case::{Case, Need, case, has_loops};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(a_client_whose_message_waits_is_not_idle).only(polls).timed(),
@@ -63,10 +55,8 @@ fn what_came_while_the_server_was_suspended_counts(form: &Form) {
     // The suspension is longer than the idle limit, and than the wait for an
     // end of file.
     let suspend = |server: &Server, client: &mut Client, speak: Speak| {
-        server.signal(Signal::SIGSTOP);
-        until("it is suspended", || {
-            (proc::state(server.pid) == Some('T')).then_some(())
-        });
+        server.signal(SIGSTOP);
+        soon("it is suspended", || proc::state(server.pid) == Some('T'));
         speak(client);
         thread::sleep(Duration::from_millis(1500));
         server.signal(Signal::SIGCONT);
@@ -142,6 +132,8 @@ fn a_lowered_limit_of_descriptors_harms_no_client_in_service(form: &Form) {
     let mut late = server.accepted();
     late.exchange(b"as before\n");
     drop((clients, late));
-    let (_, errors) = server.stop_after_faults();
+    let ended = server.stop_unchecked();
+    Transcript::check(form.kind, &ended.stdout);
+    let errors = ended.stderr;
     assert_eq!(errors.len(), usize::from(polls(form)), "{errors:#?}");
 }

@@ -1,12 +1,6 @@
 //! Clients that neither send nor take their replies.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
-use probe::client::pattern;
-
-use crate::Form;
-use crate::case::{Case, case};
+use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(a_silent_client_is_closed).slow(),

@@ -102,7 +102,7 @@ pub fn run(case: &Case) {
     strace.detach();
     scene.afterwards();
     proc::balanced(pid, &baseline);
-    proc::at_rest(pid, MOMENT);
+    proc::at_rest(pid);
     let used = proc::processor_time(pid).saturating_sub(before);
     let bound = match case.row.drive {
         Drive::Flood => FLOOD_TIME,

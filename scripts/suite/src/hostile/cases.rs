@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fastrand::Rng;
 
-use super::{at_once, bytes, seed, send_hostile_clients, stalled};
+use super::{at_once, bytes, flooded_by, seed, send_hostile_clients};
 use crate::prelude::*;
 
 /// What they try, and what must come of it.
@@ -37,7 +37,7 @@ fn many_hostile_clients_leave_a_server_as_it_was(form: &Form) {
 
 fn a_stop_is_not_held_up_by_hostile_clients(form: &Form) {
     let server = form.run("--quiet --serve until-eof --grace 1");
-    let floods = [stalled(&server), stalled(&server)];
+    let floods = [flooded_by(&server), flooded_by(&server)];
     let silent = server.clients(4);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -57,17 +57,17 @@ fn a_stop_is_not_held_up_by_hostile_clients(form: &Form) {
 
 fn a_stop_that_waits_for_a_slow_client_does_not_spin(form: &Form) {
     let server = form.run("--quiet --serve until-eof --grace 60");
-    let flood = stalled(&server);
+    let flood = flooded_by(&server);
     // This client does not read either, and has ended its side: its socket
     // stays ready for reading, and the loop must not spin on it.
-    let mut ended = stalled(&server);
+    let mut ended = flooded_by(&server);
     ended.half_close();
-    proc::at_rest(server.pid, MOMENT);
+    proc::at_rest(server.pid);
     server.signal(SIGTERM);
     soon("it listens no longer", || {
         listening("/proc/net/tcp", server.port()).is_empty()
     });
-    proc::at_rest(server.pid, MOMENT);
+    proc::at_rest(server.pid);
     drop((flood, ended));
     server.ends_with(0);
 }
@@ -128,11 +128,11 @@ fn a_flood_is_not_kept_in_memory(form: &Form) {
     let server = form.run("--quiet --serve until-eof");
     server.exchange(b"warm");
     let before = proc::memory(server.pid);
-    let floods = at_once(FLOODS, |_| stalled(&server));
+    let floods = at_once(FLOODS, |_| flooded_by(&server));
     let grown = proc::memory(server.pid).saturating_sub(before);
     assert!(grown < EACH * FLOODS, "{} KiB for {FLOODS} floods", grown / 1024);
     // A reply that cannot be sent keeps no processor busy either.
-    proc::at_rest(server.pid, MOMENT);
+    proc::at_rest(server.pid);
     drop(floods);
     end(&server);
 }

@@ -1,27 +1,17 @@
 //! Signals and the ends of children, at the moments when they might do harm:
 //! see `orders` for how such a moment is made to last.
 
-use std::thread;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
-use nix::sys::signal::Signal;
-use nix::unistd::Pid;
-use probe::Kind;
-use probe::client::Client;
-use probe::proc::{self, is_gone, sockets, state};
-use probe::server::Server;
-use probe::strace::Target;
-use probe::transcript::Transcript;
-use probe::wait::{MOMENT, soon};
+use probe::proc::{is_gone, sockets, state};
 
 use super::{
     ACCEPT, CLONE, CLOSE, Call, GETPID, POLL, PRCTL, Side, WAIT, catch,
-    childless, client, force, held, hold, real_time_signal, signal, start,
-    start_by, talk_while,
+    childless, client, force, held, hold, real_time_signal, signal, talk_while,
 };
-use crate::case::{Case, Need, case, has_workers, processes};
-use crate::forms::{Approach, Form, all_end, replaced, stop, stopped};
-use crate::hostile::{at_once, stalled};
+use crate::forms::{all_end, replaced, stop, stopped};
+use crate::hostile::flooded_by;
+use crate::prelude::*;
 
 /// The cases, each with the forms that it concerns.
 pub const CASES: &[Case] = &[
@@ -42,11 +32,11 @@ pub const CASES: &[Case] = &[
         .needs(&[Need::Strace])
         .slow(),
     case!(a_stop_while_a_worker_is_being_replaced_reaches_it)
-        .only(pool)
+        .only(worker_processes)
         .needs(&[Need::Strace])
         .slow(),
     case!(a_stop_between_accept_and_the_first_line_still_answers)
-        .only(pools)
+        .only(pool)
         .needs(&[Need::Strace])
         .slow(),
     case!(a_signal_between_the_fork_and_the_first_line_is_not_lost)
@@ -55,7 +45,7 @@ pub const CASES: &[Case] = &[
         .slow(),
     case!(a_stray_signal_to_the_server_changes_nothing).only(processes),
     case!(a_worker_that_got_the_signal_of_a_cut_harms_no_other_worker)
-        .only(pool),
+        .only(worker_processes),
     case!(a_child_that_is_stopped_cannot_hold_up_a_stop).only(processes),
     case!(a_cut_that_interrupts_the_handler_of_the_stop_is_not_lost)
         .only(processes)
@@ -68,13 +58,14 @@ pub const CASES: &[Case] = &[
     case!(a_child_that_is_not_its_own_is_reaped_and_changes_nothing)
         .only(processes),
     case!(blocked_signals_that_it_inherits_block_nothing).only(processes),
-    case!(a_worker_killed_while_idle_is_replaced).only(pool),
+    case!(a_worker_killed_while_idle_is_replaced).only(worker_processes),
     case!(a_worker_killed_while_it_serves_ends_no_other_conversation)
-        .only(pool),
+        .only(worker_processes),
     case!(a_child_holds_the_socket_of_its_client_and_no_other).only(each),
-    case!(a_worker_holds_the_listener_and_the_socket_of_its_client).only(pool),
+    case!(a_worker_holds_the_listener_and_the_socket_of_its_client)
+        .only(worker_processes),
     case!(a_new_worker_whose_server_is_killed_ends)
-        .only(pool)
+        .only(worker_processes)
         .needs(&[Need::Strace])
         .slow(),
 ];
@@ -83,12 +74,8 @@ fn each(form: &Form) -> bool {
     processes(form) && !has_workers(form)
 }
 
-fn pool(form: &Form) -> bool {
+fn worker_processes(form: &Form) -> bool {
     processes(form) && has_workers(form)
-}
-
-fn pools(form: &Form) -> bool {
-    form.approach() == Approach::Pool
 }
 
 // What happens between a check and a wait.
@@ -141,7 +128,7 @@ fn crowd(server: &Server, number: usize) -> Vec<(Client, Pid)> {
 
 /// Stops a server's process, so that it sees only later what happens now.
 fn suspend(server: &Server) {
-    server.signal(Signal::SIGSTOP);
+    server.signal(SIGSTOP);
     soon("the server is stopped", || state(server.pid) == Some('T'));
 }
 
@@ -156,7 +143,7 @@ fn resume(server: &Server, crowd: &[(Client, Pid)]) {
 }
 
 fn two_hundred_children_that_end_at_once_are_all_reaped(form: &Form) {
-    let server = start(form, "");
+    let server = form.run("--serve until-eof");
     let mut crowd = crowd(&server, 200);
     suspend(&server);
     for (client, _) in &mut crowd {
@@ -170,15 +157,15 @@ fn two_hundred_children_that_end_at_once_are_all_reaped(form: &Form) {
 
 fn children_that_end_at_once_in_many_ways_are_all_reaped(form: &Form) {
     const EACH: usize = 12;
-    let server = start(form, "");
+    let server = form.run("--serve until-eof");
     let mut crowd = crowd(&server, 4 * EACH);
     suspend(&server);
     for (number, (client, child)) in crowd.iter_mut().enumerate() {
         match number % 4 {
             0 => client.leave(),
-            1 => signal(*child, Signal::SIGKILL),
+            1 => signal(*child, SIGKILL),
             2 => real_time_signal(*child),
-            _ => signal(*child, Signal::SIGTERM),
+            _ => signal(*child, SIGTERM),
         }
     }
     resume(&server, &crowd);
@@ -192,14 +179,14 @@ fn children_that_end_at_once_in_many_ways_are_all_reaped(form: &Form) {
 fn a_hundred_children_that_end_in_the_middle_of_a_stop_are_counted(
     form: &Form,
 ) {
-    let server = start(form, "");
+    let server = form.run("--serve until-eof");
     let mut crowd = crowd(&server, 100);
-    server.signal(Signal::SIGSTOP);
+    server.signal(SIGSTOP);
     for (client, _) in &mut crowd[..50] {
         client.leave();
     }
     // Both signals are there when it goes on, in whatever order.
-    server.signal(Signal::SIGTERM);
+    server.signal(SIGTERM);
     server.signal(Signal::SIGCONT);
     for (client, _) in &mut crowd[50..] {
         client.expect_end();
@@ -211,12 +198,12 @@ fn a_hundred_children_that_end_in_the_middle_of_a_stop_are_counted(
 
 /// Asks the server alone to stop.
 fn terminate(server: &Server) {
-    signal(server.pid, Signal::SIGTERM);
+    signal(server.pid, SIGTERM);
 }
 
 /// Asks the server and its children to stop, as a terminal does.
 fn ctrl_c(server: &Server) {
-    server.signal_group(Signal::SIGINT);
+    server.signal_group(SIGINT);
 }
 
 fn stop_while_forking(form: &Form, side: Side, ask: fn(&Server)) {
@@ -244,9 +231,9 @@ fn a_stop_while_a_worker_is_being_replaced_reaches_it(form: &Form) {
             let pid = server.pid;
             server.exchange(b"hello");
             let strace = hold(Target::Thread(pid), CLONE, side, time, false);
-            signal(proc::children(pid)[0], Signal::SIGKILL);
+            signal(proc::children(pid)[0], SIGKILL);
             let caught = catch(|| held(pid, CLONE));
-            server.signal(Signal::SIGTERM);
+            server.signal(SIGTERM);
             let in_time = caught && held(pid, CLONE);
             stopped(server, 1, 5);
             strace.detach();
@@ -298,7 +285,7 @@ fn signal_a_new_child(form: &Form, send: impl Fn(&Server, Pid), goes_on: bool) {
 
 fn a_signal_between_the_fork_and_the_first_line_is_not_lost(form: &Form) {
     // To the child alone: the server goes on.
-    signal_a_new_child(form, |_, child| signal(child, Signal::SIGTERM), true);
+    signal_a_new_child(form, |_, child| signal(child, SIGTERM), true);
     // To the server, which hands it on; and to both.
     signal_a_new_child(form, |server, _| terminate(server), false);
     signal_a_new_child(form, |server, _| ctrl_c(server), false);
@@ -308,7 +295,7 @@ fn a_signal_between_the_fork_and_the_first_line_is_not_lost(form: &Form) {
 
 /// Signals that mean nothing to the process that gets them.
 fn a_stray_signal_to_the_server_changes_nothing(form: &Form) {
-    let server = start(form, "");
+    let server = form.run("--serve until-eof");
     let (mut one, child) = client(&server);
     for stray in [
         Signal::SIGUSR1,
@@ -334,7 +321,7 @@ fn a_stray_signal_to_the_server_changes_nothing(form: &Form) {
 }
 
 fn a_worker_that_got_the_signal_of_a_cut_harms_no_other_worker(form: &Form) {
-    let server = start(form, "");
+    let server = form.run("--serve until-eof");
     for worker in proc::children(server.pid) {
         signal(worker, Signal::SIGUSR1);
     }
@@ -347,11 +334,11 @@ fn a_worker_that_got_the_signal_of_a_cut_harms_no_other_worker(form: &Form) {
 // Ctrl-C, and again.
 
 fn a_child_that_is_stopped_cannot_hold_up_a_stop(form: &Form) {
-    let server = start(form, "--grace 0");
+    let server = form.run("--serve until-eof --grace 0");
     let (_client, child) = client(&server);
-    signal(child, Signal::SIGSTOP);
+    signal(child, SIGSTOP);
     soon("it is stopped", || state(child) == Some('T'));
-    server.signal(Signal::SIGTERM);
+    server.signal(SIGTERM);
     server.ends_with(0);
     assert!(is_gone(child), "it has left the child behind");
 }
@@ -365,9 +352,9 @@ fn a_cut_that_interrupts_the_handler_of_the_stop_is_not_lost(form: &Form) {
         // The handler has begun, and has not noted the stop yet.
         let strace =
             hold(Target::Thread(child), GETPID, Side::Before, time, true);
-        signal(child, Signal::SIGTERM);
+        signal(child, SIGTERM);
         let caught = catch(|| held(child, GETPID));
-        server.signal(Signal::SIGTERM);
+        server.signal(SIGTERM);
         let in_time = caught
             && catch(|| {
                 proc::has_pending(child, Signal::SIGUSR1) && held(child, GETPID)
@@ -385,17 +372,17 @@ fn a_third_signal_leaves_no_child_behind(form: &Form) {
     force(form, "--grace 60", |server, time| {
         let pid = server.pid;
         // Each of them would wait for its client for a minute.
-        let crowd = at_once(5, |_| stalled(server));
+        let crowd = at_once(5, |_| flooded_by(server));
         let children = proc::children(pid);
-        server.signal(Signal::SIGTERM);
+        server.signal(SIGTERM);
         server.wait_for_notice();
         // It is held where it reaps the first of those that it kills.
         let strace = hold(Target::Thread(pid), WAIT, Side::Before, time, false);
-        server.signal(Signal::SIGTERM);
+        server.signal(SIGTERM);
         let caught = catch(|| held(pid, WAIT));
         // Within 0.2 s the signal would be the same request.
         thread::sleep(Duration::from_millis(250));
-        server.signal(Signal::SIGTERM);
+        server.signal(SIGTERM);
         let in_time = caught && held(pid, WAIT);
         server.ends_with(130);
         strace.detach();
@@ -410,7 +397,8 @@ fn a_third_signal_leaves_no_child_behind(form: &Form) {
 fn a_child_that_is_not_its_own_is_reaped_and_changes_nothing(form: &Form) {
     // Status 1 is what a worker ends with that met a mistake.
     let shell = "(sleep 0.2; exit 1) & (sleep 0.2; exit 101) & exec \"$@\"";
-    let server = start_by(form, &["sh", "-c", shell, "sh"]);
+    let words = ["sh", "-c", shell, "sh"];
+    let server = form.start("--serve until-eof").under_words(words).run();
     let own = form.workers.unwrap_or(0);
     soon("the others are reaped", || proc::children(server.pid).len() == own);
     server.exchange(b"12345");
@@ -418,8 +406,8 @@ fn a_child_that_is_not_its_own_is_reaped_and_changes_nothing(form: &Form) {
 }
 
 fn blocked_signals_that_it_inherits_block_nothing(form: &Form) {
-    let block = "--block-signal=CHLD,TERM,USR1,USR2";
-    let server = start_by(form, &["env", block]);
+    let block = "env --block-signal=CHLD,TERM,USR1,USR2";
+    let server = form.start("--serve until-eof").under(block).run();
     for _ in 0..4 {
         server.exchange(b"12345");
     }
@@ -432,7 +420,7 @@ fn blocked_signals_that_it_inherits_block_nothing(form: &Form) {
 // Workers that are killed.
 
 fn a_worker_killed_while_idle_is_replaced(form: &Form) {
-    let server = start(form, "");
+    let server = form.run("--serve until-eof");
     for _ in 0..5 {
         // What they have served stays in the totals.
         for _ in 0..4 {
@@ -443,7 +431,7 @@ fn a_worker_killed_while_idle_is_replaced(form: &Form) {
         let before = proc::children(server.pid);
         // All at once: none is left to take a client meanwhile.
         for &worker in &before {
-            signal(worker, Signal::SIGKILL);
+            signal(worker, SIGKILL);
         }
         for worker in &before {
             let died = format!("process {worker} ");
@@ -459,19 +447,19 @@ fn a_worker_killed_while_idle_is_replaced(form: &Form) {
         });
         server.exchange(b"12345");
     }
-    proc::at_rest(server.pid, MOMENT);
+    proc::at_rest(server.pid);
     stop(&server, 25, 125);
 }
 
 fn a_worker_killed_while_it_serves_ends_no_other_conversation(form: &Form) {
-    let server = start(form, "");
+    let server = form.run("--serve until-eof");
     // Each worker has served a client, and that client stays counted.
     for _ in 0..9 {
         server.exchange(b"12345");
     }
     let (mut first, child) = client(&server);
     let (mut second, _) = client(&server);
-    signal(child, Signal::SIGKILL);
+    signal(child, SIGKILL);
     first.expect_end();
     second.exchange(b"still");
     second.leave();
@@ -482,57 +470,55 @@ fn a_worker_killed_while_it_serves_ends_no_other_conversation(form: &Form) {
 
 // What a child inherits.
 
-fn a_child_holds_the_socket_of_its_client_and_no_other(form: &Form) {
-    let server = start(form, "");
-    // There is no client yet, so the only socket is the listening one.
-    let listener = sockets(server.pid);
-    assert!(listener.len() == 1, "at the start: {listener:?}");
-    let mut crowd = crowd(&server, 12);
-    let mut seen = listener.clone();
-    for (client, child) in &crowd {
-        // The child has one socket, through which it has answered: that of its
-        // client. No other child has this socket.
-        let held = sockets(*child);
+/// Asserts that each of these has one socket, through which it has answered
+/// its client, and besides it only those that are `shared`.
+fn assert_each_has_its_socket(crowd: &[(Client, Pid)], shared: &[String]) {
+    let mut seen = BTreeSet::new();
+    for (client, child) in crowd {
+        let (own, others): (Vec<_>, Vec<_>) =
+            sockets(*child).into_iter().partition(|it| !shared.contains(it));
+        let is_own = own.len() == 1 && seen.insert(own[0].clone());
         assert!(
-            held.len() == 1 && !seen.contains(&held[0]),
-            "{} is served with {held:?}",
+            is_own && others == shared,
+            "{} is served with {own:?} and {others:?}",
             client.address
         );
-        seen.extend(held);
     }
-    // The server itself has kept none of them.
-    let held = sockets(server.pid);
-    assert!(held == listener, "the server holds {held:?}");
-    for (client, _) in &mut crowd {
+}
+
+/// The listening socket: the only one of a server without a client.
+fn listener(server: &Server) -> Vec<String> {
+    let listener = sockets(server.pid);
+    assert!(listener.len() == 1, "at the start: {listener:?}");
+    listener
+}
+
+fn a_child_holds_the_socket_of_its_client_and_no_other(form: &Form) {
+    let server = form.run("--serve until-eof");
+    let listener = listener(&server);
+    let mut crowd = crowd(&server, 12);
+    assert_each_has_its_socket(&crowd, &[]);
+    // The server itself has kept none of them, and none of them is its own.
+    assert_eq!(sockets(server.pid), listener, "the server's");
+    for (client, child) in &mut crowd {
+        assert_ne!(sockets(*child), listener);
         client.leave();
     }
     stop(&server, 12, 60);
 }
 
 fn a_worker_holds_the_listener_and_the_socket_of_its_client(form: &Form) {
-    let server = start(form, "");
-    let listener = sockets(server.pid);
-    assert!(listener.len() == 1, "at the start: {listener:?}");
+    let server = form.run("--serve until-eof");
+    let listener = listener(&server);
     let mut crowd = crowd(&server, 3);
-    let mut seen = listener.clone();
-    for (client, child) in &crowd {
-        let mut held = sockets(*child);
-        let number = held.len();
-        held.retain(|one| *one != listener[0]);
-        assert!(
-            number == 2 && held.len() == 1 && !seen.contains(&held[0]),
-            "{} is served with {held:?}",
-            client.address
-        );
-        seen.extend(held);
-    }
+    assert_each_has_its_socket(&crowd, &listener);
     for (client, _) in &mut crowd[1..] {
         client.leave();
     }
     // One that is replaced while others serve inherits nothing of theirs.
     let idle = crowd[1].1;
     soon("it is idle", || sockets(idle) == listener);
-    signal(idle, Signal::SIGKILL);
+    signal(idle, SIGKILL);
     soon("it is replaced, by one with the listener alone", || {
         let now = proc::children(server.pid);
         now.len() == 3
@@ -551,7 +537,7 @@ fn a_new_worker_whose_server_is_killed_ends(form: &Form) {
         let before = proc::children(pid);
         let target = Target::Processes(&[pid]);
         let strace = hold(target, PRCTL, Side::Before, time, false);
-        signal(before[0], Signal::SIGKILL);
+        signal(before[0], SIGKILL);
         let new_child = || {
             let mut now = proc::children(pid).into_iter();
             now.rfind(|child| !before.contains(child))
@@ -560,7 +546,7 @@ fn a_new_worker_whose_server_is_killed_ends(form: &Form) {
             catch(|| new_child().is_some_and(|child| held(child, PRCTL)));
         let child = new_child().expect("the worker is there");
         let orphans = proc::children(pid);
-        server.signal(Signal::SIGKILL);
+        server.signal(SIGKILL);
         server.ends_with(128 + 9);
         let in_time = caught && held(child, PRCTL);
         all_end(&orphans);
