@@ -19,11 +19,16 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
 use nix::errno::Errno;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::IpBindAddressNoPort;
+use socket2::{Domain, Socket, Type};
+use strum::Display;
 
 pub mod idle;
 mod many;
@@ -236,60 +241,50 @@ impl Plan {
 pub const BUSY_CLIENT: f64 = 0.85;
 
 /// What can go wrong with an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Display, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorKind {
     /// No socket listens at the address.
+    #[strum(to_string = "connection refused")]
     Refused,
     /// The server, or its kernel, reset the connection.
+    #[strum(to_string = "connection reset")]
     Reset,
     /// All ports of a source address are taken (`EADDRNOTAVAIL`).
+    #[strum(to_string = "no free port on this side (EADDRNOTAVAIL)")]
     NoPort,
     /// This client may not open more descriptors (`EMFILE`, `ENFILE`).
+    #[strum(to_string = "no free descriptor on this side (EMFILE)")]
     NoDescriptor,
     /// The end of file came before the whole reply.
+    #[strum(to_string = "end of file before the whole reply")]
     Truncated,
     /// The reply differs from the message.
+    #[strum(to_string = "reply differs from the message")]
     Wrong,
     /// More came than was sent.
+    #[strum(to_string = "more came than was sent")]
     Excess,
     /// No progress within the plan's time-out: no connection, no reply.
+    #[strum(to_string = "timed out")]
     TimedOut,
     /// The reply was whole, but the server did not close in time.
+    #[strum(to_string = "whole reply, but the server did not close")]
     NotClosed,
-    /// Anything else, by its number.
-    Other(i32),
+    /// Anything else, as the kernel describes it.
+    #[strum(to_string = "{0}")]
+    Other(&'static str),
 }
 
-impl ErrorKind {
-    fn of(error: &io::Error) -> Self {
+impl From<io::Error> for ErrorKind {
+    fn from(error: io::Error) -> Self {
         match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::ECONNREFUSED) => Self::Refused,
             Some(Errno::ECONNRESET | Errno::EPIPE) => Self::Reset,
             Some(Errno::EADDRNOTAVAIL | Errno::EADDRINUSE) => Self::NoPort,
             Some(Errno::EMFILE | Errno::ENFILE) => Self::NoDescriptor,
             Some(Errno::ETIMEDOUT | Errno::EAGAIN) => Self::TimedOut,
-            Some(other) => Self::Other(other as i32),
-            None => Self::Other(0),
+            other => Self::Other(other.unwrap_or(Errno::UnknownErrno).desc()),
         }
-    }
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str(match self {
-            Self::Refused => "connection refused",
-            Self::Reset => "connection reset",
-            Self::NoPort => "no free port on this side (EADDRNOTAVAIL)",
-            Self::NoDescriptor => "no free descriptor on this side (EMFILE)",
-            Self::Truncated => "end of file before the whole reply",
-            Self::Wrong => "reply differs from the message",
-            Self::Excess => "more came than was sent",
-            Self::TimedOut => "timed out",
-            Self::NotClosed => "whole reply, but the server did not close",
-            Self::Other(number) => {
-                return Errno::from_raw(*number).desc().fmt(to);
-            }
-        })
     }
 }
 
@@ -445,7 +440,7 @@ const SOURCES: u8 = 200;
 /// get scarce, then 127.0.0.2, 127.0.0.3 and so on.
 #[derive(Debug)]
 struct Source {
-    ipv4: bool,
+    target: SocketAddr,
     index: u8,
     closed_first: u64,
     ports: Ports,
@@ -454,7 +449,7 @@ struct Source {
 impl Source {
     fn new(target: Target) -> Self {
         Self {
-            ipv4: target.address().is_ipv4(),
+            target: target.address(),
             index: 0,
             closed_first: 0,
             ports: Ports { addresses: 1, ..Ports::default() },
@@ -465,7 +460,38 @@ impl Source {
     fn bind_to(&self) -> Option<SocketAddr> {
         let last = 1 + self.index;
         let address = Ipv4Addr::new(127, 0, 0, last);
-        (self.ipv4 && self.index > 0).then(|| (address, 0).into())
+        (self.target.is_ipv4() && self.index > 0).then(|| (address, 0).into())
+    }
+
+    /// Connects a socket of this type; from another address when the one of
+    /// now has no port left.
+    fn connect(&mut self, kind: Type) -> Result<Socket, ErrorKind> {
+        let mut connected = self.connect_once(kind);
+        for _ in 0..2 {
+            if connected.as_ref().is_err_and(|it| *it == ErrorKind::NoPort) {
+                self.exhausted();
+                connected = self.connect_once(kind);
+            }
+        }
+        connected
+    }
+
+    fn connect_once(&self, kind: Type) -> Result<Socket, ErrorKind> {
+        let socket = Socket::new(Domain::for_address(self.target), kind, None)?;
+        if let Some(local) = self.bind_to() {
+            // The port is chosen by `connect`, which knows both ends.
+            setsockopt(&socket, IpBindAddressNoPort, &true)
+                .map_err(io::Error::from)?;
+            socket.bind(&local.into())?;
+        }
+        match socket.connect(&self.target.into()) {
+            Err(error)
+                if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) =>
+            {
+                Err(error.into())
+            }
+            _ => Ok(socket),
+        }
     }
 
     fn next(&mut self) {
@@ -508,15 +534,6 @@ pub struct Live {
 }
 
 impl Live {
-    fn publish(&self, recent: &mut Histogram<u64>) {
-        if let Ok(mut shared) = self.recent.lock() {
-            let shared = shared.get_or_insert_with(new_histogram);
-            // Both have the same bounds, so that nothing can be refused.
-            let _ = shared.add(&*recent);
-        }
-        recent.reset();
-    }
-
     /// Whether the run was asked to end early.
     #[must_use]
     pub fn stops(&self) -> bool {
@@ -535,6 +552,100 @@ pub trait Witness: Sync {
 
 /// The witness of a run without an account to read.
 impl Witness for () {}
+
+/// How often the readers of [`Live`] are told.
+const TELL: Duration = Duration::from_millis(50);
+
+/// What one thread of the client counts.
+struct Tally<'run> {
+    live: &'run Live,
+    start: Instant,
+    cpu_before: Duration,
+    latency: Histogram<u64>,
+    /// Latencies that the readers of `live` have not seen yet.
+    recent: Histogram<u64>,
+    errors: Errors,
+}
+
+impl<'run> Tally<'run> {
+    /// The tally of a thread that has not begun to count.
+    fn new(live: &'run Live) -> Self {
+        Self {
+            live,
+            start: Instant::now(),
+            cpu_before: Duration::ZERO,
+            latency: new_histogram(),
+            recent: new_histogram(),
+            errors: Errors::default(),
+        }
+    }
+
+    /// From now on operations count.
+    fn begin(&mut self, witness: &dyn Witness) {
+        self.live.counting.store(true, Ordering::Relaxed);
+        witness.begins();
+        self.cpu_before = thread_cpu_time();
+        self.start = Instant::now();
+    }
+
+    fn complete(&mut self, took: Duration) {
+        let took = nanoseconds(took);
+        self.latency.saturating_record(took);
+        self.recent.saturating_record(took);
+    }
+
+    fn fail(&mut self, kind: ErrorKind) {
+        self.errors.count(kind);
+        self.live.errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds to [`Live`] what its readers have not seen yet.
+    fn tell(&mut self) {
+        let new = self.recent.len();
+        self.live.completed.fetch_add(new, Ordering::Relaxed);
+        if let Ok(mut shared) = self.live.recent.lock() {
+            let shared = shared.get_or_insert_with(new_histogram);
+            // Both have the same bounds, so that nothing can be refused.
+            let _ = shared.add(&self.recent);
+        }
+        self.recent.reset();
+    }
+
+    /// What it all came to, with so many operations left undone.
+    fn end(
+        mut self,
+        witness: &dyn Witness,
+        unfinished: u64,
+        ports: Ports,
+    ) -> Outcome {
+        let elapsed = self.start.elapsed();
+        let client_cpu = thread_cpu_time().saturating_sub(self.cpu_before);
+        witness.ends();
+        self.tell();
+        Outcome {
+            completed: self.latency.len(),
+            elapsed,
+            latency: self.latency,
+            errors: self.errors,
+            unfinished,
+            client_cpu,
+            client_share: client_cpu.as_secs_f64()
+                / elapsed.as_secs_f64().max(1e-9),
+            ports,
+        }
+    }
+}
+
+/// Processor time of the calling thread.
+fn thread_cpu_time() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_THREAD) else {
+        return Duration::ZERO;
+    };
+    let time = usage.user_time() + usage.system_time();
+    Duration::from_micros(
+        u64::try_from(time.tv_sec() * 1_000_000 + time.tv_usec()).unwrap_or(0),
+    )
+}
 
 /// A histogram of nanoseconds up to an hour, three significant digits.
 #[must_use]
@@ -608,8 +719,8 @@ pub fn probe(plan: &Plan) -> Result<()> {
         }
         Shape::Exchange(Ending::Server) => {
             // Nothing more is sent, so that only the end of file may come.
-            match stream.read(&mut [0]) {
-                Err(error) if ErrorKind::of(&error) == ErrorKind::TimedOut => {
+            match stream.read(&mut [0]).map_err(ErrorKind::from) {
+                Err(ErrorKind::TimedOut) => {
                     bail!(
                         "the server at {address} does not close after its \
                          reply, and this load waits for that: start the \

@@ -10,61 +10,32 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::IpBindAddressNoPort;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{
     ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags,
 };
-use socket2::{Domain, Socket, Type};
+use socket2::Type;
 
 use super::{
-    Ending, ErrorKind, Errors, Limit, Live, Message, Outcome, Pace, Plan,
-    Shape, Source, Witness, cannot_open, nanoseconds, new_histogram,
+    Ending, ErrorKind, Limit, Live, Message, Outcome, Pace, Plan, Shape,
+    Source, TELL, Tally, Witness, cannot_open,
 };
 
 /// Connections that are opened at the same time, so that the opening itself
 /// overflows no server's queue.
 const OPENED_AT_A_TIME: usize = 64;
-/// How often time-outs are looked for and others are told.
-const HOUSEKEEPING: Duration = Duration::from_millis(50);
 /// For an arrival as near as this the thread does not sleep: going to sleep and
 /// waking up would take longer.
 const TOO_NEAR_TO_SLEEP: Duration = Duration::from_micros(60);
 /// The timer's place among the connections.
 const TIMER: Token = Token(usize::MAX - 1);
-
-/// Processor time of the calling thread.
-pub(super) fn thread_cpu_time() -> Duration {
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_THREAD) else {
-        return Duration::ZERO;
-    };
-    let time = usage.user_time() + usage.system_time();
-    Duration::from_micros(
-        u64::try_from(time.tv_sec() * 1_000_000 + time.tv_usec()).unwrap_or(0),
-    )
-}
-
-/// What the threads of one run share.
-#[derive(Default)]
-struct Shared {
-    /// Threads whose connections are open.
-    ready: AtomicUsize,
-    /// Whether a thread could not open its connections: then no thread begins.
-    failed: AtomicBool,
-    /// When the warm-up begins.
-    begin: OnceLock<Instant>,
-}
 
 /// Does what the plan says.
 pub(super) fn run(
@@ -72,33 +43,40 @@ pub(super) fn run(
     live: &Live,
     witness: &dyn Witness,
 ) -> Result<Outcome> {
-    let threads = plan.threads.get();
-    let shared = Shared::default();
-    let work = |index: usize| {
-        let witness: &dyn Witness = if index == 0 { witness } else { &() };
-        let worker = Worker::new(plan, live, &shared, index)?;
-        let outcome = worker.run(witness);
-        if outcome.is_err() {
-            shared.failed.store(true, Ordering::Release);
-        }
-        outcome
-    };
-    let outcomes = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads)
-            .map(|index| scope.spawn(move || work(index)))
-            .collect();
-        let mut outcomes = vec![work(0)];
-        for other in others {
-            outcomes.push(other.join().expect("a client thread panicked"));
-        }
-        outcomes
-    });
+    let workers: Vec<_> = (0..plan.threads.get())
+        .map(|index| Worker::new(plan, live, index))
+        .collect::<Result<_>>()?;
+    let ready = side_by_side(workers, Worker::open)?;
+    let begin = Instant::now();
+    let outcomes = side_by_side(ready, |worker| {
+        let witness = if worker.index == 0 { witness } else { &() };
+        worker.run(begin, witness)
+    })?;
     let mut outcomes = outcomes.into_iter();
-    let mut sum = outcomes.next().context("no threads")??;
+    let mut sum = outcomes.next().context("no threads")?;
     for outcome in outcomes {
-        sum.merge(&outcome?)?;
+        sum.merge(&outcome)?;
     }
     Ok(sum)
+}
+
+/// Does the same with each worker: with the first in this thread, with the
+/// others in threads of their own.
+fn side_by_side<'run, T: Send>(
+    workers: Vec<Worker<'run>>,
+    act: impl Fn(Worker<'run>) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let act = &act;
+    thread::scope(|scope| {
+        let mut workers = workers.into_iter();
+        let first = workers.next();
+        let others: Vec<_> =
+            workers.map(|worker| scope.spawn(move || act(worker))).collect();
+        let others = others
+            .into_iter()
+            .map(|other| other.join().expect("a client thread panicked"));
+        first.into_iter().map(act).chain(others).collect()
+    })
 }
 
 /// What one connection is doing.
@@ -143,7 +121,6 @@ enum Phase {
 struct Worker<'run> {
     plan: &'run Plan,
     live: &'run Live,
-    shared: &'run Shared,
     index: usize,
     phase: Phase,
     poll: Poll,
@@ -162,12 +139,7 @@ struct Worker<'run> {
     allowance: u64,
     /// Counted operations under way.
     under_way: u64,
-    start: Instant,
-    completed: u64,
-    latency: Histogram<u64>,
-    recent: Histogram<u64>,
-    told: u64,
-    errors: Errors,
+    tally: Tally<'run>,
     /// What went wrong while opening.
     fatal: Option<ErrorKind>,
     /// Operations have failed since the last wait.
@@ -182,12 +154,7 @@ struct Arrivals {
 }
 
 impl<'run> Worker<'run> {
-    fn new(
-        plan: &'run Plan,
-        live: &'run Live,
-        shared: &'run Shared,
-        index: usize,
-    ) -> Result<Self> {
+    fn new(plan: &'run Plan, live: &'run Live, index: usize) -> Result<Self> {
         let threads = plan.threads.get();
         let connections = share(plan.connections.get() as u64, threads, index);
         let connections = usize::try_from(connections)?;
@@ -221,7 +188,6 @@ impl<'run> Worker<'run> {
         Ok(Self {
             plan,
             live,
-            shared,
             index,
             phase: Phase::Opening,
             poll,
@@ -237,20 +203,15 @@ impl<'run> Worker<'run> {
             arrivals: None,
             allowance: count,
             under_way: 0,
-            start: now,
-            completed: 0,
-            latency: new_histogram(),
-            recent: new_histogram(),
-            told: 0,
-            errors: Errors::default(),
+            tally: Tally::new(live),
             fatal: None,
             pause: false,
         })
     }
 
-    fn run(mut self, witness: &dyn Witness) -> Result<Outcome> {
-        self.open()?;
-        let begin = self.agree_on_begin()?;
+    /// Does its part of the load, whose warm-up begins at the same time for
+    /// all threads.
+    fn run(mut self, begin: Instant, witness: &dyn Witness) -> Result<Outcome> {
         let start = begin + self.plan.warm_up;
         let threads = self.plan.threads.get();
         let time = match self.plan.limit {
@@ -267,10 +228,9 @@ impl<'run> Worker<'run> {
             });
         }
         self.phase = Phase::WarmUp;
-        self.start = start;
+        self.tally.start = start;
         let mut end = start + time;
-        let mut cpu_before = Duration::ZERO;
-        let mut housekeeping = Instant::now() + HOUSEKEEPING;
+        let mut housekeeping = Instant::now() + TELL;
         let mut events = Events::with_capacity(1024);
         // The drain was begun by a request to stop.
         let mut finishes = false;
@@ -278,14 +238,13 @@ impl<'run> Worker<'run> {
             let mut now = Instant::now();
             if self.phase == Phase::WarmUp && now >= start {
                 self.phase = Phase::Counting;
-                self.live.counting.store(true, Ordering::Relaxed);
-                witness.begins();
-                now = Instant::now();
+                self.tally.begin(witness);
+                now = self.tally.start;
                 if self.arrivals.is_none() {
                     end += now - start;
-                    self.start = now;
+                } else {
+                    self.tally.start = start;
                 }
-                cpu_before = thread_cpu_time();
             }
             self.let_arrive(now);
             let over = now >= end || self.live.stops();
@@ -314,8 +273,8 @@ impl<'run> Worker<'run> {
             self.begin_what_is_due();
             if now >= housekeeping {
                 self.look_for_timeouts(now);
-                self.tell();
-                housekeeping = now + HOUSEKEEPING;
+                self.tally.tell();
+                housekeeping = now + TELL;
             }
             let wait = if self.phase == Phase::WarmUp {
                 housekeeping.min(start)
@@ -324,14 +283,6 @@ impl<'run> Worker<'run> {
             };
             self.wait(&mut events, wait.saturating_duration_since(now))?;
         }
-        let elapsed = self.start.elapsed();
-        let client_cpu = thread_cpu_time().saturating_sub(cpu_before);
-        witness.ends();
-        self.tell();
-        Ok(self.outcome(elapsed, client_cpu))
-    }
-
-    fn outcome(mut self, elapsed: Duration, client_cpu: Duration) -> Outcome {
         let mut unfinished = 0;
         if self.arrivals.is_some() || self.phase == Phase::Draining {
             unfinished = self.under_way + self.queue.len() as u64;
@@ -341,22 +292,12 @@ impl<'run> Worker<'run> {
                 self.source.closed_first();
             }
         }
-        Outcome {
-            completed: self.completed,
-            elapsed,
-            latency: self.latency,
-            errors: self.errors,
-            unfinished,
-            client_cpu,
-            client_share: client_cpu.as_secs_f64()
-                / elapsed.as_secs_f64().max(1e-9),
-            ports: self.source.ports,
-        }
+        Ok(self.tally.end(witness, unfinished, self.source.ports))
     }
 
     /// Opens the connections that stay open, each with one message answered, so
     /// that the server has really accepted it; or tries one exchange.
-    fn open(&mut self) -> Result<()> {
+    fn open(mut self) -> Result<Self> {
         let mut waiting: VecDeque<usize> = match self.plan.shape {
             Shape::Echo => (0..self.slots.len()).collect(),
             Shape::Exchange(_) => {
@@ -367,7 +308,7 @@ impl<'run> Worker<'run> {
         let all = self.slots.len();
         let mut events = Events::with_capacity(OPENED_AT_A_TIME);
         while self.free.len() < all {
-            if self.live.stops() || self.shared.failed.load(Ordering::Acquire) {
+            if self.live.stops() {
                 self.fatal = Some(ErrorKind::TimedOut);
             }
             if let Some(kind) = self.fatal {
@@ -381,39 +322,13 @@ impl<'run> Worker<'run> {
                 self.begin(slot, Instant::now());
                 busy += 1;
             }
-            self.wait(&mut events, HOUSEKEEPING)?;
+            self.wait(&mut events, TELL)?;
             self.look_for_timeouts(Instant::now());
         }
         if let Some(kind) = self.fatal {
             return cannot_open(self.plan, kind);
         }
-        Ok(())
-    }
-
-    /// Waits until all threads have opened theirs; the first sets the time.
-    fn agree_on_begin(&self) -> Result<Instant> {
-        let threads = self.plan.threads.get();
-        self.shared.ready.fetch_add(1, Ordering::AcqRel);
-        while self.index == 0
-            && self.shared.ready.load(Ordering::Acquire) < threads
-        {
-            if self.shared.failed.load(Ordering::Acquire) {
-                return cannot_open(self.plan, ErrorKind::TimedOut);
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        if self.index == 0 {
-            return Ok(*self.shared.begin.get_or_init(Instant::now));
-        }
-        loop {
-            if let Some(begin) = self.shared.begin.get() {
-                return Ok(*begin);
-            }
-            if self.shared.failed.load(Ordering::Acquire) {
-                return cannot_open(self.plan, ErrorKind::TimedOut);
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
+        Ok(self)
     }
 
     /// Open loop: queues those that should have begun by now.
@@ -429,7 +344,7 @@ impl<'run> Worker<'run> {
             && self.allowance > 0
         {
             self.queue.push_back(arrivals.next);
-            self.allowance -= u64::from(arrivals.next >= self.start);
+            self.allowance -= u64::from(arrivals.next >= self.tally.start);
             arrivals.next += arrivals.interval;
         }
     }
@@ -520,7 +435,7 @@ impl<'run> Worker<'run> {
             Phase::Opening => false,
             // In an open loop latency counts from the intended start.
             _ if self.arrivals.is_some() => {
-                intended >= self.start && self.phase != Phase::WarmUp
+                intended >= self.tally.start && self.phase != Phase::WarmUp
             }
             Phase::WarmUp => false,
             Phase::Counting | Phase::Draining => true,
@@ -547,33 +462,8 @@ impl<'run> Worker<'run> {
     /// Opens a connection and sends at once: on the loopback it is as good as
     /// established when `connect` returns.
     fn connect(&mut self, index: usize) -> Result<(), ErrorKind> {
-        let address = self.plan.target.address();
-        let open = |source: &Source| -> io::Result<TcpStream> {
-            let kind = Type::STREAM.nonblocking().cloexec();
-            let domain = Domain::for_address(address);
-            let socket = Socket::new_raw(domain, kind, None)?;
-            if let Some(local) = source.bind_to() {
-                // The port is chosen by `connect`, which knows both ends.
-                setsockopt(&socket, IpBindAddressNoPort, &true)?;
-                socket.bind(&local.into())?;
-            }
-            match socket.connect(&address.into()) {
-                Err(error)
-                    if error.raw_os_error() != Some(nix::libc::EINPROGRESS) =>
-                {
-                    Err(error)
-                }
-                _ => Ok(TcpStream::from_std(socket.into())),
-            }
-        };
-        let mut opened = open(&self.source);
-        if let Err(error) = &opened
-            && ErrorKind::of(error) == ErrorKind::NoPort
-        {
-            self.source.exhausted();
-            opened = open(&self.source);
-        }
-        let stream = opened.map_err(|error| ErrorKind::of(&error))?;
+        let socket = self.source.connect(Type::STREAM.nonblocking())?;
+        let stream = TcpStream::from_std(socket.into());
         self.slots[index].stream = Some(stream);
         self.send(index)?;
         let slot = &mut self.slots[index];
@@ -584,10 +474,7 @@ impl<'run> Worker<'run> {
             Interest::READABLE
         };
         if let Some(stream) = &mut slot.stream {
-            self.poll
-                .registry()
-                .register(stream, Token(index), interest)
-                .map_err(|error| ErrorKind::of(&error))?;
+            self.poll.registry().register(stream, Token(index), interest)?;
         }
         Ok(())
     }
@@ -615,7 +502,7 @@ impl<'run> Worker<'run> {
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(ErrorKind::of(&error)),
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())
@@ -653,7 +540,7 @@ impl<'run> Worker<'run> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                     continue;
                 }
-                Err(error) => return Err(ErrorKind::of(&error)),
+                Err(error) => return Err(error.into()),
             };
             let whole = slot.received + got;
             if whole > slot.sent {
@@ -673,9 +560,7 @@ impl<'run> Worker<'run> {
         slot.state = State::Ending;
         if ending == Ending::Client {
             if let Some(stream) = &slot.stream {
-                stream
-                    .shutdown(Shutdown::Write)
-                    .map_err(|error| ErrorKind::of(&error))?;
+                stream.shutdown(Shutdown::Write)?;
             }
             self.source.closed_first();
         }
@@ -698,7 +583,7 @@ impl<'run> Worker<'run> {
             {
                 Ok(false)
             }
-            Err(error) => Err(ErrorKind::of(&error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -718,10 +603,7 @@ impl<'run> Worker<'run> {
                 && self.arrivals.is_none()
                 && matches!(self.plan.limit, Limit::Time(_));
         if counts {
-            self.completed += 1;
-            let took = nanoseconds(now - slot.intended);
-            self.latency.saturating_record(took);
-            self.recent.saturating_record(took);
+            self.tally.complete(now - slot.intended);
         }
         // Closed loop: the next one begins at once, not after the batch.
         if self.arrivals.is_none()
@@ -746,13 +628,7 @@ impl<'run> Worker<'run> {
         match self.phase {
             Phase::Opening => self.fatal = Some(kind),
             Phase::WarmUp => {}
-            Phase::Counting | Phase::Draining => {
-                self.errors.count(kind);
-                self.live.errors.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        if kind == ErrorKind::NoPort {
-            self.source.exhausted();
+            Phase::Counting | Phase::Draining => self.tally.fail(kind),
         }
     }
 
@@ -771,14 +647,6 @@ impl<'run> Worker<'run> {
                 _ => {}
             }
         }
-    }
-
-    /// Adds to [`Live`] what its readers have not seen yet.
-    fn tell(&mut self) {
-        let new = self.completed - self.told;
-        self.told = self.completed;
-        self.live.completed.fetch_add(new, Ordering::Relaxed);
-        self.live.publish(&mut self.recent);
     }
 }
 

@@ -3,76 +3,63 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use socket2::{Domain, Socket, Type};
+use socket2::Type;
 
-use super::many::thread_cpu_time;
 use super::{
-    Ending, ErrorKind, Errors, Limit, Live, Message, Outcome, Plan, Shape,
-    Source, Witness, cannot_open, nanoseconds, new_histogram,
+    Ending, ErrorKind, Limit, Live, Message, Outcome, Plan, Shape, Source,
+    TELL, Tally, Witness, cannot_open,
 };
-
-/// How often others are told, in operations.
-const PUBLISH_EVERY: u64 = 512;
 
 struct Client<'plan> {
     plan: &'plan Plan,
     source: Source,
+    /// The connection that stays, of a load that keeps it.
+    staying: Option<TcpStream>,
     message: Message,
     reply: Vec<u8>,
     number: u64,
 }
 
 impl Client<'_> {
-    fn connect(&mut self) -> Result<TcpStream, ErrorKind> {
-        let address = self.plan.target.address();
-        let connect = |source: &Source| -> io::Result<TcpStream> {
-            let domain = Domain::for_address(address);
-            let socket = Socket::new(domain, Type::STREAM, None)?;
-            if let Some(local) = source.bind_to() {
-                socket.bind(&local.into())?;
-            }
-            socket.connect(&address.into())?;
-            Ok(socket.into())
+    /// Sends one message and verifies its reply: on a connection of its own
+    /// whose end is awaited, or on the one that stays.
+    fn operate(&mut self) -> Result<(), ErrorKind> {
+        let mut stream = match self.staying.take() {
+            Some(stream) => stream,
+            None => self.connect()?,
         };
-        let mut connected = connect(&self.source);
-        while let Err(error) = &connected {
-            let kind = ErrorKind::of(error);
-            if kind != ErrorKind::NoPort || self.source.ports.exhausted > 9 {
-                return Err(kind);
-            }
-            self.source.exhausted();
-            connected = connect(&self.source);
+        self.round_trip(&mut stream)?;
+        match self.plan.shape {
+            Shape::Exchange(ending) => self.end(&mut stream, ending)?,
+            Shape::Echo => self.staying = Some(stream),
         }
-        let stream = connected.map_err(|error| ErrorKind::of(&error))?;
-        stream
-            .set_read_timeout(Some(self.plan.timeout))
-            .and_then(|()| stream.set_write_timeout(Some(self.plan.timeout)))
-            .map_err(|error| ErrorKind::of(&error))?;
+        Ok(())
+    }
+
+    fn connect(&mut self) -> Result<TcpStream, ErrorKind> {
+        let stream = TcpStream::from(self.source.connect(Type::STREAM)?);
+        stream.set_read_timeout(Some(self.plan.timeout))?;
+        stream.set_write_timeout(Some(self.plan.timeout))?;
         Ok(stream)
     }
 
-    /// Sends one message and verifies its reply.
-    fn round_trip(&mut self, stream: &TcpStream) -> Result<(), ErrorKind> {
-        let mut stream = stream;
+    fn round_trip(&mut self, stream: &mut TcpStream) -> Result<(), ErrorKind> {
         self.number += 1;
         let message = self.message.numbered(self.number);
-        stream.write_all(message).map_err(|error| ErrorKind::of(&error))?;
+        stream.write_all(message)?;
         let mut received = 0;
         while received < message.len() {
             // The buffer is longer than the reply, to catch what is too much.
-            let size = match stream.read(&mut self.reply[received..]) {
+            match stream.read(&mut self.reply[received..]) {
                 Ok(0) => return Err(ErrorKind::Truncated),
-                Ok(size) => size,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    continue;
-                }
-                Err(error) => return Err(ErrorKind::of(&error)),
-            };
-            received += size;
+                Ok(size) => received += size,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         if received > message.len() {
             return Err(ErrorKind::Excess);
@@ -83,23 +70,20 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Connects, has one message answered, and sees the end.
-    fn exchange(&mut self, ending: Ending) -> Result<(), ErrorKind> {
-        let mut stream = self.connect()?;
-        self.round_trip(&stream)?;
+    fn end(
+        &mut self,
+        stream: &mut TcpStream,
+        ending: Ending,
+    ) -> Result<(), ErrorKind> {
         if ending == Ending::Client {
-            stream
-                .shutdown(Shutdown::Write)
-                .map_err(|error| ErrorKind::of(&error))?;
+            stream.shutdown(Shutdown::Write)?;
             self.source.closed_first();
         }
-        match stream.read(&mut self.reply) {
+        match stream.read(&mut self.reply).map_err(ErrorKind::from) {
             Ok(0) => Ok(()),
             Ok(_) => Err(ErrorKind::Excess),
-            Err(error) => Err(match ErrorKind::of(&error) {
-                ErrorKind::TimedOut => ErrorKind::NotClosed,
-                other => other,
-            }),
+            Err(ErrorKind::TimedOut) => Err(ErrorKind::NotClosed),
+            Err(other) => Err(other),
         }
     }
 }
@@ -113,95 +97,52 @@ pub(super) fn run(
     let mut client = Client {
         plan,
         source: Source::new(plan.target),
+        staying: None,
         message: Message::new(plan.message_size.get()),
         reply: vec![0; plan.message_size.get() + 64],
         number: 0,
     };
-    let mut staying = match plan.shape {
-        Shape::Exchange(_) => None,
-        Shape::Echo => match client.connect() {
-            Ok(stream) => Some(stream),
-            Err(kind) => return cannot_open(plan, kind),
-        },
-    };
-    let mut operate = |client: &mut Client<'_>| match plan.shape {
-        Shape::Exchange(ending) => client.exchange(ending),
-        Shape::Echo => {
-            let stream = match staying.take() {
-                Some(stream) => stream,
-                None => client.connect()?,
-            };
-            client.round_trip(&stream)?;
-            staying = Some(stream);
-            Ok(())
-        }
-    };
-
     // The first operation shows whether the server can be measured at all.
-    if let Err(kind) = operate(&mut client) {
+    if let Err(kind) = client.operate() {
         return cannot_open(plan, kind);
     }
     let warm_until = Instant::now() + plan.warm_up;
     while Instant::now() < warm_until && !live.stops() {
-        if operate(&mut client).is_err() {
+        if client.operate().is_err() {
             break; // counted below, when it happens again
         }
     }
 
-    let mut latency = new_histogram();
-    let mut recent = new_histogram();
-    let mut errors = Errors::default();
-    let mut completed = 0;
     let (limit, most) = match plan.limit {
         Limit::Time(time) => (time, u64::MAX),
         Limit::Count(count) => (super::LONGEST, count),
     };
-    live.counting.store(true, Ordering::Relaxed);
-    witness.begins();
-    let cpu_before = thread_cpu_time();
-    let start = Instant::now();
-    let mut now = start;
+    let mut tally = Tally::new(live);
+    tally.begin(witness);
+    let mut now = tally.start;
+    let mut told = now;
     let mut done = 0;
-    while now - start < limit && done < most && !live.stops() {
-        let result = operate(&mut client);
+    while now - tally.start < limit && done < most && !live.stops() {
+        let result = client.operate();
         let end = Instant::now();
         match result {
-            Ok(()) => {
-                completed += 1;
-                let took = nanoseconds(end - now);
-                latency.saturating_record(took);
-                recent.saturating_record(took);
-                live.completed.store(completed, Ordering::Relaxed);
-            }
+            Ok(()) => tally.complete(end - now),
             Err(kind) => {
-                errors.count(kind);
-                live.errors.fetch_add(1, Ordering::Relaxed);
+                tally.fail(kind);
                 if kind == ErrorKind::Refused {
-                    std::thread::sleep(Duration::from_millis(1));
+                    thread::sleep(Duration::from_millis(1));
                 }
             }
         }
         done += 1;
-        if done % PUBLISH_EVERY == 0 {
-            live.publish(&mut recent);
+        if end - told >= TELL {
+            tally.tell();
+            told = end;
         }
         now = end;
     }
-    let elapsed = now - start;
-    let client_cpu = thread_cpu_time().saturating_sub(cpu_before);
-    witness.ends();
     if plan.shape == Shape::Echo {
         client.source.closed_first();
     }
-    Ok(Outcome {
-        completed,
-        elapsed,
-        latency,
-        errors,
-        unfinished: 0,
-        client_cpu,
-        client_share: client_cpu.as_secs_f64()
-            / elapsed.as_secs_f64().max(1e-9),
-        ports: client.source.ports,
-    })
+    Ok(tally.end(witness, 0, client.source.ports))
 }
