@@ -124,33 +124,33 @@ fn beside(effort: &Effort) -> Vec<(Program, Work)> {
         // them, and a thousand interpreters say nothing more.
         let large = !matches!(
             program,
-            P::THREADS_POOL
-                | P::PROCESS_POOL
-                | P::C_PRETHREAD
-                | P::C_PREFORK
-                | P::MUX_SELECT
-                | P::C_SELECT
-                | P::PYTHON_FORKING
-                | P::C_PTHREAD_PLAIN
-                | P::NCAT
+            P::ThreadsPool
+                | P::ProcessPool
+                | P::CPrethread
+                | P::CPrefork
+                | P::MuxSelect
+                | P::CSelect
+                | P::PythonForking
+                | P::CPthreadPlain
+                | P::Ncat
         );
         if large {
             cells.push((program, Work::Echo(1000)));
         }
     }
     let models = [
-        P::THREADS,
-        P::PROCESS,
-        P::MUX_SELECT,
-        P::MUX_POLL,
-        P::MUX_EPOLL,
-        P::C_PTHREAD,
-        P::C_FORK,
-        P::C_SELECT,
-        P::C_POLL,
-        P::C_EPOLL,
-        P::MIO,
-        P::TOKIO_ONE,
+        P::Threads,
+        P::Process,
+        P::MuxSelect,
+        P::MuxPoll,
+        P::MuxEpoll,
+        P::CPthread,
+        P::CFork,
+        P::CSelect,
+        P::CPoll,
+        P::CEpoll,
+        P::Mio,
+        P::TokioOne,
     ];
     for program in models {
         let works = [
@@ -161,15 +161,15 @@ fn beside(effort: &Effort) -> Vec<(Program, Work)> {
             Work::BesideIdle(100),
         ];
         cells.extend(works.map(|work| (program, work)));
-        if !matches!(program, P::MUX_SELECT | P::C_SELECT) {
+        if !matches!(program, P::MuxSelect | P::CSelect) {
             cells.push((program, Work::Memory(1000)));
         }
     }
-    for program in [P::TOKIO_MANY, P::LIBUV, P::NODE, P::GO] {
+    for program in [P::TokioMany, P::Libuv, P::Node, P::Go] {
         let works = [Work::Memory(1000), Work::Echo(1)];
         cells.extend(works.map(|work| (program, work)));
     }
-    cells.push((P::PYTHON_THREADING, Work::Memory(1000)));
+    cells.push((P::PythonThreading, Work::Memory(1000)));
     cells
 }
 
@@ -471,8 +471,8 @@ mod tests {
         assert_eq!(
             agenda.groups,
             [vec![
-                (P::MUX_EPOLL, Work::BesideIdle(10)),
-                (P::MUX_EPOLL, Work::BesideIdle(10_000)),
+                (P::MuxEpoll, Work::BesideIdle(10)),
+                (P::MuxEpoll, Work::BesideIdle(10_000)),
             ]]
         );
         let narrow = Agenda::new(rows::all(), Effort::QUICK, false);

@@ -58,8 +58,8 @@ impl Effort {
         let most = match program {
             // select(2) takes descriptors up to 1 023 only, and the server
             // needs some of them itself.
-            P::MUX_SELECT => 1000,
-            P::MUX_POLL | P::MUX_EPOLL => self.connections,
+            P::MuxSelect => 1000,
+            P::MuxPoll | P::MuxEpoll => self.connections,
             _ => self.workers,
         };
         [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000]
@@ -100,7 +100,7 @@ fn floor_estimate(mib: u64) -> f64 {
 
 /// The programs whose curves are drawn.
 const CURVE_PROGRAMS: [Program; 5] =
-    [P::MUX_SELECT, P::MUX_POLL, P::MUX_EPOLL, P::THREADS, P::PROCESS];
+    [P::MuxSelect, P::MuxPoll, P::MuxEpoll, P::Threads, P::Process];
 
 /// The operations that create something, beside a parent of some size, and
 /// what the words call them.
@@ -368,8 +368,8 @@ mod tests {
     fn select_ends_where_its_descriptors_end() {
         let last =
             |program| Effort::FULL.steps(program).last().copied().unwrap();
-        assert_eq!(last(P::MUX_SELECT), 1000);
-        assert_eq!(last(P::MUX_EPOLL), 10_000);
-        assert_eq!(last(P::PROCESS), 3000);
+        assert_eq!(last(P::MuxSelect), 1000);
+        assert_eq!(last(P::MuxEpoll), 10_000);
+        assert_eq!(last(P::Process), 3000);
     }
 }

@@ -111,6 +111,16 @@ pub enum Unavailable {
 
 impl std::error::Error for Unavailable {}
 
+/// Why a program that could not be started cannot take part.
+pub(crate) fn not_started(command: &Command, error: &io::Error) -> Unavailable {
+    let program = command.get_program().display();
+    if error.kind() == io::ErrorKind::NotFound {
+        Unavailable::NotInstalled(program.to_string())
+    } else {
+        Unavailable::Failed(format!("{program}: {error}"))
+    }
+}
+
 /// How the lab learns where a server listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Announces {
@@ -139,16 +149,8 @@ impl Server {
         mut command: Command,
         announces: Announces,
     ) -> Result<Self, Unavailable> {
-        let program = command.get_program().to_string_lossy().into_owned();
         let child = spawn(&mut command, Signal::SIGKILL);
-        let mut child = child.map_err(|error| {
-            let why = format!("{program}: {error}");
-            if error.kind() == io::ErrorKind::NotFound {
-                Unavailable::NotInstalled(why)
-            } else {
-                Unavailable::Failed(why)
-            }
-        })?;
+        let mut child = child.map_err(|error| not_started(&command, &error))?;
 
         // All output is read, so that the server never waits for its reader.
         let pipe = "it was started with pipes";

@@ -55,7 +55,7 @@ fn catalogue() -> Catalogue {
 fn row(work: Work, metric: Metric, against: Against) -> Row {
     Row {
         name: "test".into(),
-        subject: vec![Program::MIO],
+        subject: vec![Program::Mio],
         work,
         metric,
         against,
@@ -65,7 +65,7 @@ fn row(work: Work, metric: Metric, against: Against) -> Row {
 
 /// Every kind of work, mio beside tokio, and one program that is missing.
 fn agenda() -> Agenda {
-    let tokio = || Against::Best(vec![Program::TOKIO_ONE]);
+    let tokio = || Against::Best(vec![Program::TokioOne]);
     let rows = vec![
         row(Work::Exchange(1), Metric::Rate, tokio()),
         row(Work::Exchange(4), Metric::CpuNs, tokio()),
@@ -84,7 +84,7 @@ fn agenda() -> Agenda {
             ..row(Work::Memory(20), Metric::UserKib, Against::Nothing)
         },
         row(Work::Stream(1), Metric::MibPerSecond, tokio()),
-        row(Work::Echo(4), Metric::Rate, Against::Best(vec![Program::THREADS])),
+        row(Work::Echo(4), Metric::Rate, Against::Best(vec![Program::Threads])),
     ];
     Agenda { floors: false, ..Agenda::new(rows, TINY, false) }
 }
@@ -108,11 +108,11 @@ fn a_comparison_is_complete() {
     assert_eq!(verdict(8), Verdict::LeftOut);
     assert!(report.findings[8].remark.contains("threads-server"));
     assert!(notes.lines.iter().any(|line| line.contains("left out")));
-    assert!(!report.programs.contains_key(&Program::THREADS));
+    assert!(!report.programs.contains_key(&Program::Threads));
 
     // Each program and work has a sample of each round, with its figures.
     for (program, work) in agenda.groups.iter().flatten() {
-        if *program == Program::THREADS {
+        if *program == Program::Threads {
             continue;
         }
         let samples: Vec<_> = report
@@ -163,7 +163,7 @@ fn a_run_that_is_stopped_says_so() {
 fn a_server_that_is_not_built_is_not_invented() {
     let catalogue = catalogue();
     let missing =
-        catalogue.start(Program::MUX_EPOLL, Serve::Once, 8).unwrap_err();
+        catalogue.start(Program::MuxEpoll, Serve::Once, 8).unwrap_err();
     assert!(matches!(missing, Unavailable::NotInstalled(_)));
     let effort = growth::Effort {
         rounds: 1,
@@ -231,7 +231,7 @@ fn the_program_sends_load_nowhere_else() {
 #[test]
 fn the_program_loads_any_server_on_this_machine() {
     let catalogue = catalogue();
-    let server = catalogue.start(Program::TOKIO_ONE, Serve::UntilEof, 8);
+    let server = catalogue.start(Program::TokioOne, Serve::UntilEof, 8);
     let address = server.as_ref().unwrap().target().to_string();
     let (output, text) =
         lab(&["load", &address, "--serve", "until-eof", "--count", "100"]);

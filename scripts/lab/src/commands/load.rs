@@ -155,11 +155,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// The address to go to, and the server if the lab starts it itself.
 fn server(arguments: &Arguments) -> Result<(Target, Option<Server>)> {
     let program = match arguments.server.as_str() {
-        "threads" => Program::THREADS,
-        "process" => Program::PROCESS,
-        "mux:select" => Program::MUX_SELECT,
-        "mux" | "mux:poll" => Program::MUX_POLL,
-        "mux:epoll" => Program::MUX_EPOLL,
+        "threads" => Program::Threads,
+        "process" => Program::Process,
+        "mux:select" => Program::MuxSelect,
+        "mux" | "mux:poll" => Program::MuxPoll,
+        "mux:epoll" => Program::MuxEpoll,
         address if address.contains(|it: char| it.is_ascii_digit()) => {
             return Ok((Target::parse(address)?, None));
         }

@@ -34,9 +34,9 @@ pub(super) fn probe(bench: &mut Bench<'_>) -> Result<Samples> {
         samples.push(name, f64::from(here));
     }
     for (name, program) in [
-        ("select", Program::MUX_SELECT),
-        ("poll", Program::MUX_POLL),
-        ("epoll", Program::MUX_EPOLL),
+        ("select", Program::MuxSelect),
+        ("poll", Program::MuxPoll),
+        ("epoll", Program::MuxEpoll),
     ] {
         bench.used.insert(program);
         let serves = bench

@@ -33,12 +33,12 @@ pub(super) const WORK: f64 = 0.01;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A program for each approach.
-const APPROACHES: [Program; 3] = [P::THREADS, P::PROCESS, P::MUX_POLL];
+const APPROACHES: [Program; 3] = [P::Threads, P::Process, P::MuxPoll];
 
 /// What the samples call an approach; the program stands for the approach.
 fn approach(program: Program) -> &'static str {
     match program {
-        P::MUX_POLL => "mux",
+        P::MuxPoll => "mux",
         other => other.name(),
     }
 }
@@ -156,7 +156,7 @@ pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
             samples.push(format!("waiting/{whose}/wall_ms"), took);
         }
         let server = bench.catalogue.start_serial();
-        let server = server.with_context(|| P::THREADS.to_string())?;
+        let server = server.with_context(|| P::Threads.to_string())?;
         let took = wait_and_send(bench, server, clients)?;
         samples.push("waiting/one_after_the_other/wall_ms", took);
     }
@@ -230,8 +230,8 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
 /// loop.
 fn worker(server: &Server, program: Program) -> Result<Pid> {
     let all = match program {
-        P::PROCESS => proc::tree(server.pid()),
-        P::THREADS => proc::threads(server.pid()),
+        P::Process => proc::tree(server.pid()),
+        P::Threads => proc::threads(server.pid()),
         _ => return Ok(server.pid()),
     };
     all.into_iter().find(|pid| *pid != server.pid()).context("no worker")
@@ -260,7 +260,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
     let work = format!("{:.0}", WORK * 1e6);
     let options = ["--cpu-work", work.as_str()];
     let mut servers = Vec::new();
-    let python = [P::PYTHON_THREADING, P::PYTHON_MULTIPROCESSING];
+    let python = [P::PythonThreading, P::PythonMultiprocessing];
     for program in APPROACHES.into_iter().chain(python) {
         match bench.start(program, Serve::UntilEof, clients, &options) {
             Ok(server) => servers.push((program, server)),
@@ -372,7 +372,7 @@ fn come_and_go(target: Target, time: Duration) -> Result<f64> {
 pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
     const CLIENTS: usize = 8;
     let programs =
-        [P::THREADS, P::THREADS_POOL, P::PROCESS, P::PROCESS_POOL, P::MUX_POLL];
+        [P::Threads, P::ThreadsPool, P::Process, P::ProcessPool, P::MuxPoll];
     let servers = all_started(bench, &programs, Serve::Once, CLIENTS)?;
     bench.in_turn("one exchange each", &programs, |bench, program, samples| {
         let shape = Shape::Exchange(Ending::Server);
@@ -388,7 +388,7 @@ pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
 pub(super) fn efficiency(bench: &mut Bench<'_>) -> Result<Samples> {
     let clients = bench.effort.connections;
     let what = format!("{clients} clients that talk");
-    let programs = [P::THREADS, P::PROCESS, P::MUX_POLL, P::MUX_EPOLL];
+    let programs = [P::Threads, P::Process, P::MuxPoll, P::MuxEpoll];
     let servers = all_started(bench, &programs, Serve::UntilEof, clients)?;
     bench.in_turn(&what, &programs, |bench, program, samples| {
         let server = &servers[&program];
