@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 
@@ -16,12 +17,14 @@ use crate::machine::version_of;
 use crate::program::{self, Announces, Server, Unavailable, not_started};
 
 /// How long a server serves one client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, ValueEnum)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Serve {
     /// One exchange, then the server closes.
+    #[value(help = None::<&str>)]
     Once,
     /// Until the client's end of file.
+    #[value(help = None::<&str>)]
     UntilEof,
 }
 

@@ -237,7 +237,6 @@ pub fn run(
         live,
         observer,
         began: Instant::now(),
-        spent: 0.0,
         missing: Vec::new(),
         samples: Vec::new(),
         floors: BTreeMap::new(),
@@ -275,7 +274,6 @@ struct Run<'run> {
     live: &'run Live,
     observer: &'run mut dyn Observer,
     began: Instant,
-    spent: f64,
     missing: Vec<Missing>,
     samples: Vec<Sample>,
     floors: BTreeMap<Floor, Vec<f64>>,
@@ -292,7 +290,8 @@ impl Run<'_> {
                     return;
                 }
                 let what = format!("floor: {floor}");
-                self.observer.begins(&what, self.spent);
+                let seconds = FLOORS_SECONDS / Floor::VARIANTS.len() as f64;
+                self.observer.begins(&what, seconds);
                 match floor.measure(self.catalogue, 0) {
                     Ok(figure) => {
                         self.floors.entry(floor).or_default().push(figure);
@@ -303,7 +302,6 @@ impl Run<'_> {
                     }
                 }
             }
-            self.spent += FLOORS_SECONDS;
         }
     }
 
@@ -317,8 +315,7 @@ impl Run<'_> {
                 return;
             }
             let what = format!("{work}: starting {program}");
-            self.observer.begins(&what, self.spent);
-            self.spent += preparation(work);
+            self.observer.begins(&what, preparation(work));
             let needed = work.descriptors();
             let prepared = if needed > limit {
                 Err(format!(
@@ -364,17 +361,16 @@ impl Run<'_> {
         let effort = &self.agenda.effort;
         let all = rounds(effort, work);
         let what = format!("{work}, round {} of {all}: {program}", round + 1);
-        self.observer.begins(&what, self.spent);
+        self.observer.begins(&what, effort.estimate(work));
         let at = self.began.elapsed().as_secs_f64();
         match prepared.sample(self.catalogue, effort, self.live) {
             Ok(sample) => {
                 self.samples.push(Sample { round, at, ..sample });
-                self.spent += effort.estimate(work);
                 true
             }
             Err(_) if self.live.stops() => false,
             Err(error) => {
-                let left = all - round;
+                let left = all - round - 1;
                 self.leave_out(program, work, format!("{error:#}"), left);
                 false
             }
@@ -391,7 +387,8 @@ impl Run<'_> {
     ) {
         // Samples that will not be taken count as done, so that the time left
         // is right.
-        self.spent += self.agenda.effort.estimate(work) * f64::from(rounds);
+        let seconds = self.agenda.effort.estimate(work) * f64::from(rounds);
+        self.observer.skips(seconds);
         let known = |it: &Missing| it.program == program && it.why == why;
         if !self.missing.iter().any(known) {
             self.observer.says(&format!("left out: {program}: {why}"));

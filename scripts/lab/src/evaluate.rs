@@ -149,10 +149,10 @@ struct Bench<'run> {
     effort: Effort,
     live: &'run Live,
     observer: &'run mut dyn Observer,
-    /// Estimated seconds that are done.
-    spent: f64,
     /// Estimated seconds of a step of the present experiment.
     step: f64,
+    /// Estimated seconds of its steps that are still to come.
+    left: f64,
     /// What cannot be measured here, and why.
     missing: BTreeMap<Experiment, String>,
     /// Programs that took part.
@@ -163,8 +163,8 @@ impl Bench<'_> {
     /// The next step of an experiment.
     fn begins(&mut self, what: &str) -> Result<()> {
         ensure!(!self.live.stops(), "stopped");
-        self.observer.begins(what, self.spent);
-        self.spent += self.step;
+        self.observer.begins(what, self.step);
+        self.left -= self.step;
         Ok(())
     }
 }
@@ -209,28 +209,34 @@ impl Evaluation {
     /// What today's rules make of these samples, for each claim tested.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
+        let tested = |claim: &Claim| self.verdicts.contains_key(claim.id);
+        self.judged(CLAIMS.into_iter().filter(tested))
+    }
+
+    /// What the rules say of those of these claims whose experiments are done.
+    fn judged(&self, claims: impl Iterator<Item = Claim>) -> Vec<Finding> {
         let evidence = Evidence {
             samples: &self.samples,
             processors: self.header.machine.processors,
             missing: &self.missing,
         };
-        let tested = |claim: &Claim| self.verdicts.contains_key(claim.id);
-        let found = CLAIMS.into_iter().filter(tested);
-        found.filter_map(|claim| finding(claim, &evidence)).collect()
+        let finding = |claim: Claim| {
+            let judgement = claim.judge(&evidence)?;
+            Some(Finding { claim, judgement })
+        };
+        claims.filter_map(finding).collect()
     }
 
     /// The verdicts of today's rules.
     #[must_use]
     pub fn judged_anew(&self) -> BTreeMap<String, Verdict> {
-        let findings = self.findings();
-        findings.iter().map(Finding::verdict).collect()
+        verdicts(&self.findings())
     }
 }
 
-impl Finding {
-    fn verdict(&self) -> (String, Verdict) {
-        (self.claim.id.to_owned(), self.judgement.verdict)
-    }
+fn verdicts(findings: &[Finding]) -> BTreeMap<String, Verdict> {
+    let verdict = |it: &Finding| (it.claim.id.to_owned(), it.judgement.verdict);
+    findings.iter().map(verdict).collect()
 }
 
 /// The experiments that some claims need, in the order in which they are
@@ -266,21 +272,20 @@ pub fn run(
         effort: *effort,
         live,
         observer,
-        spent: 0.0,
         step: 0.0,
+        left: 0.0,
         missing: BTreeMap::new(),
         used: BTreeSet::new(),
     };
     let mut samples = Samples::default();
     let mut took = BTreeMap::new();
-    let mut planned = 0.0;
     for experiment in agenda(claims) {
-        bench.spent = planned;
-        planned += experiment.estimate(effort);
         bench.step = experiment.steps(effort).1;
+        bench.left = experiment.estimate(effort);
         let began = Instant::now();
         let result = experiment.run(&mut bench);
         took.insert(experiment, began.elapsed().as_secs_f64());
+        bench.observer.skips(bench.left);
         match result {
             Ok(new) => samples.add(new),
             Err(_) if live.stops() => break,
@@ -293,26 +298,17 @@ pub fn run(
             }
         }
     }
-    let evidence = Evidence {
-        samples: &samples,
-        processors: header.machine.processors,
-        missing: &bench.missing,
-    };
-    let found = claims.iter().filter_map(|it| finding(*it, &evidence));
-    let verdicts = found.map(|finding| finding.verdict()).collect();
-    Evaluation {
+    let mut evaluation = Evaluation {
         header: header.ended(clock, !live.stops()),
         versions: catalogue::versions(&bench.used),
         linkage: catalogue.linkage,
         effort: *effort,
         missing: bench.missing,
         took,
-        verdicts,
+        verdicts: BTreeMap::new(),
         samples,
-    }
-}
-
-fn finding(claim: Claim, evidence: &Evidence<'_>) -> Option<Finding> {
-    let judgement = claim.judge(evidence)?;
-    Some(Finding { claim, judgement })
+    };
+    let findings = evaluation.judged(claims.iter().copied());
+    evaluation.verdicts = verdicts(&findings);
+    evaluation
 }

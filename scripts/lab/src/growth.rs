@@ -177,7 +177,7 @@ pub fn run(
         creations: Vec::new(),
         missing: Vec::new(),
     };
-    let mut run = Run { catalogue, live, observer, spent: 0.0, growth };
+    let mut run = Run { catalogue, live, observer, growth };
     for round in 0..effort.rounds {
         for program in CURVE_PROGRAMS {
             let result = run.curve(program, round);
@@ -195,7 +195,8 @@ pub fn run(
                 }
                 let what =
                     format!("{floor}, parent of {mib} MiB, round {round}");
-                run.observer.begins(&what, run.spent);
+                let seconds = floor_estimate(mib) / CREATORS.len() as f64;
+                run.observer.begins(&what, seconds);
                 run.growth.creations.push(Creation {
                     floor,
                     parent_mib: mib,
@@ -203,7 +204,6 @@ pub fn run(
                     each_ns: floor.measure(catalogue, mib)?,
                 });
             }
-            run.spent += floor_estimate(mib);
         }
     }
     let header = run.growth.header.ended(clock, !live.stops());
@@ -214,7 +214,6 @@ struct Run<'run> {
     catalogue: &'run Catalogue,
     live: &'run Live,
     observer: &'run mut dyn Observer,
-    spent: f64,
     growth: Growth,
 }
 
@@ -250,7 +249,7 @@ impl Run<'_> {
                 return Ok(());
             }
             let what = format!("{program} beside {step} idle, round {round}");
-            self.observer.begins(&what, self.spent);
+            self.observer.begins(&what, self.growth.effort.point_estimate());
             let more = step - idle.len();
             idle.open_more(server.target(), more)
                 .with_context(|| format!("beside {step} idle"))?;
@@ -271,7 +270,6 @@ impl Run<'_> {
                 pss_kib: memory.pss_kib,
                 page_tables_kib: memory.page_tables_kib,
             });
-            self.spent += self.growth.effort.point_estimate();
         }
         Ok(())
     }

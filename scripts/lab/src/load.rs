@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
 use hdrhistogram::Histogram;
 use nix::errno::Errno;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -139,11 +140,13 @@ pub enum Shape {
 
 /// Who ends a connection of one exchange. The side that ends first keeps the
 /// port for a minute (`TIME_WAIT`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Ending {
     /// The client waits for the server's end of file.
+    #[value(help = None::<&str>)]
     Server,
     /// The client half-closes after the reply, then waits for the server's.
+    #[value(help = None::<&str>)]
     Client,
 }
 

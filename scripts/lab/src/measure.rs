@@ -25,8 +25,10 @@ use crate::text;
 
 /// What a measurement tells the program that shows its progress.
 pub trait Observer {
-    /// The next thing is begun; `spent` of the estimated seconds are done.
-    fn begins(&mut self, what: &str, spent: f64);
+    /// The next thing is begun, which takes so many seconds, about.
+    fn begins(&mut self, what: &str, seconds: f64);
+    /// What would have taken so many seconds is left out.
+    fn skips(&mut self, seconds: f64);
     /// Something that the reader should know at once.
     fn says(&mut self, line: &str);
 }

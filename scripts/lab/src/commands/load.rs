@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 use lab::catalogue::{Catalogue, Program, Serve};
@@ -40,10 +40,10 @@ pub struct Arguments {
     size: NonZeroUsize,
     /// One exchange for each connection, or connections that stay
     #[arg(long, default_value = "once")]
-    serve: ServeArgument,
+    serve: Serve,
     /// With --serve once: who ends a connection
     #[arg(long, default_value = "server", value_name = "WHO")]
-    close: CloseArgument,
+    close: Ending,
     /// How long, for example 10s or 1500ms
     #[arg(short, long, default_value = "10s", value_parser = some_time)]
     duration: Duration,
@@ -87,18 +87,6 @@ fn some_time(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ServeArgument {
-    Once,
-    UntilEof,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum CloseArgument {
-    Server,
-    Client,
-}
-
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let descriptors = machine::raise_descriptor_limit()?;
     let needed = arguments.connections.get() as u64 + 32;
@@ -112,7 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let plan = plan(arguments, target);
     ensure!(
         plan.message_size.get() <= 1024
-            || arguments.serve == ServeArgument::UntilEof
+            || arguments.serve == Serve::UntilEof
             || server.is_none(),
         "with --serve once our servers answer one receive of at most 1024 \
          bytes"
@@ -169,22 +157,17 @@ fn server(arguments: &Arguments) -> Result<(Target, Option<Server>)> {
              HOST:PORT of any server that runs on this machine"
         ),
     };
-    let serve = match arguments.serve {
-        ServeArgument::Once => Serve::Once,
-        ServeArgument::UntilEof => Serve::UntilEof,
-    };
     let clients = arguments.connections.get();
     let server = Catalogue::new()?
-        .start(program, serve, clients)
+        .start(program, arguments.serve, clients)
         .with_context(|| program.to_string())?;
     Ok((server.target(), Some(server)))
 }
 
 fn plan(arguments: &Arguments, target: Target) -> Plan {
-    let shape = match (arguments.serve, arguments.close) {
-        (ServeArgument::UntilEof, _) => Shape::Echo,
-        (_, CloseArgument::Server) => Shape::Exchange(Ending::Server),
-        (_, CloseArgument::Client) => Shape::Exchange(Ending::Client),
+    let shape = match arguments.serve {
+        Serve::UntilEof => Shape::Echo,
+        Serve::Once => Shape::Exchange(arguments.close),
     };
     let time = Limit::Time(arguments.duration);
     Plan {

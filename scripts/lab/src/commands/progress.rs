@@ -35,6 +35,8 @@ pub fn measured<T>(
 pub struct Progress {
     bar: ProgressBar,
     estimate: f64,
+    /// How much of it is done.
+    spent: f64,
     began: Instant,
     told: Instant,
 }
@@ -56,12 +58,13 @@ impl Progress {
             out!("about {}", minutes(estimate));
         }
         let began = Instant::now();
-        Self { bar, estimate, began, told: began }
+        Self { bar, estimate, spent: 0.0, began, told: began }
     }
 
     /// Seconds left: what the estimate says, corrected by how right it has
     /// been so far.
-    fn left(&self, spent: f64) -> f64 {
+    fn left(&self) -> f64 {
+        let spent = self.spent;
         let elapsed = self.began.elapsed().as_secs_f64();
         let left = (self.estimate - spent).max(0.0);
         // The correction counts in full only after ten seconds: at first there
@@ -73,8 +76,8 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn begins(&mut self, what: &str, spent: f64) {
-        let left = minutes(self.left(spent));
+    fn begins(&mut self, what: &str, seconds: f64) {
+        let left = minutes(self.left());
         if self.bar.is_hidden() && self.told.elapsed() >= TELL {
             self.told = Instant::now();
             out!("{left} left: {what}");
@@ -84,10 +87,15 @@ impl Observer for Progress {
             clippy::cast_sign_loss,
             reason = "a share of a thousand"
         )]
-        let position = (spent / self.estimate * 1000.0) as u64;
+        let position = (self.spent / self.estimate * 1000.0) as u64;
         self.bar.set_position(position.min(1000));
         self.bar.set_prefix(left);
         self.bar.set_message(what.to_owned());
+        self.skips(seconds);
+    }
+
+    fn skips(&mut self, seconds: f64) {
+        self.spent += seconds;
     }
 
     fn says(&mut self, line: &str) {

@@ -20,7 +20,7 @@ use crate::claims::{Experiment, Samples};
 use crate::growth;
 use crate::load::{self, Ending, Shape, Target};
 use crate::machine::processors;
-use crate::measure::{self, Account, Metric, Observer};
+use crate::measure::{self, Account, Metric};
 use crate::procfs;
 use crate::program::{Server, Unavailable};
 use Program as P;
@@ -438,26 +438,11 @@ fn load_on(
 
 /// One active connection beside idle ones, as `lab growth` measures it.
 pub(super) fn scaling(bench: &mut Bench<'_>) -> Result<Samples> {
-    struct Later<'bench> {
-        observer: &'bench mut dyn Observer,
-        before: f64,
-    }
-    impl Observer for Later<'_> {
-        fn begins(&mut self, what: &str, spent: f64) {
-            self.observer.begins(what, self.before + spent);
-        }
-        fn says(&mut self, line: &str) {
-            self.observer.says(line);
-        }
-    }
-    let mut later =
-        Later { before: bench.spent, observer: &mut *bench.observer };
-    let growth = growth::run(
-        bench.catalogue,
-        &bench.effort.growth,
-        bench.live,
-        &mut later,
-    )?;
+    // The curves tell the observer themselves how long they take.
+    bench.left = 0.0;
+    let effort = &bench.effort.growth;
+    let growth =
+        growth::run(bench.catalogue, effort, bench.live, bench.observer)?;
     ensure!(!bench.live.stops(), "stopped");
     let mut samples = Samples::default();
     for step in &growth.steps {
