@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use minijinja::Value;
 use serde::{Deserialize, Serialize};
-use strum::VariantArray;
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::stats::{Summary, pairwise_ratios};
 
@@ -95,22 +95,20 @@ pub enum Kind {
 }
 
 /// The verdict on a claim on this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, IntoStaticStr)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The claim holds here.
-    #[serde(rename = "holds")]
     Holds,
     /// Only a part of the claim holds here, or less than the claim suggests.
-    #[serde(rename = "holds-in-part")]
-    InPart,
+    HoldsInPart,
     /// The claim does not hold here.
-    #[serde(rename = "does-not-hold-here")]
-    DoesNotHold,
+    DoesNotHoldHere,
     /// The samples contradict one another.
-    #[serde(rename = "too-noisy-to-tell")]
-    TooNoisy,
+    TooNoisyToTell,
     /// Something that the experiment needs is not on this machine.
-    #[serde(rename = "not-measured")]
     NotMeasured,
 }
 
@@ -122,10 +120,11 @@ impl Verdict {
             self
         } else if self == Self::NotMeasured || other == Self::NotMeasured {
             Self::NotMeasured
-        } else if self == Self::TooNoisy || other == Self::TooNoisy {
-            Self::TooNoisy
+        } else if self == Self::TooNoisyToTell || other == Self::TooNoisyToTell
+        {
+            Self::TooNoisyToTell
         } else {
-            Self::InPart
+            Self::HoldsInPart
         }
     }
 }
@@ -148,9 +147,9 @@ impl Steps {
         if times >= self.clear {
             Verdict::Holds
         } else if times <= self.none {
-            Verdict::DoesNotHold
+            Verdict::DoesNotHoldHere
         } else {
-            Verdict::InPart
+            Verdict::HoldsInPart
         }
     }
 
@@ -158,11 +157,11 @@ impl Steps {
     #[must_use]
     pub fn judge(self, ratios: &[f64]) -> Verdict {
         let Some(summary) = Summary::of(ratios) else {
-            return Verdict::TooNoisy;
+            return Verdict::TooNoisyToTell;
         };
         let low = self.of(summary.first_quartile);
         let high = self.of(summary.third_quartile);
-        if low == high { low } else { Verdict::TooNoisy }
+        if low == high { low } else { Verdict::TooNoisyToTell }
     }
 }
 

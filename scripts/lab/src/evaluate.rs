@@ -24,9 +24,7 @@ pub mod pictures;
 mod served;
 mod source;
 
-pub use inside::{
-    Order, UNSYNCHRONISED, count_into_memory, count_into_pipe, locks,
-};
+pub use inside::{UNSYNCHRONISED, count_into_memory, count_into_pipe};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
@@ -355,8 +355,7 @@ pub struct Prepared {
     pub work: Work,
     /// The idle connections, which are closed before the server is stopped.
     _idle: Option<Idle>,
-    /// Memory is measured on a server of its own each time.
-    server: Option<Server>,
+    server: Server,
 }
 
 impl Prepared {
@@ -379,12 +378,6 @@ impl Prepared {
             }
             _ => None,
         };
-        // For memory each sample starts a server of its own: this one has only
-        // shown that the program starts.
-        let server = match work {
-            Work::Memory(_) => None,
-            _ => Some(server),
-        };
         Ok(Self { program, work, _idle: idle, server })
     }
 
@@ -399,52 +392,41 @@ impl Prepared {
         effort: &Effort,
         live: &Live,
     ) -> Result<Sample> {
+        let Self { program, work, server, .. } = self;
         let mut sample = Sample {
-            program: self.program,
-            work: self.work,
+            program: *program,
+            work: *work,
             round: 0,
             at: 0.0,
             values: BTreeMap::new(),
             errors: BTreeMap::new(),
         };
-        let Some(server) = &self.server else {
-            let count = self.work.connections();
-            sample.values = memory(catalogue, self.program, count)?;
+        if let Work::Memory(count) = *work {
+            // This server has only shown that the program starts: memory is
+            // measured on one of its own each time.
+            sample.values = memory(catalogue, *program, count)?;
             return Ok(sample);
+        }
+        let pid = Some(server.pid());
+        let pinned = work.is_pinned().then(|| Pinned::new(pid)).transpose()?;
+        let shape = match work.serve() {
+            Serve::UntilEof => Shape::Echo,
+            Serve::Once if program.can_serve_once() => {
+                Shape::Exchange(Ending::Server)
+            }
+            Serve::Once => Shape::Exchange(Ending::Client),
         };
-        let pinned = if self.work.is_pinned() {
-            Some(Pinned::new(Some(server.pid()))?)
-        } else {
-            None
-        };
-        let ending = if self.program.can_serve_once() {
-            Ending::Server
-        } else {
-            Ending::Client
+        let active = match work {
+            Work::BesideIdle(_) => 1,
+            other => other.connections(),
         };
         let time = [effort.seconds, effort.warm_up_seconds];
-        let plan = |shape, count| plan(server, shape, count, time);
-        match self.work {
-            Work::Exchange(count) => {
-                let plan = plan(Shape::Exchange(ending), count)?;
-                record(&mut sample, server, &plan, live)?;
-            }
-            Work::Echo(count) => {
-                record(&mut sample, server, &plan(Shape::Echo, count)?, live)?;
-            }
-            Work::BesideIdle(_) => {
-                record(&mut sample, server, &plan(Shape::Echo, 1)?, live)?;
-            }
-            Work::Sized(bytes) => {
-                let mut plan = plan(Shape::Echo, 1)?;
-                plan.message_size =
-                    NonZeroUsize::new(bytes).context("an empty message")?;
-                record(&mut sample, server, &plan, live)?;
-            }
+        let mut plan = plan(server, shape, active, time)?;
+        match *work {
+            Work::Stream(mib) => streams(&mut sample, server, mib, live)?,
             // Many clients at the same moment, several times; the longest
             // counts.
             Work::Burst(count) => {
-                let mut plan = plan(Shape::Exchange(ending), count)?;
                 plan.warm_up = Duration::ZERO;
                 plan.limit = Limit::Count(count as u64);
                 let mut all = load::new_histogram();
@@ -455,8 +437,12 @@ impl Prepared {
                 }
                 add_latencies(&mut sample, &all);
             }
-            Work::Stream(mib) => streams(&mut sample, server, mib, live)?,
-            Work::Memory(_) => bail!("memory needs a server of its own"),
+            Work::Sized(bytes) => {
+                plan.message_size =
+                    NonZeroUsize::new(bytes).context("an empty message")?;
+                record(&mut sample, server, &plan, live)?;
+            }
+            _ => record(&mut sample, server, &plan, live)?,
         }
         drop(pinned);
         settle(server);

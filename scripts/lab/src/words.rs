@@ -74,7 +74,7 @@ impl Words {
             templates.add_filter(name, filter);
         }
         let tables = tables(file);
-        templates.add_global("words", Value::from(Serde(&tables["page"])));
+        templates.add_global("words", Value::from(Serde(&tables)));
         let page = ("page".to_owned(), PAGE.to_owned());
         for (name, template) in strings(tables).chain([page]) {
             templates

@@ -213,7 +213,7 @@ pub(super) fn judge(claim: &Claim, evidence: &Evidence<'_>) -> Judged {
             // It says nothing while something else needs the processors.
             let others = samples.get("compute/others_share")?;
             if Summary::of(others)?.median > DISTURBED {
-                speed_up.verdict = Verdict::TooNoisy;
+                speed_up.verdict = Verdict::TooNoisyToTell;
             }
             let most = Value::from(evidence.processors.min(8));
             speed_up.figures.insert("most", most);
@@ -260,13 +260,14 @@ fn threads_race(evidence: &Evidence<'_>) -> Judged {
     let races = if losing == careless.len() && clean {
         Verdict::Holds
     } else if losing == 0 {
-        Verdict::DoesNotHold
+        Verdict::DoesNotHoldHere
     } else {
-        Verdict::TooNoisy
+        Verdict::TooNoisyToTell
     };
     // Where the compiler refuses a program without synchronisation, that part
     // of the claim does not hold.
-    let forgotten = if refused { Verdict::DoesNotHold } else { Verdict::Holds };
+    let forgotten =
+        if refused { Verdict::DoesNotHoldHere } else { Verdict::Holds };
     let figures = [("refused", Value::from(refused))];
     Some(Judgement::new(races.and(forgotten), spread, figures))
 }
@@ -280,13 +281,13 @@ fn threads_deadlock(evidence: &Evidence<'_>) -> Judged {
     let verdict = if also_stopped > 0 {
         // If the threads stop even with one order of locks, that is no
         // deadlock: something else is wrong.
-        Verdict::TooNoisy
+        Verdict::TooNoisyToTell
     } else if stopped == opposite.len() {
         Verdict::Holds
     } else if stopped == 0 {
-        Verdict::DoesNotHold
+        Verdict::DoesNotHoldHere
     } else {
-        Verdict::InPart
+        Verdict::HoldsInPart
     };
     let counts = [("stopped", stopped), ("rounds", opposite.len())];
     let figures = counts.map(|(name, count)| (name, Value::from(count)));
@@ -303,9 +304,9 @@ fn processes_are_stable(evidence: &Evidence<'_>) -> Judged {
     let verdict = if saved == processes.len() && lost == threads.len() {
         Verdict::Holds
     } else if saved == 0 || lost == 0 {
-        Verdict::DoesNotHold
+        Verdict::DoesNotHoldHere
     } else {
-        Verdict::TooNoisy
+        Verdict::TooNoisyToTell
     };
     Some(Judgement::new(verdict, spread, []))
 }
@@ -327,8 +328,8 @@ fn loop_scales(evidence: &Evidence<'_>) -> Judged {
         let (most, ratios) = growth_of(samples, name)?;
         // What grows does not scale.
         verdicts.push(match GROWS.judge(&ratios) {
-            Verdict::Holds => Verdict::DoesNotHold,
-            Verdict::DoesNotHold => Verdict::Holds,
+            Verdict::Holds => Verdict::DoesNotHoldHere,
+            Verdict::DoesNotHoldHere => Verdict::Holds,
             other => other,
         });
         let (ratio, spread) = middle(&ratios)?;
@@ -367,7 +368,7 @@ fn loop_is_hard(evidence: &Evidence<'_>) -> Judged {
 
 /// The verdict on a claim that says several things.
 fn all_of(verdicts: Vec<Verdict>) -> Verdict {
-    verdicts.into_iter().reduce(Verdict::and).unwrap_or(Verdict::TooNoisy)
+    verdicts.into_iter().reduce(Verdict::and).unwrap_or(Verdict::TooNoisyToTell)
 }
 
 fn loop_is_not_portable(evidence: &Evidence<'_>) -> Judged {
@@ -392,9 +393,9 @@ fn loop_is_not_portable(evidence: &Evidence<'_>) -> Judged {
         }
     }
     let verdict = if missing.is_empty() {
-        Verdict::DoesNotHold
+        Verdict::DoesNotHoldHere
     } else if here.contains(&"select") && here.contains(&"poll") {
-        Verdict::InPart
+        Verdict::HoldsInPart
     } else {
         Verdict::Holds
     };

@@ -25,7 +25,8 @@ fn told(id: &str, judgement: Judgement) -> [Told; 2] {
     Language::ALL.map(|language| Told::new(&finding, language).unwrap())
 }
 
-use Verdict::{DoesNotHold, Holds, InPart, NotMeasured, TooNoisy};
+use Verdict::{DoesNotHoldHere as DoesNotHold, Holds, HoldsInPart as InPart};
+use Verdict::{NotMeasured, TooNoisyToTell as TooNoisy};
 
 #[test]
 fn there_are_eighteen_six_of_each_approach() {

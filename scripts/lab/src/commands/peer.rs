@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use lab::catalogue::Serve;
-use lab::evaluate::{Order, count_into_memory, count_into_pipe, locks};
+use lab::evaluate::{count_into_memory, count_into_pipe};
 use lab::peer::{Threads, create_threads, serve_mio, serve_tokio};
 
 #[derive(Args)]
@@ -31,8 +31,6 @@ enum Model {
     StdThread,
     CountPipe,
     CountMemory,
-    LocksSame,
-    LocksOpposite,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -49,13 +47,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         Model::CountPipe => count_into_pipe(count)?,
         Model::CountMemory => println!("{}", count_into_memory(count)?),
-        Model::LocksSame => tell_locks(Order::Same),
-        Model::LocksOpposite => tell_locks(Order::Opposite),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn tell_locks(order: Order) {
-    let (stopped, turns) = locks(order);
-    println!("{stopped} {turns}");
 }

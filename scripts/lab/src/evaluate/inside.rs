@@ -17,9 +17,10 @@ use crate::machine::{Pinned, processors};
 use crate::measure::Floor;
 
 mod child;
+mod locks;
 mod races;
 
-pub use child::{Order, count_into_memory, count_into_pipe, locks};
+pub use child::{count_into_memory, count_into_pipe};
 pub use races::UNSYNCHRONISED;
 
 fn each(took: Duration, count: u64) -> f64 {
@@ -178,22 +179,13 @@ pub(super) fn deadlocks(bench: &mut Bench<'_>) -> Result<Samples> {
     let mut samples = Samples::default();
     for round in 0..bench.effort.rounds {
         bench.begins(&format!("two locks, round {}", round + 1))?;
-        for (model, name) in [
-            ("locks-opposite", "locks/opposite_orders"),
-            ("locks-same", "locks/one_order"),
-        ] {
-            let output = Command::new(&bench.catalogue.lab)
-                .args(["peer", model])
-                .output()
-                .context("running the threads that lock")?;
-            let text = String::from_utf8_lossy(&output.stdout);
-            let said = || format!("the threads that lock said {text:?}");
-            let (stopped, turns) =
-                text.trim().split_once(' ').with_context(said)?;
-            let stopped = f64::from(stopped.parse::<bool>()?);
+        for (second_order, name) in
+            [([1, 0], "locks/opposite_orders"), ([0, 1], "locks/one_order")]
+        {
+            let (stopped, turns) = locks::take_turns(second_order);
+            let stopped = f64::from(stopped);
             samples.push(format!("{name}/stopped_flag"), stopped);
-            let turns: f64 = turns.parse().with_context(said)?;
-            samples.push(format!("{name}/turns_count"), turns);
+            samples.push(format!("{name}/turns_count"), turns as f64);
         }
     }
     Ok(samples)
