@@ -327,15 +327,11 @@ impl Evidence<'_> {
         };
         finding.reference = Some(reference);
         finding.reference_figures = summary(&references);
-        let rounds: Vec<u32> = figures
-            .keys()
-            .filter(|round| references.contains_key(round))
-            .copied()
-            .collect();
-        let of = |figures: &BTreeMap<u32, f64>| -> Vec<f64> {
-            rounds.iter().map(|round| figures[round]).collect()
-        };
-        let ratios = pairwise_ratios(&of(&figures), &of(&references));
+        let pairs = figures.iter().filter_map(|(round, figure)| {
+            Some((*figure, *references.get(round)?))
+        });
+        let (figures, references): (Vec<f64>, Vec<f64>) = pairs.unzip();
+        let ratios = pairwise_ratios(&figures, &references);
         let Some(ratio) = Summary::of(&ratios) else {
             finding.add_remark("no two samples of one round");
             return finding;
