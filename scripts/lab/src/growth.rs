@@ -250,8 +250,7 @@ impl Run<'_> {
             }
             let what = format!("{program} beside {step} idle, round {round}");
             self.observer.begins(&what, self.growth.effort.point_estimate());
-            let more = step - idle.len();
-            idle.open_more(server.target(), more)
+            idle.open_up_to(step)
                 .with_context(|| format!("beside {step} idle"))?;
             let memory = procfs::memory(server.pid())?;
             let time = [seconds, seconds / 10.0];

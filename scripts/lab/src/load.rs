@@ -31,6 +31,7 @@ use nix::sys::socket::sockopt::IpBindAddressNoPort;
 use socket2::{Domain, Socket, Type};
 use strum::Display;
 
+mod client;
 pub mod idle;
 mod many;
 mod message;
@@ -45,9 +46,6 @@ pub const LONGEST: Duration = Duration::from_secs(3600);
 pub const MOST_CONNECTIONS: usize = 50_000;
 /// The longest message that is allowed, in bytes.
 pub const LONGEST_MESSAGE: usize = 1 << 20;
-/// A longer message is received while it is being sent: both sides would
-/// wait for each other with it in the kernel's buffers.
-const LONGEST_BLOCKING: usize = 16 * 1024;
 /// The most exchanges per second that an open loop may start.
 pub const HIGHEST_RATE: f64 = 1e6;
 
@@ -671,7 +669,7 @@ pub fn run(plan: &Plan, live: &Live, witness: &dyn Witness) -> Result<Outcome> {
     plan.check()?;
     let blocking = plan.connections.get() == 1
         && plan.pace == Pace::Closed
-        && plan.message_size.get() <= LONGEST_BLOCKING;
+        && plan.message_size.get() <= client::LONGEST_BLOCKING;
     if blocking {
         return single::run(plan, live, witness);
     }

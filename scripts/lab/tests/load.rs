@@ -394,9 +394,15 @@ fn a_stream_is_compared_byte_by_byte() {
 
 #[test]
 fn idle_connections_are_answered_once_and_stay() {
-    let target = serve(Arc::new(echo_until_eof));
+    let open = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&open);
+    let target = serve(Arc::new(move |client: &mut TcpStream| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        echo_until_eof(client)?;
+        counter.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
+    }));
     let mut idle = Idle::open(target, 100).unwrap();
-    idle.open_more(target, 30).unwrap();
-    assert_eq!(idle.len(), 130);
-    assert!(!idle.is_empty());
+    idle.open_up_to(130).unwrap();
+    assert_eq!(open.load(Ordering::SeqCst), 130);
 }

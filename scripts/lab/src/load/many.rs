@@ -23,19 +23,20 @@ use nix::sys::timerfd::{
 };
 use socket2::Type;
 
+use super::client::Client;
 use super::{
-    Ending, ErrorKind, Limit, Live, Message, Outcome, Pace, Plan, Shape,
-    Source, TELL, Tally, Witness, cannot_open,
+    Ending, ErrorKind, Limit, Live, Message, Outcome, Pace, Plan, Shape, TELL,
+    Tally, Witness, cannot_open,
 };
 
-/// Connections that are opened at the same time, so that the opening itself
-/// overflows no server's queue.
-const OPENED_AT_A_TIME: usize = 64;
 /// For an arrival as near as this the thread does not sleep: going to sleep and
 /// waking up would take longer.
 const TOO_NEAR_TO_SLEEP: Duration = Duration::from_micros(60);
 /// The timer's place among the connections.
 const TIMER: Token = Token(usize::MAX - 1);
+
+/// A connection on which more is to be sent later.
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// Does what the plan says.
 pub(super) fn run(
@@ -43,12 +44,11 @@ pub(super) fn run(
     live: &Live,
     witness: &dyn Witness,
 ) -> Result<Outcome> {
-    let workers: Vec<_> = (0..plan.threads.get())
-        .map(|index| Worker::new(plan, live, index))
-        .collect::<Result<_>>()?;
-    let ready = side_by_side(workers, Worker::open)?;
+    let threads = 0..plan.threads.get();
+    let workers =
+        side_by_side(threads, |index| Worker::open(plan, live, index))?;
     let begin = Instant::now();
-    let outcomes = side_by_side(ready, |worker| {
+    let outcomes = side_by_side(workers, |worker| {
         let witness = if worker.index == 0 { witness } else { &() };
         worker.run(begin, witness)
     })?;
@@ -60,18 +60,18 @@ pub(super) fn run(
     Ok(sum)
 }
 
-/// Does the same with each worker: with the first in this thread, with the
+/// Does the same with each of these: with the first in this thread, with the
 /// others in threads of their own.
-fn side_by_side<'run, T: Send>(
-    workers: Vec<Worker<'run>>,
-    act: impl Fn(Worker<'run>) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
+fn side_by_side<T: Send, U: Send>(
+    all: impl IntoIterator<Item = T>,
+    act: impl Fn(T) -> Result<U> + Sync,
+) -> Result<Vec<U>> {
     let act = &act;
     thread::scope(|scope| {
-        let mut workers = workers.into_iter();
-        let first = workers.next();
+        let mut all = all.into_iter();
+        let first = all.next();
         let others: Vec<_> =
-            workers.map(|worker| scope.spawn(move || act(worker))).collect();
+            all.map(|it| scope.spawn(move || act(it))).collect();
         let others = others
             .into_iter()
             .map(|other| other.join().expect("a client thread panicked"));
@@ -93,8 +93,6 @@ enum State {
 struct Slot {
     stream: Option<TcpStream>,
     state: State,
-    /// Also registered for writing.
-    writing: bool,
     sent: usize,
     received: usize,
     /// The number of the message.
@@ -110,7 +108,6 @@ struct Slot {
 /// The phases of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    Opening,
     WarmUp,
     Counting,
     /// Open loop, or a run that was asked to stop: no operation is added, but
@@ -130,8 +127,8 @@ struct Worker<'run> {
     free: VecDeque<usize>,
     message: Message,
     buffer: Vec<u8>,
-    number: u64,
-    source: Source,
+    /// What opens connections and numbers messages.
+    client: Client,
     /// Open loop: intended starts that found no connection free.
     queue: VecDeque<Instant>,
     arrivals: Option<Arrivals>,
@@ -140,8 +137,6 @@ struct Worker<'run> {
     /// Counted operations under way.
     under_way: u64,
     tally: Tally<'run>,
-    /// What went wrong while opening.
-    fatal: Option<ErrorKind>,
     /// Operations have failed since the last wait.
     pause: bool,
 }
@@ -154,57 +149,75 @@ struct Arrivals {
 }
 
 impl<'run> Worker<'run> {
-    fn new(plan: &'run Plan, live: &'run Live, index: usize) -> Result<Self> {
+    /// A thread of the client whose connections are open, if they are to stay;
+    /// if not, it has tried one exchange.
+    fn open(plan: &'run Plan, live: &'run Live, index: usize) -> Result<Self> {
         let threads = plan.threads.get();
         let connections = share(plan.connections.get() as u64, threads, index);
         let connections = usize::try_from(connections)?;
+        let size = plan.message_size.get();
+        let mut client = Client::new(plan.target, size, plan.timeout);
+        // Numbers of different threads do not meet.
+        client.number = (index as u64) << 48;
+        let opened = match plan.shape {
+            Shape::Echo => client.open(connections),
+            Shape::Exchange(ending) => {
+                client.exchange(ending).map(|()| Vec::new())
+            }
+        };
+        let mut opened = match opened {
+            Ok(streams) => streams.into_iter(),
+            Err(kind) => return cannot_open(plan, kind),
+        };
+        for stream in opened.as_slice() {
+            stream.set_nonblocking(true)?;
+        }
+
         let poll = Poll::new().context("no epoll instance")?;
+        let registry = poll.registry();
         let timer =
             TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK)
                 .context("no timer")?;
-        poll.registry()
-            .register(
-                &mut SourceFd(&timer.as_fd().as_raw_fd()),
-                TIMER,
-                Interest::READABLE,
-            )
-            .context("watching the timer")?;
+        let mut source = SourceFd(&timer.as_fd().as_raw_fd());
+        registry.register(&mut source, TIMER, Interest::READABLE)?;
         let now = Instant::now();
-        let slot = |_| Slot {
-            stream: None,
-            state: State::Free,
-            writing: false,
-            sent: 0,
-            received: 0,
-            number: 0,
-            intended: now,
-            progress: now,
-            counted: false,
-        };
-        let count = match plan.limit {
-            Limit::Time(_) => u64::MAX,
-            Limit::Count(count) => share(count, threads, index),
-        };
+        let mut slots = Vec::with_capacity(connections);
+        for index in 0..connections {
+            let mut stream = opened.next().map(TcpStream::from_std);
+            if let Some(stream) = &mut stream {
+                registry.register(stream, Token(index), BOTH)?;
+            }
+            slots.push(Slot {
+                stream,
+                state: State::Free,
+                sent: 0,
+                received: 0,
+                number: 0,
+                intended: now,
+                progress: now,
+                counted: false,
+            });
+        }
         Ok(Self {
             plan,
             live,
             index,
-            phase: Phase::Opening,
+            phase: Phase::WarmUp,
             poll,
             timer,
-            slots: (0..connections).map(slot).collect(),
-            free: VecDeque::with_capacity(connections),
-            message: Message::new(plan.message_size.get()),
-            buffer: vec![0; plan.message_size.get() + 64],
-            // Numbers of different threads do not meet.
-            number: (index as u64) << 48,
-            source: Source::new(plan.target),
+            slots,
+            free: (0..connections).collect(),
+            message: Message::new(size),
+            buffer: vec![0; size + 64],
+            client,
             queue: VecDeque::new(),
             arrivals: None,
-            allowance: count,
+            allowance: match plan.limit {
+                Limit::Time(_) => u64::MAX,
+                Limit::Count(count) => share(count, threads, index),
+            },
             under_way: 0,
             tally: Tally::new(live),
-            fatal: None,
             pause: false,
         })
     }
@@ -227,7 +240,6 @@ impl<'run> Worker<'run> {
                 end: start + time,
             });
         }
-        self.phase = Phase::WarmUp;
         self.tally.start = start;
         let mut end = start + time;
         let mut housekeeping = Instant::now() + TELL;
@@ -289,46 +301,10 @@ impl<'run> Worker<'run> {
         }
         for slot in &self.slots {
             if self.plan.shape == Shape::Echo && slot.stream.is_some() {
-                self.source.closed_first();
+                self.client.source.closed_first();
             }
         }
-        Ok(self.tally.end(witness, unfinished, self.source.ports))
-    }
-
-    /// Opens the connections that stay open, each with one message answered, so
-    /// that the server has really accepted it; or tries one exchange.
-    fn open(mut self) -> Result<Self> {
-        let mut waiting: VecDeque<usize> = match self.plan.shape {
-            Shape::Echo => (0..self.slots.len()).collect(),
-            Shape::Exchange(_) => {
-                self.free.extend(1..self.slots.len());
-                [0].into()
-            }
-        };
-        let all = self.slots.len();
-        let mut events = Events::with_capacity(OPENED_AT_A_TIME);
-        while self.free.len() < all {
-            if self.live.stops() {
-                self.fatal = Some(ErrorKind::TimedOut);
-            }
-            if let Some(kind) = self.fatal {
-                return cannot_open(self.plan, kind);
-            }
-            let mut busy = all - self.free.len() - waiting.len();
-            while busy < OPENED_AT_A_TIME {
-                let Some(slot) = waiting.pop_front() else {
-                    break;
-                };
-                self.begin(slot, Instant::now());
-                busy += 1;
-            }
-            self.wait(&mut events, TELL)?;
-            self.look_for_timeouts(Instant::now());
-        }
-        if let Some(kind) = self.fatal {
-            return cannot_open(self.plan, kind);
-        }
-        Ok(self)
+        Ok(self.tally.end(witness, unfinished, self.client.source.ports))
     }
 
     /// Open loop: queues those that should have begun by now.
@@ -405,8 +381,6 @@ impl<'run> Worker<'run> {
                     )
                     .context("setting the timer")?;
             }
-        } else if !self.free.is_empty() && self.closed_loop_has_more() {
-            longest = longest.min(Duration::from_millis(1));
         }
         match self.poll.poll(events, Some(longest)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -422,30 +396,18 @@ impl<'run> Worker<'run> {
         Ok(())
     }
 
-    fn closed_loop_has_more(&self) -> bool {
-        self.arrivals.is_none()
-            && !matches!(self.phase, Phase::Opening | Phase::Draining)
-            && self.allowance > 0
-    }
-
     /// Begins an operation on a connection that has none.
     fn begin(&mut self, index: usize, intended: Instant) {
-        self.number += 1;
-        let counted = match self.phase {
-            Phase::Opening => false,
-            // In an open loop latency counts from the intended start.
-            _ if self.arrivals.is_some() => {
-                intended >= self.tally.start && self.phase != Phase::WarmUp
-            }
-            Phase::WarmUp => false,
-            Phase::Counting | Phase::Draining => true,
-        };
+        self.client.number += 1;
+        // In an open loop latency counts from the intended start.
+        let counted = self.phase != Phase::WarmUp
+            && (self.arrivals.is_none() || intended >= self.tally.start);
         self.under_way += u64::from(counted);
         let slot = &mut self.slots[index];
         slot.state = State::Talking;
         slot.sent = 0;
         slot.received = 0;
-        slot.number = self.number;
+        slot.number = self.client.number;
         slot.intended = intended;
         slot.progress = Instant::now();
         slot.counted = counted;
@@ -462,16 +424,16 @@ impl<'run> Worker<'run> {
     /// Opens a connection and sends at once: on the loopback it is as good as
     /// established when `connect` returns.
     fn connect(&mut self, index: usize) -> Result<(), ErrorKind> {
-        let socket = self.source.connect(Type::STREAM.nonblocking())?;
+        let socket = self.client.source.connect(Type::STREAM.nonblocking())?;
         let stream = TcpStream::from_std(socket.into());
         self.slots[index].stream = Some(stream);
         self.send(index)?;
         let slot = &mut self.slots[index];
-        slot.writing = slot.sent < self.plan.message_size.get();
-        let interest = if slot.writing {
-            Interest::READABLE | Interest::WRITABLE
-        } else {
+        let all_is_sent = slot.sent == self.plan.message_size.get();
+        let interest = if all_is_sent && self.plan.shape != Shape::Echo {
             Interest::READABLE
+        } else {
+            BOTH
         };
         if let Some(stream) = &mut slot.stream {
             self.poll.registry().register(stream, Token(index), interest)?;
@@ -485,25 +447,9 @@ impl<'run> Worker<'run> {
         let message = self.message.numbered(slot.number);
         while slot.sent < message.len()
             && let Some(stream) = &mut slot.stream
+            && let Some(size) = at_once(stream.write(&message[slot.sent..]))?
         {
-            match stream.write(&message[slot.sent..]) {
-                Ok(size) => slot.sent += size,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // A registration for writing, if it is not there yet.
-                    if slot.received + slot.sent > 0 && !slot.writing {
-                        slot.writing = true;
-                        let both = Interest::READABLE | Interest::WRITABLE;
-                        let _ = self.poll.registry().reregister(
-                            stream,
-                            Token(index),
-                            both,
-                        );
-                    }
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
+            slot.sent += size;
         }
         Ok(())
     }
@@ -531,16 +477,10 @@ impl<'run> Worker<'run> {
         let slot = &mut self.slots[index];
         let message = self.message.numbered(slot.number);
         while let Some(stream) = &mut slot.stream {
-            let got = match stream.read(&mut self.buffer) {
-                Ok(0) => return Err(ErrorKind::Truncated),
-                Ok(got) => got,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(false);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
+            let got = match at_once(stream.read(&mut self.buffer))? {
+                None => return Ok(false),
+                Some(0) => return Err(ErrorKind::Truncated),
+                Some(got) => got,
             };
             let whole = slot.received + got;
             if whole > slot.sent {
@@ -562,7 +502,7 @@ impl<'run> Worker<'run> {
             if let Some(stream) = &slot.stream {
                 stream.shutdown(Shutdown::Write)?;
             }
-            self.source.closed_first();
+            self.client.source.closed_first();
         }
         self.await_end(index)
     }
@@ -572,18 +512,10 @@ impl<'run> Worker<'run> {
         let Some(stream) = &mut self.slots[index].stream else {
             return Ok(true);
         };
-        match stream.read(&mut self.buffer) {
-            Ok(0) => Ok(true),
-            Ok(_) => Err(ErrorKind::Excess),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
+        match at_once(stream.read(&mut self.buffer))? {
+            None => Ok(false),
+            Some(0) => Ok(true),
+            Some(_) => Err(ErrorKind::Excess),
         }
     }
 
@@ -594,7 +526,6 @@ impl<'run> Worker<'run> {
         slot.state = State::Free;
         if matches!(self.plan.shape, Shape::Exchange(_)) {
             slot.stream = None;
-            slot.writing = false;
         }
         self.free.push_back(index);
         self.under_way -= u64::from(slot.counted);
@@ -621,14 +552,11 @@ impl<'run> Worker<'run> {
         let slot = &mut self.slots[index];
         slot.state = State::Free;
         slot.stream = None;
-        slot.writing = false;
         self.under_way -= u64::from(slot.counted);
         self.free.push_back(index);
         self.pause = true;
-        match self.phase {
-            Phase::Opening => self.fatal = Some(kind),
-            Phase::WarmUp => {}
-            Phase::Counting | Phase::Draining => self.tally.fail(kind),
+        if self.phase != Phase::WarmUp {
+            self.tally.fail(kind);
         }
     }
 
@@ -647,6 +575,14 @@ impl<'run> Worker<'run> {
                 _ => {}
             }
         }
+    }
+}
+
+/// What the kernel has taken or given; nothing where it says "later".
+fn at_once(moved: io::Result<usize>) -> Result<Option<usize>, ErrorKind> {
+    match moved {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        moved => Ok(Some(moved?)),
     }
 }
 
