@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 use probe::lines::{Lines, Reading};
 use probe::proc::pid_of;
 use probe::wait::{LIMIT, within};
-use serde::Deserialize;
+use serde_json::Value;
 use strum::Display;
 
 use crate::load::Target;
@@ -61,16 +61,6 @@ pub fn shown(path: &Path) -> String {
 ///
 /// When cargo fails; its own messages have been shown then.
 pub fn build(packages: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
-    #[derive(Deserialize)]
-    struct Message {
-        executable: Option<PathBuf>,
-        target: Option<BuiltTarget>,
-    }
-    #[derive(Deserialize)]
-    struct BuiltTarget {
-        name: String,
-    }
-
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
@@ -88,11 +78,12 @@ pub fn build(packages: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
         packages.join(", ")
     );
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
-        .filter_map(|message| Some((message.target?.name, message.executable?)))
-        .collect())
+    let built = |line: &str| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let name = message["target"]["name"].as_str()?;
+        Some((name.to_owned(), message["executable"].as_str()?.into()))
+    };
+    Ok(text.lines().filter_map(built).collect())
 }
 
 /// Why a program cannot take part.
@@ -199,15 +190,8 @@ impl Server {
     /// The first lines that it has written to its standard error so far.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
-        const ENOUGH: usize = 16 * 1024;
-        let mut size = 0;
-        let is_enough = |line: &String| {
-            size += line.len() + 1;
-            size > ENOUGH
-        };
         let mut lines = self.stderr.so_far();
-        let enough = lines.iter().position(is_enough);
-        lines.truncate(enough.map_or(lines.len(), |last| last + 1));
+        lines.truncate(200);
         lines
     }
 }
