@@ -55,7 +55,7 @@ pub fn cpu_time(root: Pid) -> Result<CpuTime> {
 /// # Errors
 ///
 /// When it does not exist.
-pub fn own_cpu_time(pid: Pid) -> Result<Duration> {
+fn own_cpu_time(pid: Pid) -> Result<Duration> {
     let clock = clock_getcpuclockid(pid)
         .with_context(|| format!("no processor clock of process {pid}"))?;
     Ok(clock_gettime(clock)?.into())

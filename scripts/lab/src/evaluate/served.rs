@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,10 +18,9 @@ use super::Bench;
 use crate::catalogue::{Program, Serve};
 use crate::claims::{Experiment, Samples};
 use crate::growth;
-use crate::load::{self, Ending, Shape, Target};
+use crate::load::{self, Ending, Shape, Target, Witness};
 use crate::machine::processors;
 use crate::measure::{self, Account, Metric};
-use crate::procfs;
 use crate::program::{Server, Unavailable};
 use Program as P;
 
@@ -151,13 +150,13 @@ pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
         bench.begins(&format!("{clients} clients that wait, round {round}"))?;
         for program in APPROACHES {
             let server = bench.ours(program, Serve::UntilEof, clients, &[])?;
-            let took = wait_and_send(bench, server, clients)?;
+            let took = wait_and_send(bench, &server, clients)?;
             let whose = approach(program);
             samples.push(format!("waiting/{whose}/wall_ms"), took);
         }
         let server = bench.catalogue.start_serial();
         let server = server.with_context(|| P::Threads.to_string())?;
-        let took = wait_and_send(bench, server, clients)?;
+        let took = wait_and_send(bench, &server, clients)?;
         samples.push("waiting/one_after_the_other/wall_ms", took);
     }
     Ok(samples)
@@ -166,11 +165,9 @@ pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
 /// Milliseconds until all clients are served.
 fn wait_and_send(
     bench: &Bench<'_>,
-    server: Server,
+    server: &Server,
     clients: usize,
 ) -> Result<f64> {
-    let target = server.target();
-    let server = Mutex::new(Some(server));
     let over = AtomicBool::new(false);
     let live = bench.live;
     let took = thread::scope(|scope| {
@@ -178,17 +175,15 @@ fn wait_and_send(
         // the slowest one.
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                if live.stops()
-                    && let Ok(mut server) = server.lock()
-                {
-                    drop(server.take());
+                if live.stops() {
+                    let _ = kill(server.pid(), Signal::SIGKILL);
                 }
                 thread::sleep(Duration::from_millis(20));
             }
         });
         let took = together(clients, |begin| {
             begin.wait();
-            let mut stream = target.connect()?;
+            let mut stream = server.target().connect()?;
             stream.set_read_timeout(Some(TIMEOUT * 2))?;
             talk(&mut stream, b"here")?;
             // The test waits for no event here: the client itself is slow.
@@ -274,17 +269,11 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             }
         }
     }
-    // What this experiment itself uses: its servers, and this process.
-    let ours = || -> Result<Duration> {
-        let mut ours = procfs::own_cpu_time(nix::unistd::getpid())?;
-        for (_, server) in &servers {
-            ours += procfs::cpu_time(server.pid())?.total;
-        }
-        Ok(ours)
-    };
     for round in 1..=bench.effort.rounds {
-        let (began, ours_before) = (Instant::now(), ours()?);
-        let busy_before = procfs::machine_busy().context("no /proc/stat")?;
+        // What this experiment itself uses: this process, and its children,
+        // which the servers are.
+        let ours = Account::new(Pid::this());
+        ours.begins();
         for (program, server) in &servers {
             let what = "work for the processor";
             bench.begins(&format!("{what}, round {round}: {program}"))?;
@@ -302,11 +291,11 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             let speed_up = one * clients as f64 / many;
             samples.push(format!("compute/{whose}/speed_up_times"), speed_up);
         }
-        let busy = procfs::machine_busy().context("no /proc/stat")?;
-        let ours = ours()?.saturating_sub(ours_before);
-        let others = busy.saturating_sub(busy_before).saturating_sub(ours);
-        let all = began.elapsed().as_secs_f64() * processors().len() as f64;
-        samples.push("compute/others_share", others.as_secs_f64() / all);
+        ours.ends();
+        let used = ours.used().context("no processor time")?;
+        let others = used.share_of_others(Duration::ZERO);
+        let others = others.context("children without processor time")?;
+        samples.push("compute/others_share", others);
     }
     Ok(samples)
 }
