@@ -95,13 +95,11 @@ impl Program {
     }
 
     /// What it is called in tables.
-    #[must_use]
     pub fn title(self) -> &'static str {
         &self.entry().title
     }
 
     /// What samples and words call it.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Threads => "threads",
@@ -119,20 +117,17 @@ impl Program {
 
     /// Whether it is a server of ours. A missing peer is left out of the
     /// tables; a missing server of ours is shown as a gap.
-    #[must_use]
     pub fn is_ours(self) -> bool {
         self.entry().package.is_some()
     }
 
     /// Whether the program closes by itself after one exchange, when told to.
     /// With all other programs the client ends first.
-    #[must_use]
     pub fn can_serve_once(self) -> bool {
         self.is_ours() || self.entry().run.contains("{serve}")
     }
 
     /// A program's version, where it has one that says something.
-    #[must_use]
     pub fn version(self) -> Option<String> {
         version_of(self.entry().version.as_deref()?)
     }
@@ -169,7 +164,6 @@ pub enum Linkage {
 impl Linkage {
     /// Reads it from a program's file: a program with shared libraries names an
     /// interpreter, `ld.so`.
-    #[must_use]
     pub fn of(program: &Path) -> Option<Self> {
         const PT_INTERP: u32 = 3;
         let bytes = fs::read(program).ok()?;

@@ -114,7 +114,6 @@ pub enum Verdict {
 
 impl Verdict {
     /// The verdict on a claim that says two things.
-    #[must_use]
     pub fn and(self, other: Self) -> Self {
         if self == other {
             self
@@ -154,7 +153,6 @@ impl Steps {
     }
 
     /// The verdict of ratios: of their middle half, which has to agree.
-    #[must_use]
     pub fn judge(self, ratios: &[f64]) -> Verdict {
         let Some(summary) = Summary::of(ratios) else {
             return Verdict::TooNoisyToTell;
@@ -178,7 +176,6 @@ impl Samples {
     }
 
     /// All samples of a name, if there are any.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<&[f64]> {
         let values = self.0.get(name)?;
         (!values.is_empty()).then_some(values)
@@ -186,7 +183,6 @@ impl Samples {
 
     /// A series of figures, round by round; none where samples of it are not
     /// there.
-    #[must_use]
     pub fn series(&self, series: Series) -> Option<Vec<f64>> {
         let together = |names: &[&str], of: fn(f64, f64) -> f64| {
             let mut columns = names.iter().map(|name| self.get(name));
@@ -209,7 +205,6 @@ impl Samples {
 
     /// The ratios of one series to another, round by round; none where samples
     /// of one are not there.
-    #[must_use]
     pub fn ratios(&self, ratio: Ratio) -> Option<Vec<f64>> {
         let above = self.series(ratio.of)?;
         let Some(to) = ratio.to else {
@@ -219,7 +214,6 @@ impl Samples {
     }
 
     /// The round trips of a program beside so many idle connections each.
-    #[must_use]
     pub fn beside_idle(&self, whose: &str) -> BTreeMap<u64, &[f64]> {
         let beginning = format!("scaling/{whose}/beside_");
         let beside = self.0.iter().filter_map(|(name, values)| {
@@ -340,7 +334,6 @@ pub struct Claim {
 
 impl Claim {
     /// Whose it is: the letter of its name says so.
-    #[must_use]
     pub fn approach(&self) -> Approach {
         match self.id.as_bytes()[0] {
             b'T' => Approach::Threads,
@@ -350,7 +343,6 @@ impl Claim {
     }
 
     /// The course has three claims for each approach, then three against it.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         match self.id.as_bytes()[1] {
             ..=b'3' => Kind::Advantage,
@@ -359,13 +351,11 @@ impl Claim {
     }
 
     /// The command that tests it alone.
-    #[must_use]
     pub fn command(&self) -> String {
         format!("cargo run --profile lab -p lab -- evaluate {}", self.id)
     }
 
     /// The verdict on it, or `None` while its experiments are not done.
-    #[must_use]
     pub fn judge(&self, evidence: &Evidence<'_>) -> Option<Judgement> {
         if let Some(judgement) = rules::judge(self, evidence) {
             return Some(judgement);

@@ -32,7 +32,6 @@ pub struct Agenda {
 impl Agenda {
     /// Everything that these rows need, and with `wide` also the programs
     /// and works that no row needs but a reader wants to see beside them.
-    #[must_use]
     pub fn new(rows: Vec<Row>, effort: Effort, wide: bool) -> Self {
         let mut cells = BTreeSet::new();
         for row in &rows {
@@ -76,7 +75,6 @@ impl Agenda {
     }
 
     /// Seconds that all of it takes, about.
-    #[must_use]
     pub fn estimate(&self) -> f64 {
         let samples: f64 = self
             .groups
@@ -204,7 +202,6 @@ impl Report {
     pub const FORM: u32 = 1;
 
     /// A figure of a program at a work.
-    #[must_use]
     pub fn figures(
         &self,
         program: Program,

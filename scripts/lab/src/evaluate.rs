@@ -87,7 +87,6 @@ impl Effort {
 impl Experiment {
     /// The number of steps of an experiment, and about how many seconds each
     /// takes.
-    #[must_use]
     pub fn steps(self, effort: &Effort) -> (f64, f64) {
         let rounds = f64::from(effort.rounds);
         let connections = effort.connections as f64;
@@ -115,7 +114,6 @@ impl Experiment {
     }
 
     /// Seconds that it takes, about.
-    #[must_use]
     pub fn estimate(self, effort: &Effort) -> f64 {
         let (steps, seconds) = self.steps(effort);
         steps * seconds
@@ -205,7 +203,6 @@ impl Evaluation {
     pub const FORM: u32 = 2;
 
     /// What today's rules make of these samples, for each claim tested.
-    #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let tested = |claim: &Claim| self.verdicts.contains_key(claim.id);
         self.judged(CLAIMS.into_iter().filter(tested))
@@ -226,7 +223,6 @@ impl Evaluation {
     }
 
     /// The verdicts of today's rules.
-    #[must_use]
     pub fn judged_anew(&self) -> BTreeMap<String, Verdict> {
         verdicts(&self.findings())
     }
@@ -248,14 +244,12 @@ fn agenda(claims: &[Claim]) -> Vec<Experiment> {
 }
 
 /// Seconds that it takes to test these claims, about.
-#[must_use]
 pub fn estimate(claims: &[Claim], effort: &Effort) -> f64 {
     agenda(claims).iter().map(|it| it.estimate(effort)).sum()
 }
 
 /// Tests claims. When `live` is asked to stop, the evaluation holds those
 /// that are finished by then.
-#[must_use]
 pub fn run(
     catalogue: &Catalogue,
     claims: &[Claim],

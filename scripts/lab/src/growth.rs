@@ -53,7 +53,6 @@ impl Effort {
     };
 
     /// The numbers of idle connections that a program is measured beside.
-    #[must_use]
     pub fn steps(&self, program: Program) -> Vec<usize> {
         let most = match program {
             // select(2) takes descriptors up to 1 023 only, and the server
@@ -69,7 +68,6 @@ impl Effort {
     }
 
     /// The sizes of parents, MiB.
-    #[must_use]
     pub fn sizes(&self) -> Vec<u64> {
         [1, 3, 10, 30, 100, 300, 1000]
             .into_iter()
@@ -78,7 +76,6 @@ impl Effort {
     }
 
     /// Seconds that all of it takes, about.
-    #[must_use]
     pub fn estimate(&self) -> f64 {
         let points: usize = CURVE_PROGRAMS
             .iter()

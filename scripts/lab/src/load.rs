@@ -115,7 +115,6 @@ impl Target {
     }
 
     /// The address.
-    #[must_use]
     pub fn address(self) -> SocketAddr {
         self.0
     }
@@ -191,7 +190,6 @@ pub struct Plan {
 
 impl Plan {
     /// One thread, closed loop, 64 bytes, no warm-up, 10 s until a time-out.
-    #[must_use]
     pub fn new(
         target: Target,
         shape: Shape,
@@ -305,20 +303,17 @@ impl Errors {
     }
 
     /// All of them.
-    #[must_use]
     pub fn total(&self) -> u64 {
         self.0.values().sum()
     }
 
     /// Replies that came and were not what was sent.
-    #[must_use]
     pub fn wrong(&self) -> u64 {
         let kinds = [ErrorKind::Wrong, ErrorKind::Excess];
         kinds.iter().filter_map(|kind| self.0.get(kind)).sum()
     }
 
     /// By the words for each kind.
-    #[must_use]
     pub fn by_name(&self) -> BTreeMap<String, u64> {
         let name =
             |(kind, count): (&ErrorKind, &u64)| (kind.to_string(), *count);
@@ -379,7 +374,6 @@ impl fmt::Debug for Outcome {
 
 impl Outcome {
     /// Operations per second.
-    #[must_use]
     pub fn rate(&self) -> f64 {
         let seconds = self.elapsed.as_secs_f64();
         if seconds == 0.0 {
@@ -392,7 +386,6 @@ impl Outcome {
     /// Whether the client was probably what limited the rate: then it is the
     /// client that was measured, and only the server's processor time says
     /// something about the server.
-    #[must_use]
     pub fn client_was_the_bottleneck(&self) -> bool {
         self.client_share > BUSY_CLIENT
     }
@@ -536,7 +529,6 @@ pub struct Live {
 
 impl Live {
     /// Whether the run was asked to end early.
-    #[must_use]
     pub fn stops(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
@@ -649,7 +641,6 @@ fn thread_cpu_time() -> Duration {
 }
 
 /// A histogram of nanoseconds up to an hour, three significant digits.
-#[must_use]
 pub fn new_histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 3_600_000_000_000, 3)
         .expect("bounds and digits are within what a histogram takes")

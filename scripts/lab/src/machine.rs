@@ -42,7 +42,6 @@ pub struct Machine {
 
 impl Machine {
     /// Describes this machine.
-    #[must_use]
     pub fn this() -> Self {
         let read = |path: &str| {
             let text = fs::read_to_string(path).unwrap_or_default();
@@ -92,7 +91,6 @@ pub fn raise_descriptor_limit() -> Result<u64> {
 }
 
 /// The processors that this process may use.
-#[must_use]
 pub fn processors() -> Vec<usize> {
     let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else {
         return vec![0];
@@ -170,7 +168,6 @@ fn for_each_thread(
 
 /// What a command prints of a version: its first line with a digit, or `None`
 /// when the program is not installed.
-#[must_use]
 pub fn version_of(command: &str) -> Option<String> {
     let mut words = command.split_whitespace();
     let output = Command::new(words.next()?).args(words).output().ok()?;

@@ -57,7 +57,6 @@ pub enum Work {
 
 impl Work {
     /// How the server has to serve for it.
-    #[must_use]
     pub fn serve(self) -> Serve {
         match self {
             Self::Exchange(_) | Self::Burst(_) => Serve::Once,
@@ -66,7 +65,6 @@ impl Work {
     }
 
     /// Connections at a time.
-    #[must_use]
     pub fn connections(self) -> usize {
         match self {
             Self::Exchange(count)
@@ -80,7 +78,6 @@ impl Work {
 
     /// Whether client and server run on one processor: without that, the
     /// figures of one active connection depend on chance.
-    #[must_use]
     pub fn is_pinned(self) -> bool {
         matches!(
             self,
@@ -92,7 +89,6 @@ impl Work {
     }
 
     /// Descriptors that one process needs for it, on either side.
-    #[must_use]
     pub fn descriptors(self) -> u64 {
         self.connections() as u64 + 64
     }
@@ -155,7 +151,6 @@ pub enum Metric {
 
 impl Metric {
     /// Whether more is better.
-    #[must_use]
     pub fn more_is_better(self) -> bool {
         matches!(self, Self::Rate | Self::MibPerSecond)
     }
@@ -217,7 +212,6 @@ impl Effort {
     };
 
     /// Seconds that a sample takes, about.
-    #[must_use]
     pub fn estimate(&self, work: Work) -> f64 {
         let timed = self.seconds + self.warm_up_seconds;
         let connections = work.connections() as f64;
@@ -277,7 +271,6 @@ impl Used {
     /// The share of all processors that neither server nor client used:
     /// whatever else was running, and a hypervisor's other machines. The
     /// kernel counts in ticks, so that less than a few percent say nothing.
-    #[must_use]
     pub fn share_of_others(&self, client: Duration) -> Option<f64> {
         let ours = self.server.total + client;
         let others = self.machine?.saturating_sub(ours).as_secs_f64();
@@ -289,7 +282,6 @@ impl Used {
     /// Processor time of the server for each of so many operations,
     /// nanoseconds. Of children that the kernel reaps by itself there is no
     /// account: no figure is better than one that is too good.
-    #[must_use]
     pub fn cpu_each_ns(&self, count: u64) -> Option<f64> {
         let total = self.server.total.as_secs_f64() * 1e9;
         self.server.complete.then(|| total / count.max(1) as f64)
@@ -298,7 +290,6 @@ impl Used {
 
 impl Account {
     /// An account of a server that has used nothing yet.
-    #[must_use]
     pub fn new(server: Pid) -> Self {
         let began = Instant::now();
         let readings = Mutex::new(Vec::new());
@@ -306,7 +297,6 @@ impl Account {
     }
 
     /// The same, with the context switches.
-    #[must_use]
     pub fn with_switches(server: Pid) -> Self {
         Self { switches: true, ..Self::new(server) }
     }
@@ -329,7 +319,6 @@ impl Account {
     }
 
     /// What was used between begin and end.
-    #[must_use]
     pub fn used(self) -> Option<Used> {
         let readings = self.readings.into_inner().ok()?;
         Some(readings.last()?.since(readings.first()?))

@@ -145,7 +145,6 @@ pub fn kernel_memory_kib() -> Result<u64> {
 
 /// Context switches of the threads of a server that still exist: how often
 /// one had to wait, or was made to.
-#[must_use]
 pub fn context_switches(root: Pid) -> u64 {
     let threads = tree(root).into_iter().flat_map(threads);
     let switches = threads.filter_map(|thread| {
@@ -159,7 +158,6 @@ pub fn context_switches(root: Pid) -> u64 {
 
 /// Processor time that all of the machine's processors have spent on
 /// anything, interrupts and what a hypervisor took away included.
-#[must_use]
 pub fn machine_busy() -> Option<Duration> {
     let all = KernelStats::current().ok()?.total;
     let interrupts = [all.irq, all.softirq, all.steal].into_iter().flatten();
@@ -168,7 +166,6 @@ pub fn machine_busy() -> Option<Duration> {
 }
 
 /// How many sockets of the machine wait in `TIME_WAIT`.
-#[must_use]
 pub fn sockets_in_time_wait() -> Option<u64> {
     let text = fs::read_to_string("/proc/net/sockstat").ok()?;
     let line = text.lines().find(|line| line.starts_with("TCP:"))?;
@@ -178,7 +175,6 @@ pub fn sockets_in_time_wait() -> Option<u64> {
 }
 
 /// How many ports a client may be given: the ephemeral range's size.
-#[must_use]
 pub fn ephemeral_ports() -> Option<u64> {
     let path = "/proc/sys/net/ipv4/ip_local_port_range";
     let text = fs::read_to_string(path).ok()?;

@@ -27,7 +27,6 @@ use crate::load::Target;
 const STOP: Duration = Duration::from_secs(8);
 
 /// The root of the workspace that this lab belongs to.
-#[must_use]
 pub fn workspace() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.ancestors().nth(2).unwrap_or(package).to_path_buf()
@@ -48,7 +47,6 @@ pub fn output_directory() -> Result<PathBuf> {
 }
 
 /// A path as it reads from the root of the workspace.
-#[must_use]
 pub fn shown(path: &Path) -> String {
     let shown = path.strip_prefix(workspace()).unwrap_or(path);
     shown.display().to_string()
@@ -176,19 +174,16 @@ impl Server {
     }
 
     /// Where it listens.
-    #[must_use]
     pub fn target(&self) -> Target {
         self.target
     }
 
     /// Its first process.
-    #[must_use]
     pub fn pid(&self) -> Pid {
         pid_of(&self.child)
     }
 
     /// The first lines that it has written to its standard error so far.
-    #[must_use]
     pub fn complaints(&self) -> Vec<String> {
         let mut lines = self.stderr.so_far();
         lines.truncate(200);

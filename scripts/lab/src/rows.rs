@@ -61,7 +61,6 @@ impl Bound {
     }
 
     /// The bound itself.
-    #[must_use]
     pub fn value(self) -> f64 {
         match self {
             Self::AtLeast(bound) | Self::AtMost(bound) => bound,
@@ -90,7 +89,6 @@ pub const SIZES: [usize; 5] = [64, 1024, 1025, 10_000, 65_536];
 pub const HALF_A_DELAYED_ACK_NS: f64 = 20e6;
 
 /// The whole table.
-#[must_use]
 pub fn all() -> Vec<Row> {
     use Work::{BesideIdle, Burst, Echo, Exchange, Memory};
 
@@ -237,7 +235,6 @@ pub struct Evidence<'run> {
 
 impl Evidence<'_> {
     /// A figure of a program at a work, by round.
-    #[must_use]
     pub fn figures(
         &self,
         program: Program,
@@ -283,7 +280,6 @@ impl Evidence<'_> {
     }
 
     /// What the samples say about a row.
-    #[must_use]
     pub fn judge(&self, row: &Row) -> Finding {
         let mut finding = Finding {
             row: row.clone(),

@@ -24,7 +24,6 @@ pub struct Summary {
 
 impl Summary {
     /// Summarises samples; `None` of none, or when one is not a number.
-    #[must_use]
     pub fn of(samples: &[f64]) -> Option<Self> {
         if samples.is_empty() || samples.iter().any(|s| s.is_nan()) {
             return None;
@@ -43,7 +42,6 @@ impl Summary {
 
     /// Half the distance of the quartiles, as a share of the median: 0.03
     /// reads "plus or minus 3 %".
-    #[must_use]
     pub fn relative_spread(&self) -> f64 {
         if self.median == 0.0 {
             return 0.0;
@@ -53,7 +51,6 @@ impl Summary {
 }
 
 /// The median; `None` of no samples.
-#[must_use]
 pub fn median(samples: &[f64]) -> Option<f64> {
     Summary::of(samples).map(|summary| summary.median)
 }
@@ -64,7 +61,6 @@ pub fn median(samples: &[f64]) -> Option<f64> {
 /// # Panics
 ///
 /// When there is no sample.
-#[must_use]
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -82,7 +78,6 @@ pub fn quantile(sorted: &[f64], share: f64) -> f64 {
 /// The ratios of samples that were taken as neighbours in time: whatever
 /// slowed the machine down for a while slowed both down. A pair without a
 /// finite ratio is left out.
-#[must_use]
 pub fn pairwise_ratios(subject: &[f64], reference: &[f64]) -> Vec<f64> {
     subject
         .iter()

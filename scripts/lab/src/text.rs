@@ -5,13 +5,11 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 /// A duration with three significant digits and the unit that fits.
-#[must_use]
 pub fn duration(duration: Duration) -> String {
     nanoseconds(duration.as_secs_f64() * 1e9)
 }
 
 /// Nanoseconds with three significant digits and the unit that fits.
-#[must_use]
 pub fn nanoseconds(value: f64) -> String {
     let units = [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")];
     let (size, unit) = units
@@ -22,7 +20,6 @@ pub fn nanoseconds(value: f64) -> String {
 }
 
 /// Nanoseconds as they stand at an axis, without zeros at the end.
-#[must_use]
 pub fn round_nanoseconds(value: f64) -> String {
     let text = nanoseconds(value);
     let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
@@ -30,7 +27,6 @@ pub fn round_nanoseconds(value: f64) -> String {
 }
 
 /// Three significant digits, without zeros at the end of a fraction.
-#[must_use]
 pub fn plain(value: f64) -> String {
     trimmed(&three_digits(value)).to_owned()
 }
@@ -45,7 +41,6 @@ fn trimmed(number: &str) -> &str {
 
 /// Three significant digits of a number from 0.001 on; the whole of larger
 /// ones, in groups.
-#[must_use]
 pub fn three_digits(value: f64) -> String {
     let size = value.abs();
     let decimals = if size >= 99.95 || size == 0.0 {
@@ -61,7 +56,6 @@ pub fn three_digits(value: f64) -> String {
 }
 
 /// A whole number in groups of three digits.
-#[must_use]
 pub fn count(value: u64) -> String {
     grouped(&value.to_string())
 }
@@ -87,7 +81,6 @@ fn grouped(number: &str) -> String {
 
 /// A row of blocks, one for each third of a decade from 1 µs to 10 s: how
 /// the latencies of a histogram are spread.
-#[must_use]
 pub fn blocks(histogram: &Histogram<u64>) -> String {
     const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     const COLUMNS: usize = 21;

@@ -34,7 +34,6 @@ static SPANISH: LazyLock<Words> =
 
 impl Words {
     /// The words of a language.
-    #[must_use]
     pub fn of(language: Language) -> &'static Self {
         match language {
             Language::English => &ENGLISH,
@@ -86,7 +85,6 @@ impl Words {
 
     /// A string into which nothing is filled; its name where there is none,
     /// which a test would see in the picture.
-    #[must_use]
     pub fn word(&self, name: &str) -> String {
         self.say(name, ()).unwrap_or_else(|_| name.to_owned())
     }

@@ -181,7 +181,6 @@ pub const CLAIMS: [Claim; 18] = [
 
 impl Rule {
     /// The limits that it judges by, where these are times.
-    #[must_use]
     pub fn steps(self) -> Option<Steps> {
         match self {
             Self::Times(_, steps) | Self::Both(_, _, steps) => Some(steps),

@@ -108,18 +108,11 @@ fn through_a_pipe(bench: &Bench<'_>) -> Result<f64> {
     let start = Instant::now();
     go.write_all(b"g")?;
     drop(go);
-    let mut buffer = vec![0; 64 * 1024];
-    let mut received = 0;
-    loop {
-        let size = stdout.read(&mut buffer)?;
-        if size == 0 {
-            break;
-        }
-        received += size as u64;
-    }
+    let mut received = Vec::with_capacity(1 << 20);
+    stdout.read_to_end(&mut received)?;
     let took = start.elapsed();
     child.wait()?;
-    ensure!(received == SOME * 8, "counts were lost");
+    ensure!(received.len() as u64 == SOME * 8, "counts were lost");
     Ok(each(took, SOME))
 }
 
