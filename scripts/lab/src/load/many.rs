@@ -17,7 +17,6 @@ use anyhow::{Context, Result};
 use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{
     ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags,
 };
@@ -325,32 +324,27 @@ impl<'run> Worker<'run> {
         }
     }
 
-    /// Begins operations: in a closed loop on every free connection, in an
-    /// open loop as many as have arrived.
+    /// Begins operations on free connections, as many as are due.
     fn begin_what_is_due(&mut self) {
-        if self.arrivals.is_some() {
-            while !self.queue.is_empty()
-                && let Some(slot) = self.free.pop_front()
-                && let Some(intended) = self.queue.pop_front()
-            {
-                self.begin(slot, intended);
-            }
-            return;
-        }
-        if self.phase == Phase::Draining {
-            return;
-        }
         for _ in 0..self.free.len() {
-            if self.phase == Phase::Counting {
-                if self.allowance == 0 {
-                    break;
-                }
-                self.allowance -= 1;
-            }
-            if let Some(slot) = self.free.pop_front() {
-                self.begin(slot, Instant::now());
-            }
+            let Some(intended) = self.due(Instant::now()) else { break };
+            let Some(slot) = self.free.pop_front() else { break };
+            self.begin(slot, intended);
         }
+    }
+
+    /// When the next operation should have begun, if one is due: in a closed
+    /// loop now, in an open loop when it has arrived.
+    fn due(&mut self, now: Instant) -> Option<Instant> {
+        if self.arrivals.is_some() {
+            return self.queue.pop_front();
+        }
+        match self.phase {
+            Phase::WarmUp => {}
+            Phase::Counting if self.allowance > 0 => self.allowance -= 1,
+            Phase::Counting | Phase::Draining => return None,
+        }
+        Some(now)
     }
 
     /// Waits for readiness, no longer than `longest`, and in an open loop no
@@ -361,25 +355,18 @@ impl<'run> Worker<'run> {
             longest = longest.min(Duration::from_millis(1));
             self.pause = false;
         }
-        let next = match &self.arrivals {
-            Some(arrivals) if self.phase != Phase::Draining => {
-                Some(arrivals.next)
-            }
-            _ => None,
-        };
-        if let Some(next) = next.filter(|_| !self.free.is_empty()) {
-            let until = next.saturating_duration_since(Instant::now());
+        if let Some(arrivals) = &self.arrivals
+            && self.phase != Phase::Draining
+            && !self.free.is_empty()
+        {
+            let until = arrivals.next.saturating_duration_since(Instant::now());
             if until <= TOO_NEAR_TO_SLEEP {
                 longest = Duration::ZERO;
             } else if until < longest {
                 // The wait itself is rounded to milliseconds; the timer is
                 // not.
-                self.timer
-                    .set(
-                        Expiration::OneShot(TimeSpec::from_duration(until)),
-                        TimerSetTimeFlags::empty(),
-                    )
-                    .context("setting the timer")?;
+                let once = Expiration::OneShot(until.into());
+                self.timer.set(once, TimerSetTimeFlags::empty())?;
             }
         }
         match self.poll.poll(events, Some(longest)) {
@@ -538,11 +525,9 @@ impl<'run> Worker<'run> {
         }
         // Closed loop: the next one begins at once, not after the batch.
         if self.arrivals.is_none()
-            && self.phase == Phase::Counting
-            && self.allowance > 0
+            && let Some(now) = self.due(now)
             && let Some(index) = self.free.pop_front()
         {
-            self.allowance -= 1;
             self.begin(index, now);
         }
     }
