@@ -248,13 +248,13 @@ impl Evidence<'_> {
             .collect()
     }
 
-    /// The program with the best median.
+    /// The program with the best median; if there is none, why.
     fn best(
         &self,
         programs: &[Program],
         work: Work,
         metric: Metric,
-    ) -> Option<(Program, BTreeMap<u32, f64>)> {
+    ) -> Result<(Program, BTreeMap<u32, f64>), String> {
         let measured = programs.iter().filter_map(|program| {
             let figures = self.figures(*program, work, metric);
             let middle = summary(&figures)?.median;
@@ -264,19 +264,18 @@ impl Evidence<'_> {
             let better = (other.2 > best.2) == metric.more_is_better();
             if better { other } else { best }
         });
-        best.map(|(program, figures, _)| (program, figures))
-    }
-
-    fn why_missing(&self, programs: &[Program], work: Work) -> String {
+        if let Some((program, figures, _)) = best {
+            return Ok((program, figures));
+        }
         let missing = self.missing.iter().filter(|it| it.work == work);
         let reasons: BTreeSet<_> = missing
             .filter(|it| programs.contains(&it.program))
             .map(|it| format!("{}: {}", it.program, it.why))
             .collect();
         if reasons.is_empty() {
-            return "not measured".to_owned();
+            return Err("not measured".to_owned());
         }
-        Vec::from_iter(reasons).join("; ")
+        Err(Vec::from_iter(reasons).join("; "))
     }
 
     /// What the samples say about a row.
@@ -291,56 +290,52 @@ impl Evidence<'_> {
             verdict: Verdict::LeftOut,
             remark: String::new(),
         };
-        let Some((subject, figures)) =
-            self.best(&row.subject, row.work, row.metric)
-        else {
-            finding.add_remark(&self.why_missing(&row.subject, row.work));
-            return finding;
-        };
+        match self.fill_in(row, &mut finding) {
+            Ok(()) => self.remark_errors(&mut finding),
+            Err(why) => finding.add_remark(&why),
+        }
+        finding
+    }
+
+    /// Fills a finding in, as far as there are samples; if there are too few,
+    /// why.
+    fn fill_in(&self, row: &Row, finding: &mut Finding) -> Result<(), String> {
+        let (subject, figures) =
+            self.best(&row.subject, row.work, row.metric)?;
         finding.subject = Some(subject);
         finding.figures = summary(&figures);
         let (reference, other) = match &row.against {
             Against::Nothing => {
-                let all = figures.values();
-                let holds = all.clone().all(|it| row.bound.holds(*it));
+                let holds = figures.values().all(|it| row.bound.holds(*it));
                 finding.verdict = verdict(holds);
                 // A figure that keeps its bound on a busy machine keeps it on a
                 // quiet one.
                 if !holds {
-                    self.doubt(&mut finding, &[row.work]);
+                    self.doubt(finding, &[row.work]);
                 }
-                self.remark_errors(&mut finding);
-                return finding;
+                return Ok(());
             }
             Against::Best(programs) => (programs.clone(), row.work),
             Against::Itself(work) => (vec![subject], *work),
         };
-        let Some((reference, references)) =
-            self.best(&reference, other, row.metric)
-        else {
-            finding.add_remark(&self.why_missing(&reference, other));
-            return finding;
-        };
+        let (reference, references) =
+            self.best(&reference, other, row.metric)?;
         finding.reference = Some(reference);
         finding.reference_figures = summary(&references);
         let pairs = figures.iter().filter_map(|(round, figure)| {
             Some((*figure, *references.get(round)?))
         });
         let (figures, references): (Vec<f64>, Vec<f64>) = pairs.unzip();
-        let ratios = pairwise_ratios(&figures, &references);
-        let Some(ratio) = Summary::of(&ratios) else {
-            finding.add_remark("no two samples of one round");
-            return finding;
-        };
+        let ratio = Summary::of(&pairwise_ratios(&figures, &references))
+            .ok_or("no two samples of one round")?;
+        finding.ratio = Some(ratio);
         finding.verdict = verdict(row.bound.holds(ratio.median));
         let bound = row.bound.value();
         if ratio.first_quartile < bound && bound < ratio.third_quartile {
             finding.add_remark("within the spread");
         }
-        finding.ratio = Some(ratio);
-        let of_all = [ratio.min, ratio.max].map(|it| row.bound.holds(it));
-        if of_all[0] != of_all[1] {
-            self.doubt(&mut finding, &[row.work, other]);
+        if row.bound.holds(ratio.min) != row.bound.holds(ratio.max) {
+            self.doubt(finding, &[row.work, other]);
         }
         if row.metric == Metric::Rate
             && self.is_client_bound(subject, row.work)
@@ -348,8 +343,7 @@ impl Evidence<'_> {
         {
             finding.add_remark("the client limited both");
         }
-        self.remark_errors(&mut finding);
-        finding
+        Ok(())
     }
 
     /// Withdraws a verdict when other programs used the processors during the
