@@ -86,8 +86,11 @@ pub fn blocks(histogram: &Histogram<u64>) -> String {
     const COLUMNS: usize = 21;
     let mut columns = [0u64; COLUMNS];
     for value in histogram.iter_recorded() {
-        let column = column_of(value.value_iterated_to(), COLUMNS);
-        columns[column] += value.count_at_value();
+        let microseconds = value.value_iterated_to() as f64 / 1e3;
+        let begin = |column: &usize| 10_f64.powf(*column as f64 / 3.0);
+        let columns_before =
+            (1..COLUMNS).take_while(|it| microseconds >= begin(it));
+        columns[columns_before.count()] += value.count_at_value();
     }
     let most = columns.iter().copied().max().unwrap_or(0).max(1);
     let height = |count: u64| {
@@ -96,16 +99,6 @@ pub fn blocks(histogram: &Histogram<u64>) -> String {
         BLOCKS[usize::try_from(eighths).unwrap_or(0)]
     };
     columns.into_iter().map(height).collect()
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to the few columns before"
-)]
-fn column_of(nanoseconds: u64, columns: usize) -> usize {
-    let thirds = (nanoseconds.max(1) as f64 / 1e3).log10() * 3.0;
-    thirds.clamp(0.0, (columns - 1) as f64) as usize
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use lab::program::Server;
 use lab::text;
 
 use super::out;
-use super::progress::until_interrupted;
+use super::progress::{milliseconds, until_interrupted};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -216,8 +216,6 @@ fn watch(plan: &Plan, live: &Live, finished: &AtomicBool, bar: &ProgressBar) {
     {
         bar.set_style(style.progress_chars("━╸─"));
     }
-    let milliseconds =
-        |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let (length, shown) = match plan.limit {
         Limit::Time(time) => (milliseconds(time), text::duration(time)),
         Limit::Count(count) => (count, text::count(count)),

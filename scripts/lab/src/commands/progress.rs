@@ -47,7 +47,8 @@ const TELL: Duration = Duration::from_secs(30);
 impl Progress {
     /// A run that takes so many seconds, about.
     fn new(estimate: f64) -> Self {
-        let bar = ProgressBar::new(1000);
+        let length = milliseconds(Duration::from_secs_f64(estimate));
+        let bar = ProgressBar::new(length);
         if let Ok(style) = ProgressStyle::with_template(
             "{bar:24} {percent:>3} %  {prefix:>9} left  {msg}",
         ) {
@@ -82,13 +83,8 @@ impl Observer for Progress {
             self.told = Instant::now();
             out!("{left} left: {what}");
         }
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a thousand"
-        )]
-        let position = (self.spent / self.estimate * 1000.0) as u64;
-        self.bar.set_position(position.min(1000));
+        let spent = Duration::from_secs_f64(self.spent.min(self.estimate));
+        self.bar.set_position(milliseconds(spent));
         self.bar.set_prefix(left);
         self.bar.set_message(what.to_owned());
         self.skips(seconds);
@@ -105,6 +101,10 @@ impl Observer for Progress {
             self.bar.println(line);
         }
     }
+}
+
+pub fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn minutes(seconds: f64) -> String {
