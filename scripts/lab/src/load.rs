@@ -727,6 +727,14 @@ pub fn probe(plan: &Plan) -> Result<()> {
     }
 }
 
+/// What the kernel has taken or given; nothing where it says "later".
+fn at_once(moved: io::Result<usize>) -> io::Result<Option<usize>> {
+    match moved {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        moved => moved.map(Some),
+    }
+}
+
 /// The failure of a run that cannot even begin.
 fn cannot_open<T>(plan: &Plan, kind: ErrorKind) -> Result<T> {
     let advice = match kind {

@@ -246,33 +246,28 @@ fn print_works(report: &Report) {
             ((name, _), _) => name,
         }));
         heading.push("<errors");
-        let mut rows = rows_of(|program| {
+        let rows = rows_of(|program| {
             let of = |(_, metric)| {
                 cell(metric, report.figures(program, work, metric))
             };
-            columns.clone().map(of).collect()
-        });
-        for (program, row) in &mut rows {
-            let own = samples().filter(|it| it.program == *program);
+            let own = samples().filter(|it| it.program == program);
             let errors: u64 = own.flat_map(|it| it.errors.values()).sum();
-            row.extend((errors > 0).then(|| text::count(errors)));
-        }
-        let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
+            let errors = (errors > 0).then(|| text::count(errors));
+            columns.clone().map(of).chain(errors).collect()
+        });
         out!("{}", table::layout(&heading, &rows));
     }
 }
 
 /// A row for each program of which any of these figures was measured.
-fn rows_of(
-    figures: impl Fn(Program) -> Vec<String>,
-) -> Vec<(Program, Vec<String>)> {
+fn rows_of(figures: impl Fn(Program) -> Vec<String>) -> Vec<Vec<String>> {
     let row = |program: Program| {
         let mut row = figures(program);
         if row.iter().all(String::is_empty) {
             return None;
         }
         row.insert(0, program.title().to_owned());
-        Some((program, row))
+        Some(row)
     };
     Program::all().filter_map(row).collect()
 }
@@ -287,7 +282,6 @@ fn print_sizes(report: &Report) {
     if rows.is_empty() {
         return;
     }
-    let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
     let sizes = SIZES.map(|size| format!("{} B", text::count(size as u64)));
     let mut heading = vec![
         "round trip by the size of a message, p50 (server and client pinned \

@@ -25,7 +25,7 @@ use socket2::Type;
 use super::client::Client;
 use super::{
     Ending, ErrorKind, Limit, Live, Message, Outcome, Pace, Plan, Shape, TELL,
-    Tally, Witness, cannot_open,
+    Tally, Witness, at_once, cannot_open,
 };
 
 /// For an arrival as near as this the thread does not sleep: going to sleep and
@@ -560,14 +560,6 @@ impl<'run> Worker<'run> {
                 _ => {}
             }
         }
-    }
-}
-
-/// What the kernel has taken or given; nothing where it says "later".
-fn at_once(moved: io::Result<usize>) -> Result<Option<usize>, ErrorKind> {
-    match moved {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-        moved => Ok(Some(moved?)),
     }
 }
 
