@@ -148,8 +148,6 @@ pub struct Catalogue {
     pub lab: PathBuf,
     /// Where compiled peers are.
     peers: PathBuf,
-    /// How our process-server is linked, and with it the peers in C that fork.
-    pub linkage: Linkage,
 }
 
 /// How a program is linked: it is a good part of what a fork costs.
@@ -162,28 +160,13 @@ pub enum Linkage {
 }
 
 impl Linkage {
-    /// Reads it from a program's file: a program with shared libraries names an
-    /// interpreter, `ld.so`.
-    pub fn of(program: &Path) -> Option<Self> {
-        const PT_INTERP: u32 = 3;
-        let bytes = fs::read(program).ok()?;
-        let number = |at: usize, size: usize| -> Option<usize> {
-            let bytes = bytes.get(at..at + size)?;
-            let mut wide = [0; 8];
-            wide[..size].copy_from_slice(bytes);
-            usize::try_from(u64::from_le_bytes(wide)).ok()
-        };
-        // A 64-bit little-endian ELF file, elf(5).
-        if bytes.get(..6)? != b"\x7fELF\x02\x01" {
-            return None;
-        }
-        let headers = number(0x20, 8)?;
-        let (size, count) = (number(0x36, 2)?, number(0x38, 2)?);
-        let dynamic = (0..count).any(|index| {
-            number(headers + index * size, 4) == Some(PT_INTERP as usize)
-        });
-        Some(if dynamic { Self::Dynamic } else { Self::Static })
-    }
+    /// How our process-server is linked, and with it the peers in C that fork:
+    /// as this lab is, since the same compiler builds both.
+    pub const OURS: Self = if cfg!(target_feature = "crt-static") {
+        Self::Static
+    } else {
+        Self::Dynamic
+    };
 }
 
 impl Catalogue {
@@ -214,11 +197,7 @@ impl Catalogue {
     ) -> Result<Self> {
         let peers = program::output_directory()?.join("peers");
         fs::create_dir_all(&peers)?;
-        let linkage = servers
-            .get("process-server")
-            .and_then(|path| Linkage::of(path))
-            .unwrap_or(Linkage::Dynamic);
-        Ok(Self { servers, lab, peers, linkage })
+        Ok(Self { servers, lab, peers })
     }
 
     /// The program that measures what the kernel itself takes.
@@ -331,7 +310,7 @@ impl Catalogue {
         build: &str,
         needs: Option<&str>,
     ) -> Result<PathBuf, Unavailable> {
-        let suffix = match self.linkage {
+        let suffix = match Linkage::OURS {
             Linkage::Static if build.contains("{static}") => "-static",
             _ => "",
         };

@@ -251,7 +251,7 @@ pub fn run(
     Ok(Report {
         header: header.ended(run.began, !live.stops()),
         versions: catalogue::versions(&used),
-        linkage: catalogue.linkage,
+        linkage: Linkage::OURS,
         effort: agenda.effort,
         conditions: conditions(),
         programs: used
