@@ -254,7 +254,7 @@ impl Run<'_> {
             let plan = measure::plan(&server, Shape::Echo, 1, time)?;
             let account = Account::new(server.pid());
             let pinned = Pinned::new(Some(server.pid()))?;
-            let outcome = load::run(&plan, self.live, &account)?;
+            let outcome = load::run(&plan, self.live, &|| account.read())?;
             drop(pinned);
             let used = account.used();
             self.growth.steps.push(Step {

@@ -534,17 +534,9 @@ impl Live {
     }
 }
 
-/// Told when the counted part of a run begins and ends, to read accounts
-/// (such as a server's processor time) for exactly that part.
-pub trait Witness: Sync {
-    /// The counted part begins now.
-    fn begins(&self) {}
-    /// The counted part has just ended; load has not.
-    fn ends(&self) {}
-}
-
-/// The witness of a run without an account to read.
-impl Witness for () {}
+/// Is called when the counted part of a run begins, and when it has just ended,
+/// to read accounts (such as a server's processor time) for exactly that part.
+pub type Witness<'run> = &'run (dyn Fn() + Sync);
 
 /// How often the readers of [`Live`] are told.
 const TELL: Duration = Duration::from_millis(50);
@@ -574,9 +566,9 @@ impl<'run> Tally<'run> {
     }
 
     /// From now on operations count.
-    fn begin(&mut self, witness: &dyn Witness) {
+    fn begin(&mut self, witness: Witness<'_>) {
         self.live.counting.store(true, Ordering::Relaxed);
-        witness.begins();
+        witness();
         self.cpu_before = thread_cpu_time();
         self.start = Instant::now();
     }
@@ -607,13 +599,13 @@ impl<'run> Tally<'run> {
     /// What it all came to, with so many operations left undone.
     fn end(
         mut self,
-        witness: &dyn Witness,
+        witness: Witness<'_>,
         unfinished: u64,
         ports: Ports,
     ) -> Outcome {
         let elapsed = self.start.elapsed();
         let client_cpu = thread_cpu_time().saturating_sub(self.cpu_before);
-        witness.ends();
+        witness();
         self.tell();
         Outcome {
             completed: self.latency.len(),
@@ -656,7 +648,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 ///
 /// When the plan is out of bounds, or when the connections that it begins
 /// with cannot be opened. What fails later is counted in the outcome.
-pub fn run(plan: &Plan, live: &Live, witness: &dyn Witness) -> Result<Outcome> {
+pub fn run(plan: &Plan, live: &Live, witness: Witness<'_>) -> Result<Outcome> {
     plan.check()?;
     let blocking = plan.connections.get() == 1
         && plan.pace == Pace::Closed

@@ -15,9 +15,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 use crate::catalogue::{Catalogue, Program, Serve};
 use crate::load::idle::Idle;
-use crate::load::{
-    self, Ending, Limit, Live, Outcome, Plan, Shape, Witness, stream,
-};
+use crate::load::{self, Ending, Limit, Live, Outcome, Plan, Shape, stream};
 use crate::machine::{Pinned, processors};
 use crate::procfs::{self, CpuTime, Memory};
 use crate::program::{Server, Unavailable};
@@ -228,8 +226,8 @@ impl Effort {
     }
 }
 
-/// Reads what a server and the whole machine have used, where the counted part
-/// of a load begins and ends.
+/// Readings of what a server and the whole machine have used: one where the
+/// counted part of a load begins, one where it ends.
 #[derive(Debug)]
 pub struct Account {
     server: Pid,
@@ -301,7 +299,8 @@ impl Account {
         Self { switches: true, ..Self::new(server) }
     }
 
-    fn read(&self) {
+    /// Reads what has been used by now.
+    pub fn read(&self) {
         if let (Ok(server), Ok(mut readings)) =
             (procfs::cpu_time(self.server), self.readings.lock())
         {
@@ -318,20 +317,10 @@ impl Account {
         }
     }
 
-    /// What was used between begin and end.
+    /// What was used between the first reading and the last.
     pub fn used(self) -> Option<Used> {
         let readings = self.readings.into_inner().ok()?;
         Some(readings.last()?.since(readings.first()?))
-    }
-}
-
-impl Witness for Account {
-    fn begins(&self) {
-        self.read();
-    }
-
-    fn ends(&self) {
-        self.read();
     }
 }
 
@@ -420,7 +409,7 @@ impl Prepared {
                 plan.limit = Limit::Count(count as u64);
                 let mut all = load::new_histogram();
                 for _ in 0..effort.bursts {
-                    let outcome = load::run(&plan, live, &())?;
+                    let outcome = load::run(&plan, live, &|| ())?;
                     all.add(&outcome.latency)?;
                     add_errors(&mut sample, &outcome);
                 }
@@ -479,7 +468,7 @@ fn record(
     live: &Live,
 ) -> Result<()> {
     let account = Account::new(server.pid());
-    let outcome = load::run(plan, live, &account)?;
+    let outcome = load::run(plan, live, &|| account.read())?;
     ensure!(outcome.completed > 0, "nothing was answered: {}", outcome.errors);
     add_errors(sample, &outcome);
     add_latencies(sample, &outcome.latency);
@@ -500,7 +489,8 @@ fn streams(
     live: &Live,
 ) -> Result<()> {
     let account = Account::new(server.pid());
-    let took = stream::run(server.target(), mib << 20, live, &account)?;
+    let took =
+        stream::run(server.target(), mib << 20, live, &|| account.read())?;
     let rate = mib as f64 / took.as_secs_f64();
     sample.values.insert(Metric::MibPerSecond, rate);
     let each = account.used().and_then(|used| used.cpu_each_ns(mib));

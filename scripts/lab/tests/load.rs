@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use lab::load::{
     self, Ending, ErrorKind, Limit, Live, Outcome, Pace, Plan, Shape, Target,
-    Witness, idle::Idle,
+    idle::Idle,
 };
 
 /// What a test's server does to a connection.
@@ -68,7 +68,7 @@ fn some(count: usize) -> NonZeroUsize {
 }
 
 fn run(plan: &Plan) -> Outcome {
-    load::run(plan, &Live::default(), &()).unwrap()
+    load::run(plan, &Live::default(), &|| ()).unwrap()
 }
 
 fn quick(target: Target, shape: Shape, count: usize) -> Plan {
@@ -141,7 +141,7 @@ fn a_run_that_is_stopped_abandons_no_exchange() {
                 }
                 live.stop.store(true, Ordering::Relaxed);
             });
-            load::run(&plan, &live, &()).unwrap()
+            load::run(&plan, &live, &|| ()).unwrap()
         });
         assert!(outcome.elapsed < Duration::from_secs(30), "{outcome:?}");
         assert_eq!(outcome.errors.total(), 0, "{outcome:?}");
@@ -156,15 +156,14 @@ fn a_run_that_is_stopped_abandons_no_exchange() {
 #[derive(Default)]
 struct Stall(OnceLock<Instant>);
 
-impl Witness for Stall {
-    fn begins(&self) {
-        let begin = Instant::now() + Duration::from_millis(300);
-        self.0.set(begin).unwrap();
-    }
-}
-
 impl Stall {
     const LENGTH: Duration = Duration::from_secs(1);
+
+    /// The counted part begins, or ends.
+    fn witness(&self) {
+        let begin = Instant::now() + Duration::from_millis(300);
+        let _ = self.0.set(begin);
+    }
 
     /// Returns when no stall is going on.
     fn wait(&self) {
@@ -188,7 +187,7 @@ fn with_a_stall(pace: Pace) -> Outcome {
     let limit = Limit::Time(Duration::from_millis(2500));
     let mut plan = Plan::new(target, Shape::Echo, some(8), limit);
     plan.pace = pace;
-    load::run(&plan, &Live::default(), &*stall).unwrap()
+    load::run(&plan, &Live::default(), &|| stall.witness()).unwrap()
 }
 
 #[test]
@@ -283,7 +282,7 @@ fn what_keeps_a_run_from_beginning_is_named() {
         for count in [1, 2] {
             let mut plan = quick(target, shape, count);
             plan.timeout = Duration::from_secs(1);
-            let error = load::run(&plan, &Live::default(), &()).unwrap_err();
+            let error = load::run(&plan, &Live::default(), &|| ()).unwrap_err();
             assert!(error.to_string().contains(why), "{error}");
         }
     }
@@ -376,7 +375,7 @@ fn a_stream_is_compared_byte_by_byte() {
     let target = serve(Arc::new(echo_until_eof));
     let bytes = 10_000_019;
     let live = Live::default();
-    let took = load::stream::run(target, bytes, &live, &()).unwrap();
+    let took = load::stream::run(target, bytes, &live, &|| ()).unwrap();
     assert!(took > Duration::ZERO);
 
     let target = serve(Arc::new(|client: &mut TcpStream| {
@@ -388,7 +387,7 @@ fn a_stream_is_compared_byte_by_byte() {
             }
         })
     }));
-    let error = load::stream::run(target, bytes, &live, &()).unwrap_err();
+    let error = load::stream::run(target, bytes, &live, &|| ()).unwrap_err();
     assert!(error.to_string().contains("differs"), "{error}");
 }
 

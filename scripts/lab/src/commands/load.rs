@@ -14,7 +14,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lab::catalogue::{Catalogue, Program, Serve};
 use lab::load::{
     self, Ending, Limit, Live, Outcome, Pace, Plan, Ports, Shape, Target,
-    Witness,
 };
 use lab::machine::{self, Pinned};
 use lab::measure::{Account, NOISY, Used};
@@ -187,10 +186,7 @@ fn plan(arguments: &Arguments, target: Target) -> Plan {
 /// returns what there is.
 fn watched(plan: &Plan, account: Option<&Account>) -> Result<Outcome> {
     let live = &until_interrupted()?;
-    let witness: &dyn Witness = match account {
-        Some(account) => account,
-        None => &(),
-    };
+    let witness = || _ = account.map(Account::read);
     let finished = AtomicBool::new(false);
     thread::scope(|scope| {
         let watcher = scope.spawn(|| {
@@ -201,7 +197,7 @@ fn watched(plan: &Plan, account: Option<&Account>) -> Result<Outcome> {
             bar.finish_and_clear();
         });
         // The load itself stays in this thread, which may be pinned.
-        let outcome = load::run(plan, live, witness);
+        let outcome = load::run(plan, live, &witness);
         finished.store(true, Ordering::Relaxed);
         watcher.thread().unpark();
         outcome

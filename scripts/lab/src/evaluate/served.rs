@@ -18,7 +18,7 @@ use super::Bench;
 use crate::catalogue::{Program, Serve};
 use crate::claims::{Experiment, Samples};
 use crate::growth;
-use crate::load::{self, Ending, Shape, Target, Witness};
+use crate::load::{self, Ending, Shape, Target};
 use crate::machine::processors;
 use crate::measure::{self, Account, Metric};
 use crate::program::{Server, Unavailable};
@@ -273,7 +273,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
         // What this experiment itself uses: this process, and its children,
         // which the servers are.
         let ours = Account::new(Pid::this());
-        ours.begins();
+        ours.read();
         for (program, server) in &servers {
             let what = "work for the processor";
             bench.begins(&format!("{what}, round {round}: {program}"))?;
@@ -291,7 +291,7 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             let speed_up = one * clients as f64 / many;
             samples.push(format!("compute/{whose}/speed_up_times"), speed_up);
         }
-        ours.ends();
+        ours.read();
         let used = ours.used().context("no processor time")?;
         let others = used.share_of_others(Duration::ZERO);
         let others = others.context("children without processor time")?;
@@ -414,7 +414,7 @@ fn load_on(
     let time = [bench.effort.seconds, bench.effort.warm_up_seconds];
     let plan = measure::plan(server, shape, clients, time)?;
     let account = Account::with_switches(server.pid());
-    let outcome = load::run(&plan, bench.live, &account)?;
+    let outcome = load::run(&plan, bench.live, &|| account.read())?;
     ensure!(!bench.live.stops(), "stopped");
     ensure!(outcome.errors.total() == 0, "{}", outcome.errors);
     ensure!(outcome.completed > 0, "nothing was answered");

@@ -41,14 +41,14 @@ const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 pub(super) fn run(
     plan: &Plan,
     live: &Live,
-    witness: &dyn Witness,
+    witness: Witness<'_>,
 ) -> Result<Outcome> {
     let threads = 0..plan.threads.get();
     let workers =
         side_by_side(threads, |index| Worker::open(plan, live, index))?;
     let begin = Instant::now();
     let outcomes = side_by_side(workers, |worker| {
-        let witness = if worker.index == 0 { witness } else { &() };
+        let witness = if worker.index == 0 { witness } else { &|| () };
         worker.run(begin, witness)
     })?;
     let mut outcomes = outcomes.into_iter();
@@ -223,7 +223,7 @@ impl<'run> Worker<'run> {
 
     /// Does its part of the load, whose warm-up begins at the same time for
     /// all threads.
-    fn run(mut self, begin: Instant, witness: &dyn Witness) -> Result<Outcome> {
+    fn run(mut self, begin: Instant, witness: Witness<'_>) -> Result<Outcome> {
         let start = begin + self.plan.warm_up;
         let threads = self.plan.threads.get();
         let time = match self.plan.limit {

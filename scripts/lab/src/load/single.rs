@@ -16,7 +16,7 @@ use super::{
 pub(super) fn run(
     plan: &Plan,
     live: &Live,
-    witness: &dyn Witness,
+    witness: Witness<'_>,
 ) -> Result<Outcome> {
     let size = plan.message_size.get();
     let mut client = Client::new(plan.target, size, plan.timeout);

@@ -30,7 +30,7 @@ pub fn run(
     target: Target,
     bytes: u64,
     live: &Live,
-    witness: &dyn Witness,
+    witness: Witness<'_>,
 ) -> Result<Duration> {
     let mut stream = TcpStream::connect(target.address())
         .with_context(|| format!("connecting to {target}"))?;
@@ -42,7 +42,7 @@ pub fn run(
         .collect();
     let mut buffer = vec![0; CHUNK];
     let (mut sent, mut received) = (0, 0);
-    witness.begins();
+    witness();
     let start = Instant::now();
     let mut ended = false;
     while !ended {
@@ -78,7 +78,7 @@ pub fn run(
         }
     }
     let elapsed = start.elapsed();
-    witness.ends();
+    witness();
     ensure!(
         received == bytes,
         "{received} of {bytes} bytes came back before the end of file"
