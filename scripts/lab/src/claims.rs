@@ -205,12 +205,8 @@ impl Samples {
 
     /// The ratios of one series to another, round by round; none where samples
     /// of one are not there.
-    pub fn ratios(&self, ratio: Ratio) -> Option<Vec<f64>> {
-        let above = self.series(ratio.of)?;
-        let Some(to) = ratio.to else {
-            return Some(above);
-        };
-        Some(pairwise_ratios(&above, &self.series(to)?))
+    pub fn ratios(&self, of: Series, to: Series) -> Option<Vec<f64>> {
+        Some(pairwise_ratios(&self.series(of)?, &self.series(to)?))
     }
 
     /// The round trips of a program beside so many idle connections each.
@@ -256,24 +252,16 @@ pub enum Series {
     AtLeast(f64, &'static str),
 }
 
-/// One series over another; over nothing where it is a ratio itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Ratio {
-    /// What is compared.
-    pub of: Series,
-    /// With what.
-    pub to: Option<Series>,
-}
-
 /// How the samples of a claim become its verdict.
 #[derive(Clone, Copy, Debug)]
 pub enum Rule {
-    /// A ratio is judged by these steps.
-    Times(Ratio, Steps),
+    /// The ratio of one series to another is judged by these steps.
+    Times(Series, Series, Steps),
     /// Each of two ratios is judged by its steps.
-    Both(Ratio, Ratio, Steps),
-    /// A ratio of speed-ups has to, on processors that nothing else needs.
-    SpeedUp(Ratio),
+    Both([(Series, Series); 2], Steps),
+    /// A speed-up has to, or how many times it is that of others, on processors
+    /// that nothing else needs.
+    SpeedUp(Series, Option<Series>),
     /// A function judges, with these steps if it needs some.
     Own(fn(&Evidence<'_>) -> Option<Judgement>, Option<Steps>),
 }

@@ -88,7 +88,7 @@ fn the_words_of_a_rule_have_its_limits() {
                 let rule = &told.rule;
                 assert!(rule.contains(&format!(" {limit} ")), "{rule}");
             }
-            if let Rule::SpeedUp(_) = claim.rule {
+            if let Rule::SpeedUp(..) = claim.rule {
                 assert!(told.rule.contains(" 15 %"), "{}", told.rule);
             }
         }
