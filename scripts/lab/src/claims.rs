@@ -219,13 +219,6 @@ impl Samples {
         });
         beside.collect()
     }
-
-    /// Adds all of another's.
-    pub fn add(&mut self, other: Self) {
-        for (name, values) in other.0 {
-            self.0.entry(name).or_default().extend(values);
-        }
-    }
 }
 
 /// What a rule judges by.

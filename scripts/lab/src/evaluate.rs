@@ -2,6 +2,7 @@
 //! claims on the reader's own machine.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -119,7 +120,7 @@ impl Experiment {
         steps * seconds
     }
 
-    fn run(self, bench: &mut Bench<'_>) -> Result<Samples> {
+    fn run(self, bench: &mut Bench<'_>) -> Result<()> {
         match self {
             Self::Source => source::count(bench),
             Self::Mechanisms => mechanisms::probe(bench),
@@ -153,6 +154,8 @@ struct Bench<'run> {
     missing: BTreeMap<Experiment, String>,
     /// Programs that took part.
     used: BTreeSet<Program>,
+    /// What the present experiment has found so far.
+    samples: Samples,
 }
 
 impl Bench<'_> {
@@ -162,6 +165,11 @@ impl Bench<'_> {
         self.observer.begins(what, self.step);
         self.left -= self.step;
         Ok(())
+    }
+
+    /// Adds one sample.
+    fn push(&mut self, name: impl Into<String>, value: f64) {
+        self.samples.push(name, value);
     }
 }
 
@@ -268,6 +276,7 @@ pub fn run(
         left: 0.0,
         missing: BTreeMap::new(),
         used: BTreeSet::new(),
+        samples: Samples::default(),
     };
     let mut samples = Samples::default();
     let mut took = BTreeMap::new();
@@ -276,10 +285,11 @@ pub fn run(
         bench.left = experiment.estimate(effort);
         let began = Instant::now();
         let result = experiment.run(&mut bench);
+        let mut found = mem::take(&mut bench.samples);
         took.insert(experiment, began.elapsed().as_secs_f64());
         bench.observer.skips(bench.left);
         match result {
-            Ok(new) => samples.add(new),
+            Ok(()) => samples.0.append(&mut found.0),
             Err(_) if live.stops() => break,
             Err(error) => {
                 let why = format!("{error:#}");

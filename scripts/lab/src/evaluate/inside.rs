@@ -12,7 +12,6 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use slab::Slab;
 
 use super::Bench;
-use crate::claims::Samples;
 use crate::machine::{Pinned, processors};
 use crate::measure::Floor;
 
@@ -29,27 +28,26 @@ fn each(took: Duration, count: u64) -> f64 {
 
 /// One count from a worker to the total, five ways, all on one processor:
 /// what is measured is the passing, not how fast the other side wakes.
-pub(super) fn passing(bench: &mut Bench<'_>) -> Result<Samples> {
-    let mut samples = Samples::default();
+pub(super) fn passing(bench: &mut Bench<'_>) -> Result<()> {
     for round in 0..bench.effort.rounds {
         bench.begins(&format!("passing counts, round {}", round + 1))?;
         let pinned = Pinned::new(None)?;
         let total = AtomicU64::new(0);
         let add = || _ = total.fetch_add(1, Ordering::Relaxed);
         let read = || total.load(Ordering::Relaxed);
-        samples.push("passing/threads/atomic_ns", in_a_thread(add, read)?);
+        bench.push("passing/threads/atomic_ns", in_a_thread(add, read)?);
         let total = Mutex::new(0_u64);
         let lock = || total.lock().unwrap_or_else(PoisonError::into_inner);
         let mutex = in_a_thread(|| *lock() += 1, || *lock())?;
-        samples.push("passing/threads/mutex_ns", mutex);
-        samples.push("passing/threads/channel_ns", through_a_channel()?);
+        bench.push("passing/threads/mutex_ns", mutex);
+        bench.push("passing/threads/channel_ns", through_a_channel()?);
         let pipe = through_a_pipe(bench)?;
-        samples.push("passing/processes/pipe_ns", pipe);
+        bench.push("passing/processes/pipe_ns", pipe);
         let memory = through_shared_memory(bench)?;
-        samples.push("passing/processes/shared_memory_ns", memory);
+        bench.push("passing/processes/shared_memory_ns", memory);
         drop(pinned);
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Counts of one sample, where they cost nanoseconds.
@@ -141,9 +139,8 @@ fn through_shared_memory(bench: &Bench<'_>) -> Result<f64> {
 
 /// Threads that count together: by reading and then writing, which loses
 /// counts, and by one indivisible addition, which does not.
-pub(super) fn races(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn races(bench: &mut Bench<'_>) -> Result<()> {
     let threads = processors().len().clamp(2, 4);
-    let mut samples = Samples::default();
     for round in 0..bench.effort.rounds {
         bench.begins(&format!("racing threads, round {}", round + 1))?;
         let lost = races::lost_share(threads, |total| {
@@ -152,24 +149,23 @@ pub(super) fn races(bench: &mut Bench<'_>) -> Result<Samples> {
             std::hint::spin_loop();
             total.store(seen + 1, Ordering::Relaxed);
         });
-        samples.push("races/read_then_write/lost_share", lost);
+        bench.push("races/read_then_write/lost_share", lost);
         let lost = races::lost_share(threads, |total| {
             total.fetch_add(1, Ordering::Relaxed);
         });
-        samples.push("races/fetch_add/lost_share", lost);
+        bench.push("races/fetch_add/lost_share", lost);
     }
     match races::compiler_refuses() {
         Ok(refused) => {
-            samples.push("races/refused_by_compiler", f64::from(refused));
+            bench.push("races/refused_by_compiler", f64::from(refused));
         }
         Err(error) => bench.observer.says(&format!("races: {error:#}")),
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Two threads that take two locks, in opposite orders and in one order.
-pub(super) fn deadlocks(bench: &mut Bench<'_>) -> Result<Samples> {
-    let mut samples = Samples::default();
+pub(super) fn deadlocks(bench: &mut Bench<'_>) -> Result<()> {
     for round in 0..bench.effort.rounds {
         bench.begins(&format!("two locks, round {}", round + 1))?;
         for (second_order, name) in
@@ -177,26 +173,25 @@ pub(super) fn deadlocks(bench: &mut Bench<'_>) -> Result<Samples> {
         {
             let (stopped, turns) = locks::take_turns(second_order);
             let stopped = f64::from(stopped);
-            samples.push(format!("{name}/stopped_flag"), stopped);
-            samples.push(format!("{name}/turns_count"), turns as f64);
+            bench.push(format!("{name}/stopped_flag"), stopped);
+            bench.push(format!("{name}/turns_count"), turns as f64);
         }
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Creation and end of a process, a thread, an entry in a table.
-pub(super) fn creation(bench: &mut Bench<'_>) -> Result<Samples> {
-    let mut samples = Samples::default();
+pub(super) fn creation(bench: &mut Bench<'_>) -> Result<()> {
     for round in 0..bench.effort.rounds {
         bench.begins(&format!("creations, round {}", round + 1))?;
         let catalogue = bench.catalogue;
         let process = Floor::Fork.measure(catalogue, 0)?;
-        samples.push("creation/process_ns", process);
+        bench.push("creation/process_ns", process);
         let thread = Floor::StdThread.measure(catalogue, 0)?;
-        samples.push("creation/thread_ns", thread);
-        samples.push("creation/table_entry_ns", table_entries());
+        bench.push("creation/thread_ns", thread);
+        bench.push("creation/table_entry_ns", table_entries());
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Entries with a buffer each, as a loop keeps one for a client: created in

@@ -16,7 +16,7 @@ use probe::wait::within;
 
 use super::Bench;
 use crate::catalogue::{Program, Serve};
-use crate::claims::{Experiment, Samples};
+use crate::claims::Experiment;
 use crate::growth;
 use crate::load::{self, Ending, Shape, Target};
 use crate::machine::processors;
@@ -48,16 +48,15 @@ impl Bench<'_> {
         &mut self,
         what: &str,
         programs: &[Program],
-        turn: impl Fn(&mut Self, Program, &mut Samples) -> Result<()>,
-    ) -> Result<Samples> {
-        let mut samples = Samples::default();
+        turn: impl Fn(&mut Self, Program) -> Result<()>,
+    ) -> Result<()> {
         for round in 1..=self.effort.rounds {
             for &program in programs {
                 self.begins(&format!("{what}, round {round}: {program}"))?;
-                turn(self, program, &mut samples)?;
+                turn(self, program)?;
             }
         }
-        Ok(samples)
+        Ok(())
     }
 
     /// Starts a server of ours, which has to be there.
@@ -123,10 +122,10 @@ fn together(
 }
 
 /// Idle connections held open: what each costs.
-pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn memory(bench: &mut Bench<'_>) -> Result<()> {
     let count = bench.effort.connections;
     let what = format!("memory of {count} connections");
-    bench.in_turn(&what, &APPROACHES, |bench, program, samples| {
+    bench.in_turn(&what, &APPROACHES, |bench, program| {
         bench.used.insert(program);
         let values = measure::memory(bench.catalogue, program, count)?;
         let whose = approach(program);
@@ -135,7 +134,7 @@ pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
             (Metric::PageTablesKib, "page_tables_kib"),
             (Metric::KernelKib, "kernel_kib"),
         ] {
-            samples.push(format!("memory/{whose}/{unit}"), values[&metric]);
+            bench.push(format!("memory/{whose}/{unit}"), values[&metric]);
         }
         Ok(())
     })
@@ -143,8 +142,7 @@ pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
 
 /// Clients that are greeted, wait, and then send: how long until all are
 /// served.
-pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
-    let mut samples = Samples::default();
+pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<()> {
     let clients = bench.effort.waiting;
     for round in 1..=bench.effort.serial_rounds {
         bench.begins(&format!("{clients} clients that wait, round {round}"))?;
@@ -152,14 +150,14 @@ pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
             let server = bench.ours(program, Serve::UntilEof, clients, &[])?;
             let took = wait_and_send(bench, &server, clients)?;
             let whose = approach(program);
-            samples.push(format!("waiting/{whose}/wall_ms"), took);
+            bench.push(format!("waiting/{whose}/wall_ms"), took);
         }
         let server = bench.catalogue.start_serial();
         let server = server.with_context(|| P::Threads.to_string())?;
         let took = wait_and_send(bench, &server, clients)?;
-        samples.push("waiting/one_after_the_other/wall_ms", took);
+        bench.push("waiting/one_after_the_other/wall_ms", took);
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Milliseconds until all clients are served.
@@ -198,9 +196,9 @@ fn wait_and_send(
 
 /// A fatal signal to the worker of one of many clients: the share of the
 /// others who still get a reply.
-pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn crash(bench: &mut Bench<'_>) -> Result<()> {
     const CLIENTS: usize = 50;
-    bench.in_turn("a fatal signal", &APPROACHES, |bench, program, samples| {
+    bench.in_turn("a fatal signal", &APPROACHES, |bench, program| {
         let server = bench.ours(program, Serve::UntilEof, CLIENTS, &[])?;
         let mut streams = Vec::new();
         for _ in 0..CLIENTS {
@@ -215,7 +213,7 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
             .count();
         let share = answered as f64 / (CLIENTS - 1) as f64;
         let name = format!("crash/{}/others_served_share", approach(program));
-        samples.push(name, share.min(1.0));
+        bench.push(name, share.min(1.0));
         Ok(())
     })
 }
@@ -248,8 +246,7 @@ fn crash_for_good(pid: Pid) -> Result<()> {
 
 /// Messages that cost processor time: the speed-up from one client to as
 /// many as there are processors.
-pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
-    let mut samples = Samples::default();
+pub(super) fn compute(bench: &mut Bench<'_>) -> Result<()> {
     let clients = processors().len().clamp(2, 8);
     let messages = bench.effort.heavy_messages;
     let work = format!("{:.0}", WORK * 1e6);
@@ -289,20 +286,20 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             let many = send(clients)?.as_secs_f64();
             let whose = approach(*program);
             let speed_up = one * clients as f64 / many;
-            samples.push(format!("compute/{whose}/speed_up_times"), speed_up);
+            bench.push(format!("compute/{whose}/speed_up_times"), speed_up);
         }
         ours.read();
         let used = ours.used().context("no processor time")?;
         let others = used.share_of_others(Duration::ZERO);
         let others = others.context("children without processor time")?;
-        samples.push("compute/others_share", others);
+        bench.push("compute/others_share", others);
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Light clients, that come and go without a message, beside one whose
 /// messages keep the processor busy.
-pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<()> {
     // This is twice as much work as elsewhere, so that the wait differs clearly
     // from what a busy machine causes.
     let work = format!("{:.0}", WORK * 2e6);
@@ -310,7 +307,7 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
     let time = bench.effort.seconds + bench.effort.warm_up_seconds;
     let time = Duration::from_secs_f64(time);
     let what = "light clients beside a heavy one";
-    bench.in_turn(what, &APPROACHES, |bench, program, samples| {
+    bench.in_turn(what, &APPROACHES, |bench, program| {
         let server = bench.ours(program, Serve::UntilEof, 8, &options)?;
         let target = server.target();
         let alone = come_and_go(target, time / 2)?;
@@ -329,8 +326,8 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
             beside
         })?;
         let whose = approach(program);
-        samples.push(format!("fairness/{whose}/alone_ns"), alone);
-        samples.push(format!("fairness/{whose}/beside_heavy_ns"), beside);
+        bench.push(format!("fairness/{whose}/alone_ns"), alone);
+        bench.push(format!("fairness/{whose}/beside_heavy_ns"), beside);
         Ok(())
     })
 }
@@ -358,34 +355,33 @@ fn come_and_go(target: Target, time: Duration) -> Result<f64> {
 }
 
 /// One exchange for each connection: what a pool takes away of it.
-pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn pools(bench: &mut Bench<'_>) -> Result<()> {
     const CLIENTS: usize = 8;
     let programs =
         [P::Threads, P::ThreadsPool, P::Process, P::ProcessPool, P::MuxPoll];
     let servers = all_started(bench, &programs, Serve::Once, CLIENTS)?;
-    bench.in_turn("one exchange each", &programs, |bench, program, samples| {
+    bench.in_turn("one exchange each", &programs, |bench, program| {
         let shape = Shape::Exchange(Ending::Server);
         let (cpu, _) = load_on(bench, &servers[&program], shape, CLIENTS)?;
         let name = program.name();
-        samples.push(format!("pools/{name}/cpu_each_ns"), cpu);
+        bench.push(format!("pools/{name}/cpu_each_ns"), cpu);
         Ok(())
     })
 }
 
 /// Many connections that all talk: processor time and context switches for
 /// each request.
-pub(super) fn efficiency(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn efficiency(bench: &mut Bench<'_>) -> Result<()> {
     let clients = bench.effort.connections;
     let what = format!("{clients} clients that talk");
     let programs = [P::Threads, P::Process, P::MuxPoll, P::MuxEpoll];
     let servers = all_started(bench, &programs, Serve::UntilEof, clients)?;
-    bench.in_turn(&what, &programs, |bench, program, samples| {
+    bench.in_turn(&what, &programs, |bench, program| {
         let server = &servers[&program];
         let (cpu, switches) = load_on(bench, server, Shape::Echo, clients)?;
         let name = program.name();
-        samples.push(format!("efficiency/{name}/cpu_each_ns"), cpu);
-        samples
-            .push(format!("efficiency/{name}/switches_each_count"), switches);
+        bench.push(format!("efficiency/{name}/cpu_each_ns"), cpu);
+        bench.push(format!("efficiency/{name}/switches_each_count"), switches);
         Ok(())
     })
 }
@@ -426,21 +422,20 @@ fn load_on(
 }
 
 /// One active connection beside idle ones, as `lab growth` measures it.
-pub(super) fn scaling(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn scaling(bench: &mut Bench<'_>) -> Result<()> {
     // The curves tell the observer themselves how long they take.
     bench.left = 0.0;
     let effort = &bench.effort.growth;
     let growth =
         growth::run(bench.catalogue, effort, bench.live, bench.observer)?;
     ensure!(!bench.live.stops(), "stopped");
-    let mut samples = Samples::default();
     for step in &growth.steps {
         bench.used.insert(step.program);
         let (name, idle) = (step.program.name(), step.idle);
-        samples.push(
+        bench.push(
             format!("scaling/{name}/beside_{idle}/round_trip_ns"),
             step.round_trip_ns,
         );
     }
-    Ok(samples)
+    Ok(())
 }

@@ -12,7 +12,6 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, BinOp, Expr, Field, Item, Local, Variant};
 
 use super::Bench;
-use crate::claims::Samples;
 use crate::program;
 
 /// What is counted of a server: not its second form (`--workers`), and of
@@ -32,9 +31,8 @@ const FILES: [(&str, &str, &[&str]); 3] = [
 ];
 
 /// Counts the three servers.
-pub(super) fn count(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn count(bench: &mut Bench<'_>) -> Result<()> {
     bench.begins("reading the servers' source")?;
-    let mut samples = Samples::default();
     for (name, package, files) in FILES {
         let mut counts = Counts::default();
         for file in files {
@@ -47,10 +45,10 @@ pub(super) fn count(bench: &mut Bench<'_>) -> Result<Samples> {
             ("states", counts.states),
         ] {
             let name = format!("source/{name}/{what}_count");
-            samples.push(name, count as f64);
+            bench.push(name, count as f64);
         }
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// What is counted.
