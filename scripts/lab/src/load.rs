@@ -428,33 +428,42 @@ impl Ports {
 /// address is taken: well below the 28 000 ports that one address has.
 const CLOSES_PER_SOURCE: u64 = 20_000;
 /// Source addresses of 127.0.0.0/8 that are taken in turn.
-const SOURCES: u8 = 200;
+const SOURCES: u64 = 200;
 
 /// The address that connections come from: the kernel's choice until ports
 /// get scarce, then 127.0.0.2, 127.0.0.3 and so on.
 #[derive(Debug)]
 struct Source {
     target: SocketAddr,
-    index: u8,
+    /// Connections that the client has ended before the server.
     closed_first: u64,
-    ports: Ports,
+    /// How often no port was left.
+    exhausted: u64,
 }
 
 impl Source {
     fn new(target: Target) -> Self {
-        Self {
-            target: target.address(),
-            index: 0,
-            closed_first: 0,
-            ports: Ports { addresses: 1, ..Ports::default() },
-        }
+        Self { target: target.address(), closed_first: 0, exhausted: 0 }
+    }
+
+    /// How often it was time for another address.
+    fn changes(&self) -> u64 {
+        self.closed_first / CLOSES_PER_SOURCE + self.exhausted
     }
 
     /// Where to bind before connecting, if anywhere.
     fn bind_to(&self) -> Option<SocketAddr> {
-        let last = 1 + self.index;
-        let address = Ipv4Addr::new(127, 0, 0, last);
-        (self.target.is_ipv4() && self.index > 0).then(|| (address, 0).into())
+        let index = u32::try_from(self.changes() % SOURCES).unwrap_or(0);
+        let address = Ipv4Addr::from(Ipv4Addr::LOCALHOST.to_bits() + index);
+        (self.target.is_ipv4() && index > 0).then(|| (address, 0).into())
+    }
+
+    fn ports(&self) -> Ports {
+        Ports {
+            closed_first: self.closed_first,
+            addresses: (self.changes() + 1).min(SOURCES),
+            exhausted: self.exhausted,
+        }
     }
 
     /// Connects a socket of this type; from another address when the one of
@@ -463,7 +472,7 @@ impl Source {
         let mut connected = self.connect_once(kind);
         for _ in 0..2 {
             if connected.as_ref().is_err_and(|it| *it == ErrorKind::NoPort) {
-                self.exhausted();
+                self.exhausted += 1;
                 connected = self.connect_once(kind);
             }
         }
@@ -486,28 +495,6 @@ impl Source {
             }
             _ => Ok(socket),
         }
-    }
-
-    fn next(&mut self) {
-        self.closed_first = 0;
-        self.index = (self.index + 1) % SOURCES;
-        let addresses = u64::from(self.index) + 1;
-        self.ports.addresses = self.ports.addresses.max(addresses);
-    }
-
-    /// Notes that the client has ended a connection before the server.
-    fn closed_first(&mut self) {
-        self.ports.closed_first += 1;
-        self.closed_first += 1;
-        if self.closed_first >= CLOSES_PER_SOURCE {
-            self.next();
-        }
-    }
-
-    /// Notes that no port was left.
-    fn exhausted(&mut self) {
-        self.ports.exhausted += 1;
-        self.next();
     }
 }
 
@@ -804,17 +791,14 @@ mod tests {
     fn sources_change_before_their_ports_run_out() {
         let mut source = Source::new(Target::parse("127.0.0.1:9").unwrap());
         assert_eq!(source.bind_to(), None);
-        for _ in 0..CLOSES_PER_SOURCE {
-            source.closed_first();
-        }
+        source.closed_first += CLOSES_PER_SOURCE;
         assert_eq!(source.bind_to(), "127.0.0.2:0".parse().ok());
-        source.exhausted();
+        source.exhausted += 1;
         assert_eq!(source.bind_to(), "127.0.0.3:0".parse().ok());
-        assert_eq!(source.ports.addresses, 3);
-        assert_eq!(source.ports.exhausted, 1);
+        assert_eq!(source.ports().addresses, 3);
         // IPv6 has one loopback address only.
         let mut source = Source::new(Target::parse("[::1]:9").unwrap());
-        source.exhausted();
+        source.exhausted += 1;
         assert_eq!(source.bind_to(), None);
     }
 }

@@ -114,7 +114,7 @@ impl Client {
         self.round_trip(&mut stream)?;
         if ending == Ending::Client {
             stream.shutdown(Shutdown::Write)?;
-            self.source.closed_first();
+            self.source.closed_first += 1;
         }
         match stream.read(&mut self.reply).map_err(ErrorKind::from) {
             Ok(0) => Ok(()),

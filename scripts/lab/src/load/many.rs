@@ -300,10 +300,10 @@ impl<'run> Worker<'run> {
         }
         for slot in &self.slots {
             if self.plan.shape == Shape::Echo && slot.stream.is_some() {
-                self.client.source.closed_first();
+                self.client.source.closed_first += 1;
             }
         }
-        Ok(self.tally.end(witness, unfinished, self.client.source.ports))
+        Ok(self.tally.end(witness, unfinished, self.client.source.ports()))
     }
 
     /// Open loop: queues those that should have begun by now.
@@ -489,7 +489,7 @@ impl<'run> Worker<'run> {
             if let Some(stream) = &slot.stream {
                 stream.shutdown(Shutdown::Write)?;
             }
-            self.client.source.closed_first();
+            self.client.source.closed_first += 1;
         }
         self.await_end(index)
     }

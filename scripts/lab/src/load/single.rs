@@ -73,7 +73,7 @@ pub(super) fn run(
         now = end;
     }
     if plan.shape == Shape::Echo {
-        client.source.closed_first();
+        client.source.closed_first += 1;
     }
-    Ok(tally.end(witness, 0, client.source.ports))
+    Ok(tally.end(witness, 0, client.source.ports()))
 }
