@@ -25,8 +25,6 @@ pub struct Agenda {
     pub groups: Vec<Vec<(Program, Work)>>,
     /// How long.
     pub effort: Effort,
-    /// Whether the floors are measured too.
-    pub floors: bool,
 }
 
 impl Agenda {
@@ -66,12 +64,7 @@ impl Agenda {
         for (program, work) in cells {
             groups.entry(key(work)).or_default().push((program, work));
         }
-        Self {
-            rows,
-            groups: groups.into_values().collect(),
-            effort,
-            floors: true,
-        }
+        Self { rows, groups: groups.into_values().collect(), effort }
     }
 
     /// Seconds that all of it takes, about.
@@ -86,8 +79,7 @@ impl Agenda {
                     + preparation(*work)
             })
             .sum();
-        let floors = f64::from(self.effort.rounds) * FLOORS_SECONDS;
-        samples + if self.floors { floors } else { 0.0 }
+        samples + f64::from(self.effort.rounds) * FLOORS_SECONDS
     }
 }
 
@@ -278,9 +270,6 @@ struct Run<'run> {
 
 impl Run<'_> {
     fn measure_floors(&mut self) {
-        if !self.agenda.floors {
-            return;
-        }
         for _ in 0..self.agenda.effort.rounds {
             for floor in Floor::VARIANTS.iter().copied() {
                 if self.live.stops() {

@@ -15,9 +15,10 @@ use lab::catalogue::{Catalogue, Program, Serve};
 use lab::compare::{self, Agenda, Report};
 use lab::growth;
 use lab::load::Live;
-use lab::measure::{Effort, Metric, Observer, Work};
+use lab::measure::{Effort, Floor, Metric, Observer, Work};
 use lab::program::{self, Unavailable};
 use lab::rows::{Against, Bound, Evidence, Row, Verdict};
+use strum::VariantArray;
 
 const LAB: &str = env!("CARGO_BIN_EXE_lab");
 
@@ -86,7 +87,7 @@ fn agenda() -> Agenda {
         row(Work::Stream(1), Metric::MibPerSecond, tokio()),
         row(Work::Echo(4), Metric::Rate, Against::Best(vec![Program::Threads])),
     ];
-    Agenda { floors: false, ..Agenda::new(rows, TINY, false) }
+    Agenda::new(rows, TINY, false)
 }
 
 #[test]
@@ -127,6 +128,10 @@ fn a_comparison_is_complete() {
             assert!(sample.values.values().all(|value| value.is_finite()));
         }
     }
+
+    // The kernel itself has a sample of each round for each floor.
+    assert_eq!(report.floors.len(), Floor::VARIANTS.len());
+    assert!(report.floors.values().all(|samples| samples.len() == 2));
 
     for key in ["lab", "rustc", "mio", "tokio"] {
         assert!(report.versions.contains_key(key), "{key} is missing");
