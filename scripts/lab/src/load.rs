@@ -99,18 +99,14 @@ impl Target {
             }
             _ => text.to_owned(),
         };
-        let addresses: Vec<SocketAddr> = text
+        let mut targets = text
             .to_socket_addrs()
             .with_context(|| format!("{text} is not HOST:PORT"))?
-            .collect();
-        let mut first = None;
-        for address in addresses {
-            let target = Self::new(address)?;
-            // A name of both families: most servers listen on IPv4.
-            if first.is_none() || address.is_ipv4() {
-                first = Some(target);
-            }
-        }
+            .map(Self::new)
+            .collect::<Result<Vec<_>>>()?;
+        // A name of both families: most servers listen on IPv4.
+        targets.sort_by_key(|target| target.0.is_ipv6());
+        let first = targets.first().copied();
         first.with_context(|| format!("{text} has no address"))
     }
 

@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use lab::catalogue::{Catalogue, Program, Serve};
 use lab::compare::{self, Agenda, Report};
@@ -200,9 +199,7 @@ fn every_peer_that_is_installed_serves() {
                 Err(Unavailable::NotInstalled(_)) => continue,
                 Err(why) => panic!("{program}: {why}"),
             };
-            let address = server.target().address();
-            let mut client = TcpStream::connect(address).unwrap();
-            client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            let mut client = server.target().connect().unwrap();
             client.write_all(b"hello").unwrap();
             let mut reply = [0; 5];
             client.read_exact(&mut reply).unwrap();

@@ -15,12 +15,12 @@ use lab::load::{
     idle::Idle,
 };
 
-/// What a test's server does to a connection.
-type Handler = dyn Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync;
-
 /// A server in this process: one thread for each connection, until the test
 /// ends.
-fn serve(handler: Arc<Handler>) -> Target {
+fn serve(
+    handler: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
+) -> Target {
+    let handler = Arc::new(handler);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -83,8 +83,8 @@ fn percentile(outcome: &Outcome, percent: f64) -> Duration {
 
 #[test]
 fn every_shape_and_number_of_connections_works() {
-    let once = serve(Arc::new(echo_once));
-    let stays = serve(Arc::new(echo_until_eof));
+    let once = serve(echo_once);
+    let stays = serve(echo_until_eof);
     // Connections, threads, and bytes of a message, which may come in pieces.
     for (count, threads, size) in
         [(1, 1, 64), (1, 1, 1024), (2, 1, 1), (5, 2, 7), (16, 1, 64)]
@@ -119,14 +119,14 @@ fn every_shape_and_number_of_connections_works() {
 fn a_run_that_is_stopped_abandons_no_exchange() {
     let replies = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&replies);
-    let target = serve(Arc::new(move |client: &mut TcpStream| {
+    let target = serve(move |client: &mut TcpStream| {
         let mut buffer = [0; 1024];
         let size = client.read(&mut buffer)?;
         // At any moment exchanges are under way.
         thread::sleep(Duration::from_millis(20));
         counter.fetch_add(1, Ordering::SeqCst);
         client.write_all(&buffer[..size])
-    }));
+    });
     for pace in [Pace::Closed, Pace::Open(200.0)] {
         replies.store(0, Ordering::SeqCst);
         let live = Live::default();
@@ -181,9 +181,9 @@ impl Stall {
 fn with_a_stall(pace: Pace) -> Outcome {
     let stall = Arc::new(Stall::default());
     let inside = Arc::clone(&stall);
-    let target = serve(Arc::new(move |client: &mut TcpStream| {
+    let target = serve(move |client: &mut TcpStream| {
         echo_changed(client, |_| inside.wait())
-    }));
+    });
     let limit = Limit::Time(Duration::from_millis(2500));
     let mut plan = Plan::new(target, Shape::Echo, some(8), limit);
     plan.pace = pace;
@@ -215,7 +215,7 @@ fn an_open_loop_shows_a_stall_and_a_closed_loop_hides_it() {
 #[test]
 fn a_server_that_never_answers_leaves_nothing_unsaid() {
     // Answers the two messages that open the connections, nothing later.
-    let target = serve(Arc::new(|client: &mut TcpStream| {
+    let target = serve(|client: &mut TcpStream| {
         let mut buffer = [0; 64];
         loop {
             client.read_exact(&mut buffer)?;
@@ -223,7 +223,7 @@ fn a_server_that_never_answers_leaves_nothing_unsaid() {
                 client.write_all(&buffer)?;
             }
         }
-    }));
+    });
     let mut plan = quick(target, Shape::Echo, 2);
     plan.pace = Pace::Open(20.0);
     plan.limit = Limit::Time(Duration::from_secs(1));
@@ -238,7 +238,7 @@ fn a_server_that_never_answers_leaves_nothing_unsaid() {
 #[test]
 fn faults_are_counted_by_kind() {
     let answer = |reply: &'static [u8]| {
-        serve(Arc::new(move |client: &mut TcpStream| {
+        serve(move |client: &mut TcpStream| {
             let mut buffer = [0; 64];
             client.read_exact(&mut buffer)?;
             // The first exchange is right, so that the run begins.
@@ -246,7 +246,7 @@ fn faults_are_counted_by_kind() {
                 return client.write_all(&buffer);
             }
             client.write_all(reply)
-        }))
+        })
     };
     let exchange = Shape::Exchange(Ending::Server);
     for (reply, kind) in [
@@ -274,7 +274,7 @@ fn what_keeps_a_run_from_beginning_is_named() {
     socket.bind(&any.into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let silent = Target::new(address).unwrap();
-    let stays = serve(Arc::new(echo_until_eof));
+    let stays = serve(echo_until_eof);
     let exchange = Shape::Exchange(Ending::Server);
     for (target, shape, why) in
         [(silent, Shape::Echo, "refused"), (stays, exchange, "did not close")]
@@ -301,8 +301,8 @@ fn lab_load(words: &[&str]) -> (bool, String) {
 
 #[test]
 fn a_server_that_serves_in_another_way_is_told_so() {
-    let once = serve(Arc::new(echo_once)).to_string();
-    let stays = serve(Arc::new(echo_until_eof)).to_string();
+    let once = serve(echo_once).to_string();
+    let stays = serve(echo_until_eof).to_string();
     let short = ["-n", "20", "--warm-up", "0s"];
     let run = |words: &[&str]| lab_load(&[words, &short].concat());
     let (good, said) = run(&[&once, "--serve", "until-eof"]);
@@ -327,7 +327,7 @@ fn a_server_that_serves_in_another_way_is_told_so() {
 #[test]
 fn wrong_replies_fail_the_run() {
     // The first two messages of a connection are answered as they should be.
-    let target = serve(Arc::new(|client: &mut TcpStream| {
+    let target = serve(|client: &mut TcpStream| {
         let mut number = 0;
         echo_changed(client, |piece| {
             number += 1;
@@ -335,7 +335,7 @@ fn wrong_replies_fail_the_run() {
                 piece[0] ^= 1;
             }
         })
-    }));
+    });
     let address = target.to_string();
     let words = ["--serve", "until-eof", "-n", "100", "--warm-up", "0s"];
     for connections in ["1", "4"] {
@@ -345,10 +345,10 @@ fn wrong_replies_fail_the_run() {
         assert!(said.contains("reply differs from the message"), "{said}");
         assert!(said.contains("were not what was sent"), "{said}");
     }
-    let greeting = serve(Arc::new(|client: &mut TcpStream| {
+    let greeting = serve(|client: &mut TcpStream| {
         client.read_exact(&mut [0])?;
         client.write_all(b"HTTP/1.1 200 OK\r\n\r\n")
-    }));
+    });
     let (good, said) = lab_load(&[&greeting.to_string()]);
     assert!(!good && said.contains("--reply echo"), "{said}");
 }
@@ -372,13 +372,13 @@ fn what_cannot_be_loaded_is_named() {
 
 #[test]
 fn a_stream_is_compared_byte_by_byte() {
-    let target = serve(Arc::new(echo_until_eof));
+    let target = serve(echo_until_eof);
     let bytes = 10_000_019;
     let live = Live::default();
     let took = load::stream::run(target, bytes, &live, &|| ()).unwrap();
     assert!(took > Duration::ZERO);
 
-    let target = serve(Arc::new(|client: &mut TcpStream| {
+    let target = serve(|client: &mut TcpStream| {
         let mut total = 0;
         echo_changed(client, |piece| {
             total += piece.len();
@@ -386,7 +386,7 @@ fn a_stream_is_compared_byte_by_byte() {
                 piece[0] ^= 1;
             }
         })
-    }));
+    });
     let error = load::stream::run(target, bytes, &live, &|| ()).unwrap_err();
     assert!(error.to_string().contains("differs"), "{error}");
 }
@@ -395,12 +395,12 @@ fn a_stream_is_compared_byte_by_byte() {
 fn idle_connections_are_answered_once_and_stay() {
     let open = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&open);
-    let target = serve(Arc::new(move |client: &mut TcpStream| {
+    let target = serve(move |client: &mut TcpStream| {
         counter.fetch_add(1, Ordering::SeqCst);
         echo_until_eof(client)?;
         counter.fetch_sub(1, Ordering::SeqCst);
         Ok(())
-    }));
+    });
     let mut idle = Idle::open(target, 100).unwrap();
     idle.open_up_to(130).unwrap();
     assert_eq!(open.load(Ordering::SeqCst), 130);
