@@ -85,57 +85,43 @@ impl Effort {
     };
 }
 
+/// What does an experiment.
+type Act = fn(&mut Bench<'_>) -> Result<()>;
+
 impl Experiment {
-    /// The number of steps of an experiment, and about how many seconds each
-    /// takes.
-    pub fn steps(self, effort: &Effort) -> (f64, f64) {
+    /// What does it, in how many steps, and about how many seconds each takes.
+    fn plan(self, effort: &Effort) -> (Act, f64, f64) {
         let rounds = f64::from(effort.rounds);
         let connections = effort.connections as f64;
         let load = effort.seconds + effort.warm_up_seconds;
         let heavy = f64::from(effort.heavy_messages) * served::WORK;
         match self {
-            Self::Source => (1.0, 0.1),
-            Self::Mechanisms => (1.0, 0.2),
-            Self::Passing => (rounds, 0.3),
-            Self::Races => (rounds, 0.1),
-            Self::Deadlocks => (rounds, 1.0),
-            Self::Creation => (rounds, 0.2),
-            Self::Pools => (5.0 * rounds, load + 0.05),
-            Self::Memory => (3.0 * rounds, 0.3 + connections * 1.0e-3),
+            Self::Source => (source::count, 1.0, 0.1),
+            Self::Mechanisms => (mechanisms::probe, 1.0, 0.2),
+            Self::Passing => (inside::passing, rounds, 0.3),
+            Self::Races => (inside::races, rounds, 0.1),
+            Self::Deadlocks => (inside::deadlocks, rounds, 1.0),
+            Self::Creation => (inside::creation, rounds, 0.2),
+            Self::Pools => (served::pools, 5.0 * rounds, load + 0.05),
+            Self::Memory => {
+                (served::memory, 3.0 * rounds, 0.3 + connections * 1.0e-3)
+            }
             Self::Waiting => {
                 let one = effort.waiting as f64 * served::WAIT.as_secs_f64();
-                (f64::from(effort.serial_rounds), one + 0.1 + 3.0 * 0.25)
+                let rounds = f64::from(effort.serial_rounds);
+                (served::waiting, rounds, one + 0.1 + 3.0 * 0.25)
             }
-            Self::Crash => (3.0 * rounds, 0.15),
-            Self::Compute => (5.0 * rounds, 2.7 * heavy + 0.05),
-            Self::Fairness => (3.0 * rounds, 2.0 * load + 0.1),
-            Self::Efficiency => (4.0 * rounds, load + connections * 0.5e-3),
-            Self::Scaling => (1.0, effort.growth.estimate()),
-        }
-    }
-
-    /// Seconds that it takes, about.
-    pub fn estimate(self, effort: &Effort) -> f64 {
-        let (steps, seconds) = self.steps(effort);
-        steps * seconds
-    }
-
-    fn run(self, bench: &mut Bench<'_>) -> Result<()> {
-        match self {
-            Self::Source => source::count(bench),
-            Self::Mechanisms => mechanisms::probe(bench),
-            Self::Passing => inside::passing(bench),
-            Self::Races => inside::races(bench),
-            Self::Deadlocks => inside::deadlocks(bench),
-            Self::Creation => inside::creation(bench),
-            Self::Pools => served::pools(bench),
-            Self::Memory => served::memory(bench),
-            Self::Waiting => served::waiting(bench),
-            Self::Crash => served::crash(bench),
-            Self::Compute => served::compute(bench),
-            Self::Fairness => served::fairness(bench),
-            Self::Efficiency => served::efficiency(bench),
-            Self::Scaling => served::scaling(bench),
+            Self::Crash => (served::crash, 3.0 * rounds, 0.15),
+            Self::Compute => {
+                (served::compute, 5.0 * rounds, 2.7 * heavy + 0.05)
+            }
+            Self::Fairness => {
+                (served::fairness, 3.0 * rounds, 2.0 * load + 0.1)
+            }
+            Self::Efficiency => {
+                (served::efficiency, 4.0 * rounds, load + connections * 0.5e-3)
+            }
+            Self::Scaling => (served::scaling, 1.0, effort.growth.estimate()),
         }
     }
 }
@@ -253,7 +239,8 @@ fn agenda(claims: &[Claim]) -> Vec<Experiment> {
 
 /// Seconds that it takes to test these claims, about.
 pub fn estimate(claims: &[Claim], effort: &Effort) -> f64 {
-    agenda(claims).iter().map(|it| it.estimate(effort)).sum()
+    let plans = agenda(claims).into_iter().map(|it| it.plan(effort));
+    plans.map(|(_, steps, seconds)| steps * seconds).sum()
 }
 
 /// Tests claims. When `live` is asked to stop, the evaluation holds those
@@ -281,10 +268,11 @@ pub fn run(
     let mut samples = Samples::default();
     let mut took = BTreeMap::new();
     for experiment in agenda(claims) {
-        bench.step = experiment.steps(effort).1;
-        bench.left = experiment.estimate(effort);
+        let (act, steps, seconds) = experiment.plan(effort);
+        bench.step = seconds;
+        bench.left = steps * seconds;
         let began = Instant::now();
-        let result = experiment.run(&mut bench);
+        let result = act(&mut bench);
         let mut found = mem::take(&mut bench.samples);
         took.insert(experiment, began.elapsed().as_secs_f64());
         bench.observer.skips(bench.left);
