@@ -210,6 +210,13 @@ impl Catalogue {
         self.built("floors", build, None).context("floors")
     }
 
+    /// What this package does as a program of its own.
+    pub(crate) fn lab_peer(&self, name: &str) -> Command {
+        let mut command = Command::new(&self.lab);
+        command.args(["peer", name]);
+        command
+    }
+
     /// Starts a program that is to serve so, for up to `clients` at a time.
     ///
     /// # Errors

@@ -593,36 +593,33 @@ impl Floor {
         let share = 1 + mib / 8; // a larger parent takes longer
         let count = (self.count() / share).max(20);
         let name: &str = self.into();
-        let mut command = match self {
-            Self::StdThread => {
-                let mut command = Command::new(&catalogue.lab);
-                command.arg("peer");
-                command
-            }
-            _ => Command::new(catalogue.floors()?),
+        let mut command = if self == Self::StdThread {
+            catalogue.lab_peer(name)
+        } else {
+            let mut floors = Command::new(catalogue.floors()?);
+            floors.arg(name);
+            floors
         };
-        let pinned = match self {
-            // Two processes that wake each other share one processor: without
-            // that, the figure depends on chance.
-            Self::RoundTripPair => Some(Pinned::new(None)?),
-            _ => None,
-        };
-        let output = command
-            .arg(name)
-            .args([count.to_string(), mib.to_string()])
-            .output()
-            .context("running the floors")?;
-        drop(pinned);
-        ensure!(
-            output.status.success(),
-            "the floor {name} failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        let text = String::from_utf8_lossy(&output.stdout);
-        text.trim()
-            .parse()
-            .with_context(|| format!("the floor {name} printed {text:?}"))
+        command.args([count.to_string(), mib.to_string()]);
+        // Two processes that wake each other share one processor: without
+        // that, the figure depends on chance.
+        let pair = self == Self::RoundTripPair;
+        let _pinned = pair.then(|| Pinned::new(None)).transpose()?;
+        printed_by(&mut command, &format!("the floor {name}"))
     }
+}
+
+/// The number that a program prints.
+pub(crate) fn printed_by(command: &mut Command, what: &str) -> Result<f64> {
+    let output = command.output().with_context(|| what.to_owned())?;
+    ensure!(
+        output.status.success(),
+        "{what} failed: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    let number = text.trim().parse();
+    number.with_context(|| format!("{what} printed {text:?}"))
 }
 
 impl fmt::Display for Floor {

@@ -1,7 +1,7 @@
 //! Experiments that need no server: counts passed on, lost and locked.
 
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
@@ -13,7 +13,7 @@ use slab::Slab;
 
 use super::Bench;
 use crate::machine::{Pinned, processors};
-use crate::measure::Floor;
+use crate::measure::{Floor, printed_by};
 
 mod child;
 mod locks;
@@ -93,8 +93,9 @@ fn through_a_channel() -> Result<f64> {
 /// A child writes each count into a pipe, as the children of process-server
 /// write their records; the parent adds up what it reads.
 fn through_a_pipe(bench: &Bench<'_>) -> Result<f64> {
-    let mut child = Command::new(&bench.catalogue.lab)
-        .args(["peer", "count-pipe", &SOME.to_string()])
+    let mut child = bench.catalogue.lab_peer("count-pipe");
+    let mut child = child
+        .arg(SOME.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -120,16 +121,9 @@ fn through_shared_memory(bench: &Bench<'_>) -> Result<f64> {
         .context("no memory to share")?;
     let memory = std::fs::File::from(memory);
     memory.set_len(8)?;
-    let output = Command::new(&bench.catalogue.lab)
-        .args(["peer", "count-memory", &MANY.to_string()])
-        .stdin(memory.try_clone()?)
-        .output()
-        .context("running the child that counts")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let took: f64 = text.trim().parse().with_context(|| {
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        format!("the child that counts: {complaints}")
-    })?;
+    let mut child = bench.catalogue.lab_peer("count-memory");
+    child.arg(MANY.to_string()).stdin(memory.try_clone()?);
+    let took = printed_by(&mut child, "the child that counts")?;
     // The parent sees what the child has added, since both map the same memory.
     let mut total = [0; 8];
     std::os::unix::fs::FileExt::read_exact_at(&memory, &mut total, 0)?;
