@@ -703,7 +703,7 @@ pub fn probe(plan: &Plan) -> Result<()> {
 }
 
 /// What the kernel has taken or given; nothing where it says "later".
-fn at_once(moved: io::Result<usize>) -> io::Result<Option<usize>> {
+pub(crate) fn at_once(moved: io::Result<usize>) -> io::Result<Option<usize>> {
     match moved {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
         moved => moved.map(Some),
