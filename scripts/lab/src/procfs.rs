@@ -43,8 +43,16 @@ pub fn cpu_time(root: Pid) -> Result<CpuTime> {
         if pid != root {
             cpu.total += own_cpu_time(pid).unwrap_or_default();
         }
-        cpu.total += reaped_cpu_time(pid).unwrap_or_default();
-        cpu.complete &= !reaps_unseen(pid);
+        let Ok(process) = Process::new(pid.as_raw()) else { continue };
+        // The children that it has waited for: proc_pid_stat(5).
+        if let Ok(stat) = process.stat() {
+            cpu.total += ticks((stat.cutime + stat.cstime).cast_unsigned());
+        }
+        // Where `SIGCHLD` is ignored, children leave no account behind.
+        if let Ok(status) = process.status() {
+            let ignored = 1 << (Signal::SIGCHLD as u64 - 1);
+            cpu.complete &= status.sigign & ignored == 0;
+        }
     }
     Ok(cpu)
 }
@@ -61,26 +69,9 @@ fn own_cpu_time(pid: Pid) -> Result<Duration> {
     Ok(clock_gettime(clock)?.into())
 }
 
-/// The time of the children that a process has waited for: `cutime` and
-/// `cstime` of `proc_pid_stat(5)`.
-fn reaped_cpu_time(pid: Pid) -> Result<Duration> {
-    let stat = Process::new(pid.as_raw())?.stat()?;
-    Ok(ticks(u64::try_from(stat.cutime + stat.cstime)?))
-}
-
 /// The time of so many ticks of the kernel's accounts.
 fn ticks(count: u64) -> Duration {
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    let second = u32::try_from(ticks_per_second()).unwrap_or(100);
-    Duration::from_secs(1) * count / second
-}
-
-/// Whether a process ignores `SIGCHLD`, so that its children leave no
-/// account behind.
-fn reaps_unseen(pid: Pid) -> bool {
-    let status = Process::new(pid.as_raw()).and_then(|it| it.status());
-    let ignores = |mask| mask & (1 << (Signal::SIGCHLD as u64 - 1)) != 0;
-    status.is_ok_and(|status| ignores(status.sigign))
+    Duration::from_millis(count * 1000 / ticks_per_second())
 }
 
 /// What a server holds in memory.

@@ -32,17 +32,13 @@ pub(super) fn probe(bench: &mut Bench<'_>) -> Result<()> {
         let name = format!("mechanisms/{name}/here");
         bench.push(name, f64::from(here));
     }
-    for (name, program) in [
-        ("select", Program::MuxSelect),
-        ("poll", Program::MuxPoll),
-        ("epoll", Program::MuxEpoll),
-    ] {
+    for program in [Program::MuxSelect, Program::MuxPoll, Program::MuxEpoll] {
         bench.used.insert(program);
         let serves = bench
             .catalogue
             .start(program, Serve::UntilEof, 8)
             .is_ok_and(|server| Idle::open(server.target(), 8).is_ok());
-        let name = format!("mechanisms/{name}/backend_serves");
+        let name = format!("mechanisms/{}/backend_serves", program.name());
         bench.push(name, f64::from(serves));
     }
     Ok(())

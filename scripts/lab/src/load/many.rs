@@ -116,7 +116,6 @@ enum Phase {
 
 struct Worker<'run> {
     plan: &'run Plan,
-    live: &'run Live,
     index: usize,
     phase: Phase,
     poll: Poll,
@@ -199,7 +198,6 @@ impl<'run> Worker<'run> {
         }
         Ok(Self {
             plan,
-            live,
             index,
             phase: Phase::WarmUp,
             poll,
@@ -258,10 +256,10 @@ impl<'run> Worker<'run> {
                 }
             }
             self.let_arrive(now);
-            let over = now >= end || self.live.stops();
+            let over = now >= end || self.tally.live.stops();
             if self.phase == Phase::Counting {
                 let exhausted = self.allowance == 0 && self.under_way == 0;
-                let stopped = self.live.stops();
+                let stopped = self.tally.live.stops();
                 let closed = self.arrivals.is_none();
                 if closed && (over && !stopped || exhausted) {
                     break;
@@ -277,7 +275,7 @@ impl<'run> Worker<'run> {
             if self.phase == Phase::Draining {
                 let given_up = now >= end + self.plan.timeout;
                 let done = self.under_way == 0 && self.queue.is_empty();
-                if given_up || done || self.live.stops() && !finishes {
+                if given_up || done || self.tally.live.stops() && !finishes {
                     break;
                 }
             }
