@@ -11,7 +11,6 @@ static void reap(int signal) {
 int main(int argc, char **argv) {
     read_options(argc, argv);
     struct sigaction action = {.sa_handler = reap, .sa_flags = SA_RESTART};
-    if (ignore_ends) action.sa_handler = SIG_IGN;
     sigaction(SIGCHLD, &action, NULL);
     int listener = listen_on_loopback();
     for (;;) {

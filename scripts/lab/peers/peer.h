@@ -18,7 +18,6 @@ enum { BUFFER_SIZE = 1024, BACKLOG = 1024 };
 
 static int once;         /* --once: one exchange; else until end of file */
 static int lossless;     /* --lossless: shut down, drain, close */
-static int ignore_ends;  /* --reap ignore: the kernel reaps, uncounted */
 static int workers = 64; /* --workers N: for the pools */
 
 static void fail(const char *what) {
@@ -32,8 +31,6 @@ static inline void read_options(int argc, char **argv) {
         else if (!strcmp(argv[i], "--until-eof")) once = 0;
         else if (!strcmp(argv[i], "--lossless")) lossless = 1;
         else if (!strcmp(argv[i], "--plain")) lossless = 0;
-        else if (!strcmp(argv[i], "--reap") && i + 1 < argc)
-            ignore_ends = !strcmp(argv[++i], "ignore");
         else if (!strcmp(argv[i], "--workers") && i + 1 < argc)
             workers = atoi(argv[++i]);
         else {

@@ -1,7 +1,6 @@
 //! The programs that can be measured: our three servers in their forms, and
 //! what others write in the same models.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
@@ -10,32 +9,66 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use strum::IntoStaticStr;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::machine::version_of;
-use crate::program::{self, Announces, Server, Unavailable};
+use crate::program::{self, Announces, Server, Unavailable, not_started};
 
 /// How long a server serves one client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, ValueEnum)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Serve {
     /// One exchange, then the server closes.
+    #[value(help = None::<&str>)]
     Once,
     /// Until the client's end of file.
+    #[value(help = None::<&str>)]
     UntilEof,
 }
 
-/// A program of `peers/peers.toml`, by what it is called there.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Program(&'static str);
+/// A program that is measured, by what it is called in `peers/peers.toml`, in
+/// the order of the tables.
+#[derive(Serialize, Deserialize, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "`peers.toml` says what each is")]
+pub enum Program {
+    Threads,
+    ThreadsPool,
+    Process,
+    ProcessPool,
+    MuxSelect,
+    MuxPoll,
+    MuxEpoll,
+    CPthread,
+    CPthreadPlain,
+    CPrethread,
+    CFork,
+    CPrefork,
+    CSelect,
+    CPoll,
+    CEpoll,
+    Mio,
+    TokioOne,
+    TokioMany,
+    PythonThreading,
+    PythonForking,
+    PythonMultiprocessing,
+    Libuv,
+    Node,
+    Go,
+    Socat,
+    Ncat,
+    Xinetd,
+}
 
 /// What `peers/peers.toml` says of a program; see there.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    key: String,
     title: String,
     package: Option<String>,
     build: Option<String>,
@@ -46,152 +79,57 @@ struct Entry {
     version: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entries {
-    program: Vec<Entry>,
-}
-
-static ENTRIES: LazyLock<Entries> = LazyLock::new(|| {
+static ENTRIES: LazyLock<BTreeMap<Program, Entry>> = LazyLock::new(|| {
     let file = include_str!("../peers/peers.toml");
     toml::from_str(file).expect("the peers are TOML, which a test reads")
 });
 
-/// Constants for the programs that rows and experiments use.
-macro_rules! named {
-    ($($name:ident = $key:literal,)*) => {
-        #[allow(missing_docs, reason = "`peers.toml` says what each is")]
-        impl Program {
-            $(pub const $name: Self = Self($key);)*
-        }
-
-        #[cfg(test)]
-        const NAMED: &[Program] = &[$(Program::$name),*];
-    };
-}
-
-named! {
-    THREADS = "threads",
-    THREADS_POOL = "threads-pool",
-    PROCESS = "process",
-    PROCESS_POOL = "process-pool",
-    MUX_SELECT = "mux-select",
-    MUX_POLL = "mux-poll",
-    MUX_EPOLL = "mux-epoll",
-    C_PTHREAD = "c-pthread",
-    C_PTHREAD_PLAIN = "c-pthread-plain",
-    C_PRETHREAD = "c-prethread",
-    C_FORK = "c-fork",
-    C_PREFORK = "c-prefork",
-    C_SELECT = "c-select",
-    C_POLL = "c-poll",
-    C_EPOLL = "c-epoll",
-    MIO = "mio",
-    TOKIO_ONE = "tokio-one",
-    TOKIO_MANY = "tokio-many",
-    PYTHON_THREADING = "python-threading",
-    PYTHON_FORKING = "python-forking",
-    PYTHON_MULTIPROCESSING = "python-multiprocessing",
-    LIBUV = "libuv",
-    NODE = "node",
-    GO = "go",
-    NCAT = "ncat",
-    SOCAT = "socat",
-    XINETD = "xinetd",
-}
-
 impl Program {
     /// All of them, in the order of the tables.
     pub fn all() -> impl Iterator<Item = Self> {
-        ENTRIES.program.iter().map(|entry| Self(&entry.key))
-    }
-
-    fn position(self) -> usize {
-        let mut keys = ENTRIES.program.iter();
-        let position = keys.position(|entry| entry.key == self.0);
-        position.expect("a test looks for each of them")
+        Self::VARIANTS.iter().copied()
     }
 
     fn entry(self) -> &'static Entry {
-        &ENTRIES.program[self.position()]
+        ENTRIES.get(&self).expect("a test looks for each of them")
     }
 
     /// What it is called in tables.
-    #[must_use]
     pub fn title(self) -> &'static str {
         &self.entry().title
     }
 
     /// What samples and words call it.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::THREADS => "threads",
-            Self::THREADS_POOL => "threads_pool",
-            Self::PROCESS => "processes",
-            Self::PROCESS_POOL => "processes_pool",
-            Self::MUX_SELECT => "select",
-            Self::MUX_POLL => "poll",
-            Self::MUX_EPOLL => "epoll",
-            Self::PYTHON_THREADING => "python_threading",
-            Self::PYTHON_MULTIPROCESSING => "python_multiprocessing",
+            Self::Threads => "threads",
+            Self::ThreadsPool => "threads_pool",
+            Self::Process => "processes",
+            Self::ProcessPool => "processes_pool",
+            Self::MuxSelect => "select",
+            Self::MuxPoll => "poll",
+            Self::MuxEpoll => "epoll",
+            Self::PythonThreading => "python_threading",
+            Self::PythonMultiprocessing => "python_multiprocessing",
             other => other.title(),
         }
     }
 
     /// Whether it is a server of ours. A missing peer is left out of the
     /// tables; a missing server of ours is shown as a gap.
-    #[must_use]
     pub fn is_ours(self) -> bool {
         self.entry().package.is_some()
     }
 
     /// Whether the program closes by itself after one exchange, when told to.
     /// With all other programs the client ends first.
-    #[must_use]
     pub fn can_serve_once(self) -> bool {
         self.is_ours() || self.entry().run.contains("{serve}")
     }
 
     /// A program's version, where it has one that says something.
-    #[must_use]
     pub fn version(self) -> Option<String> {
         version_of(self.entry().version.as_deref()?)
-    }
-}
-
-impl PartialOrd for Program {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// In the order of the tables.
-impl Ord for Program {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.position().cmp(&other.position())
-    }
-}
-
-impl Serialize for Program {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Program {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let key = String::deserialize(from)?;
-        let found = Self::all().find(|program| program.0 == key);
-        found.ok_or_else(|| {
-            D::Error::custom(format!("there is no program {key}"))
-        })
-    }
-}
-
-impl fmt::Debug for Program {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str(self.0)
     }
 }
 
@@ -210,8 +148,6 @@ pub struct Catalogue {
     pub lab: PathBuf,
     /// Where compiled peers are.
     peers: PathBuf,
-    /// How our process-server is linked, and with it the peers in C that fork.
-    pub linkage: Linkage,
 }
 
 /// How a program is linked: it is a good part of what a fork costs.
@@ -224,29 +160,13 @@ pub enum Linkage {
 }
 
 impl Linkage {
-    /// Reads it from a program's file: a program with shared libraries names an
-    /// interpreter, `ld.so`.
-    #[must_use]
-    pub fn of(program: &Path) -> Option<Self> {
-        const PT_INTERP: u32 = 3;
-        let bytes = fs::read(program).ok()?;
-        let number = |at: usize, size: usize| -> Option<usize> {
-            let bytes = bytes.get(at..at + size)?;
-            let mut wide = [0; 8];
-            wide[..size].copy_from_slice(bytes);
-            usize::try_from(u64::from_le_bytes(wide)).ok()
-        };
-        // A 64-bit little-endian ELF file, elf(5).
-        if bytes.get(..6)? != b"\x7fELF\x02\x01" {
-            return None;
-        }
-        let headers = number(0x20, 8)?;
-        let (size, count) = (number(0x36, 2)?, number(0x38, 2)?);
-        let dynamic = (0..count).any(|index| {
-            number(headers + index * size, 4) == Some(PT_INTERP as usize)
-        });
-        Some(if dynamic { Self::Dynamic } else { Self::Static })
-    }
+    /// How our process-server is linked, and with it the peers in C that fork:
+    /// as this lab is, since the same compiler builds both.
+    pub const OURS: Self = if cfg!(target_feature = "crt-static") {
+        Self::Static
+    } else {
+        Self::Dynamic
+    };
 }
 
 impl Catalogue {
@@ -277,11 +197,7 @@ impl Catalogue {
     ) -> Result<Self> {
         let peers = program::output_directory()?.join("peers");
         fs::create_dir_all(&peers)?;
-        let linkage = servers
-            .get("process-server")
-            .and_then(|path| Linkage::of(path))
-            .unwrap_or(Linkage::Dynamic);
-        Ok(Self { servers, lab, peers, linkage })
+        Ok(Self { servers, lab, peers })
     }
 
     /// The program that measures what the kernel itself takes.
@@ -292,6 +208,13 @@ impl Catalogue {
     pub fn floors(&self) -> Result<PathBuf> {
         let build = "cc -O2 -pthread -o {out} {peers}/floors.c";
         self.built("floors", build, None).context("floors")
+    }
+
+    /// What this package does as a program of its own.
+    pub(crate) fn lab_peer(&self, name: &str) -> Command {
+        let mut command = Command::new(&self.lab);
+        command.args(["peer", name]);
+        command
     }
 
     /// Starts a program that is to serve so, for up to `clients` at a time.
@@ -338,11 +261,10 @@ impl Catalogue {
             let command = self.ours(package, &entry.run, serve, most)?;
             return Ok((command, Announces::FirstLine));
         }
+        let key = program.into();
         let built = match &entry.build {
-            Some(build) => {
-                self.built(&entry.key, build, entry.needs.as_deref())?
-            }
-            None => self.peers.join(&entry.key),
+            Some(build) => self.built(key, build, entry.needs.as_deref())?,
+            None => self.peers.join(key),
         };
         let config = built.with_extension("conf");
         let text = entry.config.as_deref().unwrap_or_default();
@@ -366,7 +288,7 @@ impl Catalogue {
         if !text.is_empty() {
             fs::write(&config, filled(text, &names)).map_err(failed)?;
         }
-        Ok((command_of(&entry.run, &names)?, announces))
+        Ok((command_of(&entry.run, &names), announces))
     }
 
     fn ours(
@@ -395,7 +317,7 @@ impl Catalogue {
         build: &str,
         needs: Option<&str>,
     ) -> Result<PathBuf, Unavailable> {
-        let suffix = match self.linkage {
+        let suffix = match Linkage::OURS {
             Linkage::Static if build.contains("{static}") => "-static",
             _ => "",
         };
@@ -411,7 +333,7 @@ impl Catalogue {
             ("{peers}", sources().display().to_string()),
             ("{static}", suffix.to_owned()),
         ];
-        run_compiler(command_of(build, &names)?, key, needs)?;
+        run_compiler(command_of(build, &names), key, needs)?;
         fs::rename(&new, &to).map_err(failed)?;
         Ok(to)
     }
@@ -441,16 +363,14 @@ fn filled(text: &str, names: &[(&str, String)]) -> String {
 }
 
 /// The command of a line. A word that is empty once it is filled in is left
-/// out.
-fn command_of(
-    line: &str,
-    names: &[(&str, String)],
-) -> Result<Command, Unavailable> {
+/// out. Some servers are where an ordinary user does not search for programs.
+fn command_of(line: &str, names: &[(&str, String)]) -> Command {
     let words = line.split_whitespace().map(|word| filled(word, names));
     let mut words = words.filter(|word| !word.is_empty());
-    let mut command = installed(&words.next().unwrap_or_default())?;
-    command.args(words);
-    Ok(command)
+    let mut command = Command::new(words.next().unwrap_or_default());
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.args(words).env("PATH", path + ":/usr/sbin:/sbin");
+    command
 }
 
 fn run_compiler(
@@ -458,10 +378,8 @@ fn run_compiler(
     what: &str,
     needs: Option<&str>,
 ) -> Result<(), Unavailable> {
-    let compiler = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|error| {
-        Unavailable::NotInstalled(format!("{compiler}: {error}"))
-    })?;
+    let output = command.output();
+    let output = output.map_err(|error| not_started(&command, &error))?;
     if output.status.success() {
         return Ok(());
     }
@@ -485,18 +403,6 @@ fn is_newer_than_the_sources(file: &Path) -> bool {
     let sources = fs::read_dir(sources()).into_iter().flatten().flatten();
     let mut sources = sources.map(|entry| entry.path());
     sources.all(|path| changed(&path).is_ok_and(|source| source < file))
-}
-
-/// A program of the search path, or a file.
-fn installed(name: &str) -> Result<Command, Unavailable> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/sbin".into()])
-        // An absolute path replaces the directory.
-        .map(|directory| directory.join(name))
-        .find(|file| file.is_file())
-        .map(Command::new)
-        .ok_or_else(|| Unavailable::NotInstalled(name.to_owned()))
 }
 
 /// What the programs that took part were built from and with.
@@ -541,16 +447,11 @@ mod tests {
 
     #[test]
     fn every_program_that_is_named_is_there() {
-        let all: BTreeSet<Program> = Program::all().collect();
-        assert_eq!(all.len(), Program::all().count(), "two have one key");
-        for program in all {
+        for program in Program::all() {
             let entry = program.entry();
             assert!(!entry.title.is_empty() && entry.title.len() < 50);
             // A program of ours has a package, a peer has a command to run.
             assert!(entry.package.is_some() || !entry.run.is_empty());
-        }
-        for named in NAMED {
-            assert!(!named.title().is_empty());
         }
         assert!(serde_json::from_str::<Program>("\"no-such\"").is_err());
     }
@@ -559,11 +460,9 @@ mod tests {
     fn the_words_of_a_command_are_filled_in() {
         let names =
             [("{out}", "/bin/true".to_owned()), ("{static}", String::new())];
-        let command = command_of("{out} {static} -o {out}.c", &names).unwrap();
+        let command = command_of("{out} {static} -o {out}.c", &names);
         assert_eq!(command.get_program(), "/bin/true");
         let words: Vec<_> = command.get_args().collect();
         assert_eq!(words, ["-o", "/bin/true.c"]);
-        let missing = command_of("no-such-program-here", &names);
-        assert!(matches!(missing, Err(Unavailable::NotInstalled(_))));
     }
 }

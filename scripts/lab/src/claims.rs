@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use minijinja::Value;
 use serde::{Deserialize, Serialize};
-use strum::VariantArray;
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::stats::{Summary, pairwise_ratios};
 
@@ -95,37 +95,35 @@ pub enum Kind {
 }
 
 /// The verdict on a claim on this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, IntoStaticStr)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The claim holds here.
-    #[serde(rename = "holds")]
     Holds,
     /// Only a part of the claim holds here, or less than the claim suggests.
-    #[serde(rename = "holds-in-part")]
-    InPart,
+    HoldsInPart,
     /// The claim does not hold here.
-    #[serde(rename = "does-not-hold-here")]
-    DoesNotHold,
+    DoesNotHoldHere,
     /// The samples contradict one another.
-    #[serde(rename = "too-noisy-to-tell")]
-    TooNoisy,
+    TooNoisyToTell,
     /// Something that the experiment needs is not on this machine.
-    #[serde(rename = "not-measured")]
     NotMeasured,
 }
 
 impl Verdict {
     /// The verdict on a claim that says two things.
-    #[must_use]
     pub fn and(self, other: Self) -> Self {
         if self == other {
             self
         } else if self == Self::NotMeasured || other == Self::NotMeasured {
             Self::NotMeasured
-        } else if self == Self::TooNoisy || other == Self::TooNoisy {
-            Self::TooNoisy
+        } else if self == Self::TooNoisyToTell || other == Self::TooNoisyToTell
+        {
+            Self::TooNoisyToTell
         } else {
-            Self::InPart
+            Self::HoldsInPart
         }
     }
 }
@@ -148,21 +146,20 @@ impl Steps {
         if times >= self.clear {
             Verdict::Holds
         } else if times <= self.none {
-            Verdict::DoesNotHold
+            Verdict::DoesNotHoldHere
         } else {
-            Verdict::InPart
+            Verdict::HoldsInPart
         }
     }
 
     /// The verdict of ratios: of their middle half, which has to agree.
-    #[must_use]
     pub fn judge(self, ratios: &[f64]) -> Verdict {
         let Some(summary) = Summary::of(ratios) else {
-            return Verdict::TooNoisy;
+            return Verdict::TooNoisyToTell;
         };
         let low = self.of(summary.first_quartile);
         let high = self.of(summary.third_quartile);
-        if low == high { low } else { Verdict::TooNoisy }
+        if low == high { low } else { Verdict::TooNoisyToTell }
     }
 }
 
@@ -179,7 +176,6 @@ impl Samples {
     }
 
     /// All samples of a name, if there are any.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<&[f64]> {
         let values = self.0.get(name)?;
         (!values.is_empty()).then_some(values)
@@ -187,7 +183,6 @@ impl Samples {
 
     /// A series of figures, round by round; none where samples of it are not
     /// there.
-    #[must_use]
     pub fn series(&self, series: Series) -> Option<Vec<f64>> {
         let together = |names: &[&str], of: fn(f64, f64) -> f64| {
             let mut columns = names.iter().map(|name| self.get(name));
@@ -210,17 +205,11 @@ impl Samples {
 
     /// The ratios of one series to another, round by round; none where samples
     /// of one are not there.
-    #[must_use]
-    pub fn ratios(&self, ratio: Ratio) -> Option<Vec<f64>> {
-        let above = self.series(ratio.of)?;
-        let Some(to) = ratio.to else {
-            return Some(above);
-        };
-        Some(pairwise_ratios(&above, &self.series(to)?))
+    pub fn ratios(&self, of: Series, to: Series) -> Option<Vec<f64>> {
+        Some(pairwise_ratios(&self.series(of)?, &self.series(to)?))
     }
 
     /// The round trips of a program beside so many idle connections each.
-    #[must_use]
     pub fn beside_idle(&self, whose: &str) -> BTreeMap<u64, &[f64]> {
         let beginning = format!("scaling/{whose}/beside_");
         let beside = self.0.iter().filter_map(|(name, values)| {
@@ -229,13 +218,6 @@ impl Samples {
             Some((idle, values.as_slice()))
         });
         beside.collect()
-    }
-
-    /// Adds all of another's.
-    pub fn add(&mut self, other: Self) {
-        for (name, values) in other.0 {
-            self.0.entry(name).or_default().extend(values);
-        }
     }
 }
 
@@ -263,24 +245,16 @@ pub enum Series {
     AtLeast(f64, &'static str),
 }
 
-/// One series over another; over nothing where it is a ratio itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Ratio {
-    /// What is compared.
-    pub of: Series,
-    /// With what.
-    pub to: Option<Series>,
-}
-
 /// How the samples of a claim become its verdict.
 #[derive(Clone, Copy, Debug)]
 pub enum Rule {
-    /// A ratio is judged by these steps.
-    Times(Ratio, Steps),
+    /// The ratio of one series to another is judged by these steps.
+    Times(Series, Series, Steps),
     /// Each of two ratios is judged by its steps.
-    Both(Ratio, Ratio, Steps),
-    /// A ratio of speed-ups has to, on processors that nothing else needs.
-    SpeedUp(Ratio),
+    Both([(Series, Series); 2], Steps),
+    /// A speed-up has to, or how many times it is that of others, on processors
+    /// that nothing else needs.
+    SpeedUp(Series, Option<Series>),
     /// A function judges, with these steps if it needs some.
     Own(fn(&Evidence<'_>) -> Option<Judgement>, Option<Steps>),
 }
@@ -341,7 +315,6 @@ pub struct Claim {
 
 impl Claim {
     /// Whose it is: the letter of its name says so.
-    #[must_use]
     pub fn approach(&self) -> Approach {
         match self.id.as_bytes()[0] {
             b'T' => Approach::Threads,
@@ -351,7 +324,6 @@ impl Claim {
     }
 
     /// The course has three claims for each approach, then three against it.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         match self.id.as_bytes()[1] {
             ..=b'3' => Kind::Advantage,
@@ -360,13 +332,11 @@ impl Claim {
     }
 
     /// The command that tests it alone.
-    #[must_use]
     pub fn command(&self) -> String {
         format!("cargo run --profile lab -p lab -- evaluate {}", self.id)
     }
 
     /// The verdict on it, or `None` while its experiments are not done.
-    #[must_use]
     pub fn judge(&self, evidence: &Evidence<'_>) -> Option<Judgement> {
         if let Some(judgement) = rules::judge(self, evidence) {
             return Some(judgement);

@@ -25,14 +25,11 @@ pub struct Agenda {
     pub groups: Vec<Vec<(Program, Work)>>,
     /// How long.
     pub effort: Effort,
-    /// Whether the floors are measured too.
-    pub floors: bool,
 }
 
 impl Agenda {
     /// Everything that these rows need, and with `wide` also the programs
     /// and works that no row needs but a reader wants to see beside them.
-    #[must_use]
     pub fn new(rows: Vec<Row>, effort: Effort, wide: bool) -> Self {
         let mut cells = BTreeSet::new();
         for row in &rows {
@@ -67,16 +64,10 @@ impl Agenda {
         for (program, work) in cells {
             groups.entry(key(work)).or_default().push((program, work));
         }
-        Self {
-            rows,
-            groups: groups.into_values().collect(),
-            effort,
-            floors: true,
-        }
+        Self { rows, groups: groups.into_values().collect(), effort }
     }
 
     /// Seconds that all of it takes, about.
-    #[must_use]
     pub fn estimate(&self) -> f64 {
         let samples: f64 = self
             .groups
@@ -88,8 +79,7 @@ impl Agenda {
                     + preparation(*work)
             })
             .sum();
-        let floors = f64::from(self.effort.rounds) * FLOORS_SECONDS;
-        samples + if self.floors { floors } else { 0.0 }
+        samples + f64::from(self.effort.rounds) * FLOORS_SECONDS
     }
 }
 
@@ -124,33 +114,33 @@ fn beside(effort: &Effort) -> Vec<(Program, Work)> {
         // them, and a thousand interpreters say nothing more.
         let large = !matches!(
             program,
-            P::THREADS_POOL
-                | P::PROCESS_POOL
-                | P::C_PRETHREAD
-                | P::C_PREFORK
-                | P::MUX_SELECT
-                | P::C_SELECT
-                | P::PYTHON_FORKING
-                | P::C_PTHREAD_PLAIN
-                | P::NCAT
+            P::ThreadsPool
+                | P::ProcessPool
+                | P::CPrethread
+                | P::CPrefork
+                | P::MuxSelect
+                | P::CSelect
+                | P::PythonForking
+                | P::CPthreadPlain
+                | P::Ncat
         );
         if large {
             cells.push((program, Work::Echo(1000)));
         }
     }
     let models = [
-        P::THREADS,
-        P::PROCESS,
-        P::MUX_SELECT,
-        P::MUX_POLL,
-        P::MUX_EPOLL,
-        P::C_PTHREAD,
-        P::C_FORK,
-        P::C_SELECT,
-        P::C_POLL,
-        P::C_EPOLL,
-        P::MIO,
-        P::TOKIO_ONE,
+        P::Threads,
+        P::Process,
+        P::MuxSelect,
+        P::MuxPoll,
+        P::MuxEpoll,
+        P::CPthread,
+        P::CFork,
+        P::CSelect,
+        P::CPoll,
+        P::CEpoll,
+        P::Mio,
+        P::TokioOne,
     ];
     for program in models {
         let works = [
@@ -161,15 +151,15 @@ fn beside(effort: &Effort) -> Vec<(Program, Work)> {
             Work::BesideIdle(100),
         ];
         cells.extend(works.map(|work| (program, work)));
-        if !matches!(program, P::MUX_SELECT | P::C_SELECT) {
+        if !matches!(program, P::MuxSelect | P::CSelect) {
             cells.push((program, Work::Memory(1000)));
         }
     }
-    for program in [P::TOKIO_MANY, P::LIBUV, P::NODE, P::GO] {
+    for program in [P::TokioMany, P::Libuv, P::Node, P::Go] {
         let works = [Work::Memory(1000), Work::Echo(1)];
         cells.extend(works.map(|work| (program, work)));
     }
-    cells.push((P::PYTHON_THREADING, Work::Memory(1000)));
+    cells.push((P::PythonThreading, Work::Memory(1000)));
     cells
 }
 
@@ -204,7 +194,6 @@ impl Report {
     pub const FORM: u32 = 1;
 
     /// A figure of a program at a work.
-    #[must_use]
     pub fn figures(
         &self,
         program: Program,
@@ -237,7 +226,6 @@ pub fn run(
         live,
         observer,
         began: Instant::now(),
-        spent: 0.0,
         missing: Vec::new(),
         samples: Vec::new(),
         floors: BTreeMap::new(),
@@ -255,7 +243,7 @@ pub fn run(
     Ok(Report {
         header: header.ended(run.began, !live.stops()),
         versions: catalogue::versions(&used),
-        linkage: catalogue.linkage,
+        linkage: Linkage::OURS,
         effort: agenda.effort,
         conditions: conditions(),
         programs: used
@@ -275,7 +263,6 @@ struct Run<'run> {
     live: &'run Live,
     observer: &'run mut dyn Observer,
     began: Instant,
-    spent: f64,
     missing: Vec<Missing>,
     samples: Vec<Sample>,
     floors: BTreeMap<Floor, Vec<f64>>,
@@ -283,16 +270,14 @@ struct Run<'run> {
 
 impl Run<'_> {
     fn measure_floors(&mut self) {
-        if !self.agenda.floors {
-            return;
-        }
         for _ in 0..self.agenda.effort.rounds {
             for floor in Floor::VARIANTS.iter().copied() {
                 if self.live.stops() {
                     return;
                 }
                 let what = format!("floor: {floor}");
-                self.observer.begins(&what, self.spent);
+                let seconds = FLOORS_SECONDS / Floor::VARIANTS.len() as f64;
+                self.observer.begins(&what, seconds);
                 match floor.measure(self.catalogue, 0) {
                     Ok(figure) => {
                         self.floors.entry(floor).or_default().push(figure);
@@ -303,7 +288,6 @@ impl Run<'_> {
                     }
                 }
             }
-            self.spent += FLOORS_SECONDS;
         }
     }
 
@@ -317,8 +301,7 @@ impl Run<'_> {
                 return;
             }
             let what = format!("{work}: starting {program}");
-            self.observer.begins(&what, self.spent);
-            self.spent += preparation(work);
+            self.observer.begins(&what, preparation(work));
             let needed = work.descriptors();
             let prepared = if needed > limit {
                 Err(format!(
@@ -364,17 +347,16 @@ impl Run<'_> {
         let effort = &self.agenda.effort;
         let all = rounds(effort, work);
         let what = format!("{work}, round {} of {all}: {program}", round + 1);
-        self.observer.begins(&what, self.spent);
+        self.observer.begins(&what, effort.estimate(work));
         let at = self.began.elapsed().as_secs_f64();
         match prepared.sample(self.catalogue, effort, self.live) {
             Ok(sample) => {
                 self.samples.push(Sample { round, at, ..sample });
-                self.spent += effort.estimate(work);
                 true
             }
             Err(_) if self.live.stops() => false,
             Err(error) => {
-                let left = all - round;
+                let left = all - round - 1;
                 self.leave_out(program, work, format!("{error:#}"), left);
                 false
             }
@@ -391,7 +373,8 @@ impl Run<'_> {
     ) {
         // Samples that will not be taken count as done, so that the time left
         // is right.
-        self.spent += self.agenda.effort.estimate(work) * f64::from(rounds);
+        let seconds = self.agenda.effort.estimate(work) * f64::from(rounds);
+        self.observer.skips(seconds);
         let known = |it: &Missing| it.program == program && it.why == why;
         if !self.missing.iter().any(known) {
             self.observer.says(&format!("left out: {program}: {why}"));
@@ -471,8 +454,8 @@ mod tests {
         assert_eq!(
             agenda.groups,
             [vec![
-                (P::MUX_EPOLL, Work::BesideIdle(10)),
-                (P::MUX_EPOLL, Work::BesideIdle(10_000)),
+                (P::MuxEpoll, Work::BesideIdle(10)),
+                (P::MuxEpoll, Work::BesideIdle(10_000)),
             ]]
         );
         let narrow = Agenda::new(rows::all(), Effort::QUICK, false);

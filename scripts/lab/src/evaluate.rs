@@ -2,6 +2,7 @@
 //! claims on the reader's own machine.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -24,9 +25,7 @@ pub mod pictures;
 mod served;
 mod source;
 
-pub use inside::{
-    Order, UNSYNCHRONISED, count_into_memory, count_into_pipe, locks,
-};
+pub use inside::{UNSYNCHRONISED, count_into_memory, count_into_pipe};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,59 +85,43 @@ impl Effort {
     };
 }
 
+/// What does an experiment.
+type Act = fn(&mut Bench<'_>) -> Result<()>;
+
 impl Experiment {
-    /// The number of steps of an experiment, and about how many seconds each
-    /// takes.
-    #[must_use]
-    pub fn steps(self, effort: &Effort) -> (f64, f64) {
+    /// What does it, in how many steps, and about how many seconds each takes.
+    fn plan(self, effort: &Effort) -> (Act, f64, f64) {
         let rounds = f64::from(effort.rounds);
         let connections = effort.connections as f64;
         let load = effort.seconds + effort.warm_up_seconds;
         let heavy = f64::from(effort.heavy_messages) * served::WORK;
         match self {
-            Self::Source => (1.0, 0.1),
-            Self::Mechanisms => (1.0, 0.2),
-            Self::Passing => (rounds, 0.3),
-            Self::Races => (rounds, 0.1),
-            Self::Deadlocks => (rounds, 1.0),
-            Self::Creation => (rounds, 0.2),
-            Self::Pools => (5.0 * rounds, load + 0.05),
-            Self::Memory => (3.0 * rounds, 0.3 + connections * 1.0e-3),
+            Self::Source => (source::count, 1.0, 0.1),
+            Self::Mechanisms => (mechanisms::probe, 1.0, 0.2),
+            Self::Passing => (inside::passing, rounds, 0.3),
+            Self::Races => (inside::races, rounds, 0.1),
+            Self::Deadlocks => (inside::deadlocks, rounds, 1.0),
+            Self::Creation => (inside::creation, rounds, 0.2),
+            Self::Pools => (served::pools, 5.0 * rounds, load + 0.05),
+            Self::Memory => {
+                (served::memory, 3.0 * rounds, 0.3 + connections * 1.0e-3)
+            }
             Self::Waiting => {
                 let one = effort.waiting as f64 * served::WAIT.as_secs_f64();
-                (f64::from(effort.serial_rounds), one + 0.1 + 3.0 * 0.25)
+                let rounds = f64::from(effort.serial_rounds);
+                (served::waiting, rounds, one + 0.1 + 3.0 * 0.25)
             }
-            Self::Crash => (3.0 * rounds, 0.15),
-            Self::Compute => (5.0 * rounds, 2.7 * heavy + 0.05),
-            Self::Fairness => (3.0 * rounds, 2.0 * load + 0.1),
-            Self::Efficiency => (4.0 * rounds, load + connections * 0.5e-3),
-            Self::Scaling => (1.0, effort.growth.estimate()),
-        }
-    }
-
-    /// Seconds that it takes, about.
-    #[must_use]
-    pub fn estimate(self, effort: &Effort) -> f64 {
-        let (steps, seconds) = self.steps(effort);
-        steps * seconds
-    }
-
-    fn run(self, bench: &mut Bench<'_>) -> Result<Samples> {
-        match self {
-            Self::Source => source::count(bench),
-            Self::Mechanisms => mechanisms::probe(bench),
-            Self::Passing => inside::passing(bench),
-            Self::Races => inside::races(bench),
-            Self::Deadlocks => inside::deadlocks(bench),
-            Self::Creation => inside::creation(bench),
-            Self::Pools => served::pools(bench),
-            Self::Memory => served::memory(bench),
-            Self::Waiting => served::waiting(bench),
-            Self::Crash => served::crash(bench),
-            Self::Compute => served::compute(bench),
-            Self::Fairness => served::fairness(bench),
-            Self::Efficiency => served::efficiency(bench),
-            Self::Scaling => served::scaling(bench),
+            Self::Crash => (served::crash, 3.0 * rounds, 0.15),
+            Self::Compute => {
+                (served::compute, 5.0 * rounds, 2.7 * heavy + 0.05)
+            }
+            Self::Fairness => {
+                (served::fairness, 3.0 * rounds, 2.0 * load + 0.1)
+            }
+            Self::Efficiency => {
+                (served::efficiency, 4.0 * rounds, load + connections * 0.5e-3)
+            }
+            Self::Scaling => (served::scaling, 1.0, effort.growth.estimate()),
         }
     }
 }
@@ -149,23 +132,30 @@ struct Bench<'run> {
     effort: Effort,
     live: &'run Live,
     observer: &'run mut dyn Observer,
-    /// Estimated seconds that are done.
-    spent: f64,
     /// Estimated seconds of a step of the present experiment.
     step: f64,
+    /// Estimated seconds of its steps that are still to come.
+    left: f64,
     /// What cannot be measured here, and why.
     missing: BTreeMap<Experiment, String>,
     /// Programs that took part.
     used: BTreeSet<Program>,
+    /// What the present experiment has found so far.
+    samples: Samples,
 }
 
 impl Bench<'_> {
     /// The next step of an experiment.
     fn begins(&mut self, what: &str) -> Result<()> {
         ensure!(!self.live.stops(), "stopped");
-        self.observer.begins(what, self.spent);
-        self.spent += self.step;
+        self.observer.begins(what, self.step);
+        self.left -= self.step;
         Ok(())
+    }
+
+    /// Adds one sample.
+    fn push(&mut self, name: impl Into<String>, value: f64) {
+        self.samples.push(name, value);
     }
 }
 
@@ -207,30 +197,34 @@ impl Evaluation {
     pub const FORM: u32 = 2;
 
     /// What today's rules make of these samples, for each claim tested.
-    #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
+        let tested = |claim: &Claim| self.verdicts.contains_key(claim.id);
+        self.judged(CLAIMS.into_iter().filter(tested))
+    }
+
+    /// What the rules say of those of these claims whose experiments are done.
+    fn judged(&self, claims: impl Iterator<Item = Claim>) -> Vec<Finding> {
         let evidence = Evidence {
             samples: &self.samples,
             processors: self.header.machine.processors,
             missing: &self.missing,
         };
-        let tested = |claim: &Claim| self.verdicts.contains_key(claim.id);
-        let found = CLAIMS.into_iter().filter(tested);
-        found.filter_map(|claim| finding(claim, &evidence)).collect()
+        let finding = |claim: Claim| {
+            let judgement = claim.judge(&evidence)?;
+            Some(Finding { claim, judgement })
+        };
+        claims.filter_map(finding).collect()
     }
 
     /// The verdicts of today's rules.
-    #[must_use]
     pub fn judged_anew(&self) -> BTreeMap<String, Verdict> {
-        let findings = self.findings();
-        findings.iter().map(Finding::verdict).collect()
+        verdicts(&self.findings())
     }
 }
 
-impl Finding {
-    fn verdict(&self) -> (String, Verdict) {
-        (self.claim.id.to_owned(), self.judgement.verdict)
-    }
+fn verdicts(findings: &[Finding]) -> BTreeMap<String, Verdict> {
+    let verdict = |it: &Finding| (it.claim.id.to_owned(), it.judgement.verdict);
+    findings.iter().map(verdict).collect()
 }
 
 /// The experiments that some claims need, in the order in which they are
@@ -244,14 +238,13 @@ fn agenda(claims: &[Claim]) -> Vec<Experiment> {
 }
 
 /// Seconds that it takes to test these claims, about.
-#[must_use]
 pub fn estimate(claims: &[Claim], effort: &Effort) -> f64 {
-    agenda(claims).iter().map(|it| it.estimate(effort)).sum()
+    let plans = agenda(claims).into_iter().map(|it| it.plan(effort));
+    plans.map(|(_, steps, seconds)| steps * seconds).sum()
 }
 
 /// Tests claims. When `live` is asked to stop, the evaluation holds those
 /// that are finished by then.
-#[must_use]
 pub fn run(
     catalogue: &Catalogue,
     claims: &[Claim],
@@ -266,23 +259,25 @@ pub fn run(
         effort: *effort,
         live,
         observer,
-        spent: 0.0,
         step: 0.0,
+        left: 0.0,
         missing: BTreeMap::new(),
         used: BTreeSet::new(),
+        samples: Samples::default(),
     };
     let mut samples = Samples::default();
     let mut took = BTreeMap::new();
-    let mut planned = 0.0;
     for experiment in agenda(claims) {
-        bench.spent = planned;
-        planned += experiment.estimate(effort);
-        bench.step = experiment.steps(effort).1;
+        let (act, steps, seconds) = experiment.plan(effort);
+        bench.step = seconds;
+        bench.left = steps * seconds;
         let began = Instant::now();
-        let result = experiment.run(&mut bench);
+        let result = act(&mut bench);
+        let mut found = mem::take(&mut bench.samples);
         took.insert(experiment, began.elapsed().as_secs_f64());
+        bench.observer.skips(bench.left);
         match result {
-            Ok(new) => samples.add(new),
+            Ok(()) => samples.0.append(&mut found.0),
             Err(_) if live.stops() => break,
             Err(error) => {
                 let why = format!("{error:#}");
@@ -293,26 +288,17 @@ pub fn run(
             }
         }
     }
-    let evidence = Evidence {
-        samples: &samples,
-        processors: header.machine.processors,
-        missing: &bench.missing,
-    };
-    let found = claims.iter().filter_map(|it| finding(*it, &evidence));
-    let verdicts = found.map(|finding| finding.verdict()).collect();
-    Evaluation {
+    let mut evaluation = Evaluation {
         header: header.ended(clock, !live.stops()),
         versions: catalogue::versions(&bench.used),
-        linkage: catalogue.linkage,
+        linkage: Linkage::OURS,
         effort: *effort,
         missing: bench.missing,
         took,
-        verdicts,
+        verdicts: BTreeMap::new(),
         samples,
-    }
-}
-
-fn finding(claim: Claim, evidence: &Evidence<'_>) -> Option<Finding> {
-    let judgement = claim.judge(evidence)?;
-    Some(Finding { claim, judgement })
+    };
+    let findings = evaluation.judged(claims.iter().copied());
+    evaluation.verdicts = verdicts(&findings);
+    evaluation
 }

@@ -53,13 +53,12 @@ impl Effort {
     };
 
     /// The numbers of idle connections that a program is measured beside.
-    #[must_use]
     pub fn steps(&self, program: Program) -> Vec<usize> {
         let most = match program {
             // select(2) takes descriptors up to 1 023 only, and the server
             // needs some of them itself.
-            P::MUX_SELECT => 1000,
-            P::MUX_POLL | P::MUX_EPOLL => self.connections,
+            P::MuxSelect => 1000,
+            P::MuxPoll | P::MuxEpoll => self.connections,
             _ => self.workers,
         };
         [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000]
@@ -69,7 +68,6 @@ impl Effort {
     }
 
     /// The sizes of parents, MiB.
-    #[must_use]
     pub fn sizes(&self) -> Vec<u64> {
         [1, 3, 10, 30, 100, 300, 1000]
             .into_iter()
@@ -78,7 +76,6 @@ impl Effort {
     }
 
     /// Seconds that all of it takes, about.
-    #[must_use]
     pub fn estimate(&self) -> f64 {
         let points: usize = CURVE_PROGRAMS
             .iter()
@@ -100,7 +97,7 @@ fn floor_estimate(mib: u64) -> f64 {
 
 /// The programs whose curves are drawn.
 const CURVE_PROGRAMS: [Program; 5] =
-    [P::MUX_SELECT, P::MUX_POLL, P::MUX_EPOLL, P::THREADS, P::PROCESS];
+    [P::MuxSelect, P::MuxPoll, P::MuxEpoll, P::Threads, P::Process];
 
 /// The operations that create something, beside a parent of some size, and
 /// what the words call them.
@@ -177,7 +174,7 @@ pub fn run(
         creations: Vec::new(),
         missing: Vec::new(),
     };
-    let mut run = Run { catalogue, live, observer, spent: 0.0, growth };
+    let mut run = Run { catalogue, live, observer, growth };
     for round in 0..effort.rounds {
         for program in CURVE_PROGRAMS {
             let result = run.curve(program, round);
@@ -195,7 +192,8 @@ pub fn run(
                 }
                 let what =
                     format!("{floor}, parent of {mib} MiB, round {round}");
-                run.observer.begins(&what, run.spent);
+                let seconds = floor_estimate(mib) / CREATORS.len() as f64;
+                run.observer.begins(&what, seconds);
                 run.growth.creations.push(Creation {
                     floor,
                     parent_mib: mib,
@@ -203,7 +201,6 @@ pub fn run(
                     each_ns: floor.measure(catalogue, mib)?,
                 });
             }
-            run.spent += floor_estimate(mib);
         }
     }
     let header = run.growth.header.ended(clock, !live.stops());
@@ -214,7 +211,6 @@ struct Run<'run> {
     catalogue: &'run Catalogue,
     live: &'run Live,
     observer: &'run mut dyn Observer,
-    spent: f64,
     growth: Growth,
 }
 
@@ -250,16 +246,15 @@ impl Run<'_> {
                 return Ok(());
             }
             let what = format!("{program} beside {step} idle, round {round}");
-            self.observer.begins(&what, self.spent);
-            let more = step - idle.len();
-            idle.open_more(server.target(), more)
+            self.observer.begins(&what, self.growth.effort.point_estimate());
+            idle.open_up_to(step)
                 .with_context(|| format!("beside {step} idle"))?;
             let memory = procfs::memory(server.pid())?;
             let time = [seconds, seconds / 10.0];
             let plan = measure::plan(&server, Shape::Echo, 1, time)?;
             let account = Account::new(server.pid());
             let pinned = Pinned::new(Some(server.pid()))?;
-            let outcome = load::run(&plan, self.live, &account)?;
+            let outcome = load::run(&plan, self.live, &|| account.read())?;
             drop(pinned);
             let used = account.used();
             self.growth.steps.push(Step {
@@ -271,7 +266,6 @@ impl Run<'_> {
                 pss_kib: memory.pss_kib,
                 page_tables_kib: memory.page_tables_kib,
             });
-            self.spent += self.growth.effort.point_estimate();
         }
         Ok(())
     }
@@ -368,8 +362,8 @@ mod tests {
     fn select_ends_where_its_descriptors_end() {
         let last =
             |program| Effort::FULL.steps(program).last().copied().unwrap();
-        assert_eq!(last(P::MUX_SELECT), 1000);
-        assert_eq!(last(P::MUX_EPOLL), 10_000);
-        assert_eq!(last(P::PROCESS), 3000);
+        assert_eq!(last(P::MuxSelect), 1000);
+        assert_eq!(last(P::MuxEpoll), 10_000);
+        assert_eq!(last(P::Process), 3000);
     }
 }

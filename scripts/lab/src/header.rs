@@ -23,7 +23,6 @@ pub struct Header {
 
 impl Header {
     /// A run that begins now, on this machine.
-    #[must_use]
     pub fn new(form: u32) -> Self {
         let began = humantime::format_rfc3339_seconds(SystemTime::now());
         Self {
@@ -36,7 +35,6 @@ impl Header {
     }
 
     /// The same run, which ends now and began with this clock.
-    #[must_use]
     pub fn ended(self, clock: Instant, complete: bool) -> Self {
         Self { seconds: clock.elapsed().as_secs_f64(), complete, ..self }
     }

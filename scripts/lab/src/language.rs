@@ -18,7 +18,6 @@ impl Language {
     pub const ALL: [Self; 2] = [Self::English, Self::Spanish];
 
     /// A file's name in this language: `T1.svg`, `T1.es.svg`.
-    #[must_use]
     pub fn file(self, stem: &str, extension: &str) -> String {
         match self {
             Self::English => format!("{stem}.{extension}"),
@@ -27,7 +26,6 @@ impl Language {
     }
 
     /// One of two words.
-    #[must_use]
     pub fn pick<'text>(self, en: &'text str, es: &'text str) -> &'text str {
         match self {
             Self::English => en,

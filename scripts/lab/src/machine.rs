@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use ::procfs::{Current, Meminfo};
+use ::procfs::{CpuInfo, Current, Meminfo};
 use anyhow::{Context, Result};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -42,36 +42,31 @@ pub struct Machine {
 
 impl Machine {
     /// Describes this machine.
-    #[must_use]
     pub fn this() -> Self {
         let read = |path: &str| {
             let text = fs::read_to_string(path).unwrap_or_default();
             text.trim().to_owned()
         };
-        let after = |text: &str, name: &str, separator: char| {
-            let line = text.lines().find(|line| line.starts_with(name))?;
-            let (_, value) = line.split_once(separator)?;
-            Some(value.trim().trim_matches('"').to_owned())
-        };
-        let cpu = read("/proc/cpuinfo");
+        let system = read("/etc/os-release");
+        let mut system = system.lines();
+        let system = system.find_map(|it| it.strip_prefix("PRETTY_NAME="));
         let load = read("/proc/loadavg");
+        let minute = load.split(' ').next().unwrap_or_default();
+        let cpu = CpuInfo::current().ok();
+        let name = cpu.as_ref().and_then(|cpu| cpu.model_name(0));
+        let flags = cpu.as_ref().and_then(|cpu| cpu.flags(0));
         let memory = Meminfo::current().map_or(0, |memory| memory.mem_total);
         Self {
-            cpu: after(&cpu, "model name", ':')
-                .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            cpu: name.unwrap_or(std::env::consts::ARCH).to_owned(),
             processors: processors().len(),
-            virtual_machine: cpu.contains(" hypervisor"),
+            virtual_machine: flags.unwrap_or_default().contains(&"hypervisor"),
             memory_mib: memory >> 20,
             kernel: read("/proc/sys/kernel/osrelease"),
-            system: after(&read("/etc/os-release"), "PRETTY_NAME", '=')
-                .unwrap_or_default(),
+            system: system.unwrap_or_default().trim_matches('"').to_owned(),
             congestion_control: read(
                 "/proc/sys/net/ipv4/tcp_congestion_control",
             ),
-            load_average: load
-                .split_once(' ')
-                .and_then(|(minute, _)| minute.parse().ok())
-                .unwrap_or(0.0),
+            load_average: minute.parse().unwrap_or(0.0),
             descriptors: getrlimit(Resource::RLIMIT_NOFILE)
                 .map_or(0, |(soft, _)| soft),
             ephemeral_ports: procfs::ephemeral_ports().unwrap_or(0),
@@ -96,7 +91,6 @@ pub fn raise_descriptor_limit() -> Result<u64> {
 }
 
 /// The processors that this process may use.
-#[must_use]
 pub fn processors() -> Vec<usize> {
     let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else {
         return vec![0];
@@ -174,7 +168,6 @@ fn for_each_thread(
 
 /// What a command prints of a version: its first line with a digit, or `None`
 /// when the program is not installed.
-#[must_use]
 pub fn version_of(command: &str) -> Option<String> {
     let mut words = command.split_whitespace();
     let output = Command::new(words.next()?).args(words).output().ok()?;

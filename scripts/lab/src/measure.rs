@@ -8,16 +8,14 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 
 use crate::catalogue::{Catalogue, Program, Serve};
 use crate::load::idle::Idle;
-use crate::load::{
-    self, Ending, Limit, Live, Outcome, Plan, Shape, Witness, stream,
-};
+use crate::load::{self, Ending, Limit, Live, Outcome, Plan, Shape, stream};
 use crate::machine::{Pinned, processors};
 use crate::procfs::{self, CpuTime, Memory};
 use crate::program::{Server, Unavailable};
@@ -25,8 +23,10 @@ use crate::text;
 
 /// What a measurement tells the program that shows its progress.
 pub trait Observer {
-    /// The next thing is begun; `spent` of the estimated seconds are done.
-    fn begins(&mut self, what: &str, spent: f64);
+    /// The next thing is begun, which takes so many seconds, about.
+    fn begins(&mut self, what: &str, seconds: f64);
+    /// What would have taken so many seconds is left out.
+    fn skips(&mut self, seconds: f64);
     /// Something that the reader should know at once.
     fn says(&mut self, line: &str);
 }
@@ -55,7 +55,6 @@ pub enum Work {
 
 impl Work {
     /// How the server has to serve for it.
-    #[must_use]
     pub fn serve(self) -> Serve {
         match self {
             Self::Exchange(_) | Self::Burst(_) => Serve::Once,
@@ -64,7 +63,6 @@ impl Work {
     }
 
     /// Connections at a time.
-    #[must_use]
     pub fn connections(self) -> usize {
         match self {
             Self::Exchange(count)
@@ -78,7 +76,6 @@ impl Work {
 
     /// Whether client and server run on one processor: without that, the
     /// figures of one active connection depend on chance.
-    #[must_use]
     pub fn is_pinned(self) -> bool {
         matches!(
             self,
@@ -90,7 +87,6 @@ impl Work {
     }
 
     /// Descriptors that one process needs for it, on either side.
-    #[must_use]
     pub fn descriptors(self) -> u64 {
         self.connections() as u64 + 64
     }
@@ -153,7 +149,6 @@ pub enum Metric {
 
 impl Metric {
     /// Whether more is better.
-    #[must_use]
     pub fn more_is_better(self) -> bool {
         matches!(self, Self::Rate | Self::MibPerSecond)
     }
@@ -215,7 +210,6 @@ impl Effort {
     };
 
     /// Seconds that a sample takes, about.
-    #[must_use]
     pub fn estimate(&self, work: Work) -> f64 {
         let timed = self.seconds + self.warm_up_seconds;
         let connections = work.connections() as f64;
@@ -232,8 +226,8 @@ impl Effort {
     }
 }
 
-/// Reads what a server and the whole machine have used, where the counted part
-/// of a load begins and ends.
+/// Readings of what a server and the whole machine have used: one where the
+/// counted part of a load begins, one where it ends.
 #[derive(Debug)]
 pub struct Account {
     server: Pid,
@@ -275,7 +269,6 @@ impl Used {
     /// The share of all processors that neither server nor client used:
     /// whatever else was running, and a hypervisor's other machines. The
     /// kernel counts in ticks, so that less than a few percent say nothing.
-    #[must_use]
     pub fn share_of_others(&self, client: Duration) -> Option<f64> {
         let ours = self.server.total + client;
         let others = self.machine?.saturating_sub(ours).as_secs_f64();
@@ -287,7 +280,6 @@ impl Used {
     /// Processor time of the server for each of so many operations,
     /// nanoseconds. Of children that the kernel reaps by itself there is no
     /// account: no figure is better than one that is too good.
-    #[must_use]
     pub fn cpu_each_ns(&self, count: u64) -> Option<f64> {
         let total = self.server.total.as_secs_f64() * 1e9;
         self.server.complete.then(|| total / count.max(1) as f64)
@@ -296,7 +288,6 @@ impl Used {
 
 impl Account {
     /// An account of a server that has used nothing yet.
-    #[must_use]
     pub fn new(server: Pid) -> Self {
         let began = Instant::now();
         let readings = Mutex::new(Vec::new());
@@ -304,12 +295,12 @@ impl Account {
     }
 
     /// The same, with the context switches.
-    #[must_use]
     pub fn with_switches(server: Pid) -> Self {
         Self { switches: true, ..Self::new(server) }
     }
 
-    fn read(&self) {
+    /// Reads what has been used by now.
+    pub fn read(&self) {
         if let (Ok(server), Ok(mut readings)) =
             (procfs::cpu_time(self.server), self.readings.lock())
         {
@@ -326,21 +317,10 @@ impl Account {
         }
     }
 
-    /// What was used between begin and end.
-    #[must_use]
+    /// What was used between the first reading and the last.
     pub fn used(self) -> Option<Used> {
         let readings = self.readings.into_inner().ok()?;
         Some(readings.last()?.since(readings.first()?))
-    }
-}
-
-impl Witness for Account {
-    fn begins(&self) {
-        self.read();
-    }
-
-    fn ends(&self) {
-        self.read();
     }
 }
 
@@ -353,8 +333,7 @@ pub struct Prepared {
     pub work: Work,
     /// The idle connections, which are closed before the server is stopped.
     _idle: Option<Idle>,
-    /// Memory is measured on a server of its own each time.
-    server: Option<Server>,
+    server: Server,
 }
 
 impl Prepared {
@@ -377,12 +356,6 @@ impl Prepared {
             }
             _ => None,
         };
-        // For memory each sample starts a server of its own: this one has only
-        // shown that the program starts.
-        let server = match work {
-            Work::Memory(_) => None,
-            _ => Some(server),
-        };
         Ok(Self { program, work, _idle: idle, server })
     }
 
@@ -397,64 +370,57 @@ impl Prepared {
         effort: &Effort,
         live: &Live,
     ) -> Result<Sample> {
+        let Self { program, work, server, .. } = self;
         let mut sample = Sample {
-            program: self.program,
-            work: self.work,
+            program: *program,
+            work: *work,
             round: 0,
             at: 0.0,
             values: BTreeMap::new(),
             errors: BTreeMap::new(),
         };
-        let Some(server) = &self.server else {
-            let count = self.work.connections();
-            sample.values = memory(catalogue, self.program, count)?;
+        if let Work::Memory(count) = *work {
+            // This server has only shown that the program starts: memory is
+            // measured on one of its own each time.
+            sample.values = memory(catalogue, *program, count)?;
             return Ok(sample);
+        }
+        let pid = Some(server.pid());
+        let pinned = work.is_pinned().then(|| Pinned::new(pid)).transpose()?;
+        let shape = match work.serve() {
+            Serve::UntilEof => Shape::Echo,
+            Serve::Once if program.can_serve_once() => {
+                Shape::Exchange(Ending::Server)
+            }
+            Serve::Once => Shape::Exchange(Ending::Client),
         };
-        let pinned = if self.work.is_pinned() {
-            Some(Pinned::new(Some(server.pid()))?)
-        } else {
-            None
-        };
-        let ending = if self.program.can_serve_once() {
-            Ending::Server
-        } else {
-            Ending::Client
+        let active = match work {
+            Work::BesideIdle(_) => 1,
+            other => other.connections(),
         };
         let time = [effort.seconds, effort.warm_up_seconds];
-        let plan = |shape, count| plan(server, shape, count, time);
-        match self.work {
-            Work::Exchange(count) => {
-                let plan = plan(Shape::Exchange(ending), count)?;
-                record(&mut sample, server, &plan, live)?;
-            }
-            Work::Echo(count) => {
-                record(&mut sample, server, &plan(Shape::Echo, count)?, live)?;
-            }
-            Work::BesideIdle(_) => {
-                record(&mut sample, server, &plan(Shape::Echo, 1)?, live)?;
-            }
-            Work::Sized(bytes) => {
-                let mut plan = plan(Shape::Echo, 1)?;
-                plan.message_size =
-                    NonZeroUsize::new(bytes).context("an empty message")?;
-                record(&mut sample, server, &plan, live)?;
-            }
+        let mut plan = plan(server, shape, active, time)?;
+        match *work {
+            Work::Stream(mib) => streams(&mut sample, server, mib, live)?,
             // Many clients at the same moment, several times; the longest
             // counts.
             Work::Burst(count) => {
-                let mut plan = plan(Shape::Exchange(ending), count)?;
                 plan.warm_up = Duration::ZERO;
                 plan.limit = Limit::Count(count as u64);
                 let mut all = load::new_histogram();
                 for _ in 0..effort.bursts {
-                    let outcome = load::run(&plan, live, &())?;
+                    let outcome = load::run(&plan, live, &|| ())?;
                     all.add(&outcome.latency)?;
                     add_errors(&mut sample, &outcome);
                 }
                 add_latencies(&mut sample, &all);
             }
-            Work::Stream(mib) => streams(&mut sample, server, mib, live)?,
-            Work::Memory(_) => bail!("memory needs a server of its own"),
+            Work::Sized(bytes) => {
+                plan.message_size =
+                    NonZeroUsize::new(bytes).context("an empty message")?;
+                record(&mut sample, server, &plan, live)?;
+            }
+            _ => record(&mut sample, server, &plan, live)?,
         }
         drop(pinned);
         settle(server);
@@ -502,7 +468,7 @@ fn record(
     live: &Live,
 ) -> Result<()> {
     let account = Account::new(server.pid());
-    let outcome = load::run(plan, live, &account)?;
+    let outcome = load::run(plan, live, &|| account.read())?;
     ensure!(outcome.completed > 0, "nothing was answered: {}", outcome.errors);
     add_errors(sample, &outcome);
     add_latencies(sample, &outcome.latency);
@@ -523,7 +489,8 @@ fn streams(
     live: &Live,
 ) -> Result<()> {
     let account = Account::new(server.pid());
-    let took = stream::run(server.target(), mib << 20, live, &account)?;
+    let took =
+        stream::run(server.target(), mib << 20, live, &|| account.read())?;
     let rate = mib as f64 / took.as_secs_f64();
     sample.values.insert(Metric::MibPerSecond, rate);
     let each = account.used().and_then(|used| used.cpu_each_ns(mib));
@@ -626,36 +593,33 @@ impl Floor {
         let share = 1 + mib / 8; // a larger parent takes longer
         let count = (self.count() / share).max(20);
         let name: &str = self.into();
-        let mut command = match self {
-            Self::StdThread => {
-                let mut command = Command::new(&catalogue.lab);
-                command.arg("peer");
-                command
-            }
-            _ => Command::new(catalogue.floors()?),
+        let mut command = if self == Self::StdThread {
+            catalogue.lab_peer(name)
+        } else {
+            let mut floors = Command::new(catalogue.floors()?);
+            floors.arg(name);
+            floors
         };
-        let pinned = match self {
-            // Two processes that wake each other share one processor: without
-            // that, the figure depends on chance.
-            Self::RoundTripPair => Some(Pinned::new(None)?),
-            _ => None,
-        };
-        let output = command
-            .arg(name)
-            .args([count.to_string(), mib.to_string()])
-            .output()
-            .context("running the floors")?;
-        drop(pinned);
-        ensure!(
-            output.status.success(),
-            "the floor {name} failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        let text = String::from_utf8_lossy(&output.stdout);
-        text.trim()
-            .parse()
-            .with_context(|| format!("the floor {name} printed {text:?}"))
+        command.args([count.to_string(), mib.to_string()]);
+        // Two processes that wake each other share one processor: without
+        // that, the figure depends on chance.
+        let pair = self == Self::RoundTripPair;
+        let _pinned = pair.then(|| Pinned::new(None)).transpose()?;
+        printed_by(&mut command, &format!("the floor {name}"))
     }
+}
+
+/// The number that a program prints.
+pub(crate) fn printed_by(command: &mut Command, what: &str) -> Result<f64> {
+    let output = command.output().with_context(|| what.to_owned())?;
+    ensure!(
+        output.status.success(),
+        "{what} failed: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    let number = text.trim().parse();
+    number.with_context(|| format!("{what} printed {text:?}"))
 }
 
 impl fmt::Display for Floor {

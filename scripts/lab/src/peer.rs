@@ -5,7 +5,7 @@ mod mio;
 mod tokio;
 
 pub use self::mio::serve as serve_mio;
-pub use self::tokio::{Threads, serve as serve_tokio};
+pub use self::tokio::serve as serve_tokio;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;

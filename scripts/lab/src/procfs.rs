@@ -43,8 +43,16 @@ pub fn cpu_time(root: Pid) -> Result<CpuTime> {
         if pid != root {
             cpu.total += own_cpu_time(pid).unwrap_or_default();
         }
-        cpu.total += reaped_cpu_time(pid).unwrap_or_default();
-        cpu.complete &= !reaps_unseen(pid);
+        let Ok(process) = Process::new(pid.as_raw()) else { continue };
+        // The children that it has waited for: proc_pid_stat(5).
+        if let Ok(stat) = process.stat() {
+            cpu.total += ticks((stat.cutime + stat.cstime).cast_unsigned());
+        }
+        // Where `SIGCHLD` is ignored, children leave no account behind.
+        if let Ok(status) = process.status() {
+            let ignored = 1 << (Signal::SIGCHLD as u64 - 1);
+            cpu.complete &= status.sigign & ignored == 0;
+        }
     }
     Ok(cpu)
 }
@@ -55,32 +63,15 @@ pub fn cpu_time(root: Pid) -> Result<CpuTime> {
 /// # Errors
 ///
 /// When it does not exist.
-pub fn own_cpu_time(pid: Pid) -> Result<Duration> {
+fn own_cpu_time(pid: Pid) -> Result<Duration> {
     let clock = clock_getcpuclockid(pid)
         .with_context(|| format!("no processor clock of process {pid}"))?;
     Ok(clock_gettime(clock)?.into())
 }
 
-/// The time of the children that a process has waited for: `cutime` and
-/// `cstime` of `proc_pid_stat(5)`.
-fn reaped_cpu_time(pid: Pid) -> Result<Duration> {
-    let stat = Process::new(pid.as_raw())?.stat()?;
-    Ok(ticks(u64::try_from(stat.cutime + stat.cstime)?))
-}
-
 /// The time of so many ticks of the kernel's accounts.
 fn ticks(count: u64) -> Duration {
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    let second = u32::try_from(ticks_per_second()).unwrap_or(100);
-    Duration::from_secs(1) * count / second
-}
-
-/// Whether a process ignores `SIGCHLD`, so that its children leave no
-/// account behind.
-fn reaps_unseen(pid: Pid) -> bool {
-    let status = Process::new(pid.as_raw()).and_then(|it| it.status());
-    let ignores = |mask| mask & (1 << (Signal::SIGCHLD as u64 - 1)) != 0;
-    status.is_ok_and(|status| ignores(status.sigign))
+    Duration::from_millis(count * 1000 / ticks_per_second())
 }
 
 /// What a server holds in memory.
@@ -145,7 +136,6 @@ pub fn kernel_memory_kib() -> Result<u64> {
 
 /// Context switches of the threads of a server that still exist: how often
 /// one had to wait, or was made to.
-#[must_use]
 pub fn context_switches(root: Pid) -> u64 {
     let threads = tree(root).into_iter().flat_map(threads);
     let switches = threads.filter_map(|thread| {
@@ -159,7 +149,6 @@ pub fn context_switches(root: Pid) -> u64 {
 
 /// Processor time that all of the machine's processors have spent on
 /// anything, interrupts and what a hypervisor took away included.
-#[must_use]
 pub fn machine_busy() -> Option<Duration> {
     let all = KernelStats::current().ok()?.total;
     let interrupts = [all.irq, all.softirq, all.steal].into_iter().flatten();
@@ -168,7 +157,6 @@ pub fn machine_busy() -> Option<Duration> {
 }
 
 /// How many sockets of the machine wait in `TIME_WAIT`.
-#[must_use]
 pub fn sockets_in_time_wait() -> Option<u64> {
     let text = fs::read_to_string("/proc/net/sockstat").ok()?;
     let line = text.lines().find(|line| line.starts_with("TCP:"))?;
@@ -178,7 +166,6 @@ pub fn sockets_in_time_wait() -> Option<u64> {
 }
 
 /// How many ports a client may be given: the ephemeral range's size.
-#[must_use]
 pub fn ephemeral_ports() -> Option<u64> {
     let path = "/proc/sys/net/ipv4/ip_local_port_range";
     let text = fs::read_to_string(path).ok()?;

@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 use probe::lines::{Lines, Reading};
 use probe::proc::pid_of;
 use probe::wait::{LIMIT, within};
-use serde::Deserialize;
+use serde_json::Value;
 use strum::Display;
 
 use crate::load::Target;
@@ -27,7 +27,6 @@ use crate::load::Target;
 const STOP: Duration = Duration::from_secs(8);
 
 /// The root of the workspace that this lab belongs to.
-#[must_use]
 pub fn workspace() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.ancestors().nth(2).unwrap_or(package).to_path_buf()
@@ -48,7 +47,6 @@ pub fn output_directory() -> Result<PathBuf> {
 }
 
 /// A path as it reads from the root of the workspace.
-#[must_use]
 pub fn shown(path: &Path) -> String {
     let shown = path.strip_prefix(workspace()).unwrap_or(path);
     shown.display().to_string()
@@ -61,16 +59,6 @@ pub fn shown(path: &Path) -> String {
 ///
 /// When cargo fails; its own messages have been shown then.
 pub fn build(packages: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
-    #[derive(Deserialize)]
-    struct Message {
-        executable: Option<PathBuf>,
-        target: Option<BuiltTarget>,
-    }
-    #[derive(Deserialize)]
-    struct BuiltTarget {
-        name: String,
-    }
-
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
@@ -88,11 +76,12 @@ pub fn build(packages: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
         packages.join(", ")
     );
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
-        .filter_map(|message| Some((message.target?.name, message.executable?)))
-        .collect())
+    let built = |line: &str| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let name = message["target"]["name"].as_str()?;
+        Some((name.to_owned(), message["executable"].as_str()?.into()))
+    };
+    Ok(text.lines().filter_map(built).collect())
 }
 
 /// Why a program cannot take part.
@@ -110,6 +99,16 @@ pub enum Unavailable {
 }
 
 impl std::error::Error for Unavailable {}
+
+/// Why a program that could not be started cannot take part.
+pub(crate) fn not_started(command: &Command, error: &io::Error) -> Unavailable {
+    let program = command.get_program().display();
+    if error.kind() == io::ErrorKind::NotFound {
+        Unavailable::NotInstalled(program.to_string())
+    } else {
+        Unavailable::Failed(format!("{program}: {error}"))
+    }
+}
 
 /// How the lab learns where a server listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,16 +138,8 @@ impl Server {
         mut command: Command,
         announces: Announces,
     ) -> Result<Self, Unavailable> {
-        let program = command.get_program().to_string_lossy().into_owned();
         let child = spawn(&mut command, Signal::SIGKILL);
-        let mut child = child.map_err(|error| {
-            let why = format!("{program}: {error}");
-            if error.kind() == io::ErrorKind::NotFound {
-                Unavailable::NotInstalled(why)
-            } else {
-                Unavailable::Failed(why)
-            }
-        })?;
+        let mut child = child.map_err(|error| not_started(&command, &error))?;
 
         // All output is read, so that the server never waits for its reader.
         let pipe = "it was started with pipes";
@@ -183,29 +174,19 @@ impl Server {
     }
 
     /// Where it listens.
-    #[must_use]
     pub fn target(&self) -> Target {
         self.target
     }
 
     /// Its first process.
-    #[must_use]
     pub fn pid(&self) -> Pid {
         pid_of(&self.child)
     }
 
     /// The first lines that it has written to its standard error so far.
-    #[must_use]
     pub fn complaints(&self) -> Vec<String> {
-        const ENOUGH: usize = 16 * 1024;
-        let mut size = 0;
-        let is_enough = |line: &String| {
-            size += line.len() + 1;
-            size > ENOUGH
-        };
         let mut lines = self.stderr.so_far();
-        let enough = lines.iter().position(is_enough);
-        lines.truncate(enough.map_or(lines.len(), |last| last + 1));
+        lines.truncate(200);
         lines
     }
 }

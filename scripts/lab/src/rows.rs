@@ -61,7 +61,6 @@ impl Bound {
     }
 
     /// The bound itself.
-    #[must_use]
     pub fn value(self) -> f64 {
         match self {
             Self::AtLeast(bound) | Self::AtMost(bound) => bound,
@@ -69,11 +68,11 @@ impl Bound {
     }
 }
 
-const MUX: [Program; 3] = [P::MUX_SELECT, P::MUX_POLL, P::MUX_EPOLL];
+const MUX: [Program; 3] = [P::MuxSelect, P::MuxPoll, P::MuxEpoll];
 /// select ends at 1 024 descriptors: not with 1 000 clients and room for
 /// those that come and go.
-const MUX_LARGE: [Program; 2] = [P::MUX_POLL, P::MUX_EPOLL];
-const LOOPS: [Program; 4] = [P::C_EPOLL, P::C_POLL, P::MIO, P::TOKIO_ONE];
+const MUX_LARGE: [Program; 2] = [P::MuxPoll, P::MuxEpoll];
+const LOOPS: [Program; 4] = [P::CEpoll, P::CPoll, P::Mio, P::TokioOne];
 
 /// A stall that a user notices and that the kernel's retries cause: 1 s, less
 /// what the clock may be off.
@@ -90,7 +89,6 @@ pub const SIZES: [usize; 5] = [64, 1024, 1025, 10_000, 65_536];
 pub const HALF_A_DELAYED_ACK_NS: f64 = 20e6;
 
 /// The whole table.
-#[must_use]
 pub fn all() -> Vec<Row> {
     use Work::{BesideIdle, Burst, Echo, Exchange, Memory};
 
@@ -106,17 +104,17 @@ pub fn all() -> Vec<Row> {
     // How many times the rate of a peer is the least at each of two works.
     #[rustfmt::skip]
     let rates = [
-        ("threads-exchange", P::THREADS, P::C_PTHREAD, once, [1.25, 1.1]),
-        ("threads-plain", P::THREADS, P::C_PTHREAD_PLAIN, once, [0.9, 0.8]),
-        ("threads-python", P::THREADS, P::PYTHON_THREADING, once, [3.0, 3.0]),
-        ("threads-echo", P::THREADS, P::C_PTHREAD, staying, [1.0, 1.0]),
-        ("threads-pool", P::THREADS_POOL, P::C_PRETHREAD, once, [1.0, 1.0]),
-        ("process-exchange", P::PROCESS, P::C_FORK, once, [1.1, 1.1]),
-        ("process-python", P::PROCESS, P::PYTHON_FORKING, once, [6.0, 6.0]),
-        ("process-tools", P::PROCESS, P::XINETD, once, [2.0, 2.0]),
-        ("process-tools", P::PROCESS, P::SOCAT, once, [2.0, 2.0]),
-        ("process-echo", P::PROCESS, P::C_FORK, staying, [1.0, 1.0]),
-        ("process-pool", P::PROCESS_POOL, P::C_PREFORK, once, [1.0, 1.0]),
+        ("threads-exchange", P::Threads, P::CPthread, once, [1.25, 1.1]),
+        ("threads-plain", P::Threads, P::CPthreadPlain, once, [0.9, 0.8]),
+        ("threads-python", P::Threads, P::PythonThreading, once, [3.0, 3.0]),
+        ("threads-echo", P::Threads, P::CPthread, staying, [1.0, 1.0]),
+        ("threads-pool", P::ThreadsPool, P::CPrethread, once, [1.0, 1.0]),
+        ("process-exchange", P::Process, P::CFork, once, [1.1, 1.1]),
+        ("process-python", P::Process, P::PythonForking, once, [6.0, 6.0]),
+        ("process-tools", P::Process, P::Xinetd, once, [2.0, 2.0]),
+        ("process-tools", P::Process, P::Socat, once, [2.0, 2.0]),
+        ("process-echo", P::Process, P::CFork, staying, [1.0, 1.0]),
+        ("process-pool", P::ProcessPool, P::CPrefork, once, [1.0, 1.0]),
     ];
     for (name, subject, peer, works, ratios) in rates {
         for (work, ratio) in works.into_iter().zip(ratios) {
@@ -127,20 +125,20 @@ pub fn all() -> Vec<Row> {
     for (name, subject, work, peers) in [
         ("mux-cpu-echo", &MUX[..], Echo(64), &LOOPS[..]),
         ("mux-cpu-echo", &MUX_LARGE, Echo(1000), &LOOPS),
-        ("mux-cpu-exchange", &MUX, Exchange(8), &[P::C_POLL]),
-        ("mux-cpu-exchange", &MUX, Exchange(64), &[P::C_POLL]),
+        ("mux-cpu-exchange", &MUX, Exchange(8), &[P::CPoll]),
+        ("mux-cpu-exchange", &MUX, Exchange(64), &[P::CPoll]),
     ] {
         add(name, subject, work, Metric::CpuNs, best(peers), most(1.0));
     }
-    for (peer, ratio) in [(P::LIBUV, 1.5), (P::TOKIO_ONE, 1.05)] {
+    for (peer, ratio) in [(P::Libuv, 1.5), (P::TokioOne, 1.05)] {
         let (peer, bound) = (best(&[peer]), Bound::AtLeast(ratio));
         add("mux-rate", &MUX_LARGE, Echo(1000), Metric::Rate, peer, bound);
     }
     let (few, many) = (Against::Itself(BesideIdle(10)), BesideIdle(10_000));
-    let epoll = [P::MUX_EPOLL];
+    let epoll = [P::MuxEpoll];
     add("mux-idle", &epoll, many, Metric::MedianNs, few, most(1.1));
-    for program in [P::THREADS, P::PROCESS, P::MUX_POLL, P::MUX_EPOLL] {
-        let (peer, bound) = (best(&[P::C_PTHREAD]), Bound::AtLeast(0.95));
+    for program in [P::Threads, P::Process, P::MuxPoll, P::MuxEpoll] {
+        let (peer, bound) = (best(&[P::CPthread]), Bound::AtLeast(0.95));
         add("pinned", &[program], Echo(1), Metric::Rate, peer, bound);
     }
     for program in P::all().filter(|it| it.is_ours()) {
@@ -148,14 +146,14 @@ pub fn all() -> Vec<Row> {
         add("burst", &[program], Burst(64), metric, Against::Nothing, bound);
     }
     for (subject, peer, ratio) in [
-        (&[P::THREADS][..], P::C_PTHREAD, 0.8),
-        (&[P::PROCESS], P::C_FORK, 0.75),
-        (&MUX_LARGE, P::TOKIO_ONE, 0.1),
+        (&[P::Threads][..], P::CPthread, 0.8),
+        (&[P::Process], P::CFork, 0.75),
+        (&MUX_LARGE, P::TokioOne, 0.1),
     ] {
         let (peer, metric) = (best(&[peer]), Metric::UserKib);
         add("memory", subject, Memory(1000), metric, peer, most(ratio));
     }
-    let each = [P::THREADS, P::PROCESS].into_iter().chain(MUX);
+    let each = [P::Threads, P::Process].into_iter().chain(MUX);
     for (program, size) in each.flat_map(|it| SIZES.map(|size| (it, size))) {
         let (work, metric) = (Work::Sized(size), Metric::MedianNs);
         let bound = most(HALF_A_DELAYED_ACK_NS);
@@ -237,7 +235,6 @@ pub struct Evidence<'run> {
 
 impl Evidence<'_> {
     /// A figure of a program at a work, by round.
-    #[must_use]
     pub fn figures(
         &self,
         program: Program,
@@ -251,13 +248,13 @@ impl Evidence<'_> {
             .collect()
     }
 
-    /// The program with the best median.
+    /// The program with the best median; if there is none, why.
     fn best(
         &self,
         programs: &[Program],
         work: Work,
         metric: Metric,
-    ) -> Option<(Program, BTreeMap<u32, f64>)> {
+    ) -> Result<(Program, BTreeMap<u32, f64>), String> {
         let measured = programs.iter().filter_map(|program| {
             let figures = self.figures(*program, work, metric);
             let middle = summary(&figures)?.median;
@@ -267,23 +264,21 @@ impl Evidence<'_> {
             let better = (other.2 > best.2) == metric.more_is_better();
             if better { other } else { best }
         });
-        best.map(|(program, figures, _)| (program, figures))
-    }
-
-    fn why_missing(&self, programs: &[Program], work: Work) -> String {
+        if let Some((program, figures, _)) = best {
+            return Ok((program, figures));
+        }
         let missing = self.missing.iter().filter(|it| it.work == work);
         let reasons: BTreeSet<_> = missing
             .filter(|it| programs.contains(&it.program))
             .map(|it| format!("{}: {}", it.program, it.why))
             .collect();
         if reasons.is_empty() {
-            return "not measured".to_owned();
+            return Err("not measured".to_owned());
         }
-        Vec::from_iter(reasons).join("; ")
+        Err(Vec::from_iter(reasons).join("; "))
     }
 
     /// What the samples say about a row.
-    #[must_use]
     pub fn judge(&self, row: &Row) -> Finding {
         let mut finding = Finding {
             row: row.clone(),
@@ -295,60 +290,52 @@ impl Evidence<'_> {
             verdict: Verdict::LeftOut,
             remark: String::new(),
         };
-        let Some((subject, figures)) =
-            self.best(&row.subject, row.work, row.metric)
-        else {
-            finding.add_remark(&self.why_missing(&row.subject, row.work));
-            return finding;
-        };
+        match self.fill_in(row, &mut finding) {
+            Ok(()) => self.remark_errors(&mut finding),
+            Err(why) => finding.add_remark(&why),
+        }
+        finding
+    }
+
+    /// Fills a finding in, as far as there are samples; if there are too few,
+    /// why.
+    fn fill_in(&self, row: &Row, finding: &mut Finding) -> Result<(), String> {
+        let (subject, figures) =
+            self.best(&row.subject, row.work, row.metric)?;
         finding.subject = Some(subject);
         finding.figures = summary(&figures);
         let (reference, other) = match &row.against {
             Against::Nothing => {
-                let all = figures.values();
-                let holds = all.clone().all(|it| row.bound.holds(*it));
+                let holds = figures.values().all(|it| row.bound.holds(*it));
                 finding.verdict = verdict(holds);
                 // A figure that keeps its bound on a busy machine keeps it on a
                 // quiet one.
                 if !holds {
-                    self.doubt(&mut finding, &[row.work]);
+                    self.doubt(finding, &[row.work]);
                 }
-                self.remark_errors(&mut finding);
-                return finding;
+                return Ok(());
             }
             Against::Best(programs) => (programs.clone(), row.work),
             Against::Itself(work) => (vec![subject], *work),
         };
-        let Some((reference, references)) =
-            self.best(&reference, other, row.metric)
-        else {
-            finding.add_remark(&self.why_missing(&reference, other));
-            return finding;
-        };
+        let (reference, references) =
+            self.best(&reference, other, row.metric)?;
         finding.reference = Some(reference);
         finding.reference_figures = summary(&references);
-        let rounds: Vec<u32> = figures
-            .keys()
-            .filter(|round| references.contains_key(round))
-            .copied()
-            .collect();
-        let of = |figures: &BTreeMap<u32, f64>| -> Vec<f64> {
-            rounds.iter().map(|round| figures[round]).collect()
-        };
-        let ratios = pairwise_ratios(&of(&figures), &of(&references));
-        let Some(ratio) = Summary::of(&ratios) else {
-            finding.add_remark("no two samples of one round");
-            return finding;
-        };
+        let pairs = figures.iter().filter_map(|(round, figure)| {
+            Some((*figure, *references.get(round)?))
+        });
+        let (figures, references): (Vec<f64>, Vec<f64>) = pairs.unzip();
+        let ratio = Summary::of(&pairwise_ratios(&figures, &references))
+            .ok_or("no two samples of one round")?;
+        finding.ratio = Some(ratio);
         finding.verdict = verdict(row.bound.holds(ratio.median));
         let bound = row.bound.value();
         if ratio.first_quartile < bound && bound < ratio.third_quartile {
             finding.add_remark("within the spread");
         }
-        finding.ratio = Some(ratio);
-        let of_all = [ratio.min, ratio.max].map(|it| row.bound.holds(it));
-        if of_all[0] != of_all[1] {
-            self.doubt(&mut finding, &[row.work, other]);
+        if row.bound.holds(ratio.min) != row.bound.holds(ratio.max) {
+            self.doubt(finding, &[row.work, other]);
         }
         if row.metric == Metric::Rate
             && self.is_client_bound(subject, row.work)
@@ -356,8 +343,7 @@ impl Evidence<'_> {
         {
             finding.add_remark("the client limited both");
         }
-        self.remark_errors(&mut finding);
-        finding
+        Ok(())
     }
 
     /// Withdraws a verdict when other programs used the processors during the
@@ -447,7 +433,7 @@ mod tests {
         bound: Bound,
     ) -> Finding {
         let why = "not installed".to_owned();
-        let missing = [Missing { program: P::XINETD, work: WORK, why }];
+        let missing = [Missing { program: P::Xinetd, work: WORK, why }];
         let evidence = Evidence { samples, missing: &missing };
         evidence.judge(&Row {
             name: "test".into(),
@@ -463,18 +449,16 @@ mod tests {
     /// while others use a share of the processors.
     fn judge_ratios(ratios: &[f64], others: f64) -> Finding {
         let both = |(ratio, round): (&f64, u32)| {
-            [(P::THREADS, *ratio), (P::C_PTHREAD, 1.0)].map(
-                |(program, rate)| {
-                    let mut sample = sample(program, round, rate);
-                    sample.values.insert(Metric::OthersShare, others);
-                    sample
-                },
-            )
+            [(P::Threads, *ratio), (P::CPthread, 1.0)].map(|(program, rate)| {
+                let mut sample = sample(program, round, rate);
+                sample.values.insert(Metric::OthersShare, others);
+                sample
+            })
         };
         let samples: Vec<Sample> =
             ratios.iter().zip(0..).flat_map(both).collect();
-        let against = Against::Best(vec![P::C_PTHREAD]);
-        judge(&samples, &[P::THREADS], against, Bound::AtLeast(1.0))
+        let against = Against::Best(vec![P::CPthread]);
+        judge(&samples, &[P::Threads], against, Bound::AtLeast(1.0))
     }
 
     #[test]
@@ -484,20 +468,20 @@ mod tests {
             .into_iter()
             .flat_map(|(round, speed)| {
                 [
-                    (P::MUX_POLL, 100.0),
-                    (P::MUX_EPOLL, 130.0),
-                    (P::C_POLL, 100.0),
-                    (P::MIO, 90.0),
+                    (P::MuxPoll, 100.0),
+                    (P::MuxEpoll, 130.0),
+                    (P::CPoll, 100.0),
+                    (P::Mio, 90.0),
                 ]
                 .map(|(program, rate)| sample(program, round, rate * speed))
             })
             .collect();
-        let against = Against::Best(vec![P::MIO, P::C_POLL]);
-        let subject = [P::MUX_POLL, P::MUX_EPOLL];
+        let against = Against::Best(vec![P::Mio, P::CPoll]);
+        let subject = [P::MuxPoll, P::MuxEpoll];
         let finding = judge(&samples, &subject, against, Bound::AtLeast(1.3));
         assert_eq!(finding.verdict, Verdict::Pass);
-        assert_eq!(finding.subject, Some(P::MUX_EPOLL));
-        assert_eq!(finding.reference, Some(P::C_POLL));
+        assert_eq!(finding.subject, Some(P::MuxEpoll));
+        assert_eq!(finding.reference, Some(P::CPoll));
         let ratio = finding.ratio.unwrap();
         assert!((ratio.min - 1.3).abs() < 1e-9);
         assert!((ratio.max - 1.3).abs() < 1e-9);
@@ -512,33 +496,33 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_left_out_with_its_reason() {
-        let samples = [sample(P::PROCESS, 0, 1.0)];
-        let against = Against::Best(vec![P::XINETD]);
+        let samples = [sample(P::Process, 0, 1.0)];
+        let against = Against::Best(vec![P::Xinetd]);
         let bound = Bound::AtLeast(2.0);
-        let finding = judge(&samples, &[P::PROCESS], against, bound);
+        let finding = judge(&samples, &[P::Process], against, bound);
         assert_eq!(finding.verdict, Verdict::LeftOut);
         assert!(finding.remark.contains("not installed"), "{finding:?}");
     }
 
     #[test]
     fn lost_replies_fail_whatever_the_rate() {
-        let mut bad = sample(P::THREADS, 0, 100.0);
+        let mut bad = sample(P::Threads, 0, 100.0);
         bad.errors.insert("connection reset".into(), 3);
-        let samples = [bad, sample(P::C_PTHREAD, 0, 1.0)];
-        let against = Against::Best(vec![P::C_PTHREAD]);
+        let samples = [bad, sample(P::CPthread, 0, 1.0)];
+        let against = Against::Best(vec![P::CPthread]);
         let bound = Bound::AtLeast(1.0);
-        let finding = judge(&samples, &[P::THREADS], against, bound);
+        let finding = judge(&samples, &[P::Threads], against, bound);
         assert_eq!(finding.verdict, Verdict::Fail);
         assert!(finding.remark.contains("3 × connection reset"));
     }
 
     #[test]
     fn an_absolute_bound_holds_for_every_sample() {
-        let samples = [sample(P::THREADS, 0, 1.0), sample(P::THREADS, 1, 3.0)];
+        let samples = [sample(P::Threads, 0, 1.0), sample(P::Threads, 1, 3.0)];
         for (bound, verdict) in [(3.0, Verdict::Pass), (2.9, Verdict::Fail)] {
             let bound = Bound::AtMost(bound);
             let judged =
-                judge(&samples, &[P::THREADS], Against::Nothing, bound);
+                judge(&samples, &[P::Threads], Against::Nothing, bound);
             assert_eq!(judged.verdict, verdict);
         }
     }

@@ -8,7 +8,6 @@ const GAP: &str = "  ";
 /// Lays columns out: the first to the left, the others to the right unless
 /// their heading begins with `<`. Where a line would be longer than a terminal
 /// is wide, the widest columns are broken into several lines between words.
-#[must_use]
 pub fn layout(heading: &[&str], rows: &[Vec<String>]) -> String {
     let is_left =
         |column: usize| column == 0 || heading[column].starts_with('<');
@@ -55,7 +54,6 @@ pub fn layout(heading: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// Breaks lines that are longer than a terminal is wide, between words.
-#[must_use]
 pub fn folded(text: &str) -> String {
     let lines = text.split('\n').map(|line| {
         if length(line) <= COLUMNS {
@@ -117,7 +115,6 @@ fn words(cell: &str) -> Vec<String> {
 }
 
 /// A text in lines that fit, broken between words.
-#[must_use]
 pub fn wrapped(cell: &str, width: usize) -> Vec<String> {
     if length(cell) <= width {
         return vec![cell.to_owned()];

@@ -5,13 +5,11 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 /// A duration with three significant digits and the unit that fits.
-#[must_use]
 pub fn duration(duration: Duration) -> String {
     nanoseconds(duration.as_secs_f64() * 1e9)
 }
 
 /// Nanoseconds with three significant digits and the unit that fits.
-#[must_use]
 pub fn nanoseconds(value: f64) -> String {
     let units = [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")];
     let (size, unit) = units
@@ -22,7 +20,6 @@ pub fn nanoseconds(value: f64) -> String {
 }
 
 /// Nanoseconds as they stand at an axis, without zeros at the end.
-#[must_use]
 pub fn round_nanoseconds(value: f64) -> String {
     let text = nanoseconds(value);
     let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
@@ -30,7 +27,6 @@ pub fn round_nanoseconds(value: f64) -> String {
 }
 
 /// Three significant digits, without zeros at the end of a fraction.
-#[must_use]
 pub fn plain(value: f64) -> String {
     trimmed(&three_digits(value)).to_owned()
 }
@@ -45,7 +41,6 @@ fn trimmed(number: &str) -> &str {
 
 /// Three significant digits of a number from 0.001 on; the whole of larger
 /// ones, in groups.
-#[must_use]
 pub fn three_digits(value: f64) -> String {
     let size = value.abs();
     let decimals = if size >= 99.95 || size == 0.0 {
@@ -61,7 +56,6 @@ pub fn three_digits(value: f64) -> String {
 }
 
 /// A whole number in groups of three digits.
-#[must_use]
 pub fn count(value: u64) -> String {
     grouped(&value.to_string())
 }
@@ -87,14 +81,16 @@ fn grouped(number: &str) -> String {
 
 /// A row of blocks, one for each third of a decade from 1 µs to 10 s: how
 /// the latencies of a histogram are spread.
-#[must_use]
 pub fn blocks(histogram: &Histogram<u64>) -> String {
     const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     const COLUMNS: usize = 21;
     let mut columns = [0u64; COLUMNS];
     for value in histogram.iter_recorded() {
-        let column = column_of(value.value_iterated_to(), COLUMNS);
-        columns[column] += value.count_at_value();
+        let microseconds = value.value_iterated_to() as f64 / 1e3;
+        let begin = |column: &usize| 10_f64.powf(*column as f64 / 3.0);
+        let columns_before =
+            (1..COLUMNS).take_while(|it| microseconds >= begin(it));
+        columns[columns_before.count()] += value.count_at_value();
     }
     let most = columns.iter().copied().max().unwrap_or(0).max(1);
     let height = |count: u64| {
@@ -103,16 +99,6 @@ pub fn blocks(histogram: &Histogram<u64>) -> String {
         BLOCKS[usize::try_from(eighths).unwrap_or(0)]
     };
     columns.into_iter().map(height).collect()
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to the few columns before"
-)]
-fn column_of(nanoseconds: u64, columns: usize) -> usize {
-    let thirds = (nanoseconds.max(1) as f64 / 1e3).log10() * 3.0;
-    thirds.clamp(0.0, (columns - 1) as f64) as usize
 }
 
 #[cfg(test)]

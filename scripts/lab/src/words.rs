@@ -1,13 +1,15 @@
 //! What the lab says on pages and in pictures, in both languages. The words
 //! stand in `scripts/lab/words`, one file a language, as templates of
-//! minijinja; what they are filled with is data.
+//! minijinja; what they are filled with is data. The form of the page, which
+//! both languages share, is `page.jinja`.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
 use crate::language::Language;
@@ -22,6 +24,9 @@ pub struct Words {
     templates: Environment<'static>,
 }
 
+/// The page, in the form that both languages have.
+const PAGE: &str = include_str!("../words/page.jinja");
+
 static ENGLISH: LazyLock<Words> =
     LazyLock::new(|| Words::new(include_str!("../words/en.toml")));
 static SPANISH: LazyLock<Words> =
@@ -29,7 +34,6 @@ static SPANISH: LazyLock<Words> =
 
 impl Words {
     /// The words of a language.
-    #[must_use]
     pub fn of(language: Language) -> &'static Self {
         match language {
             Language::English => &ENGLISH,
@@ -68,7 +72,10 @@ impl Words {
         for (name, filter) in filters {
             templates.add_filter(name, filter);
         }
-        for (name, template) in strings(file) {
+        let tables = tables(file);
+        templates.add_global("words", Value::from(Serde(&tables)));
+        let page = ("page".to_owned(), PAGE.to_owned());
+        for (name, template) in strings(tables).chain([page]) {
             templates
                 .add_template_owned(name, template)
                 .expect("the words are templates, which a test renders");
@@ -78,7 +85,6 @@ impl Words {
 
     /// A string into which nothing is filled; its name where there is none,
     /// which a test would see in the picture.
-    #[must_use]
     pub fn word(&self, name: &str) -> String {
         self.say(name, ()).unwrap_or_else(|_| name.to_owned())
     }
@@ -97,29 +103,23 @@ impl Words {
     }
 }
 
-/// Every string of a file, by its table and its key.
-fn strings(file: &str) -> Vec<(String, String)> {
-    let tables: toml::Table =
-        file.parse().expect("the words are TOML, which a test reads");
-    let mut strings = Vec::new();
-    for (name, value) in tables {
-        match value {
-            toml::Value::String(text) => strings.push((name, text)),
-            toml::Value::Table(table) => {
-                for (key, value) in table {
-                    let text = value.as_str().unwrap_or_default().to_owned();
-                    strings.push((format!("{name}.{key}"), text));
-                }
-            }
-            _ => {}
-        }
-    }
-    strings
+type Tables = BTreeMap<String, BTreeMap<String, String>>;
+
+fn tables(file: &str) -> Tables {
+    toml::from_str(file).expect("the words are TOML, which a test reads")
+}
+
+/// Every string, by its table and its key.
+fn strings(tables: Tables) -> impl Iterator<Item = (String, String)> {
+    tables.into_iter().flat_map(|(name, table)| {
+        let strings = table.into_iter();
+        strings.map(move |(key, text)| (format!("{name}.{key}"), text))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     use super::*;
 
@@ -134,8 +134,7 @@ mod tests {
             let template = words.templates.get_template(name).unwrap();
             template.undeclared_variables(true).into_iter().collect()
         };
-        strings(file)
-            .into_iter()
+        strings(tables(file))
             .map(|(name, text)| {
                 assert!(!text.trim().is_empty(), "{name} is empty");
                 assert!(!text.contains("  "), "two blanks in {name}");

@@ -4,8 +4,9 @@ use minijinja::value::Serde;
 use minijinja::{Value, context};
 
 use super::Experiment as E;
+use super::Rule::{self, Both, Own, SpeedUp, Times};
 use super::Series::{AtLeast, Least, Of, Sum};
-use super::{Claim, Evidence, Judgement, MECHANISMS, Ratio, Rule};
+use super::{Claim, Evidence, Judgement, MECHANISMS};
 use super::{Samples, Series, Steps, Unmeasured, Verdict};
 use crate::stats::{Summary, pairwise_ratios};
 
@@ -30,18 +31,6 @@ const GROWS: Steps = Steps { none: 1.5, clear: 3.0 };
 const HARDER: Steps = Steps { none: 1.05, clear: 1.2 };
 /// Of all processors, what others may use while a speed-up is measured.
 pub const DISTURBED: f64 = 0.15;
-
-const fn times(of: Series, to: Series, steps: Steps) -> Rule {
-    Rule::Times(over(of, to), steps)
-}
-
-const fn over(of: Series, to: Series) -> Ratio {
-    Ratio { of, to: Some(to) }
-}
-
-const fn speed_up(of: Series, to: Series) -> Rule {
-    Rule::SpeedUp(over(of, to))
-}
 
 const fn claim(
     id: &'static str,
@@ -94,68 +83,67 @@ const FAIRER: Series = Least(&[
 /// three against it.
 #[rustfmt::skip]
 pub const CLAIMS: [Claim; 18] = [
-    claim("T1", &[E::Memory], times(PROCESS, THREAD, MORE), &[
+    claim("T1", &[E::Memory], Times(PROCESS, THREAD, MORE), &[
         ("thread", THREAD),
         ("process", PROCESS),
     ]),
-    claim("T2", &[E::Passing], times(PIPE, CHANNEL, SLOWER), &[
+    claim("T2", &[E::Passing], Times(PIPE, CHANNEL, SLOWER), &[
         ("atomic", ATOMIC),
         ("mutex", Of("passing/threads/mutex_ns")),
         ("channel", CHANNEL),
         ("pipe", PIPE),
     ]),
-    claim("T3", &[E::Waiting], times(SERIAL, ALL_AT_ONCE, TOGETHER), &[
+    claim("T3", &[E::Waiting], Times(SERIAL, ALL_AT_ONCE, TOGETHER), &[
         ("threads", ALL_AT_ONCE),
         ("serial", SERIAL),
     ]),
-    claim("T4", &[E::Races], Rule::Own(threads_race, None), &[
+    claim("T4", &[E::Races], Own(threads_race, None), &[
         ("lost", Of("races/read_then_write/lost_share")),
     ]),
-    claim("T5", &[E::Compute], speed_up(THREADS, PY_THREADS), &[
+    claim("T5", &[E::Compute], SpeedUp(THREADS, Some(PY_THREADS)), &[
         ("rust", THREADS),
         ("python", PY_THREADS),
     ]),
-    claim("T6", &[E::Deadlocks], Rule::Own(threads_deadlock, None), &[
+    claim("T6", &[E::Deadlocks], Own(threads_deadlock, None), &[
         ("after", Of("locks/opposite_orders/turns_count")),
         ("on", Of("locks/one_order/turns_count")),
     ]),
-    claim("P1", &[E::Compute],
-        Rule::SpeedUp(Ratio { of: PROCESSES, to: None }), &[
+    claim("P1", &[E::Compute], SpeedUp(PROCESSES, None), &[
         ("processes", PROCESSES),
         ("threads", THREADS),
         ("mux", Of("compute/mux/speed_up_times")),
     ]),
-    claim("P2", &[E::Crash], Rule::Own(processes_are_stable, None), &[
+    claim("P2", &[E::Crash], Own(processes_are_stable, None), &[
         ("processes", Of("crash/processes/others_served_share")),
         ("threads", Of("crash/threads/others_served_share")),
         ("mux", Of("crash/mux/others_served_share")),
     ]),
-    claim("P3", &[E::Compute], speed_up(PY_PROCESSES, PY_THREADS), &[
+    claim("P3", &[E::Compute], SpeedUp(PY_PROCESSES, Some(PY_THREADS)), &[
         ("multiprocessing", PY_PROCESSES),
         ("threading", PY_THREADS),
         ("rust", PROCESSES),
     ]),
-    claim("P4", &[E::Memory], times(PROCESS_ALL, THREAD_ALL, MORE), &[
+    claim("P4", &[E::Memory], Times(PROCESS_ALL, THREAD_ALL, MORE), &[
         ("thread", THREAD_ALL),
         ("process", PROCESS_ALL),
         ("kernel_thread", Of("memory/threads/kernel_kib")),
         ("kernel_process", Of("memory/processes/kernel_kib")),
     ]),
     claim("P5", &[E::Passing],
-        Rule::Both(over(PIPE, CHANNEL), over(SHARED, ATOMIC), SLOWER), &[
+        Both([(PIPE, CHANNEL), (SHARED, ATOMIC)], SLOWER), &[
         ("pipe", PIPE),
         ("channel", CHANNEL),
         ("memory", SHARED),
         ("atomic", ATOMIC),
     ]),
-    claim("P6", &[E::Creation, E::Pools], times(FORK, SPAWN, SLOWER), &[
+    claim("P6", &[E::Creation, E::Pools], Times(FORK, SPAWN, SLOWER), &[
         ("process", FORK),
         ("thread", SPAWN),
         ("entry", Of("creation/table_entry_ns")),
         ("each", Of("pools/processes/cpu_each_ns")),
         ("pool", Of("pools/processes_pool/cpu_each_ns")),
     ]),
-    claim("M1", &[E::Efficiency], times(CHEAPER, BEST_LOOP, MORE), &[
+    claim("M1", &[E::Efficiency], Times(CHEAPER, BEST_LOOP, MORE), &[
         ("mux", BEST_LOOP),
         ("threads", ONE_THREAD),
         ("processes", ONE_PROCESS),
@@ -163,29 +151,28 @@ pub const CLAIMS: [Claim; 18] = [
         ("thread_switches", Of("efficiency/threads/switches_each_count")),
     ]),
     // A ratio to almost nothing is spread wide and yet clear.
-    claim("M2", &[E::Memory], times(SMALLER, ENTRY, FAR_LESS), &[
+    claim("M2", &[E::Memory], Times(SMALLER, ENTRY, FAR_LESS), &[
         ("entry", ENTRY),
         ("thread", THREAD),
         ("process", PROCESS),
     ]),
-    claim("M3", &[E::Scaling], Rule::Own(loop_scales, Some(GROWS)), &[]),
-    claim("M4", &[E::Source], Rule::Own(loop_is_hard, Some(HARDER)), &[]),
-    claim("M5", &[E::Fairness], times(IN_LOOP, FAIRER, WAITS), &[
+    claim("M3", &[E::Scaling], Own(loop_scales, Some(GROWS)), &[]),
+    claim("M4", &[E::Source], Own(loop_is_hard, Some(HARDER)), &[]),
+    claim("M5", &[E::Fairness], Times(IN_LOOP, FAIRER, WAITS), &[
         ("mux", IN_LOOP),
         ("alone", Of("fairness/mux/alone_ns")),
         ("threads", Of("fairness/threads/beside_heavy_ns")),
         ("processes", Of("fairness/processes/beside_heavy_ns")),
     ]),
-    claim("M6", &[E::Mechanisms], Rule::Own(loop_is_not_portable, None), &[]),
+    claim("M6", &[E::Mechanisms], Own(loop_is_not_portable, None), &[]),
 ];
 
 impl Rule {
     /// The limits that it judges by, where these are times.
-    #[must_use]
     pub fn steps(self) -> Option<Steps> {
         match self {
-            Self::Times(_, steps) | Self::Both(_, _, steps) => Some(steps),
-            Self::SpeedUp(_) => Some(SPEED_UP),
+            Self::Times(_, _, steps) | Self::Both(_, steps) => Some(steps),
+            Self::SpeedUp(..) => Some(SPEED_UP),
             Self::Own(_, steps) => steps,
         }
     }
@@ -195,31 +182,36 @@ impl Rule {
 pub(super) fn judge(claim: &Claim, evidence: &Evidence<'_>) -> Judged {
     let samples = evidence.samples;
     let mut judgement = match claim.rule {
-        Rule::Times(ratio, steps) => by_ratio(samples, ratio, steps)?,
-        Rule::Both(first, second, steps) => {
-            let mut both = by_ratio(samples, first, steps)?;
-            let ratios = samples.ratios(second)?;
+        Times(of, to, steps) => by_ratios(&samples.ratios(of, to)?, steps)?,
+        Both([first, second], steps) => {
+            let ratios = samples.ratios(first.0, first.1)?;
+            let mut both = by_ratios(&ratios, steps)?;
+            let ratios = samples.ratios(second.0, second.1)?;
             both.verdict = both.verdict.and(steps.judge(&ratios));
             let second = Value::from(middle(&ratios)?.0);
             both.figures.insert("second_ratio", second);
             both
         }
-        Rule::SpeedUp(_) if evidence.processors < 2 => {
+        SpeedUp(..) if evidence.processors < 2 => {
             let why = Unmeasured::OneProcessor;
             return Some(Judgement::not_measured(why));
         }
-        Rule::SpeedUp(ratio) => {
-            let mut speed_up = by_ratio(samples, ratio, SPEED_UP)?;
+        SpeedUp(of, to) => {
+            let ratios = match to {
+                Some(to) => samples.ratios(of, to)?,
+                None => samples.series(of)?,
+            };
+            let mut speed_up = by_ratios(&ratios, SPEED_UP)?;
             // It says nothing while something else needs the processors.
             let others = samples.get("compute/others_share")?;
             if Summary::of(others)?.median > DISTURBED {
-                speed_up.verdict = Verdict::TooNoisy;
+                speed_up.verdict = Verdict::TooNoisyToTell;
             }
             let most = Value::from(evidence.processors.min(8));
             speed_up.figures.insert("most", most);
             speed_up
         }
-        Rule::Own(judge, _) => judge(evidence)?,
+        Own(judge, _) => judge(evidence)?,
     };
     for (name, series) in claim.medians {
         let median = middle(&samples.series(*series)?)?.0;
@@ -230,11 +222,10 @@ pub(super) fn judge(claim: &Claim, evidence: &Evidence<'_>) -> Judged {
     Some(judgement)
 }
 
-fn by_ratio(samples: &Samples, ratio: Ratio, steps: Steps) -> Judged {
-    let ratios = samples.ratios(ratio)?;
-    let (ratio, spread) = middle(&ratios)?;
+fn by_ratios(ratios: &[f64], steps: Steps) -> Judged {
+    let (ratio, spread) = middle(ratios)?;
     let figures = [("ratio", Value::from(ratio))];
-    Some(Judgement::new(steps.judge(&ratios), spread, figures))
+    Some(Judgement::new(steps.judge(ratios), spread, figures))
 }
 
 /// The median of ratios and how far they are spread.
@@ -260,13 +251,14 @@ fn threads_race(evidence: &Evidence<'_>) -> Judged {
     let races = if losing == careless.len() && clean {
         Verdict::Holds
     } else if losing == 0 {
-        Verdict::DoesNotHold
+        Verdict::DoesNotHoldHere
     } else {
-        Verdict::TooNoisy
+        Verdict::TooNoisyToTell
     };
     // Where the compiler refuses a program without synchronisation, that part
     // of the claim does not hold.
-    let forgotten = if refused { Verdict::DoesNotHold } else { Verdict::Holds };
+    let forgotten =
+        if refused { Verdict::DoesNotHoldHere } else { Verdict::Holds };
     let figures = [("refused", Value::from(refused))];
     Some(Judgement::new(races.and(forgotten), spread, figures))
 }
@@ -280,13 +272,13 @@ fn threads_deadlock(evidence: &Evidence<'_>) -> Judged {
     let verdict = if also_stopped > 0 {
         // If the threads stop even with one order of locks, that is no
         // deadlock: something else is wrong.
-        Verdict::TooNoisy
+        Verdict::TooNoisyToTell
     } else if stopped == opposite.len() {
         Verdict::Holds
     } else if stopped == 0 {
-        Verdict::DoesNotHold
+        Verdict::DoesNotHoldHere
     } else {
-        Verdict::InPart
+        Verdict::HoldsInPart
     };
     let counts = [("stopped", stopped), ("rounds", opposite.len())];
     let figures = counts.map(|(name, count)| (name, Value::from(count)));
@@ -303,9 +295,9 @@ fn processes_are_stable(evidence: &Evidence<'_>) -> Judged {
     let verdict = if saved == processes.len() && lost == threads.len() {
         Verdict::Holds
     } else if saved == 0 || lost == 0 {
-        Verdict::DoesNotHold
+        Verdict::DoesNotHoldHere
     } else {
-        Verdict::TooNoisy
+        Verdict::TooNoisyToTell
     };
     Some(Judgement::new(verdict, spread, []))
 }
@@ -327,8 +319,8 @@ fn loop_scales(evidence: &Evidence<'_>) -> Judged {
         let (most, ratios) = growth_of(samples, name)?;
         // What grows does not scale.
         verdicts.push(match GROWS.judge(&ratios) {
-            Verdict::Holds => Verdict::DoesNotHold,
-            Verdict::DoesNotHold => Verdict::Holds,
+            Verdict::Holds => Verdict::DoesNotHoldHere,
+            Verdict::DoesNotHoldHere => Verdict::Holds,
             other => other,
         });
         let (ratio, spread) = middle(&ratios)?;
@@ -367,7 +359,7 @@ fn loop_is_hard(evidence: &Evidence<'_>) -> Judged {
 
 /// The verdict on a claim that says several things.
 fn all_of(verdicts: Vec<Verdict>) -> Verdict {
-    verdicts.into_iter().reduce(Verdict::and).unwrap_or(Verdict::TooNoisy)
+    verdicts.into_iter().reduce(Verdict::and).unwrap_or(Verdict::TooNoisyToTell)
 }
 
 fn loop_is_not_portable(evidence: &Evidence<'_>) -> Judged {
@@ -392,9 +384,9 @@ fn loop_is_not_portable(evidence: &Evidence<'_>) -> Judged {
         }
     }
     let verdict = if missing.is_empty() {
-        Verdict::DoesNotHold
+        Verdict::DoesNotHoldHere
     } else if here.contains(&"select") && here.contains(&"poll") {
-        Verdict::InPart
+        Verdict::HoldsInPart
     } else {
         Verdict::Holds
     };

@@ -206,38 +206,21 @@ fn print(report: &Report) {
     print_findings(report);
 }
 
-/// The columns of a work's table.
-fn columns(work: Work) -> &'static [(&'static str, Metric)] {
-    match work {
-        Work::Exchange(_)
-        | Work::Echo(_)
-        | Work::BesideIdle(_)
-        | Work::Sized(_) => &[
-            ("rate", Metric::Rate),
-            ("server's CPU each", Metric::CpuNs),
-            ("p50", Metric::MedianNs),
-            ("p99", Metric::P99Ns),
-            ("max", Metric::MaxNs),
-            ("client's CPU", Metric::ClientShare),
-            ("others' CPU", Metric::OthersShare),
-        ],
-        Work::Burst(_) => &[
-            ("p50", Metric::MedianNs),
-            ("p99", Metric::P99Ns),
-            ("max", Metric::MaxNs),
-        ],
-        Work::Memory(_) => &[
-            ("user space, each", Metric::UserKib),
-            ("page tables, each", Metric::PageTablesKib),
-            ("kernel, machine-wide, each", Metric::KernelKib),
-            ("threads, each", Metric::Threads),
-        ],
-        Work::Stream(_) => &[
-            ("rate", Metric::MibPerSecond),
-            ("server's CPU each MiB", Metric::CpuNs),
-        ],
-    }
-}
+/// The columns of the tables: of a work those of which there are figures.
+const COLUMNS: [(&str, Metric); 12] = [
+    ("rate", Metric::Rate),
+    ("rate", Metric::MibPerSecond),
+    ("server's CPU each", Metric::CpuNs),
+    ("p50", Metric::MedianNs),
+    ("p99", Metric::P99Ns),
+    ("max", Metric::MaxNs),
+    ("client's CPU", Metric::ClientShare),
+    ("others' CPU", Metric::OthersShare),
+    ("user space, each", Metric::UserKib),
+    ("page tables, each", Metric::PageTablesKib),
+    ("kernel, machine-wide, each", Metric::KernelKib),
+    ("threads, each", Metric::Threads),
+];
 
 fn print_works(report: &Report) {
     let works: BTreeSet<Work> =
@@ -247,43 +230,44 @@ fn print_works(report: &Report) {
         if matches!(work, Work::Sized(_)) {
             continue;
         }
-        let columns = columns(work);
+        let samples =
+            || report.samples.iter().filter(move |it| it.work == work);
+        let has_figures = |metric: Metric| {
+            samples().any(|it| it.values.contains_key(&metric))
+        };
+        let columns = COLUMNS.into_iter().filter(|it| has_figures(it.1));
         let mut first = work.to_string();
         if work.is_pinned() {
             first += " (server and client pinned to one processor)";
         }
-        let names = columns.iter().map(|(name, _)| *name);
-        let heading: Vec<&str> =
-            [&*first].into_iter().chain(names).chain(["<errors"]).collect();
-        let figures = |program| {
-            let of = |(_, metric): &(&str, Metric)| {
-                cell(*metric, report.figures(program, work, *metric))
+        let mut heading = vec![&*first];
+        heading.extend(columns.clone().map(|column| match (column, work) {
+            ((_, Metric::CpuNs), Work::Stream(_)) => "server's CPU each MiB",
+            ((name, _), _) => name,
+        }));
+        heading.push("<errors");
+        let rows = rows_of(|program| {
+            let of = |(_, metric)| {
+                cell(metric, report.figures(program, work, metric))
             };
-            columns.iter().map(of).collect()
-        };
-        let mut rows = rows_of(figures);
-        for (program, row) in &mut rows {
-            let own = report.samples.iter().filter(|it| it.work == work);
-            let own = own.filter(|it| it.program == *program);
+            let own = samples().filter(|it| it.program == program);
             let errors: u64 = own.flat_map(|it| it.errors.values()).sum();
-            row.extend((errors > 0).then(|| text::count(errors)));
-        }
-        let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
+            let errors = (errors > 0).then(|| text::count(errors));
+            columns.clone().map(of).chain(errors).collect()
+        });
         out!("{}", table::layout(&heading, &rows));
     }
 }
 
 /// A row for each program of which any of these figures was measured.
-fn rows_of(
-    figures: impl Fn(Program) -> Vec<String>,
-) -> Vec<(Program, Vec<String>)> {
+fn rows_of(figures: impl Fn(Program) -> Vec<String>) -> Vec<Vec<String>> {
     let row = |program: Program| {
         let mut row = figures(program);
         if row.iter().all(String::is_empty) {
             return None;
         }
         row.insert(0, program.title().to_owned());
-        Some((program, row))
+        Some(row)
     };
     Program::all().filter_map(row).collect()
 }
@@ -298,7 +282,6 @@ fn print_sizes(report: &Report) {
     if rows.is_empty() {
         return;
     }
-    let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
     let sizes = SIZES.map(|size| format!("{} B", text::count(size as u64)));
     let mut heading = vec![
         "round trip by the size of a message, p50 (server and client pinned \

@@ -67,8 +67,7 @@ fn write(evaluation: &Evaluation, directory: &Path) -> Result<()> {
         let file = directory.join(language.file("evaluation", "md"));
         super::write(&file, &page::write(evaluation, language)?)?;
     }
-    pictures::draw(evaluation, directory)?;
-    Ok(())
+    pictures::draw(evaluation, directory)
 }
 
 fn print(evaluation: &Evaluation) -> Result<()> {

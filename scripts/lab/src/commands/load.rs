@@ -8,13 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 use lab::catalogue::{Catalogue, Program, Serve};
 use lab::load::{
     self, Ending, Limit, Live, Outcome, Pace, Plan, Ports, Shape, Target,
-    Witness,
 };
 use lab::machine::{self, Pinned};
 use lab::measure::{Account, NOISY, Used};
@@ -23,7 +22,7 @@ use lab::program::Server;
 use lab::text;
 
 use super::out;
-use super::progress::until_interrupted;
+use super::progress::{milliseconds, until_interrupted};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -40,10 +39,10 @@ pub struct Arguments {
     size: NonZeroUsize,
     /// One exchange for each connection, or connections that stay
     #[arg(long, default_value = "once")]
-    serve: ServeArgument,
+    serve: Serve,
     /// With --serve once: who ends a connection
     #[arg(long, default_value = "server", value_name = "WHO")]
-    close: CloseArgument,
+    close: Ending,
     /// How long, for example 10s or 1500ms
     #[arg(short, long, default_value = "10s", value_parser = some_time)]
     duration: Duration,
@@ -87,18 +86,6 @@ fn some_time(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ServeArgument {
-    Once,
-    UntilEof,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum CloseArgument {
-    Server,
-    Client,
-}
-
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let descriptors = machine::raise_descriptor_limit()?;
     let needed = arguments.connections.get() as u64 + 32;
@@ -112,7 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let plan = plan(arguments, target);
     ensure!(
         plan.message_size.get() <= 1024
-            || arguments.serve == ServeArgument::UntilEof
+            || arguments.serve == Serve::UntilEof
             || server.is_none(),
         "with --serve once our servers answer one receive of at most 1024 \
          bytes"
@@ -155,11 +142,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// The address to go to, and the server if the lab starts it itself.
 fn server(arguments: &Arguments) -> Result<(Target, Option<Server>)> {
     let program = match arguments.server.as_str() {
-        "threads" => Program::THREADS,
-        "process" => Program::PROCESS,
-        "mux:select" => Program::MUX_SELECT,
-        "mux" | "mux:poll" => Program::MUX_POLL,
-        "mux:epoll" => Program::MUX_EPOLL,
+        "threads" => Program::Threads,
+        "process" => Program::Process,
+        "mux:select" => Program::MuxSelect,
+        "mux" | "mux:poll" => Program::MuxPoll,
+        "mux:epoll" => Program::MuxEpoll,
         address if address.contains(|it: char| it.is_ascii_digit()) => {
             return Ok((Target::parse(address)?, None));
         }
@@ -169,22 +156,17 @@ fn server(arguments: &Arguments) -> Result<(Target, Option<Server>)> {
              HOST:PORT of any server that runs on this machine"
         ),
     };
-    let serve = match arguments.serve {
-        ServeArgument::Once => Serve::Once,
-        ServeArgument::UntilEof => Serve::UntilEof,
-    };
     let clients = arguments.connections.get();
     let server = Catalogue::new()?
-        .start(program, serve, clients)
+        .start(program, arguments.serve, clients)
         .with_context(|| program.to_string())?;
     Ok((server.target(), Some(server)))
 }
 
 fn plan(arguments: &Arguments, target: Target) -> Plan {
-    let shape = match (arguments.serve, arguments.close) {
-        (ServeArgument::UntilEof, _) => Shape::Echo,
-        (_, CloseArgument::Server) => Shape::Exchange(Ending::Server),
-        (_, CloseArgument::Client) => Shape::Exchange(Ending::Client),
+    let shape = match arguments.serve {
+        Serve::UntilEof => Shape::Echo,
+        Serve::Once => Shape::Exchange(arguments.close),
     };
     let time = Limit::Time(arguments.duration);
     Plan {
@@ -204,10 +186,7 @@ fn plan(arguments: &Arguments, target: Target) -> Plan {
 /// returns what there is.
 fn watched(plan: &Plan, account: Option<&Account>) -> Result<Outcome> {
     let live = &until_interrupted()?;
-    let witness: &dyn Witness = match account {
-        Some(account) => account,
-        None => &(),
-    };
+    let witness = || _ = account.map(Account::read);
     let finished = AtomicBool::new(false);
     thread::scope(|scope| {
         let watcher = scope.spawn(|| {
@@ -218,7 +197,7 @@ fn watched(plan: &Plan, account: Option<&Account>) -> Result<Outcome> {
             bar.finish_and_clear();
         });
         // The load itself stays in this thread, which may be pinned.
-        let outcome = load::run(plan, live, witness);
+        let outcome = load::run(plan, live, &witness);
         finished.store(true, Ordering::Relaxed);
         watcher.thread().unpark();
         outcome
@@ -233,8 +212,6 @@ fn watch(plan: &Plan, live: &Live, finished: &AtomicBool, bar: &ProgressBar) {
     {
         bar.set_style(style.progress_chars("━╸─"));
     }
-    let milliseconds =
-        |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let (length, shown) = match plan.limit {
         Limit::Time(time) => (milliseconds(time), text::duration(time)),
         Limit::Count(count) => (count, text::count(count)),

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use lab::catalogue::Serve;
-use lab::evaluate::{Order, count_into_memory, count_into_pipe, locks};
-use lab::peer::{Threads, create_threads, serve_mio, serve_tokio};
+use lab::evaluate::{count_into_memory, count_into_pipe};
+use lab::peer::{create_threads, serve_mio, serve_tokio};
+use tokio::runtime::Builder;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -31,8 +32,6 @@ enum Model {
     StdThread,
     CountPipe,
     CountMemory,
-    LocksSame,
-    LocksOpposite,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -40,8 +39,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let count = u64::from(arguments.count.unwrap_or(1000));
     match arguments.model {
         Model::Mio => serve_mio(serve)?,
-        Model::TokioOne => serve_tokio(Threads::One, serve)?,
-        Model::TokioMany => serve_tokio(Threads::Many, serve)?,
+        Model::TokioOne => {
+            serve_tokio(&mut Builder::new_current_thread(), serve)?;
+        }
+        Model::TokioMany => {
+            serve_tokio(&mut Builder::new_multi_thread(), serve)?;
+        }
         Model::StdThread => {
             let count = arguments.count.unwrap_or(1000);
             let each = create_threads(count, arguments.mib.unwrap_or(0))?;
@@ -49,13 +52,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         Model::CountPipe => count_into_pipe(count)?,
         Model::CountMemory => println!("{}", count_into_memory(count)?),
-        Model::LocksSame => tell_locks(Order::Same),
-        Model::LocksOpposite => tell_locks(Order::Opposite),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn tell_locks(order: Order) {
-    let (stopped, turns) = locks(order);
-    println!("{stopped} {turns}");
 }

@@ -35,6 +35,8 @@ pub fn measured<T>(
 pub struct Progress {
     bar: ProgressBar,
     estimate: f64,
+    /// How much of it is done.
+    spent: f64,
     began: Instant,
     told: Instant,
 }
@@ -45,7 +47,8 @@ const TELL: Duration = Duration::from_secs(30);
 impl Progress {
     /// A run that takes so many seconds, about.
     fn new(estimate: f64) -> Self {
-        let bar = ProgressBar::new(1000);
+        let length = milliseconds(Duration::from_secs_f64(estimate));
+        let bar = ProgressBar::new(length);
         if let Ok(style) = ProgressStyle::with_template(
             "{bar:24} {percent:>3} %  {prefix:>9} left  {msg}",
         ) {
@@ -56,12 +59,13 @@ impl Progress {
             out!("about {}", minutes(estimate));
         }
         let began = Instant::now();
-        Self { bar, estimate, began, told: began }
+        Self { bar, estimate, spent: 0.0, began, told: began }
     }
 
     /// Seconds left: what the estimate says, corrected by how right it has
     /// been so far.
-    fn left(&self, spent: f64) -> f64 {
+    fn left(&self) -> f64 {
+        let spent = self.spent;
         let elapsed = self.began.elapsed().as_secs_f64();
         let left = (self.estimate - spent).max(0.0);
         // The correction counts in full only after ten seconds: at first there
@@ -73,21 +77,21 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn begins(&mut self, what: &str, spent: f64) {
-        let left = minutes(self.left(spent));
+    fn begins(&mut self, what: &str, seconds: f64) {
+        let left = minutes(self.left());
         if self.bar.is_hidden() && self.told.elapsed() >= TELL {
             self.told = Instant::now();
             out!("{left} left: {what}");
         }
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a thousand"
-        )]
-        let position = (spent / self.estimate * 1000.0) as u64;
-        self.bar.set_position(position.min(1000));
+        let spent = Duration::from_secs_f64(self.spent.min(self.estimate));
+        self.bar.set_position(milliseconds(spent));
         self.bar.set_prefix(left);
         self.bar.set_message(what.to_owned());
+        self.skips(seconds);
+    }
+
+    fn skips(&mut self, seconds: f64) {
+        self.spent += seconds;
     }
 
     fn says(&mut self, line: &str) {
@@ -97,6 +101,10 @@ impl Observer for Progress {
             self.bar.println(line);
         }
     }
+}
+
+pub fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn minutes(seconds: f64) -> String {

@@ -1,7 +1,7 @@
 //! Experiments that need no server: counts passed on, lost and locked.
 
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
@@ -12,14 +12,14 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use slab::Slab;
 
 use super::Bench;
-use crate::claims::Samples;
 use crate::machine::{Pinned, processors};
-use crate::measure::Floor;
+use crate::measure::{Floor, printed_by};
 
 mod child;
+mod locks;
 mod races;
 
-pub use child::{Order, count_into_memory, count_into_pipe, locks};
+pub use child::{count_into_memory, count_into_pipe};
 pub use races::UNSYNCHRONISED;
 
 fn each(took: Duration, count: u64) -> f64 {
@@ -28,27 +28,26 @@ fn each(took: Duration, count: u64) -> f64 {
 
 /// One count from a worker to the total, five ways, all on one processor:
 /// what is measured is the passing, not how fast the other side wakes.
-pub(super) fn passing(bench: &mut Bench<'_>) -> Result<Samples> {
-    let mut samples = Samples::default();
+pub(super) fn passing(bench: &mut Bench<'_>) -> Result<()> {
     for round in 0..bench.effort.rounds {
         bench.begins(&format!("passing counts, round {}", round + 1))?;
         let pinned = Pinned::new(None)?;
         let total = AtomicU64::new(0);
         let add = || _ = total.fetch_add(1, Ordering::Relaxed);
         let read = || total.load(Ordering::Relaxed);
-        samples.push("passing/threads/atomic_ns", in_a_thread(add, read)?);
+        bench.push("passing/threads/atomic_ns", in_a_thread(add, read)?);
         let total = Mutex::new(0_u64);
         let lock = || total.lock().unwrap_or_else(PoisonError::into_inner);
         let mutex = in_a_thread(|| *lock() += 1, || *lock())?;
-        samples.push("passing/threads/mutex_ns", mutex);
-        samples.push("passing/threads/channel_ns", through_a_channel()?);
+        bench.push("passing/threads/mutex_ns", mutex);
+        bench.push("passing/threads/channel_ns", through_a_channel()?);
         let pipe = through_a_pipe(bench)?;
-        samples.push("passing/processes/pipe_ns", pipe);
+        bench.push("passing/processes/pipe_ns", pipe);
         let memory = through_shared_memory(bench)?;
-        samples.push("passing/processes/shared_memory_ns", memory);
+        bench.push("passing/processes/shared_memory_ns", memory);
         drop(pinned);
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Counts of one sample, where they cost nanoseconds.
@@ -94,8 +93,9 @@ fn through_a_channel() -> Result<f64> {
 /// A child writes each count into a pipe, as the children of process-server
 /// write their records; the parent adds up what it reads.
 fn through_a_pipe(bench: &Bench<'_>) -> Result<f64> {
-    let mut child = Command::new(&bench.catalogue.lab)
-        .args(["peer", "count-pipe", &SOME.to_string()])
+    let mut child = bench.catalogue.lab_peer("count-pipe");
+    let mut child = child
+        .arg(SOME.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -107,18 +107,11 @@ fn through_a_pipe(bench: &Bench<'_>) -> Result<f64> {
     let start = Instant::now();
     go.write_all(b"g")?;
     drop(go);
-    let mut buffer = vec![0; 64 * 1024];
-    let mut received = 0;
-    loop {
-        let size = stdout.read(&mut buffer)?;
-        if size == 0 {
-            break;
-        }
-        received += size as u64;
-    }
+    let mut received = Vec::with_capacity(1 << 20);
+    stdout.read_to_end(&mut received)?;
     let took = start.elapsed();
     child.wait()?;
-    ensure!(received == SOME * 8, "counts were lost");
+    ensure!(received.len() as u64 == SOME * 8, "counts were lost");
     Ok(each(took, SOME))
 }
 
@@ -128,16 +121,9 @@ fn through_shared_memory(bench: &Bench<'_>) -> Result<f64> {
         .context("no memory to share")?;
     let memory = std::fs::File::from(memory);
     memory.set_len(8)?;
-    let output = Command::new(&bench.catalogue.lab)
-        .args(["peer", "count-memory", &MANY.to_string()])
-        .stdin(memory.try_clone()?)
-        .output()
-        .context("running the child that counts")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let took: f64 = text.trim().parse().with_context(|| {
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        format!("the child that counts: {complaints}")
-    })?;
+    let mut child = bench.catalogue.lab_peer("count-memory");
+    child.arg(MANY.to_string()).stdin(memory.try_clone()?);
+    let took = printed_by(&mut child, "the child that counts")?;
     // The parent sees what the child has added, since both map the same memory.
     let mut total = [0; 8];
     std::os::unix::fs::FileExt::read_exact_at(&memory, &mut total, 0)?;
@@ -147,9 +133,8 @@ fn through_shared_memory(bench: &Bench<'_>) -> Result<f64> {
 
 /// Threads that count together: by reading and then writing, which loses
 /// counts, and by one indivisible addition, which does not.
-pub(super) fn races(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn races(bench: &mut Bench<'_>) -> Result<()> {
     let threads = processors().len().clamp(2, 4);
-    let mut samples = Samples::default();
     for round in 0..bench.effort.rounds {
         bench.begins(&format!("racing threads, round {}", round + 1))?;
         let lost = races::lost_share(threads, |total| {
@@ -158,60 +143,49 @@ pub(super) fn races(bench: &mut Bench<'_>) -> Result<Samples> {
             std::hint::spin_loop();
             total.store(seen + 1, Ordering::Relaxed);
         });
-        samples.push("races/read_then_write/lost_share", lost);
+        bench.push("races/read_then_write/lost_share", lost);
         let lost = races::lost_share(threads, |total| {
             total.fetch_add(1, Ordering::Relaxed);
         });
-        samples.push("races/fetch_add/lost_share", lost);
+        bench.push("races/fetch_add/lost_share", lost);
     }
     match races::compiler_refuses() {
         Ok(refused) => {
-            samples.push("races/refused_by_compiler", f64::from(refused));
+            bench.push("races/refused_by_compiler", f64::from(refused));
         }
         Err(error) => bench.observer.says(&format!("races: {error:#}")),
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Two threads that take two locks, in opposite orders and in one order.
-pub(super) fn deadlocks(bench: &mut Bench<'_>) -> Result<Samples> {
-    let mut samples = Samples::default();
+pub(super) fn deadlocks(bench: &mut Bench<'_>) -> Result<()> {
     for round in 0..bench.effort.rounds {
         bench.begins(&format!("two locks, round {}", round + 1))?;
-        for (model, name) in [
-            ("locks-opposite", "locks/opposite_orders"),
-            ("locks-same", "locks/one_order"),
-        ] {
-            let output = Command::new(&bench.catalogue.lab)
-                .args(["peer", model])
-                .output()
-                .context("running the threads that lock")?;
-            let text = String::from_utf8_lossy(&output.stdout);
-            let said = || format!("the threads that lock said {text:?}");
-            let (stopped, turns) =
-                text.trim().split_once(' ').with_context(said)?;
-            let stopped = f64::from(stopped.parse::<bool>()?);
-            samples.push(format!("{name}/stopped_flag"), stopped);
-            let turns: f64 = turns.parse().with_context(said)?;
-            samples.push(format!("{name}/turns_count"), turns);
+        for (second_order, name) in
+            [([1, 0], "locks/opposite_orders"), ([0, 1], "locks/one_order")]
+        {
+            let (stopped, turns) = locks::take_turns(second_order);
+            let stopped = f64::from(stopped);
+            bench.push(format!("{name}/stopped_flag"), stopped);
+            bench.push(format!("{name}/turns_count"), turns as f64);
         }
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Creation and end of a process, a thread, an entry in a table.
-pub(super) fn creation(bench: &mut Bench<'_>) -> Result<Samples> {
-    let mut samples = Samples::default();
+pub(super) fn creation(bench: &mut Bench<'_>) -> Result<()> {
     for round in 0..bench.effort.rounds {
         bench.begins(&format!("creations, round {}", round + 1))?;
         let catalogue = bench.catalogue;
         let process = Floor::Fork.measure(catalogue, 0)?;
-        samples.push("creation/process_ns", process);
+        bench.push("creation/process_ns", process);
         let thread = Floor::StdThread.measure(catalogue, 0)?;
-        samples.push("creation/thread_ns", thread);
-        samples.push("creation/table_entry_ns", table_entries());
+        bench.push("creation/thread_ns", thread);
+        bench.push("creation/table_entry_ns", table_entries());
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Entries with a buffer each, as a loop keeps one for a client: created in

@@ -13,13 +13,12 @@ use nix::sys::time::TimeVal;
 
 use super::Bench;
 use crate::catalogue::{Program, Serve};
-use crate::claims::{MECHANISMS, Samples};
+use crate::claims::MECHANISMS;
 use crate::load::idle::Idle;
 
 /// Asks this system, and runs the loop with each of its own backends.
-pub(super) fn probe(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn probe(bench: &mut Bench<'_>) -> Result<()> {
     bench.begins("asking the system for its mechanisms")?;
-    let mut samples = Samples::default();
     let here = [
         has_select(),
         has_poll(),
@@ -31,22 +30,18 @@ pub(super) fn probe(bench: &mut Bench<'_>) -> Result<Samples> {
     ];
     for (name, here) in MECHANISMS.into_iter().zip(here) {
         let name = format!("mechanisms/{name}/here");
-        samples.push(name, f64::from(here));
+        bench.push(name, f64::from(here));
     }
-    for (name, program) in [
-        ("select", Program::MUX_SELECT),
-        ("poll", Program::MUX_POLL),
-        ("epoll", Program::MUX_EPOLL),
-    ] {
+    for program in [Program::MuxSelect, Program::MuxPoll, Program::MuxEpoll] {
         bench.used.insert(program);
         let serves = bench
             .catalogue
             .start(program, Serve::UntilEof, 8)
             .is_ok_and(|server| Idle::open(server.target(), 8).is_ok());
-        let name = format!("mechanisms/{name}/backend_serves");
-        samples.push(name, f64::from(serves));
+        let name = format!("mechanisms/{}/backend_serves", program.name());
+        bench.push(name, f64::from(serves));
     }
-    Ok(samples)
+    Ok(())
 }
 
 fn has_select() -> bool {

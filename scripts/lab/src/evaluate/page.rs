@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Evaluation, Finding};
-use crate::claims::{Approach, Claim, DISTURBED, MECHANISMS, SYSTEMS};
+use crate::claims::{Approach, Claim, DISTURBED, Kind, MECHANISMS, SYSTEMS};
 use crate::claims::{Unmeasured, Verdict};
 use crate::language::Language;
 use crate::words::Words;
@@ -22,12 +22,10 @@ pub struct Told {
     pub id: &'static str,
     /// Whose claim it is.
     pub approach: Approach,
-    /// The approach as a heading, where its claims begin.
-    heading: Option<String>,
     /// What it says.
     pub claim: String,
     /// Whether it speaks for or against.
-    kind: String,
+    kind: Kind,
     /// What became of it.
     pub verdict: Verdict,
     /// The verdict in words.
@@ -58,10 +56,6 @@ impl Told {
         let judgement = &finding.judgement;
         let id = claim.id;
         let about = about(claim, words)?;
-        let code = |table: &str, code: Value| {
-            let name = format!("{table}.{}", code.as_str().unwrap_or_default());
-            words.say(&name, ())
-        };
         let figure = match &judgement.unmeasured {
             None => words.say(&format!("{id}.figure"), &judgement.figures),
             Some(Unmeasured::OneProcessor) => {
@@ -71,18 +65,14 @@ impl Told {
                 words.say("unmeasured.left-out", context! { reason })
             }
         };
-        let opens = id.ends_with('1');
-        let heading = opens
-            .then(|| code("approach", json!(claim.approach())))
-            .transpose()?;
+        let verdict: &str = judgement.verdict.into();
         Ok(Self {
             id,
             approach: claim.approach(),
-            heading,
             claim: words.say(&format!("{id}.claim"), ())?,
-            kind: code("kind", json!(claim.kind()))?,
+            kind: claim.kind(),
             verdict: judgement.verdict,
-            said: code("verdict", json!(judgement.verdict))?,
+            said: words.say(&format!("verdict.{verdict}"), ())?,
             figure: figure?,
             spread: judgement.spread.clone(),
             picture: has_picture(finding).then(|| language.file(id, "svg")),

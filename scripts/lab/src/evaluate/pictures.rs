@@ -1,7 +1,7 @@
 //! The pictures of the claims, drawn from their samples.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -14,14 +14,12 @@ use crate::stats::Summary;
 use crate::text;
 use crate::words::Words;
 
-/// Draws the pictures of an evaluation, in both languages, and returns their
-/// files.
+/// Draws the pictures of an evaluation, in both languages.
 ///
 /// # Errors
 ///
 /// When a file cannot be written, or the words lack a figure.
-pub fn draw(evaluation: &Evaluation, directory: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
+pub fn draw(evaluation: &Evaluation, directory: &Path) -> Result<()> {
     let samples = &evaluation.samples;
     for language in Language::ALL {
         let words = Words::of(language);
@@ -40,10 +38,9 @@ pub fn draw(evaluation: &Evaluation, directory: &Path) -> Result<Vec<PathBuf>> {
                 fs::write(&file, bars::draw(&title, &subtitle, &groups))
                     .with_context(|| format!("writing {}", file.display()))?;
             }
-            files.push(file);
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 /// How a figure is written.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,11 @@ use probe::wait::within;
 
 use super::Bench;
 use crate::catalogue::{Program, Serve};
-use crate::claims::{Experiment, Samples};
+use crate::claims::Experiment;
 use crate::growth;
 use crate::load::{self, Ending, Shape, Target};
 use crate::machine::processors;
-use crate::measure::{self, Account, Metric, Observer};
-use crate::procfs;
+use crate::measure::{self, Account, Metric};
 use crate::program::{Server, Unavailable};
 use Program as P;
 
@@ -33,12 +32,12 @@ pub(super) const WORK: f64 = 0.01;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A program for each approach.
-const APPROACHES: [Program; 3] = [P::THREADS, P::PROCESS, P::MUX_POLL];
+const APPROACHES: [Program; 3] = [P::Threads, P::Process, P::MuxPoll];
 
 /// What the samples call an approach; the program stands for the approach.
 fn approach(program: Program) -> &'static str {
     match program {
-        P::MUX_POLL => "mux",
+        P::MuxPoll => "mux",
         other => other.name(),
     }
 }
@@ -49,16 +48,15 @@ impl Bench<'_> {
         &mut self,
         what: &str,
         programs: &[Program],
-        turn: impl Fn(&mut Self, Program, &mut Samples) -> Result<()>,
-    ) -> Result<Samples> {
-        let mut samples = Samples::default();
+        turn: impl Fn(&mut Self, Program) -> Result<()>,
+    ) -> Result<()> {
         for round in 1..=self.effort.rounds {
             for &program in programs {
                 self.begins(&format!("{what}, round {round}: {program}"))?;
-                turn(self, program, &mut samples)?;
+                turn(self, program)?;
             }
         }
-        Ok(samples)
+        Ok(())
     }
 
     /// Starts a server of ours, which has to be there.
@@ -124,10 +122,10 @@ fn together(
 }
 
 /// Idle connections held open: what each costs.
-pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn memory(bench: &mut Bench<'_>) -> Result<()> {
     let count = bench.effort.connections;
     let what = format!("memory of {count} connections");
-    bench.in_turn(&what, &APPROACHES, |bench, program, samples| {
+    bench.in_turn(&what, &APPROACHES, |bench, program| {
         bench.used.insert(program);
         let values = measure::memory(bench.catalogue, program, count)?;
         let whose = approach(program);
@@ -136,7 +134,7 @@ pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
             (Metric::PageTablesKib, "page_tables_kib"),
             (Metric::KernelKib, "kernel_kib"),
         ] {
-            samples.push(format!("memory/{whose}/{unit}"), values[&metric]);
+            bench.push(format!("memory/{whose}/{unit}"), values[&metric]);
         }
         Ok(())
     })
@@ -144,33 +142,30 @@ pub(super) fn memory(bench: &mut Bench<'_>) -> Result<Samples> {
 
 /// Clients that are greeted, wait, and then send: how long until all are
 /// served.
-pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<Samples> {
-    let mut samples = Samples::default();
+pub(super) fn waiting(bench: &mut Bench<'_>) -> Result<()> {
     let clients = bench.effort.waiting;
     for round in 1..=bench.effort.serial_rounds {
         bench.begins(&format!("{clients} clients that wait, round {round}"))?;
         for program in APPROACHES {
             let server = bench.ours(program, Serve::UntilEof, clients, &[])?;
-            let took = wait_and_send(bench, server, clients)?;
+            let took = wait_and_send(bench, &server, clients)?;
             let whose = approach(program);
-            samples.push(format!("waiting/{whose}/wall_ms"), took);
+            bench.push(format!("waiting/{whose}/wall_ms"), took);
         }
         let server = bench.catalogue.start_serial();
-        let server = server.with_context(|| P::THREADS.to_string())?;
-        let took = wait_and_send(bench, server, clients)?;
-        samples.push("waiting/one_after_the_other/wall_ms", took);
+        let server = server.with_context(|| P::Threads.to_string())?;
+        let took = wait_and_send(bench, &server, clients)?;
+        bench.push("waiting/one_after_the_other/wall_ms", took);
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Milliseconds until all clients are served.
 fn wait_and_send(
     bench: &Bench<'_>,
-    server: Server,
+    server: &Server,
     clients: usize,
 ) -> Result<f64> {
-    let target = server.target();
-    let server = Mutex::new(Some(server));
     let over = AtomicBool::new(false);
     let live = bench.live;
     let took = thread::scope(|scope| {
@@ -178,17 +173,15 @@ fn wait_and_send(
         // the slowest one.
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                if live.stops()
-                    && let Ok(mut server) = server.lock()
-                {
-                    drop(server.take());
+                if live.stops() {
+                    let _ = kill(server.pid(), Signal::SIGKILL);
                 }
                 thread::sleep(Duration::from_millis(20));
             }
         });
         let took = together(clients, |begin| {
             begin.wait();
-            let mut stream = target.connect()?;
+            let mut stream = server.target().connect()?;
             stream.set_read_timeout(Some(TIMEOUT * 2))?;
             talk(&mut stream, b"here")?;
             // The test waits for no event here: the client itself is slow.
@@ -203,9 +196,9 @@ fn wait_and_send(
 
 /// A fatal signal to the worker of one of many clients: the share of the
 /// others who still get a reply.
-pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn crash(bench: &mut Bench<'_>) -> Result<()> {
     const CLIENTS: usize = 50;
-    bench.in_turn("a fatal signal", &APPROACHES, |bench, program, samples| {
+    bench.in_turn("a fatal signal", &APPROACHES, |bench, program| {
         let server = bench.ours(program, Serve::UntilEof, CLIENTS, &[])?;
         let mut streams = Vec::new();
         for _ in 0..CLIENTS {
@@ -220,7 +213,7 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
             .count();
         let share = answered as f64 / (CLIENTS - 1) as f64;
         let name = format!("crash/{}/others_served_share", approach(program));
-        samples.push(name, share.min(1.0));
+        bench.push(name, share.min(1.0));
         Ok(())
     })
 }
@@ -230,8 +223,8 @@ pub(super) fn crash(bench: &mut Bench<'_>) -> Result<Samples> {
 /// loop.
 fn worker(server: &Server, program: Program) -> Result<Pid> {
     let all = match program {
-        P::PROCESS => proc::tree(server.pid()),
-        P::THREADS => proc::threads(server.pid()),
+        P::Process => proc::tree(server.pid()),
+        P::Threads => proc::threads(server.pid()),
         _ => return Ok(server.pid()),
     };
     all.into_iter().find(|pid| *pid != server.pid()).context("no worker")
@@ -253,14 +246,13 @@ fn crash_for_good(pid: Pid) -> Result<()> {
 
 /// Messages that cost processor time: the speed-up from one client to as
 /// many as there are processors.
-pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
-    let mut samples = Samples::default();
+pub(super) fn compute(bench: &mut Bench<'_>) -> Result<()> {
     let clients = processors().len().clamp(2, 8);
     let messages = bench.effort.heavy_messages;
     let work = format!("{:.0}", WORK * 1e6);
     let options = ["--cpu-work", work.as_str()];
     let mut servers = Vec::new();
-    let python = [P::PYTHON_THREADING, P::PYTHON_MULTIPROCESSING];
+    let python = [P::PythonThreading, P::PythonMultiprocessing];
     for program in APPROACHES.into_iter().chain(python) {
         match bench.start(program, Serve::UntilEof, clients, &options) {
             Ok(server) => servers.push((program, server)),
@@ -274,17 +266,11 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             }
         }
     }
-    // What this experiment itself uses: its servers, and this process.
-    let ours = || -> Result<Duration> {
-        let mut ours = procfs::own_cpu_time(nix::unistd::getpid())?;
-        for (_, server) in &servers {
-            ours += procfs::cpu_time(server.pid())?.total;
-        }
-        Ok(ours)
-    };
     for round in 1..=bench.effort.rounds {
-        let (began, ours_before) = (Instant::now(), ours()?);
-        let busy_before = procfs::machine_busy().context("no /proc/stat")?;
+        // What this experiment itself uses: this process, and its children,
+        // which the servers are.
+        let ours = Account::new(Pid::this());
+        ours.read();
         for (program, server) in &servers {
             let what = "work for the processor";
             bench.begins(&format!("{what}, round {round}: {program}"))?;
@@ -300,20 +286,20 @@ pub(super) fn compute(bench: &mut Bench<'_>) -> Result<Samples> {
             let many = send(clients)?.as_secs_f64();
             let whose = approach(*program);
             let speed_up = one * clients as f64 / many;
-            samples.push(format!("compute/{whose}/speed_up_times"), speed_up);
+            bench.push(format!("compute/{whose}/speed_up_times"), speed_up);
         }
-        let busy = procfs::machine_busy().context("no /proc/stat")?;
-        let ours = ours()?.saturating_sub(ours_before);
-        let others = busy.saturating_sub(busy_before).saturating_sub(ours);
-        let all = began.elapsed().as_secs_f64() * processors().len() as f64;
-        samples.push("compute/others_share", others.as_secs_f64() / all);
+        ours.read();
+        let used = ours.used().context("no processor time")?;
+        let others = used.share_of_others(Duration::ZERO);
+        let others = others.context("children without processor time")?;
+        bench.push("compute/others_share", others);
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// Light clients, that come and go without a message, beside one whose
 /// messages keep the processor busy.
-pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<()> {
     // This is twice as much work as elsewhere, so that the wait differs clearly
     // from what a busy machine causes.
     let work = format!("{:.0}", WORK * 2e6);
@@ -321,7 +307,7 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
     let time = bench.effort.seconds + bench.effort.warm_up_seconds;
     let time = Duration::from_secs_f64(time);
     let what = "light clients beside a heavy one";
-    bench.in_turn(what, &APPROACHES, |bench, program, samples| {
+    bench.in_turn(what, &APPROACHES, |bench, program| {
         let server = bench.ours(program, Serve::UntilEof, 8, &options)?;
         let target = server.target();
         let alone = come_and_go(target, time / 2)?;
@@ -340,8 +326,8 @@ pub(super) fn fairness(bench: &mut Bench<'_>) -> Result<Samples> {
             beside
         })?;
         let whose = approach(program);
-        samples.push(format!("fairness/{whose}/alone_ns"), alone);
-        samples.push(format!("fairness/{whose}/beside_heavy_ns"), beside);
+        bench.push(format!("fairness/{whose}/alone_ns"), alone);
+        bench.push(format!("fairness/{whose}/beside_heavy_ns"), beside);
         Ok(())
     })
 }
@@ -369,34 +355,33 @@ fn come_and_go(target: Target, time: Duration) -> Result<f64> {
 }
 
 /// One exchange for each connection: what a pool takes away of it.
-pub(super) fn pools(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn pools(bench: &mut Bench<'_>) -> Result<()> {
     const CLIENTS: usize = 8;
     let programs =
-        [P::THREADS, P::THREADS_POOL, P::PROCESS, P::PROCESS_POOL, P::MUX_POLL];
+        [P::Threads, P::ThreadsPool, P::Process, P::ProcessPool, P::MuxPoll];
     let servers = all_started(bench, &programs, Serve::Once, CLIENTS)?;
-    bench.in_turn("one exchange each", &programs, |bench, program, samples| {
+    bench.in_turn("one exchange each", &programs, |bench, program| {
         let shape = Shape::Exchange(Ending::Server);
         let (cpu, _) = load_on(bench, &servers[&program], shape, CLIENTS)?;
         let name = program.name();
-        samples.push(format!("pools/{name}/cpu_each_ns"), cpu);
+        bench.push(format!("pools/{name}/cpu_each_ns"), cpu);
         Ok(())
     })
 }
 
 /// Many connections that all talk: processor time and context switches for
 /// each request.
-pub(super) fn efficiency(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn efficiency(bench: &mut Bench<'_>) -> Result<()> {
     let clients = bench.effort.connections;
     let what = format!("{clients} clients that talk");
-    let programs = [P::THREADS, P::PROCESS, P::MUX_POLL, P::MUX_EPOLL];
+    let programs = [P::Threads, P::Process, P::MuxPoll, P::MuxEpoll];
     let servers = all_started(bench, &programs, Serve::UntilEof, clients)?;
-    bench.in_turn(&what, &programs, |bench, program, samples| {
+    bench.in_turn(&what, &programs, |bench, program| {
         let server = &servers[&program];
         let (cpu, switches) = load_on(bench, server, Shape::Echo, clients)?;
         let name = program.name();
-        samples.push(format!("efficiency/{name}/cpu_each_ns"), cpu);
-        samples
-            .push(format!("efficiency/{name}/switches_each_count"), switches);
+        bench.push(format!("efficiency/{name}/cpu_each_ns"), cpu);
+        bench.push(format!("efficiency/{name}/switches_each_count"), switches);
         Ok(())
     })
 }
@@ -425,7 +410,7 @@ fn load_on(
     let time = [bench.effort.seconds, bench.effort.warm_up_seconds];
     let plan = measure::plan(server, shape, clients, time)?;
     let account = Account::with_switches(server.pid());
-    let outcome = load::run(&plan, bench.live, &account)?;
+    let outcome = load::run(&plan, bench.live, &|| account.read())?;
     ensure!(!bench.live.stops(), "stopped");
     ensure!(outcome.errors.total() == 0, "{}", outcome.errors);
     ensure!(outcome.completed > 0, "nothing was answered");
@@ -437,36 +422,20 @@ fn load_on(
 }
 
 /// One active connection beside idle ones, as `lab growth` measures it.
-pub(super) fn scaling(bench: &mut Bench<'_>) -> Result<Samples> {
-    struct Later<'bench> {
-        observer: &'bench mut dyn Observer,
-        before: f64,
-    }
-    impl Observer for Later<'_> {
-        fn begins(&mut self, what: &str, spent: f64) {
-            self.observer.begins(what, self.before + spent);
-        }
-        fn says(&mut self, line: &str) {
-            self.observer.says(line);
-        }
-    }
-    let mut later =
-        Later { before: bench.spent, observer: &mut *bench.observer };
-    let growth = growth::run(
-        bench.catalogue,
-        &bench.effort.growth,
-        bench.live,
-        &mut later,
-    )?;
+pub(super) fn scaling(bench: &mut Bench<'_>) -> Result<()> {
+    // The curves tell the observer themselves how long they take.
+    bench.left = 0.0;
+    let effort = &bench.effort.growth;
+    let growth =
+        growth::run(bench.catalogue, effort, bench.live, bench.observer)?;
     ensure!(!bench.live.stops(), "stopped");
-    let mut samples = Samples::default();
     for step in &growth.steps {
         bench.used.insert(step.program);
         let (name, idle) = (step.program.name(), step.idle);
-        samples.push(
+        bench.push(
             format!("scaling/{name}/beside_{idle}/round_trip_ns"),
             step.round_trip_ns,
         );
     }
-    Ok(samples)
+    Ok(())
 }

@@ -6,13 +6,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{BinOp, Expr, Field, Item, Local, Variant};
+use syn::{Attribute, BinOp, Expr, Field, Item, Local, Variant};
 
 use super::Bench;
-use crate::claims::Samples;
 use crate::program;
 
 /// What is counted of a server: not its second form (`--workers`), and of
@@ -32,9 +31,8 @@ const FILES: [(&str, &str, &[&str]); 3] = [
 ];
 
 /// Counts the three servers.
-pub(super) fn count(bench: &mut Bench<'_>) -> Result<Samples> {
+pub(super) fn count(bench: &mut Bench<'_>) -> Result<()> {
     bench.begins("reading the servers' source")?;
-    let mut samples = Samples::default();
     for (name, package, files) in FILES {
         let mut counts = Counts::default();
         for file in files {
@@ -47,10 +45,10 @@ pub(super) fn count(bench: &mut Bench<'_>) -> Result<Samples> {
             ("states", counts.states),
         ] {
             let name = format!("source/{name}/{what}_count");
-            samples.push(name, count as f64);
+            bench.push(name, count as f64);
         }
     }
-    Ok(samples)
+    Ok(())
 }
 
 /// What is counted.
@@ -77,11 +75,14 @@ impl Counts {
         let tokens: TokenStream = text.parse().ok().context("no Rust")?;
         let mut lines = BTreeSet::new();
         collect_lines(tokens, &mut lines);
-        for test in file.items.extract_if(.., |item| is_test(item)) {
-            let span = test.span();
-            for line in span.start().line..=span.end().line {
-                lines.remove(&line);
-            }
+        let tests = file.items.extract_if(.., |item| is_test(item));
+        let mut no_code = Documentation::default();
+        no_code.0.extend(tests.map(|test| test.span()));
+        no_code.visit_file(&file);
+        for span in no_code.0 {
+            lines.retain(|line| {
+                *line < span.start().line || span.end().line < *line
+            });
         }
         self.lines += lines.len();
         self.visit_file(&file);
@@ -89,18 +90,9 @@ impl Counts {
     }
 }
 
-/// The lines that tokens stand on. A comment that documents something is an
-/// attribute to the compiler, and no code.
+/// The lines that tokens stand on.
 fn collect_lines(tokens: TokenStream, lines: &mut BTreeSet<usize>) {
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        if is_mark(&token, '#') {
-            let bang = tokens.next_if(|it| is_mark(it, '!'));
-            if tokens.next_if(is_documentation).is_some() {
-                continue;
-            }
-            lines.extend(bang.map(|it| it.span().start().line));
-        }
+    for token in tokens {
         lines.insert(token.span().start().line);
         lines.insert(token.span().end().line);
         if let TokenTree::Group(group) = token {
@@ -109,16 +101,17 @@ fn collect_lines(tokens: TokenStream, lines: &mut BTreeSet<usize>) {
     }
 }
 
-fn is_mark(token: &TokenTree, mark: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == mark)
-}
+/// Where the comments stand that document something: to the compiler they
+/// are attributes, and no code.
+#[derive(Default)]
+struct Documentation(Vec<Span>);
 
-fn is_documentation(token: &TokenTree) -> bool {
-    let TokenTree::Group(group) = token else {
-        return false;
-    };
-    let first = group.stream().into_iter().next();
-    matches!(first, Some(TokenTree::Ident(name)) if name == "doc")
+impl<'ast> Visit<'ast> for Documentation {
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        if attribute.path().is_ident("doc") {
+            self.0.push(attribute.span());
+        }
+    }
 }
 
 fn is_test(item: &Item) -> bool {

@@ -10,95 +10,72 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::IpBindAddressNoPort;
-use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{
     ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags,
 };
-use socket2::{Domain, Socket, Type};
+use socket2::Type;
 
+use super::client::Client;
 use super::{
-    Ending, ErrorKind, Errors, Limit, Live, Message, Outcome, Pace, Plan,
-    Shape, Source, Witness, cannot_open, nanoseconds, new_histogram,
+    Ending, ErrorKind, Limit, Live, Message, Outcome, Pace, Plan, Shape, TELL,
+    Tally, Witness, at_once, cannot_open,
 };
 
-/// Connections that are opened at the same time, so that the opening itself
-/// overflows no server's queue.
-const OPENED_AT_A_TIME: usize = 64;
-/// How often time-outs are looked for and others are told.
-const HOUSEKEEPING: Duration = Duration::from_millis(50);
 /// For an arrival as near as this the thread does not sleep: going to sleep and
 /// waking up would take longer.
 const TOO_NEAR_TO_SLEEP: Duration = Duration::from_micros(60);
 /// The timer's place among the connections.
 const TIMER: Token = Token(usize::MAX - 1);
 
-/// Processor time of the calling thread.
-pub(super) fn thread_cpu_time() -> Duration {
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_THREAD) else {
-        return Duration::ZERO;
-    };
-    let time = usage.user_time() + usage.system_time();
-    Duration::from_micros(
-        u64::try_from(time.tv_sec() * 1_000_000 + time.tv_usec()).unwrap_or(0),
-    )
-}
-
-/// What the threads of one run share.
-#[derive(Default)]
-struct Shared {
-    /// Threads whose connections are open.
-    ready: AtomicUsize,
-    /// Whether a thread could not open its connections: then no thread begins.
-    failed: AtomicBool,
-    /// When the warm-up begins.
-    begin: OnceLock<Instant>,
-}
+/// A connection on which more is to be sent later.
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// Does what the plan says.
 pub(super) fn run(
     plan: &Plan,
     live: &Live,
-    witness: &dyn Witness,
+    witness: Witness<'_>,
 ) -> Result<Outcome> {
-    let threads = plan.threads.get();
-    let shared = Shared::default();
-    let work = |index: usize| {
-        let witness: &dyn Witness = if index == 0 { witness } else { &() };
-        let worker = Worker::new(plan, live, &shared, index)?;
-        let outcome = worker.run(witness);
-        if outcome.is_err() {
-            shared.failed.store(true, Ordering::Release);
-        }
-        outcome
-    };
-    let outcomes = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads)
-            .map(|index| scope.spawn(move || work(index)))
-            .collect();
-        let mut outcomes = vec![work(0)];
-        for other in others {
-            outcomes.push(other.join().expect("a client thread panicked"));
-        }
-        outcomes
-    });
+    let threads = 0..plan.threads.get();
+    let workers =
+        side_by_side(threads, |index| Worker::open(plan, live, index))?;
+    let begin = Instant::now();
+    let outcomes = side_by_side(workers, |worker| {
+        let witness = if worker.index == 0 { witness } else { &|| () };
+        worker.run(begin, witness)
+    })?;
     let mut outcomes = outcomes.into_iter();
-    let mut sum = outcomes.next().context("no threads")??;
+    let mut sum = outcomes.next().context("no threads")?;
     for outcome in outcomes {
-        sum.merge(&outcome?)?;
+        sum.merge(&outcome)?;
     }
     Ok(sum)
+}
+
+/// Does the same with each of these: with the first in this thread, with the
+/// others in threads of their own.
+fn side_by_side<T: Send, U: Send>(
+    all: impl IntoIterator<Item = T>,
+    act: impl Fn(T) -> Result<U> + Sync,
+) -> Result<Vec<U>> {
+    let act = &act;
+    thread::scope(|scope| {
+        let mut all = all.into_iter();
+        let first = all.next();
+        let others: Vec<_> =
+            all.map(|it| scope.spawn(move || act(it))).collect();
+        let others = others
+            .into_iter()
+            .map(|other| other.join().expect("a client thread panicked"));
+        first.into_iter().map(act).chain(others).collect()
+    })
 }
 
 /// What one connection is doing.
@@ -115,8 +92,6 @@ enum State {
 struct Slot {
     stream: Option<TcpStream>,
     state: State,
-    /// Also registered for writing.
-    writing: bool,
     sent: usize,
     received: usize,
     /// The number of the message.
@@ -132,7 +107,6 @@ struct Slot {
 /// The phases of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    Opening,
     WarmUp,
     Counting,
     /// Open loop, or a run that was asked to stop: no operation is added, but
@@ -142,8 +116,6 @@ enum Phase {
 
 struct Worker<'run> {
     plan: &'run Plan,
-    live: &'run Live,
-    shared: &'run Shared,
     index: usize,
     phase: Phase,
     poll: Poll,
@@ -153,8 +125,8 @@ struct Worker<'run> {
     free: VecDeque<usize>,
     message: Message,
     buffer: Vec<u8>,
-    number: u64,
-    source: Source,
+    /// What opens connections and numbers messages.
+    client: Client,
     /// Open loop: intended starts that found no connection free.
     queue: VecDeque<Instant>,
     arrivals: Option<Arrivals>,
@@ -162,14 +134,7 @@ struct Worker<'run> {
     allowance: u64,
     /// Counted operations under way.
     under_way: u64,
-    start: Instant,
-    completed: u64,
-    latency: Histogram<u64>,
-    recent: Histogram<u64>,
-    told: u64,
-    errors: Errors,
-    /// What went wrong while opening.
-    fatal: Option<ErrorKind>,
+    tally: Tally<'run>,
     /// Operations have failed since the last wait.
     pause: bool,
 }
@@ -182,75 +147,81 @@ struct Arrivals {
 }
 
 impl<'run> Worker<'run> {
-    fn new(
-        plan: &'run Plan,
-        live: &'run Live,
-        shared: &'run Shared,
-        index: usize,
-    ) -> Result<Self> {
+    /// A thread of the client whose connections are open, if they are to stay;
+    /// if not, it has tried one exchange.
+    fn open(plan: &'run Plan, live: &'run Live, index: usize) -> Result<Self> {
         let threads = plan.threads.get();
         let connections = share(plan.connections.get() as u64, threads, index);
         let connections = usize::try_from(connections)?;
+        let size = plan.message_size.get();
+        let mut client = Client::new(plan.target, size, plan.timeout);
+        // Numbers of different threads do not meet.
+        client.number = (index as u64) << 48;
+        let opened = match plan.shape {
+            Shape::Echo => client.open(connections),
+            Shape::Exchange(ending) => {
+                client.exchange(ending).map(|()| Vec::new())
+            }
+        };
+        let mut opened = match opened {
+            Ok(streams) => streams.into_iter(),
+            Err(kind) => return cannot_open(plan, kind),
+        };
+        for stream in opened.as_slice() {
+            stream.set_nonblocking(true)?;
+        }
+
         let poll = Poll::new().context("no epoll instance")?;
+        let registry = poll.registry();
         let timer =
             TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK)
                 .context("no timer")?;
-        poll.registry()
-            .register(
-                &mut SourceFd(&timer.as_fd().as_raw_fd()),
-                TIMER,
-                Interest::READABLE,
-            )
-            .context("watching the timer")?;
+        let mut source = SourceFd(&timer.as_fd().as_raw_fd());
+        registry.register(&mut source, TIMER, Interest::READABLE)?;
         let now = Instant::now();
-        let slot = |_| Slot {
-            stream: None,
-            state: State::Free,
-            writing: false,
-            sent: 0,
-            received: 0,
-            number: 0,
-            intended: now,
-            progress: now,
-            counted: false,
-        };
-        let count = match plan.limit {
-            Limit::Time(_) => u64::MAX,
-            Limit::Count(count) => share(count, threads, index),
-        };
+        let mut slots = Vec::with_capacity(connections);
+        for index in 0..connections {
+            let mut stream = opened.next().map(TcpStream::from_std);
+            if let Some(stream) = &mut stream {
+                registry.register(stream, Token(index), BOTH)?;
+            }
+            slots.push(Slot {
+                stream,
+                state: State::Free,
+                sent: 0,
+                received: 0,
+                number: 0,
+                intended: now,
+                progress: now,
+                counted: false,
+            });
+        }
         Ok(Self {
             plan,
-            live,
-            shared,
             index,
-            phase: Phase::Opening,
+            phase: Phase::WarmUp,
             poll,
             timer,
-            slots: (0..connections).map(slot).collect(),
-            free: VecDeque::with_capacity(connections),
-            message: Message::new(plan.message_size.get()),
-            buffer: vec![0; plan.message_size.get() + 64],
-            // Numbers of different threads do not meet.
-            number: (index as u64) << 48,
-            source: Source::new(plan.target),
+            slots,
+            free: (0..connections).collect(),
+            message: Message::new(size),
+            buffer: vec![0; size + 64],
+            client,
             queue: VecDeque::new(),
             arrivals: None,
-            allowance: count,
+            allowance: match plan.limit {
+                Limit::Time(_) => u64::MAX,
+                Limit::Count(count) => share(count, threads, index),
+            },
             under_way: 0,
-            start: now,
-            completed: 0,
-            latency: new_histogram(),
-            recent: new_histogram(),
-            told: 0,
-            errors: Errors::default(),
-            fatal: None,
+            tally: Tally::new(live),
             pause: false,
         })
     }
 
-    fn run(mut self, witness: &dyn Witness) -> Result<Outcome> {
-        self.open()?;
-        let begin = self.agree_on_begin()?;
+    /// Does its part of the load, whose warm-up begins at the same time for
+    /// all threads.
+    fn run(mut self, begin: Instant, witness: Witness<'_>) -> Result<Outcome> {
         let start = begin + self.plan.warm_up;
         let threads = self.plan.threads.get();
         let time = match self.plan.limit {
@@ -266,11 +237,9 @@ impl<'run> Worker<'run> {
                 end: start + time,
             });
         }
-        self.phase = Phase::WarmUp;
-        self.start = start;
+        self.tally.start = start;
         let mut end = start + time;
-        let mut cpu_before = Duration::ZERO;
-        let mut housekeeping = Instant::now() + HOUSEKEEPING;
+        let mut housekeeping = Instant::now() + TELL;
         let mut events = Events::with_capacity(1024);
         // The drain was begun by a request to stop.
         let mut finishes = false;
@@ -278,20 +247,19 @@ impl<'run> Worker<'run> {
             let mut now = Instant::now();
             if self.phase == Phase::WarmUp && now >= start {
                 self.phase = Phase::Counting;
-                self.live.counting.store(true, Ordering::Relaxed);
-                witness.begins();
-                now = Instant::now();
+                self.tally.begin(witness);
+                now = self.tally.start;
                 if self.arrivals.is_none() {
                     end += now - start;
-                    self.start = now;
+                } else {
+                    self.tally.start = start;
                 }
-                cpu_before = thread_cpu_time();
             }
             self.let_arrive(now);
-            let over = now >= end || self.live.stops();
+            let over = now >= end || self.tally.live.stops();
             if self.phase == Phase::Counting {
                 let exhausted = self.allowance == 0 && self.under_way == 0;
-                let stopped = self.live.stops();
+                let stopped = self.tally.live.stops();
                 let closed = self.arrivals.is_none();
                 if closed && (over && !stopped || exhausted) {
                     break;
@@ -307,15 +275,15 @@ impl<'run> Worker<'run> {
             if self.phase == Phase::Draining {
                 let given_up = now >= end + self.plan.timeout;
                 let done = self.under_way == 0 && self.queue.is_empty();
-                if given_up || done || self.live.stops() && !finishes {
+                if given_up || done || self.tally.live.stops() && !finishes {
                     break;
                 }
             }
             self.begin_what_is_due();
             if now >= housekeeping {
                 self.look_for_timeouts(now);
-                self.tell();
-                housekeeping = now + HOUSEKEEPING;
+                self.tally.tell();
+                housekeeping = now + TELL;
             }
             let wait = if self.phase == Phase::WarmUp {
                 housekeeping.min(start)
@@ -324,96 +292,16 @@ impl<'run> Worker<'run> {
             };
             self.wait(&mut events, wait.saturating_duration_since(now))?;
         }
-        let elapsed = self.start.elapsed();
-        let client_cpu = thread_cpu_time().saturating_sub(cpu_before);
-        witness.ends();
-        self.tell();
-        Ok(self.outcome(elapsed, client_cpu))
-    }
-
-    fn outcome(mut self, elapsed: Duration, client_cpu: Duration) -> Outcome {
         let mut unfinished = 0;
         if self.arrivals.is_some() || self.phase == Phase::Draining {
             unfinished = self.under_way + self.queue.len() as u64;
         }
         for slot in &self.slots {
             if self.plan.shape == Shape::Echo && slot.stream.is_some() {
-                self.source.closed_first();
+                self.client.source.closed_first += 1;
             }
         }
-        Outcome {
-            completed: self.completed,
-            elapsed,
-            latency: self.latency,
-            errors: self.errors,
-            unfinished,
-            client_cpu,
-            client_share: client_cpu.as_secs_f64()
-                / elapsed.as_secs_f64().max(1e-9),
-            ports: self.source.ports,
-        }
-    }
-
-    /// Opens the connections that stay open, each with one message answered, so
-    /// that the server has really accepted it; or tries one exchange.
-    fn open(&mut self) -> Result<()> {
-        let mut waiting: VecDeque<usize> = match self.plan.shape {
-            Shape::Echo => (0..self.slots.len()).collect(),
-            Shape::Exchange(_) => {
-                self.free.extend(1..self.slots.len());
-                [0].into()
-            }
-        };
-        let all = self.slots.len();
-        let mut events = Events::with_capacity(OPENED_AT_A_TIME);
-        while self.free.len() < all {
-            if self.live.stops() || self.shared.failed.load(Ordering::Acquire) {
-                self.fatal = Some(ErrorKind::TimedOut);
-            }
-            if let Some(kind) = self.fatal {
-                return cannot_open(self.plan, kind);
-            }
-            let mut busy = all - self.free.len() - waiting.len();
-            while busy < OPENED_AT_A_TIME {
-                let Some(slot) = waiting.pop_front() else {
-                    break;
-                };
-                self.begin(slot, Instant::now());
-                busy += 1;
-            }
-            self.wait(&mut events, HOUSEKEEPING)?;
-            self.look_for_timeouts(Instant::now());
-        }
-        if let Some(kind) = self.fatal {
-            return cannot_open(self.plan, kind);
-        }
-        Ok(())
-    }
-
-    /// Waits until all threads have opened theirs; the first sets the time.
-    fn agree_on_begin(&self) -> Result<Instant> {
-        let threads = self.plan.threads.get();
-        self.shared.ready.fetch_add(1, Ordering::AcqRel);
-        while self.index == 0
-            && self.shared.ready.load(Ordering::Acquire) < threads
-        {
-            if self.shared.failed.load(Ordering::Acquire) {
-                return cannot_open(self.plan, ErrorKind::TimedOut);
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        if self.index == 0 {
-            return Ok(*self.shared.begin.get_or_init(Instant::now));
-        }
-        loop {
-            if let Some(begin) = self.shared.begin.get() {
-                return Ok(*begin);
-            }
-            if self.shared.failed.load(Ordering::Acquire) {
-                return cannot_open(self.plan, ErrorKind::TimedOut);
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
+        Ok(self.tally.end(witness, unfinished, self.client.source.ports()))
     }
 
     /// Open loop: queues those that should have begun by now.
@@ -429,37 +317,32 @@ impl<'run> Worker<'run> {
             && self.allowance > 0
         {
             self.queue.push_back(arrivals.next);
-            self.allowance -= u64::from(arrivals.next >= self.start);
+            self.allowance -= u64::from(arrivals.next >= self.tally.start);
             arrivals.next += arrivals.interval;
         }
     }
 
-    /// Begins operations: in a closed loop on every free connection, in an
-    /// open loop as many as have arrived.
+    /// Begins operations on free connections, as many as are due.
     fn begin_what_is_due(&mut self) {
-        if self.arrivals.is_some() {
-            while !self.queue.is_empty()
-                && let Some(slot) = self.free.pop_front()
-                && let Some(intended) = self.queue.pop_front()
-            {
-                self.begin(slot, intended);
-            }
-            return;
-        }
-        if self.phase == Phase::Draining {
-            return;
-        }
         for _ in 0..self.free.len() {
-            if self.phase == Phase::Counting {
-                if self.allowance == 0 {
-                    break;
-                }
-                self.allowance -= 1;
-            }
-            if let Some(slot) = self.free.pop_front() {
-                self.begin(slot, Instant::now());
-            }
+            let Some(intended) = self.due(Instant::now()) else { break };
+            let Some(slot) = self.free.pop_front() else { break };
+            self.begin(slot, intended);
         }
+    }
+
+    /// When the next operation should have begun, if one is due: in a closed
+    /// loop now, in an open loop when it has arrived.
+    fn due(&mut self, now: Instant) -> Option<Instant> {
+        if self.arrivals.is_some() {
+            return self.queue.pop_front();
+        }
+        match self.phase {
+            Phase::WarmUp => {}
+            Phase::Counting if self.allowance > 0 => self.allowance -= 1,
+            Phase::Counting | Phase::Draining => return None,
+        }
+        Some(now)
     }
 
     /// Waits for readiness, no longer than `longest`, and in an open loop no
@@ -470,28 +353,19 @@ impl<'run> Worker<'run> {
             longest = longest.min(Duration::from_millis(1));
             self.pause = false;
         }
-        let next = match &self.arrivals {
-            Some(arrivals) if self.phase != Phase::Draining => {
-                Some(arrivals.next)
-            }
-            _ => None,
-        };
-        if let Some(next) = next.filter(|_| !self.free.is_empty()) {
-            let until = next.saturating_duration_since(Instant::now());
+        if let Some(arrivals) = &self.arrivals
+            && self.phase != Phase::Draining
+            && !self.free.is_empty()
+        {
+            let until = arrivals.next.saturating_duration_since(Instant::now());
             if until <= TOO_NEAR_TO_SLEEP {
                 longest = Duration::ZERO;
             } else if until < longest {
                 // The wait itself is rounded to milliseconds; the timer is
                 // not.
-                self.timer
-                    .set(
-                        Expiration::OneShot(TimeSpec::from_duration(until)),
-                        TimerSetTimeFlags::empty(),
-                    )
-                    .context("setting the timer")?;
+                let once = Expiration::OneShot(until.into());
+                self.timer.set(once, TimerSetTimeFlags::empty())?;
             }
-        } else if !self.free.is_empty() && self.closed_loop_has_more() {
-            longest = longest.min(Duration::from_millis(1));
         }
         match self.poll.poll(events, Some(longest)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -507,30 +381,18 @@ impl<'run> Worker<'run> {
         Ok(())
     }
 
-    fn closed_loop_has_more(&self) -> bool {
-        self.arrivals.is_none()
-            && !matches!(self.phase, Phase::Opening | Phase::Draining)
-            && self.allowance > 0
-    }
-
     /// Begins an operation on a connection that has none.
     fn begin(&mut self, index: usize, intended: Instant) {
-        self.number += 1;
-        let counted = match self.phase {
-            Phase::Opening => false,
-            // In an open loop latency counts from the intended start.
-            _ if self.arrivals.is_some() => {
-                intended >= self.start && self.phase != Phase::WarmUp
-            }
-            Phase::WarmUp => false,
-            Phase::Counting | Phase::Draining => true,
-        };
+        self.client.number += 1;
+        // In an open loop latency counts from the intended start.
+        let counted = self.phase != Phase::WarmUp
+            && (self.arrivals.is_none() || intended >= self.tally.start);
         self.under_way += u64::from(counted);
         let slot = &mut self.slots[index];
         slot.state = State::Talking;
         slot.sent = 0;
         slot.received = 0;
-        slot.number = self.number;
+        slot.number = self.client.number;
         slot.intended = intended;
         slot.progress = Instant::now();
         slot.counted = counted;
@@ -547,47 +409,19 @@ impl<'run> Worker<'run> {
     /// Opens a connection and sends at once: on the loopback it is as good as
     /// established when `connect` returns.
     fn connect(&mut self, index: usize) -> Result<(), ErrorKind> {
-        let address = self.plan.target.address();
-        let open = |source: &Source| -> io::Result<TcpStream> {
-            let kind = Type::STREAM.nonblocking().cloexec();
-            let domain = Domain::for_address(address);
-            let socket = Socket::new_raw(domain, kind, None)?;
-            if let Some(local) = source.bind_to() {
-                // The port is chosen by `connect`, which knows both ends.
-                setsockopt(&socket, IpBindAddressNoPort, &true)?;
-                socket.bind(&local.into())?;
-            }
-            match socket.connect(&address.into()) {
-                Err(error)
-                    if error.raw_os_error() != Some(nix::libc::EINPROGRESS) =>
-                {
-                    Err(error)
-                }
-                _ => Ok(TcpStream::from_std(socket.into())),
-            }
-        };
-        let mut opened = open(&self.source);
-        if let Err(error) = &opened
-            && ErrorKind::of(error) == ErrorKind::NoPort
-        {
-            self.source.exhausted();
-            opened = open(&self.source);
-        }
-        let stream = opened.map_err(|error| ErrorKind::of(&error))?;
+        let socket = self.client.source.connect(Type::STREAM.nonblocking())?;
+        let stream = TcpStream::from_std(socket.into());
         self.slots[index].stream = Some(stream);
         self.send(index)?;
         let slot = &mut self.slots[index];
-        slot.writing = slot.sent < self.plan.message_size.get();
-        let interest = if slot.writing {
-            Interest::READABLE | Interest::WRITABLE
-        } else {
+        let all_is_sent = slot.sent == self.plan.message_size.get();
+        let interest = if all_is_sent && self.plan.shape != Shape::Echo {
             Interest::READABLE
+        } else {
+            BOTH
         };
         if let Some(stream) = &mut slot.stream {
-            self.poll
-                .registry()
-                .register(stream, Token(index), interest)
-                .map_err(|error| ErrorKind::of(&error))?;
+            self.poll.registry().register(stream, Token(index), interest)?;
         }
         Ok(())
     }
@@ -598,25 +432,9 @@ impl<'run> Worker<'run> {
         let message = self.message.numbered(slot.number);
         while slot.sent < message.len()
             && let Some(stream) = &mut slot.stream
+            && let Some(size) = at_once(stream.write(&message[slot.sent..]))?
         {
-            match stream.write(&message[slot.sent..]) {
-                Ok(size) => slot.sent += size,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // A registration for writing, if it is not there yet.
-                    if slot.received + slot.sent > 0 && !slot.writing {
-                        slot.writing = true;
-                        let both = Interest::READABLE | Interest::WRITABLE;
-                        let _ = self.poll.registry().reregister(
-                            stream,
-                            Token(index),
-                            both,
-                        );
-                    }
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(ErrorKind::of(&error)),
-            }
+            slot.sent += size;
         }
         Ok(())
     }
@@ -644,16 +462,10 @@ impl<'run> Worker<'run> {
         let slot = &mut self.slots[index];
         let message = self.message.numbered(slot.number);
         while let Some(stream) = &mut slot.stream {
-            let got = match stream.read(&mut self.buffer) {
-                Ok(0) => return Err(ErrorKind::Truncated),
-                Ok(got) => got,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(false);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    continue;
-                }
-                Err(error) => return Err(ErrorKind::of(&error)),
+            let got = match at_once(stream.read(&mut self.buffer))? {
+                None => return Ok(false),
+                Some(0) => return Err(ErrorKind::Truncated),
+                Some(got) => got,
             };
             let whole = slot.received + got;
             if whole > slot.sent {
@@ -673,11 +485,9 @@ impl<'run> Worker<'run> {
         slot.state = State::Ending;
         if ending == Ending::Client {
             if let Some(stream) = &slot.stream {
-                stream
-                    .shutdown(Shutdown::Write)
-                    .map_err(|error| ErrorKind::of(&error))?;
+                stream.shutdown(Shutdown::Write)?;
             }
-            self.source.closed_first();
+            self.client.source.closed_first += 1;
         }
         self.await_end(index)
     }
@@ -687,18 +497,10 @@ impl<'run> Worker<'run> {
         let Some(stream) = &mut self.slots[index].stream else {
             return Ok(true);
         };
-        match stream.read(&mut self.buffer) {
-            Ok(0) => Ok(true),
-            Ok(_) => Err(ErrorKind::Excess),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(ErrorKind::of(&error)),
+        match at_once(stream.read(&mut self.buffer))? {
+            None => Ok(false),
+            Some(0) => Ok(true),
+            Some(_) => Err(ErrorKind::Excess),
         }
     }
 
@@ -709,7 +511,6 @@ impl<'run> Worker<'run> {
         slot.state = State::Free;
         if matches!(self.plan.shape, Shape::Exchange(_)) {
             slot.stream = None;
-            slot.writing = false;
         }
         self.free.push_back(index);
         self.under_way -= u64::from(slot.counted);
@@ -718,18 +519,13 @@ impl<'run> Worker<'run> {
                 && self.arrivals.is_none()
                 && matches!(self.plan.limit, Limit::Time(_));
         if counts {
-            self.completed += 1;
-            let took = nanoseconds(now - slot.intended);
-            self.latency.saturating_record(took);
-            self.recent.saturating_record(took);
+            self.tally.complete(now - slot.intended);
         }
         // Closed loop: the next one begins at once, not after the batch.
         if self.arrivals.is_none()
-            && self.phase == Phase::Counting
-            && self.allowance > 0
+            && let Some(now) = self.due(now)
             && let Some(index) = self.free.pop_front()
         {
-            self.allowance -= 1;
             self.begin(index, now);
         }
     }
@@ -739,20 +535,11 @@ impl<'run> Worker<'run> {
         let slot = &mut self.slots[index];
         slot.state = State::Free;
         slot.stream = None;
-        slot.writing = false;
         self.under_way -= u64::from(slot.counted);
         self.free.push_back(index);
         self.pause = true;
-        match self.phase {
-            Phase::Opening => self.fatal = Some(kind),
-            Phase::WarmUp => {}
-            Phase::Counting | Phase::Draining => {
-                self.errors.count(kind);
-                self.live.errors.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        if kind == ErrorKind::NoPort {
-            self.source.exhausted();
+        if self.phase != Phase::WarmUp {
+            self.tally.fail(kind);
         }
     }
 
@@ -771,14 +558,6 @@ impl<'run> Worker<'run> {
                 _ => {}
             }
         }
-    }
-
-    /// Adds to [`Live`] what its readers have not seen yet.
-    fn tell(&mut self) {
-        let new = self.completed - self.told;
-        self.told = self.completed;
-        self.live.completed.fetch_add(new, Ordering::Relaxed);
-        self.live.publish(&mut self.recent);
     }
 }
 

@@ -8,7 +8,6 @@ pub struct Message {
 
 impl Message {
     /// A message of so many bytes.
-    #[must_use]
     pub fn new(size: usize) -> Self {
         // The period, 251, divides no buffer size: bytes lost, doubled or
         // swapped cannot look right.

@@ -1,7 +1,7 @@
 //! One connection that streams: as many bytes as the server takes, while
 //! what comes back is read and compared.
 
-use std::io::{self, ErrorKind as Io, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{Live, Target, Witness};
+use super::{Live, Target, Witness, at_once};
 
 /// What is offered to the kernel at a time.
 const CHUNK: usize = 256 * 1024;
@@ -30,7 +30,7 @@ pub fn run(
     target: Target,
     bytes: u64,
     live: &Live,
-    witness: &dyn Witness,
+    witness: Witness<'_>,
 ) -> Result<Duration> {
     let mut stream = TcpStream::connect(target.address())
         .with_context(|| format!("connecting to {target}"))?;
@@ -42,7 +42,7 @@ pub fn run(
         .collect();
     let mut buffer = vec![0; CHUNK];
     let (mut sent, mut received) = (0, 0);
-    witness.begins();
+    witness();
     let start = Instant::now();
     let mut ended = false;
     while !ended {
@@ -51,21 +51,18 @@ pub fn run(
         if sent < bytes {
             let offset = at(sent);
             let most = left(bytes - sent);
-            match stream.write(&pattern[offset..offset + most]) {
-                Ok(size) => {
-                    sent += size as u64;
-                    moved = true;
-                }
-                Err(error) if would_block(&error) => {}
-                Err(error) => return Err(error).context("sending"),
+            let taken = at_once(stream.write(&pattern[offset..offset + most]));
+            if let Some(size) = taken.context("sending")? {
+                sent += size as u64;
+                moved = true;
             }
             if sent == bytes {
                 stream.shutdown(Shutdown::Write)?;
             }
         }
-        match stream.read(&mut buffer) {
-            Ok(0) => ended = true,
-            Ok(size) => {
+        match at_once(stream.read(&mut buffer)).context("receiving")? {
+            Some(0) => ended = true,
+            Some(size) => {
                 let offset = at(received);
                 ensure!(
                     buffer[..size] == pattern[offset..offset + size],
@@ -74,15 +71,14 @@ pub fn run(
                 received += size as u64;
                 moved = true;
             }
-            Err(error) if would_block(&error) => {}
-            Err(error) => return Err(error).context("receiving"),
+            None => {}
         }
         if !moved && !ended {
             wait(&stream, sent < bytes)?;
         }
     }
     let elapsed = start.elapsed();
-    witness.ends();
+    witness();
     ensure!(
         received == bytes,
         "{received} of {bytes} bytes came back before the end of file"
@@ -97,10 +93,6 @@ fn at(position: u64) -> usize {
 
 fn left(bytes: u64) -> usize {
     usize::try_from(bytes).map_or(CHUNK, |bytes| bytes.min(CHUNK))
-}
-
-fn would_block(error: &io::Error) -> bool {
-    matches!(error.kind(), Io::WouldBlock | Io::Interrupted)
 }
 
 fn wait(stream: &TcpStream, sending: bool) -> Result<()> {

@@ -9,6 +9,7 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use slab::Slab;
 
 use super::{BUFFER_SIZE, Serve};
+use crate::load::at_once;
 
 const LISTENER: Token = Token(usize::MAX - 1);
 
@@ -119,13 +120,5 @@ fn advance(
         if size < buffer.len() && client.waiting.is_empty() && !to_the_end {
             return Ok(true);
         }
-    }
-}
-
-/// What the kernel has taken or given; nothing where it says "later".
-fn at_once(moved: io::Result<usize>) -> io::Result<Option<usize>> {
-    match moved {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-        moved => moved.map(Some),
     }
 }

@@ -7,26 +7,13 @@ use tokio::runtime::Builder;
 
 use super::{BUFFER_SIZE, Serve};
 
-/// How many threads run the tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Threads {
-    /// The one that there is.
-    One,
-    /// One for each processor.
-    Many,
-}
-
-/// Serves until the process ends.
+/// Serves until the process ends, with a runtime of one thread or of many.
 ///
 /// # Errors
 ///
 /// When there is no runtime or it cannot listen.
-pub fn serve(threads: Threads, serve: Serve) -> Result<()> {
-    let runtime = match threads {
-        Threads::One => Builder::new_current_thread().enable_io().build()?,
-        Threads::Many => Builder::new_multi_thread().enable_io().build()?,
-    };
-    runtime.block_on(async {
+pub fn serve(runtime: &mut Builder, serve: Serve) -> Result<()> {
+    runtime.enable_io().build()?.block_on(async {
         let listener = TcpListener::from_std(super::listen()?)?;
         loop {
             if let Ok((client, _)) = listener.accept().await {

@@ -5,9 +5,7 @@ use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
@@ -64,63 +62,4 @@ pub fn count_into_memory(count: u64) -> Result<f64> {
         total.fetch_add(1, Ordering::Relaxed);
     }
     Ok(super::each(begin.elapsed(), count))
-}
-
-/// In which order the second thread takes the two locks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// As the first.
-    Same,
-    /// The other way round.
-    Opposite,
-}
-
-/// How long the threads go on when nothing stops them.
-const GO_ON: Duration = Duration::from_millis(300);
-/// The time between two looks of the watchdog.
-const LOOK: Duration = Duration::from_millis(50);
-/// After so many looks without any progress it gives up.
-const PATIENCE: u32 = 12;
-
-/// Two threads take two locks, again and again, and a watchdog looks whether
-/// they still make progress: whether they have stopped, and how often both
-/// locks were taken. If they have, they still wait for each other when this
-/// returns, so the process should end.
-#[must_use]
-pub fn locks(order: Order) -> (bool, u64) {
-    let locks = Arc::new([Mutex::new(0_u64), Mutex::new(0_u64)]);
-    let progress = Arc::new(AtomicU64::new(0));
-    let begin = Arc::new(Barrier::new(2));
-    let threads = [false, true].map(|second| {
-        let (locks, progress) = (Arc::clone(&locks), Arc::clone(&progress));
-        let begin = Arc::clone(&begin);
-        let turned = second && order == Order::Opposite;
-        thread::spawn(move || {
-            let (first, then) = if turned { (1, 0) } else { (0, 1) };
-            begin.wait();
-            let end = Instant::now() + GO_ON;
-            while Instant::now() < end {
-                let one = locks[first].lock();
-                let mut one = one.unwrap_or_else(PoisonError::into_inner);
-                *one += 1;
-                // This thread holds its first lock here and yields, so that the
-                // other thread can run.
-                thread::yield_now();
-                let two = locks[then].lock();
-                *two.unwrap_or_else(PoisonError::into_inner) += 1;
-                progress.fetch_add(1, Ordering::Relaxed);
-            }
-        })
-    });
-    let (mut seen, mut idle) = (0, 0);
-    loop {
-        let stopped = idle >= PATIENCE;
-        let turns = progress.load(Ordering::Relaxed);
-        if stopped || threads.iter().all(thread::JoinHandle::is_finished) {
-            return (stopped, turns);
-        }
-        idle = if turns == seen { idle + 1 } else { 0 };
-        seen = turns;
-        thread::sleep(LOOK);
-    }
 }
