@@ -167,6 +167,54 @@ function unhighlighted() {
   return null;
 }
 
+// Every link leads somewhere, and a page has the same places in both languages:
+// only then does the link to the other language keep the place. The pages are
+// looked at as they were written, before a script has run.
+async function links(visit) {
+  const page = await visit();
+  await page.goto('/index.html');
+  const files = new Set(await readdir(folder, { recursive: true }));
+  const pages = new Map();
+  const idsOf = new Map();
+  for (const name of [...files].filter((it) => it.endsWith('.html'))) {
+    const parts = await page.evaluate(partsOf, `/${name}`);
+    pages.set(name, parts);
+    idsOf.set(name, new Set(parts.ids));
+  }
+  for (const [name, { targets, ids, places }] of pages) {
+    const must = (isTrue, what) => expect(isTrue, `${name}: ${what}`);
+    for (const target of targets) {
+      const { origin: host, pathname, hash } = new URL(target);
+      const path = decodeURI(pathname.slice(1));
+      const id = decodeURIComponent(hash.slice(1));
+      must(host !== origin || files.has(path), `leads nowhere: ${target}`);
+      const isPlace = !id || idsOf.get(path)?.has(id) !== false;
+      must(isPlace, `leads to no place of that page: ${target}`);
+    }
+    const twice = ids.sort().find((id, index) => id === ids[index + 1]);
+    must(!twice, `two elements are #${twice}`);
+    const other = name.startsWith('es/') ? name.slice(3) : `es/${name}`;
+    must(files.has(other), `${other} is missing`);
+    const single = places.find((id) => idsOf.get(other)?.has(id) === false);
+    must(!single, `#${single} is in one language only`);
+  }
+}
+
+// Where a page leads, what can be linked on it, and what of that is the text.
+async function partsOf(address) {
+  const text = await (await fetch(address)).text();
+  const html = new DOMParser().parseFromString(text, 'text/html');
+  const idsOf = (query) => [...html.querySelectorAll(query)].map((it) => it.id);
+  const link = (it) => it.getAttribute('href') ?? it.getAttribute('src');
+  return {
+    ids: idsOf('[id]'),
+    places: idsOf('main [id]'),
+    targets: [...html.querySelectorAll('[href], [src]')].map(
+      (it) => new URL(link(it), new URL(address, window.location)).href,
+    ),
+  };
+}
+
 // The pages of each kind: the first chapter, one with questions or tables,
 // annotated source in both languages of programming.
 async function representatives(language) {
@@ -554,6 +602,7 @@ const CHECKS = [
     [slides, it, 1280, 720],
     [slides, it, 683, 512],
   ]),
+  [links],
   [language],
   [search],
   [paper],
@@ -596,8 +645,10 @@ const checks = CHECKS.filter(
 );
 expect(checks.length > 0, `there is no check ${wantedCheck}`);
 const took = await run(checks);
-for (const [name, time] of Object.entries(took)) {
-  console.log(`  ${name}: ${(time / 1000).toFixed(1)} s`);
+if (wantedCheck === undefined) {
+  for (const [name, time] of Object.entries(took)) {
+    console.log(`  ${name}: ${(time / 1000).toFixed(1)} s`);
+  }
 }
 for (const what of wrong) {
   console.log(what.replaceAll(origin, ''));

@@ -14,8 +14,7 @@ use crate::check::{self, Book, command, text};
 
 /// A fault: its name, the check that must find it, the file of the copy that
 /// has it, how that file is changed, and what the check must say of it. A check
-/// of the browser is followed by the one of its checks that must see the fault,
-/// and by the pages that it looks at.
+/// of the browser is followed by the pages that it looks at.
 type Fault = (&'static str, &'static str, &'static str, Change, &'static str);
 
 /// How a file of the copy is changed.
@@ -76,45 +75,42 @@ const FAULTS: &[Fault] = &[
     ("a link to no place of a page", "links", HTML,
         Replace("</main>", "<a href=\"process-main.html#step-99\">There</a></main>"),
         "leads to no place"),
-    ("a picture from elsewhere", "links", HTML,
-        Replace("</main>", "<img src=\"https://example.org/a.svg\"></main>"),
-        "is not on this machine"),
     ("a place that the translation calls otherwise", "links", HTML,
         Replace("id=\"step-1\"", "id=\"step-one\""), "is in one language only"),
-    ("a page wider than the screen", "browser fit threads-main", CSS,
+    ("a page wider than the screen", "fit threads-main", CSS,
         Append("main h1 { width: 2000px }\n"), "too wide"),
-    ("code without colours", "browser fit threads-main", "target/book/highlight.js",
+    ("code without colours", "fit threads-main", "target/book/highlight.js",
         Write("window.hljs = { configure() {}, highlightBlock() {} };"),
         "not highlighted"),
-    ("a script that fails", "browser fit threads-main", READER,
+    ("a script that fails", "fit threads-main", READER,
         Append("noSuchThing();\n"), "noSuchThing is not defined"),
-    ("a page that fetches something", "browser fit threads-main", READER,
-        Append("fetch('https://example.org/').catch(() => {});\n"),
+    ("a picture from elsewhere", "fit threads-main", HTML,
+        Replace("</main>", "<img src=\"https://example.org/a.svg\"></main>"),
         "fetches https://example.org/"),
-    ("letters too pale to read", "browser accessible ^annotated/threads-main", CSS,
+    ("letters too pale to read", "accessible ^annotated/threads-main", CSS,
         Append("main p { color: #999 }\n"), "color-contrast"),
-    ("a language link that loses the place", "browser language", READER,
+    ("a language link that loses the place", "language", READER,
         Write(""), "the language link leads to"),
-    ("a page without a language link", "browser language", "target/book/annotated/mux-main.html",
+    ("a page without a language link", "language", "target/book/annotated/mux-main.html",
         Replace("id=\"language\"", "id=\"other\""),
         "mux-main.html has no link to the other language"),
-    ("a search that finds nothing", "browser search", "target/book/es/searchindex.js",
+    ("a search that finds nothing", "search", "target/book/es/searchindex.js",
         ReplaceAll("\"ú\":", "\"u\":"), "the search does not find núcleo"),
-    ("a print view without a paragraph", "browser print ^annotated/threads-main", "target/book/print.html",
+    ("a print view without a paragraph", "print ^annotated/threads-main", "target/book/print.html",
         Cut("<p>Begin here", "</p>"),
         "print view: of annotated/threads-main.html there is no"),
-    ("a print view with something folded", "browser print ^annotated/console-log", READER,
+    ("a print view with something folded", "print ^annotated/console-log", READER,
         Replace("open = true", "open = false"),
         "print view: of annotated/console-log.html there is no"),
-    ("what is folded stays folded on paper", "browser withoutAnswers", READER,
+    ("what is folded stays folded on paper", "withoutAnswers", READER,
         Replace("open = true", "open = false"),
         "what is folded is not printed"),
-    ("paper as dark as the screen", "browser paper", READER,
+    ("paper as dark as the screen", "paper", READER,
         Replace("'light'", "'navy'"), "a dark page is printed dark"),
-    ("a button that the keyboard does not reach", "browser keyboard threads-main", HTML,
+    ("a button that the keyboard does not reach", "keyboard threads-main", HTML,
         Replace("<button id=\"mdbook-sidebar-toggle\"", "<button id=\"mdbook-sidebar-toggle\" tabindex=\"-1\""),
         "Tab does not reach mdbook-sidebar-toggle"),
-    ("a focus that one does not see", "browser keyboard threads-main", CSS,
+    ("a focus that one does not see", "keyboard threads-main", CSS,
         Append(":focus-visible { outline: 0 !important }\n"),
         "one does not see the focus"),
     ("a sentence without its translation", "translation", PAGE,
@@ -162,11 +158,12 @@ pub fn run(root: &Path, part: &str) -> Result<()> {
         let start = Instant::now();
         // Without the fault there is nothing to find.
         if !in_order.contains(find) {
-            faulty.find(find).with_context(|| format!("without {name}"))?;
+            check::find(&faulty.book, find)
+                .with_context(|| format!("without {name}"))?;
             in_order.push(find);
         }
         let before = faulty.plant(file, change).context(*name)?;
-        let Err(error) = faulty.find(find) else {
+        let Err(error) = check::find(&faulty.book, find) else {
             bail!("{name} is not found");
         };
         let said = format!("{error:#}");
@@ -213,18 +210,8 @@ impl FaultyBook {
                 "msgstr \"1. Accept a client: núcleo\"",
             ),
         )?;
-        faulty.find("build")?;
+        check::find(&faulty.book, "build")?;
         Ok(faulty)
-    }
-
-    fn find(&self, finder: &str) -> Result<()> {
-        let words: Vec<&str> = finder.split(' ').collect();
-        if let ["browser", ref arguments @ ..] = words[..] {
-            check::look(&self.book.output, arguments)?;
-            return Ok(());
-        }
-        let (_, check) = check::named(finder)?;
-        check(&self.book)
     }
 
     /// Changes a file; returns what it was before, if it existed.
