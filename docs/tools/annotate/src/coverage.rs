@@ -66,21 +66,6 @@ pub fn pointless(source: &Source) -> Vec<usize> {
     comments.iter().map(|comment| comment.lines.start).collect()
 }
 
-/// The unit that a comment explains, by its index; none in the middle of a
-/// statement.
-#[must_use]
-pub fn unit_of(source: &Source, comment: &Comment) -> Option<usize> {
-    let end = comment.lines.end;
-    let mut units = source.units.iter();
-    units.position(|unit| {
-        let documents = comment.doc_lines > 0
-            && unit.kind.is_item()
-            && unit.is_first_inside(comment);
-        let is_above = (unit.top..=unit.line).contains(&end);
-        documents || is_above
-    })
-}
-
 fn name(kind: Kind) -> &'static str {
     match kind {
         Kind::Use => "import",

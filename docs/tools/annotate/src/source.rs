@@ -400,6 +400,17 @@ impl Source {
             .filter(move |comment| range.contains(&comment.lines.end))
     }
 
+    /// The unit that a comment explains; none in the middle of a statement.
+    #[must_use]
+    pub fn unit_of(&self, comment: &Comment) -> Option<&Unit> {
+        self.units.iter().find(|unit| {
+            let documents = comment.doc_lines > 0
+                && unit.kind.is_item()
+                && unit.is_first_inside(comment);
+            documents || (unit.top..=unit.line).contains(&comment.lines.end)
+        })
+    }
+
     /// The head of a unit: its lines up to the next unit.
     #[must_use]
     pub fn head(&self, index: usize) -> Range<usize> {
@@ -450,12 +461,8 @@ impl Source {
     /// is said of that.
     fn documents(&self, comment: &Comment, block: &Block) -> bool {
         block.comment.is_none()
-            && self.units.iter().any(|unit| {
-                unit.kind.is_item()
-                    && unit.top == block.code_lines.start
-                    && ((comment.doc_lines > 0
-                        && unit.is_first_inside(comment))
-                        || (unit.top..=unit.line).contains(&comment.lines.end))
+            && self.unit_of(comment).is_some_and(|unit| {
+                unit.kind.is_item() && unit.top == block.code_lines.start
             })
     }
 

@@ -6,7 +6,6 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use annotate::coverage;
 use annotate::project;
 use annotate::rules::{self, Finding};
 use annotate::rust;
@@ -111,8 +110,8 @@ fn take_out_each(name: &str) -> (usize, Vec<String>) {
         note.start += usize::from(comment.banner.is_some());
         // A blank line in its place: nothing above explains the code either,
         // which moves up.
-        let index = coverage::unit_of(&source, comment);
-        let line = index.map_or(note.end, |index| source.units[index].line);
+        let unit = source.unit_of(comment);
+        let line = unit.map_or(note.end, |unit| unit.line);
         let moves = if line > start { note.len() - 1 } else { 0 };
         let line = if start == 1 { 1 } else { line - moves };
         attempt(note, "\n", format!("{name}:{line}: "));
