@@ -21,7 +21,6 @@ const WORDS: &[(&str, &[&str])] = &[
 
 /// Compares a file's banners with each other and with the code under them;
 /// returns what is wrong, each with its line.
-#[must_use]
 pub fn check(source: &Source) -> Wrong {
     let found: Vec<_> = source.banners().collect();
     let mut wrong = Vec::new();

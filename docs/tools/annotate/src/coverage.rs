@@ -41,7 +41,6 @@ use crate::source::{Comment, Kind, LineKind, Source, Unit};
 pub const MOST_LINES: usize = 4;
 
 /// The lines of comments that explain nothing.
-#[must_use]
 pub fn pointless(source: &Source) -> Vec<usize> {
     let is_above_code = |comment: &&Comment| {
         source.line(comment.lines.end).is_some_and(|line| {
@@ -99,7 +98,6 @@ pub struct Coverage<'a> {
 
 impl<'a> Coverage<'a> {
     /// Finds out which units of this file are covered.
-    #[must_use]
     pub fn new(source: &'a Source) -> Self {
         let of = Vec::with_capacity(source.units.len());
         let mut coverage = Self { source, of };

@@ -42,7 +42,6 @@ impl fmt::Display for Finding {
 }
 
 /// Checks a file, and returns what is wrong with it, in order.
-#[must_use]
 pub fn check(source: &Source) -> Vec<Finding> {
     let wrong = RULES.iter().flat_map(|rule| rule(source));
     let mut findings: Vec<_> = wrong

@@ -232,13 +232,11 @@ pub fn side_by_side(columns: &[Column]) -> Result<String> {
 }
 
 /// The anchor of a banner: `step-4-1` for 4.1.
-#[must_use]
 pub fn step_id(number: &str) -> String {
     format!("step-{}", number.replace('.', "-"))
 }
 
 /// `&`, `<` and `>` as HTML has them.
-#[must_use]
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -151,7 +151,6 @@ pub fn command(program: &str, arguments: &[&str]) -> Result<()> {
 }
 
 /// A path as an argument.
-#[must_use]
 pub fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

@@ -86,7 +86,6 @@ enum Open {
 impl<'a> Context<'a> {
     /// For the book of this repository; `pages` are those of the annotated
     /// files.
-    #[must_use]
     pub fn new(
         root: &'a Path,
         language: Language,

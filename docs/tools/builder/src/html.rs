@@ -152,7 +152,6 @@ pub fn parse(path: &Path) -> Result<Html> {
 }
 
 /// A selector of this program.
-#[must_use]
 pub fn selector(text: &str) -> Selector {
     Selector::parse(text).expect("a selector that is written here")
 }

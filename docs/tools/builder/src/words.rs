@@ -15,7 +15,6 @@ impl Language {
     pub const ALL: [Self; 2] = [Self::English, Self::Spanish];
 
     /// What is in English or in Spanish, in this language.
-    #[must_use]
     pub fn pick<T>(self, english: T, spanish: T) -> T {
         match self {
             Self::English => english,
@@ -24,13 +23,11 @@ impl Language {
     }
 
     /// Its code, as in `lang="es"`.
-    #[must_use]
     pub fn code(self) -> &'static str {
         self.pick("en", "es")
     }
 
     /// The language of this code; English if there is none.
-    #[must_use]
     pub fn of(code: Option<&str>) -> Self {
         match code {
             Some("es") => Self::Spanish,
@@ -39,25 +36,21 @@ impl Language {
     }
 
     /// The other one.
-    #[must_use]
     pub fn other(self) -> Self {
         self.pick(Self::Spanish, Self::English)
     }
 
     /// Its own name.
-    #[must_use]
     pub fn name(self) -> &'static str {
         self.pick("English", "Español")
     }
 
     /// The title of the book.
-    #[must_use]
     pub fn title(self) -> &'static str {
         self.pick("One server, many clients", "Un servidor, muchos clientes")
     }
 
     /// What search engines show.
-    #[must_use]
     pub fn description(self) -> &'static str {
         self.pick(
             "Threads, processes and multiplexing: three echo servers in Rust, \
@@ -68,7 +61,6 @@ impl Language {
     }
 
     /// A word or two of the pages themselves.
-    #[must_use]
     pub fn word(self, (english, spanish): Word) -> &'static str {
         self.pick(english, spanish)
     }
