@@ -9,11 +9,10 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
-use std::rc::Rc;
 use std::{iter, mem};
 
 use annotate::source::{Block, LineKind, Source};
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::extent::Extent;
 use crate::words::{LINES, Language, TESTS, TO, Word};
@@ -167,7 +166,7 @@ pub struct Column {
     /// The number of its banner.
     pub number: String,
     /// The file.
-    pub source: Rc<Source>,
+    pub source: Source,
     /// The page of the file.
     pub url: String,
 }
@@ -286,9 +285,8 @@ fn code_and_comment(
     source: &Source,
     number: usize,
 ) -> Result<(&str, Option<&str>)> {
-    let Some(line) = source.line(number) else {
-        bail!("{} has no line {number}", source.path);
-    };
+    let line = source.line(number);
+    let line = line.with_context(|| format!("no line {number}"))?;
     let text = line.text.trim_end();
     let (LineKind::Code, Some(comment)) = (line.kind, &line.comment) else {
         return Ok((text, None));
@@ -296,10 +294,10 @@ fn code_and_comment(
     let mark = if language_of(source) == "python" { "#" } else { "//" };
     let code = text
         .strip_suffix(comment.trim_end())
-        .and_then(|rest| rest.trim_end().strip_suffix(mark));
-    let Some(code) = code else {
-        bail!("{}:{number}: a comment within code", source.path);
-    };
+        .and_then(|rest| rest.trim_end().strip_suffix(mark))
+        .with_context(|| {
+            format!("{}:{number}: a comment within code", source.path)
+        })?;
     Ok((code.trim_end(), Some(comment)))
 }
 

@@ -42,18 +42,6 @@ fn wrong(text: &str) -> String {
 }
 
 #[test]
-fn every_line_of_a_file_is_on_its_page_once() {
-    for name in ["a.rs", "b.rs", "c.py", "steps.rs", "steps.py"] {
-        let page = english(&format!("{{{{#annotated {name}}}}}"));
-        let text = fs::read_to_string(fixture().join(name)).unwrap();
-        for number in 1..=text.lines().count() {
-            let id = format!("id=\"L{number}\"");
-            assert_eq!(page.matches(&id).count(), 1, "{name}:{number}");
-        }
-    }
-}
-
-#[test]
 fn comments_are_paragraphs_banners_are_headings_and_tests_are_folded() {
     let page = english("{{#annotated a.rs}}");
     assert!(page.contains("\n\n## 1. First {#step-1}\n\n"), "{page}");
