@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use annotate::project;
+use scraper::Html;
 use tempfile::TempDir;
 
 use crate::annotated;
 use crate::directives::Context;
+use crate::html::selector;
 use crate::verdicts::Evaluation;
 use crate::words::Language;
 
@@ -203,65 +205,44 @@ fn mistakes_say_where_they_are() {
     }
 }
 
-/// The numbers of the lines that a text of HTML shows, in order.
-fn shown(page: &str) -> Vec<usize> {
-    let numbers = page.split("aria-hidden=\"true\">").skip(1);
-    numbers
-        .map(|rest| {
-            let end = rest.find('<').unwrap();
-            rest[..end].parse().unwrap()
-        })
-        .collect()
-}
-
-/// The lines of one step of a fixture, and what is left out of it.
-fn step(file: &str, number: &str) -> (Vec<usize>, String) {
+/// The numbers of the lines that one step of a fixture shows, and of the steps
+/// that are left out of it.
+fn step(file: &str, number: &str) -> String {
     let page = english(&format!("{{{{#step {file} {number}}}}}"));
-    let apart: Vec<&str> = page
-        .split("class=\"line elided\"")
-        .skip(1)
-        .flat_map(|rest| rest.lines().next().unwrap().split("\">").skip(2))
-        .map(|rest| rest.split('<').next().unwrap())
-        .collect();
-    (shown(&page), apart.join(" "))
+    let page = Html::parse_fragment(&page);
+    let texts = |of: &str| {
+        let of = selector(of);
+        let texts = page.select(&of).flat_map(|element| element.text());
+        texts.collect::<Vec<_>>().join(" ")
+    };
+    format!("{} / {}", texts(".line > a[aria-hidden]"), texts(".elided > a"))
 }
 
 #[test]
 fn a_step_ends_where_its_block_ends() {
-    let lines = |number: &str| step("steps.rs", number);
-    // The statements after the one with the other steps do not belong to the
-    // step.
-    assert_eq!(lines("1"), (vec![8, 30], "2 3".into()));
-    assert_eq!(lines("2"), (vec![10], String::new()));
-    // A literal of several lines may begin its lines anywhere.
-    assert_eq!(
-        lines("3"),
-        (vec![13, 14, 15, 20, 21, 22, 28, 29], "4 5".into())
-    );
-    // Up to the end of the closure.
-    assert_eq!(lines("4"), (vec![17, 19], String::new()));
-    // Of several arms its own.
-    assert_eq!(lines("5"), (vec![24, 25, 26], String::new()));
-    // A step whose number begins with this one belongs to this step.
-    assert_eq!(
-        lines("6"),
-        (
-            (33..=42).filter(|it| ![35, 39].contains(it)).collect(),
-            String::new()
-        )
-    );
-    assert_eq!(lines("6.1"), (vec![36, 37, 38, 41], "6.2".into()));
-    assert_eq!(lines("6.2"), (vec![40], String::new()));
-    // A function, and no other.
-    assert_eq!(lines("7"), (vec![50, 51, 52], String::new()));
-}
-
-#[test]
-fn a_step_of_python_ends_where_its_block_ends() {
-    let lines = |number: &str| step("steps.py", number);
-    assert_eq!(lines("1"), (vec![8], String::new()));
-    assert_eq!(lines("3"), (vec![10, 11], String::new()));
-    assert_eq!(lines("4"), (vec![20, 22], String::new()));
+    for (file, number, lines) in [
+        // The statements after the one with the other steps do not belong to
+        // the step.
+        ("steps.rs", "1", "8 30 / 2 3"),
+        ("steps.rs", "2", "10 / "),
+        // A literal of several lines may begin its lines anywhere.
+        ("steps.rs", "3", "13 14 15 20 21 22 28 29 / 4 5"),
+        // Up to the end of the closure.
+        ("steps.rs", "4", "17 19 / "),
+        // Of several arms its own.
+        ("steps.rs", "5", "24 25 26 / "),
+        // A step whose number begins with this one belongs to this step.
+        ("steps.rs", "6", "33 34 36 37 38 40 41 42 / "),
+        ("steps.rs", "6.1", "36 37 38 41 / 6.2"),
+        ("steps.rs", "6.2", "40 / "),
+        // A function, and no other.
+        ("steps.rs", "7", "50 51 52 / "),
+        ("steps.py", "1", "8 / "),
+        ("steps.py", "3", "10 11 / "),
+        ("steps.py", "4", "20 22 / "),
+    ] {
+        assert_eq!(step(file, number), lines, "{file} {number}");
+    }
 }
 
 #[test]
