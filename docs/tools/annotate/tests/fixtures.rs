@@ -167,72 +167,32 @@ fn the_blocks_are_the_file() {
     }
 }
 
-/// The code of a block, as it stands in the file.
-fn code_of(source: &Source, block: &Block) -> String {
-    source.text(block.head_lines.clone())
-        + &source.text(block.code_lines.clone())
-}
-
-#[test]
-fn a_block_is_a_banner_a_note_and_its_code() {
-    let source = read("green/server.rs");
-    assert_eq!(source.banners().count(), 2);
-    let mut blocks = source.blocks.iter();
-    let block = blocks
-        .find(|block| block.banner().is_some_and(|it| it.number == "2"))
-        .unwrap();
-    let banner = block.banner().unwrap();
-    assert_eq!(banner.number, "2");
-    assert_eq!(banner.title, "Create a thread");
-    assert_eq!(banner.level(), 1);
-    assert_eq!(
-        block.note(),
-        "A panic in it ends one conversation, not the server."
-    );
-    let code = source.text(block.code_lines.clone());
-    assert_eq!(code.trim(), "thread::Builder::new()");
-    // The comment in the chain begins a block of its own.
-    assert_eq!(blocks.next().unwrap().note(), "For `ps -T`.");
-    let tests = source.blocks.last().unwrap();
-    assert!(tests.test);
-    assert!(source.text(tests.lines()).starts_with("#[cfg(test)]\n"));
-    let header = &source.blocks[0];
-    assert_eq!(
-        header.note(),
-        "A server that greets each client.\n\nEvery comment in here is \
-         needed: without it something goes unexplained."
-    );
-    let of = |source: &Source, note: &str| {
-        let mut blocks = source.blocks.iter();
-        let found = blocks.find(|block| block.note() == note);
-        code_of(source, found.unwrap()).trim().to_owned()
+/// The blocks of a file, one on each line: the lines of code above its
+/// comment, of the comment and of the code below it, and its banner.
+fn blocks_of(source: &Source) -> String {
+    let describe = |block: &Block| {
+        let below = if block.test { "test" } else { "code" };
+        let parts = [
+            ("above", &block.head_lines),
+            ("note", &block.note_lines),
+            (below, &block.code_lines),
+        ];
+        let parts = parts.iter().filter(|(_, lines)| !lines.is_empty());
+        let mut words: Vec<String> = parts
+            .map(|(name, it)| format!("{name} {}-{}", it.start, it.end - 1))
+            .collect();
+        words.extend(block.banner().map(|it| format!("{it:?}")));
+        words.join(", ") + "\n"
     };
-    let imports =
-        of(&source, "Sockets block; that is what makes this program so short.");
-    assert_eq!(imports.lines().count(), 3);
-    let constant = of(
-        &read("green/forms.rs"),
-        "An ordinary comment on a constant, which no documentation shows.",
-    );
-    assert_eq!(constant, "#[cfg(unix)]\nconst LIMIT: usize = 3;");
-    // A comment among the attributes stands beside all of them.
-    let among = of(&read("green/forms.rs"), "A comment among the attributes.");
-    assert!(among.starts_with("#[derive(Debug)]\n#[must_use]\nstruct"));
-    // Nothing is said of it, and it does not belong to what is before.
-    let head = source
-        .blocks
-        .iter()
-        .find(|block| source.text(block.lines()).starts_with("impl Client {"));
-    assert_eq!(head.unwrap().note(), "");
+    source.blocks.iter().map(describe).collect()
 }
 
 #[test]
-fn documentation_that_stands_inside_explains_what_is_around_it() {
-    if python_can_be_read() {
-        let source = read("green/server.py");
-        let note = "Listens and serves, until a signal kills the process.";
-        let block = source.blocks.iter().find(|block| block.note() == note);
-        assert_eq!(code_of(&source, block.unwrap()), "def main():\n");
+fn a_block_is_a_note_and_its_code() {
+    for name in names("green") {
+        let expected = text(&format!("{name}.expected"));
+        let found = blocks_of(&read(&name));
+        assert_eq!(found, expected, "{name}:\n{found}");
     }
 }
 
