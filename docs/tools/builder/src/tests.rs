@@ -34,32 +34,15 @@ fn english(text: &str) -> String {
     expand(Language::English, text).unwrap()
 }
 
-fn spanish(text: &str) -> String {
-    expand(Language::Spanish, text).unwrap()
-}
-
-/// What is wrong with a text.
-fn wrong(text: &str) -> String {
-    format!("{:#}", expand(Language::English, text).unwrap_err())
-}
-
+/// `fixture/chapter.md` has one of each, and says what is to be seen.
 #[test]
-fn comments_are_paragraphs_banners_are_headings_and_tests_are_folded() {
-    let page = english("{{#annotated a.rs}}");
-    assert!(page.contains("\n\n## 1. First {#step-1}\n\n"), "{page}");
-    assert!(page.contains("\n\n### 1.1 Below {#step-1-1}\n\n"), "{page}");
-    assert!(page.contains("\n\nWhy this is so.\n\n"), "{page}");
-    // A heading of the documentation must not become a heading of the page.
-    assert!(page.contains("\n**Errors**\n"), "{page}");
-    // What is not HTML does not become HTML.
-    assert!(page.contains("one \\<two> `<three>`"), "{page}");
-    assert!(page.contains("Vec&lt;u8&gt;"), "{page}");
-    // A comment after code is a note, too.
-    assert!(page.contains("\n\nThe end of a line.\n"), "{page}");
-    assert!(!page.contains("// The end of a line."), "{page}");
-    assert!(page.contains("<summary>Tests, lines "), "{page}");
-    let page = spanish("{{#annotated a.rs}}");
-    assert!(page.contains("<summary>Pruebas, líneas "), "{page}");
+fn a_chapter_becomes_what_is_expected() {
+    let read = |name: &str| fs::read_to_string(fixture().join(name)).unwrap();
+    for language in Language::ALL {
+        let expected = read(&format!("chapter.{}.md", language.code()));
+        let found = expand(language, &read("chapter.md")).unwrap();
+        assert_eq!(found, expected, "found:\n{found}");
+    }
 }
 
 #[test]
@@ -91,29 +74,6 @@ fn side_by_side_marks_what_is_not_common() {
 }
 
 #[test]
-fn verdicts_come_from_the_lab() {
-    let table = english("{{#verdicts threads}}");
-    assert!(table.contains("<b>T1</b> Threads are light"), "{table}");
-    assert!(table.contains("verdict holds-in-part\">holds in part"));
-    assert!(table.contains("12 KiB") && table.contains("11 to 13"));
-    assert!(!table.contains("P1"), "{table}");
-    let table = spanish("{{#verdicts all}}");
-    assert!(table.contains("<b>T1</b> Los hilos son ligeros"), "{table}");
-    assert!(table.contains("se cumple en parte"), "{table}");
-    assert!(table.contains("P1"), "{table}");
-    let one = english("{{#claim T1}}");
-    assert!(one.contains("holds-in-part\">holds in part</span>: "), "{one}");
-    assert!(one.contains("12 KiB") && !one.contains("<table>"), "{one}");
-    assert!(spanish("{{#claim T1}}").contains("se cumple en parte"));
-    // A claim that was not measured has no spread, and is shown all the same.
-    let none = spanish("{{#claim P1}}");
-    assert!(none.contains("not-measured\">no medida</span>: un "), "{none}");
-    assert!(none.contains("&lt;procesador&gt;</p>"), "{none}");
-    assert!(wrong("{{#claim T9}}").contains("no claim T9"));
-    assert!(wrong("{{#verdicts mux}}").contains("no claim for mux"));
-}
-
-#[test]
 fn the_readmes_keep_what_another_machine_has_found_out() {
     let root = TempDir::new().unwrap();
     let result = "docs/evaluation/claims.json";
@@ -133,56 +93,6 @@ fn the_readmes_keep_what_another_machine_has_found_out() {
 }
 
 #[test]
-fn a_transcript_is_what_was_recorded_in_the_language_if_it_was() {
-    let text = "{{#transcript hello}}";
-    assert!(english(text).contains(">$ echo &lt;hello&gt;\n&lt;hello&gt;<"));
-    assert!(spanish(text).contains("&lt;hola&gt;"));
-    let text = "{{#transcript both}}";
-    assert_eq!(english(text), spanish(text));
-    assert!(wrong("{{#transcript no}}").contains("transcripts/no.out"));
-}
-
-#[test]
-fn notes_fold_around_paragraphs() {
-    let text = "{{#teacher}}\n\nAsk.\n\n{{#end}}\n";
-    assert_eq!(
-        english(text),
-        "<details class=\"teacher\">\n<summary>For the teacher</summary>\n\n\
-         Ask.\n\n</details>\n"
-    );
-    assert!(spanish(text).contains("<summary>Para quien enseña</summary>"));
-    let text = "{{#question}}\n\nWhy?\n\n{{#answer}}\n\nSo.\n\n{{#end}}\n";
-    let page = english(text);
-    assert!(page.contains("</p>\n\nWhy?\n\n<details"), "{page}");
-    assert!(page.contains("Answer</summary>\n\nSo.\n\n</details>\n</div>"));
-    assert!(spanish(text).contains("Respuesta"));
-}
-
-#[test]
-fn minutes_are_counted() {
-    assert!(english("{{#minutes 1}}").contains(">1 minute<"));
-    assert!(spanish("{{#minutes 10}}").contains(">10 minutos<"));
-    assert!(wrong("{{#minutes many}}").contains("how many minutes?"));
-}
-
-#[test]
-fn headings_keep_their_ids_in_translation() {
-    let page = english("# A `b` c\n\n## Why?\n\n## Why?\n\n## X {#y}\n");
-    assert_eq!(
-        page,
-        "# A `b` c {#a-b-c}\n\n## Why? {#why}\n\n## Why? {#why-1}\n\n\
-         ## X {#y}\n"
-    );
-}
-
-#[test]
-fn code_is_left_alone() {
-    let text =
-        "```sh\n# no heading\n{{#no directive}}\n```\n\n`{{#nor}}` this\n";
-    assert_eq!(english(text), text);
-}
-
-#[test]
 fn mistakes_say_where_they_are() {
     for (text, expected) in [
         ("{{#what}}", "chapter.md:1: unknown directive what"),
@@ -196,11 +106,18 @@ fn mistakes_say_where_they_are() {
         ("{{#side-by-side 2 a.rs 8 b.rs}}", "b.rs has no step 8"),
         ("{{#teacher}}", "{{#end}} is missing"),
         ("{{#end}}", "nothing has begun"),
+        ("{{#claim T9}}", "no claim T9"),
+        ("{{#verdicts mux}}", "no claim for mux"),
+        ("{{#transcript no}}", "transcripts/no.out"),
+        ("{{#minutes many}}", "how many minutes?"),
+        ("{{#compare exchange 9}}", "no exchange of 9"),
+        ("{{#compare nothing 9}}", "no work nothing"),
         ("{{#answer}}", "an answer without a question"),
         ("{{#question}}\n\n{{#end}}", "a question without an answer"),
         ("{{#teacher}}\n\n{{#teacher}}", "a note within another"),
     ] {
-        let said = wrong(text);
+        let said = expand(Language::English, text).unwrap_err();
+        let said = format!("{said:#}");
         assert!(said.contains(expected), "{text}: {said}");
     }
 }
@@ -303,18 +220,4 @@ fn a_long_file_is_folded_from_where_it_is_too_long() {
     assert!(page.contains("<summary>Líneas "), "{page}");
     // A short one is not.
     assert!(!english("{{#annotated a.rs}}").contains("class=\"part\""));
-}
-
-#[test]
-fn a_comparison_has_the_best_first_and_a_bar_for_each() {
-    let table = english("{{#compare exchange 8}}");
-    let (first, rest) = table.split_once("C fork &lt;each&gt;").unwrap();
-    assert!(!first.contains("threads-server"), "{table}");
-    assert!(rest.contains("threads-server") && rest.contains("--share:50%"));
-    assert!(table.contains(">2\u{202f}000<") && table.contains("1.50 µs"));
-    assert!(table.contains("class=\"ours\""), "{table}");
-    assert!(spanish("{{#compare exchange 8}}").contains("por segundo"));
-    assert!(english("{{#compare machine}}").contains("Abacus × 2"));
-    assert!(wrong("{{#compare exchange 9}}").contains("no exchange of 9"));
-    assert!(wrong("{{#compare nothing 9}}").contains("no work nothing"));
 }
