@@ -34,43 +34,19 @@ fn english(text: &str) -> String {
     expand(Language::English, text).unwrap()
 }
 
-/// `fixture/chapter.md` has one of each, and says what is to be seen.
+/// A chapter says what is to be seen on its page.
 #[test]
-fn a_chapter_becomes_what_is_expected() {
+fn chapters_become_what_is_expected() {
     let read = |name: &str| fs::read_to_string(fixture().join(name)).unwrap();
-    for language in Language::ALL {
-        let expected = read(&format!("chapter.{}.md", language.code()));
-        let found = expand(language, &read("chapter.md")).unwrap();
+    for (chapter, language) in [
+        ("directives", Language::English),
+        ("directives", Language::Spanish),
+        ("excerpts", Language::English),
+    ] {
+        let expected = read(&format!("{chapter}.{}.md", language.code()));
+        let found = expand(language, &read(&format!("{chapter}.md"))).unwrap();
         assert_eq!(found, expected, "found:\n{found}");
     }
-}
-
-#[test]
-fn a_step_is_what_stands_under_its_banner() {
-    let page = english("# Chapter\n\n## Steps\n\n{{#step a.rs 1}}");
-    assert!(page.contains("\n### 1. First {#a-rs-step-1}\n"), "{page}");
-    assert!(page.contains("\n#### 1.1 Below {#a-rs-step-1-1}\n"), "{page}");
-    assert!(!page.contains("2. Second"), "{page}");
-    assert!(page.contains("annotated/a.html#step-1\">a.rs"), "{page}");
-    // Its lines are those of the page of the file.
-    assert!(!page.contains(" id="), "{page}");
-    // A step that has a place of its own is shown there only.
-    let both = english("{{#step a.rs 1}}\n\n{{#step a.rs 1.1}}");
-    assert_eq!(both.matches("1.1 Below").count(), 1, "{both}");
-    let below = english("{{#step a.rs 1.1}}");
-    assert!(!below.contains("1. First"), "{below}");
-}
-
-#[test]
-fn side_by_side_marks_what_is_not_common() {
-    let page = english("{{#side-by-side 2 a.rs b.rs}}");
-    assert!(page.contains("--columns:2"), "{page}");
-    assert_eq!(page.matches("class=\"line\"").count(), 4, "{page}");
-    assert_eq!(page.matches("class=\"line only\"").count(), 2, "{page}");
-    // Lines that Rust and Python have in common mean nothing.
-    let page = english("{{#side-by-side 2 a.rs c.py}}");
-    assert!(!page.contains("only"), "{page}");
-    assert!(page.contains("language-python"), "{page}");
 }
 
 #[test]
@@ -160,32 +136,6 @@ fn a_step_ends_where_its_block_ends() {
     ] {
         assert_eq!(step(file, number), lines, "{file} {number}");
     }
-}
-
-#[test]
-fn a_step_that_has_its_own_place_is_a_link_to_it() {
-    let page = english("{{#step steps.rs 6}}\n\n{{#step steps.rs 6.1}}");
-    assert!(page.contains("href=\"#steps-rs-step-6-1\">6.1</a>"), "{page}");
-    assert_eq!(page.matches("proceed").count(), 1, "{page}");
-    // One that has none here is shown in the file.
-    let page = english("{{#step steps.rs 1}}");
-    assert!(page.contains("annotated/steps.html#step-2\">2</a>"), "{page}");
-}
-
-#[test]
-fn an_excerpt_begins_at_the_left() {
-    let page = english("{{#step steps.rs 5}}");
-    assert!(page.contains(">Err(error) =&gt; {<"), "{page}");
-    let page = english("{{#side-by-side 4 steps.rs steps.py}}");
-    assert!(page.contains(">handle(stream);<"), "{page}");
-}
-
-#[test]
-fn counterparts_may_have_other_numbers() {
-    let page = english("{{#side-by-side 3 steps.rs 6.2 steps.rs}}");
-    assert_eq!(page.matches("one.close();").count(), 1, "{page}");
-    assert!(!page.contains("handle("), "{page}");
-    assert!(page.contains("steps.rs 6.2</a>"), "{page}");
 }
 
 #[test]
