@@ -10,10 +10,8 @@ use annotate::project;
 use annotate::rules::{self, Finding};
 use annotate::rust;
 use annotate::source::{Block, LineKind, Source};
-use whole::must_be_whole;
 
 mod python;
-mod whole;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -155,6 +153,22 @@ fn every_comment_is_missed_when_it_is_gone() {
             ]
         );
     }
+}
+
+/// Every line stands in one block, in order.
+fn must_be_whole(source: &Source, text: &str) {
+    let path = &source.path;
+    let mut next = 1;
+    let mut joined = String::new();
+    for block in &source.blocks {
+        assert_eq!(block.head_lines.start, next, "{path}");
+        assert_eq!(block.head_lines.end, block.note_lines.start, "{path}");
+        assert_eq!(block.note_lines.end, block.code_lines.start, "{path}");
+        joined += &source.text(block.lines());
+        next = block.code_lines.end;
+    }
+    assert_eq!(next, source.lines.len() + 1, "{path}");
+    assert_eq!(joined, text, "{path}");
 }
 
 #[test]
