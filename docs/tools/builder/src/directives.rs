@@ -42,7 +42,7 @@ impl Preprocessor for Expand {
             }
         }
         let language = Language::of(ctx.config.book.language.as_deref());
-        let context = Context::new(&self.root, language, pages);
+        let context = Context { root: &self.root, language, pages };
         let mut result = Ok(());
         book.for_each_chapter_mut(|chapter| {
             if result.is_ok() {
@@ -66,10 +66,12 @@ pub fn annotated_files(content: &str) -> impl Iterator<Item = String> {
 
 /// What the directives of all chapters need.
 pub struct Context<'a> {
-    root: &'a Path,
-    language: Language,
+    /// The root of the repository.
+    pub root: &'a Path,
+    /// The language of the book.
+    pub language: Language,
     /// The page of each annotated file.
-    pages: HashMap<String, PathBuf>,
+    pub pages: HashMap<String, PathBuf>,
 }
 
 /// The part of a chapter that has begun and not ended.
@@ -79,17 +81,7 @@ enum Open {
     Answer,
 }
 
-impl<'a> Context<'a> {
-    /// For the book of this repository; `pages` are those of the annotated
-    /// files.
-    pub fn new(
-        root: &'a Path,
-        language: Language,
-        pages: HashMap<String, PathBuf>,
-    ) -> Self {
-        Self { root, language, pages }
-    }
-
+impl Context<'_> {
     /// Expands all directives of a chapter.
     ///
     /// # Errors

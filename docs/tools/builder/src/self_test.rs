@@ -145,7 +145,8 @@ const CLAIM: &str = r#"{ "complete": true, "es": [], "en": [{
 /// When a fault is not found, or a check fails without a fault.
 pub fn run(root: &Path, part: &str) -> Result<()> {
     let start = Instant::now();
-    let faulty = FaultyBook::new(root)?;
+    let copy = TempDir::new()?;
+    let book = faulty_book(root, copy.path())?;
     println!("a copy of the book ({:.1} s)", start.elapsed().as_secs_f64());
     // The copy was built a moment ago, and `check repeat` builds twice.
     let mut in_order = vec!["build", "repeat"];
@@ -158,12 +159,13 @@ pub fn run(root: &Path, part: &str) -> Result<()> {
         let start = Instant::now();
         // Without the fault there is nothing to find.
         if !in_order.contains(find) {
-            check::find(&faulty.book, find)
+            check::find(&book, find)
                 .with_context(|| format!("without {name}"))?;
             in_order.push(find);
         }
-        let before = faulty.plant(file, change).context(*name)?;
-        let Err(error) = check::find(&faulty.book, find) else {
+        let file = copy.path().join(file);
+        let before = plant(&file, change).context(*name)?;
+        let Err(error) = check::find(&book, find) else {
             bail!("{name} is not found");
         };
         let said = format!("{error:#}");
@@ -171,7 +173,10 @@ pub fn run(root: &Path, part: &str) -> Result<()> {
             said.contains(says),
             "{name}: what is found is something else: {said}"
         );
-        faulty.restore(file, before)?;
+        match before {
+            Some(text) => fs::write(file, text)?,
+            None => fs::remove_file(file)?,
+        }
         let seconds = start.elapsed().as_secs_f64();
         println!("found: {name} ({seconds:.1} s)");
     }
@@ -180,74 +185,50 @@ pub fn run(root: &Path, part: &str) -> Result<()> {
     Ok(())
 }
 
-/// A copy of the book in which faults are planted.
-struct FaultyBook {
-    book: Book,
-    _folder: TempDir,
+/// A copy of the book in which faults can be planted.
+fn faulty_book(root: &Path, copy: &Path) -> Result<Book> {
+    for name in DOCS.iter().chain(project::FOLDERS) {
+        copy_all(root, name, copy)?;
+    }
+    // The faults concern the checks, not the translation of the day: here the
+    // Spanish texts are the English ones, but for the word that is searched
+    // for.
+    let template = build::messages(copy, &copy.join("messages"))?;
+    let po = copy.join(PO);
+    command("msgen", &["-o", &text(&po), &text(&template)])?;
+    let change = Replace(
+        "msgstr \"1. Accept a client\"",
+        "msgstr \"1. Accept a client: núcleo\"",
+    );
+    plant(&po, &change)?;
+    let book = Book { root: copy.to_owned(), output: copy.join("target/book") };
+    check::find(&book, "build")?;
+    Ok(book)
 }
 
-impl FaultyBook {
-    fn new(root: &Path) -> Result<Self> {
-        let folder = TempDir::new()?;
-        let copy = folder.path();
-        for name in DOCS.iter().chain(project::FOLDERS) {
-            copy_all(root, name, copy)?;
+/// Changes a file; returns what it was before, if it existed.
+fn plant(file: &Path, change: &Change) -> Result<Option<String>> {
+    let before = fs::read_to_string(file).ok();
+    let text = before.clone().unwrap_or_default();
+    let changed = match *change {
+        Append(more) => text.clone() + more,
+        Replace(from, to) => text.replacen(from, to, 1),
+        ReplaceAll(from, to) => text.replace(from, to),
+        Cut(begin, end) => {
+            let start = text.find(begin).context(begin)?;
+            let rest = text[start..].find(end).context(end)? + end.len();
+            text[..start].to_owned() + &text[start + rest..]
         }
-        let book =
-            Book { root: copy.to_owned(), output: copy.join("target/book") };
-        // The faults concern the checks, not the translation of the day: here
-        // the Spanish texts are the English ones, but for the word that is
-        // searched for.
-        let messages = copy.join("messages");
-        let template = build::messages(copy, &messages)?;
-        let po = copy.join(PO);
-        command("msgen", &["-o", &text(&po), &text(&template)])?;
-        let faulty = Self { book, _folder: folder };
-        faulty.plant(
-            PO,
-            &Replace(
-                "msgstr \"1. Accept a client\"",
-                "msgstr \"1. Accept a client: núcleo\"",
-            ),
-        )?;
-        check::find(&faulty.book, "build")?;
-        Ok(faulty)
-    }
-
-    /// Changes a file; returns what it was before, if it existed.
-    fn plant(&self, file: &str, change: &Change) -> Result<Option<String>> {
-        let path = self.book.root.join(file);
-        let before = fs::read_to_string(&path).ok();
-        let text = before.clone().unwrap_or_default();
-        let changed = match *change {
-            Append(more) => text.clone() + more,
-            Replace(from, to) => text.replacen(from, to, 1),
-            ReplaceAll(from, to) => text.replace(from, to),
-            Cut(begin, end) => {
-                let start = text.find(begin).context(begin)?;
-                let rest = text[start..].find(end).context(end)? + end.len();
-                text[..start].to_owned() + &text[start + rest..]
-            }
-            Write(all) => all.to_owned(),
-            Remove => {
-                fs::remove_file(path)?;
-                return Ok(before);
-            }
-        };
-        ensure!(changed != text, "{file} does not contain what is replaced");
-        fs::write(path, changed)?;
-        Ok(before)
-    }
-
-    /// Restores a file as it was before the fault.
-    fn restore(&self, file: &str, before: Option<String>) -> Result<()> {
-        let path = self.book.root.join(file);
-        match before {
-            Some(text) => fs::write(path, text)?,
-            None => fs::remove_file(path)?,
+        Write(all) => all.to_owned(),
+        Remove => {
+            fs::remove_file(file)?;
+            return Ok(before);
         }
-        Ok(())
-    }
+    };
+    let is_changed = changed != text;
+    ensure!(is_changed, "{}: no such text to change", file.display());
+    fs::write(file, changed)?;
+    Ok(before)
 }
 
 /// Copies what has this name, a file or a folder with all that is in it.

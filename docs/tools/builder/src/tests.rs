@@ -26,8 +26,8 @@ fn expand(language: Language, text: &str) -> anyhow::Result<String> {
         ("steps.rs".to_owned(), PathBuf::from("annotated/steps.md")),
         ("steps.py".to_owned(), PathBuf::from("annotated/steps-py.md")),
     ]);
-    Context::new(&fixture(), language, pages)
-        .expand(Path::new("chapter.md"), text)
+    let context = Context { root: &fixture(), language, pages };
+    context.expand(Path::new("chapter.md"), text)
 }
 
 fn english(text: &str) -> String {
