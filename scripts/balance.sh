@@ -466,8 +466,6 @@ talk() { # name, number of its connection, text
   show_server "$found" "$(grep -F -m 1 -- "$3" "${log[$found]}")"
 }
 
-visited() { says "$1" "^.* $(pick connected conectado)\$"; }
-
 who_serves() {
   headline 'Who serves whom: three clients, one balancer, three servers' \
     'Quién atiende a quién: tres clientes, un balanceador, tres servidores'

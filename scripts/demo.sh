@@ -368,10 +368,7 @@ the_problem() {
 # What the kernel holds for the server: a connection that it has not accepted,
 # and in its queue the bytes that it has not received.
 queue_seen() {
-  if ! [ -d "/proc/$server/task" ] || ! command -v ss >/dev/null; then
-    unknown
-    return
-  fi
+  visible ss || return 0
   say "The kernel shows why. The second column is what waits: 1 connection \
 for the server to accept it, and Ana's $ana_bytes bytes to be received." \
     "El kernel muestra por qué. La segunda columna es lo que espera: 1 \
@@ -453,16 +450,11 @@ claim() { # what, how many, how many there should be
 # How many lines of the output match.
 count() { grep -cE -- "$1" <<<"$output" || true; }
 
-# Where the tool is missing, or the system is not Linux.
-unknown() {
+# Whether the system shows what it does as Linux does, and has the tool for it.
+visible() { # tool, if one is needed
+  [ -d "/proc/$server/task" ] && command -v "${1:-true}" >/dev/null && return
   say '(How to see it on this system is not known here.)' \
     '(Aquí no se sabe cómo verlo en este sistema.)'
-}
-
-# Whether the system shows what it does as Linux does.
-visible() {
-  [ -d "/proc/$server/task" ] && return
-  unknown
   return 1
 }
 

@@ -4,10 +4,12 @@
     docs/exercises/checks.py visible threads-server
     docs/exercises/checks.py named process-server
     docs/exercises/checks.py chat mux-server
+    docs/exercises/checks.py race threads-server
+    docs/exercises/checks.py deadlock threads-server
 
 The exit status is 0 if the exercise is solved, 1 if it is not, and 2 if that
-could not be found out: the server does not build or does not start. The words
-are Spanish where LC_ALL, LC_MESSAGES or LANG ask for it.
+could not be found out: the server, or the program that an exercise begins
+with, is not there, does not build or does not start. The words are Spanish where LC_ALL, LC_MESSAGES or LANG ask for it.
 """
 
 import json
@@ -20,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -27,11 +30,17 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # caller that knows that it will not happen shortens this limit.
 LIMIT = int(os.environ.get("CHECK_LIMIT", 10))
 
+# The same for the programs with a race or a deadlock, which have many clients.
+LONG = 2 * LIMIT
+
 # How long a program may take to start.
 START = 30
 
 # More bytes than all buffers between a client and a server hold.
 FLOOD = 12 * 1024 * 1024
+
+# Lines of each client of the bank, and how many of them in one go.
+ROUNDS = 1000
 
 
 def pick(english, spanish):
@@ -243,36 +252,29 @@ class Server(Program):
 def hear(client, text, who, why=""):
     """A client must now receive this, and nothing else."""
     wanted = f"“{text[:30].decode().strip()}”"
-
-    def fail(english, spanish):
-        said = f"{who} {english}{why}", f"{who} {spanish}{why}"
-        raise NotYet(*said) from None
-
     heard = b""
-    while len(heard) < len(text):
-        try:
+    try:
+        while len(heard) < len(text):
             piece = client.recv(len(text) - len(heard))
-        except TimeoutError:
-            fail(
-                f"has not received {wanted} in {LIMIT} s",
-                f"no recibió {wanted} en {LIMIT} s",
-            )
-        except OSError as error:
-            fail(
-                f"has not received {wanted}: {error}",
-                f"no recibió {wanted}: {error}",
-            )
-        if not piece:
-            fail(
-                f"was closed before it received {wanted}",
-                f"fue cerrado antes de recibir {wanted}",
-            )
-        heard += piece
-    if heard != text:
-        fail(
-            f"received {heard[:30]!r}, not {wanted}",
-            f"recibió {heard[:30]!r}, no {wanted}",
-        )
+            if not piece:
+                break
+            heard += piece
+    except TimeoutError:
+        english = f"has not received {wanted} in {LIMIT} s"
+        spanish = f"no recibió {wanted} en {LIMIT} s"
+    except OSError as error:
+        english = f"has not received {wanted}: {error}"
+        spanish = f"no recibió {wanted}: {error}"
+    else:
+        if heard == text:
+            return
+        if len(heard) < len(text):
+            english = f"was closed before it received {wanted}"
+            spanish = f"fue cerrado antes de recibir {wanted}"
+        else:
+            english = f"received {heard[:30]!r}, not {wanted}"
+            spanish = f"recibió {heard[:30]!r}, no {wanted}"
+    raise NotYet(f"{who} {english}{why}", f"{who} {spanish}{why}")
 
 
 def echo(client, text=b"hola\n", why=""):
@@ -412,10 +414,141 @@ def chat(name):
         server.stop()
 
 
-def main(checks=(visible, named, chat), usage=__doc__):
-    checks = {check.__name__: check for check in checks}
+class Example(Program):
+    """An example of a package that runs, and serves clients."""
+
+    def __init__(self, package, name, folder):
+        if not (ROOT / package / "examples" / f"{name}.rs").exists():
+            start = f"git apply docs/exercises/{folder}/start.patch"
+            raise CannotCheck(f"first: {start}", f"primero: {start}")
+        super().__init__(build(package, "--example", name))
+
+    def connect(self):
+        """A client, and its lines."""
+        client = socket.create_connection(("127.0.0.1", self.port), LONG)
+        return client, client.makefile("rb")
+
+
+def line_of(lines, why):
+    """The next line, which must come in time."""
+    try:
+        line = lines.readline().decode()
+    except OSError:
+        raise NotYet(why) from None
+    if not line.endswith("\n"):
+        raise NotYet(why)
+    return line
+
+
+def race(package):
+    """No two clients get the same number, and none waits for another."""
+    with Example(package, "tickets", "07-race") as program:
+        silent = pick(
+            "a client that says no name makes the others wait",
+            "un cliente que no dice su nombre hace esperar a los demás",
+        )
+        clients = [program.connect() for _ in range(30)]
+        numbers = []
+        for _, lines in clients:
+            words = line_of(lines, silent).split()
+            numbers.append(int(words[1].rstrip(".")))
+        twice = {n for n in numbers if numbers.count(n) > 1}
+        if twice:
+            raise NotYet(
+                f"30 clients are connected, and {numbers.count(min(twice))}"
+                f" of them have number {min(twice)}",
+                f"hay 30 clientes conectados, y {numbers.count(min(twice))}"
+                f" de ellos tienen el número {min(twice)}",
+            )
+        # A client that names itself late keeps its number, and all numbers
+        # together have no gap, also when many clients come at the same time.
+        for (client, lines), number in reversed(list(zip(clients, numbers))):
+            client.sendall(b"Ana\n")
+            said = line_of(lines, silent)
+            if said != f"Welcome, Ana, number {number}.\n":
+                raise NotYet(said.strip())
+        with ThreadPoolExecutor(8) as pool:
+            for more in pool.map(come_often, [program] * 8):
+                numbers += more
+        if sorted(numbers) != list(range(1, 30 + 8 * 100 + 1)):
+            raise NotYet(
+                "830 clients did not get the numbers 1 to 830",
+                "830 clientes no recibieron los números de 1 a 830",
+            )
+
+
+def come_often(program):
+    """Connects a hundred times, one time after the other; the numbers."""
+    numbers = []
+    for _ in range(100):
+        try:
+            client, lines = program.connect()
+            with client, lines:
+                words = lines.readline().split()
+                numbers.append(int(words[1].rstrip(b".")))
+        # The missing number is reported, not this connection.
+        except (OSError, IndexError, ValueError):
+            break
+    return numbers
+
+
+def deadlock(package):
+    """Transfers in all directions end, and no money is lost."""
+    with Example(package, "accounts", "08-deadlock") as program:
+        orders = [b"0 1 1\n", b"1 0 1\n", b"1 2 1\n", b"2 1 1\n"]
+        with ThreadPoolExecutor(len(orders)) as pool:
+            programs = [program] * len(orders)
+            answered = sum(pool.map(order_often, programs, orders))
+        if answered != ROUNDS * len(orders):
+            raise NotYet(
+                f"four clients send {ROUNDS} orders each; for {LONG} s "
+                f"none is answered, after {answered} of them",
+                f"cuatro clientes envían {ROUNDS} órdenes cada uno; "
+                f"durante {LONG} s ninguna recibe respuesta, "
+                f"después de {answered}",
+            )
+        client, lines = program.connect()
+        with client, lines:
+            client.sendall(b"2 2 5\n")
+            same = pick(
+                "an order from an account to itself is not answered",
+                "una orden de una cuenta a sí misma no recibe respuesta",
+            )
+            must_have(line_of(lines, same), [1000, 1000, 1000])
+            client.sendall(b"0 2 300\n")
+            must_have(line_of(lines, same), [700, 1000, 1300])
+
+
+def order_often(program, order):
+    """Sends an order again and again; how many replies have come."""
+    answered = 0
+    try:
+        client, lines = program.connect()
+        with client, lines:
+            for _ in range(ROUNDS // 100):
+                client.sendall(order * 100)
+                for _ in range(100):
+                    if not lines.readline():
+                        return answered
+                    answered += 1
+    except OSError:
+        pass
+    return answered
+
+
+def must_have(line, wanted):
+    """Compares what is in the accounts."""
+    if [int(word) for word in line.split()] != wanted:
+        raise NotYet(
+            f"the accounts have {line.strip()}, not {wanted}",
+            f"las cuentas tienen {line.strip()}, no {wanted}",
+        )
+
+
+def main():
+    checks = {c.__name__: c for c in (visible, named, chat, race, deadlock)}
     if len(sys.argv) != 3 or sys.argv[1] not in checks:
-        print(usage, file=sys.stderr)
+        print(__doc__, file=sys.stderr)
         return 2
     try:
         checks[sys.argv[1]](sys.argv[2])

@@ -2,7 +2,8 @@
 """The pages outside the book, in Spanish.
 
     docs/po/pages.py write    writes SECURITY.es.md, docs/faults.es.md, …
-    docs/po/pages.py check    fails where one is not what would be written
+    docs/po/pages.py check    fails where one is not what would be written, or
+                              where the READMEs differ: readmes.py
 
 The English pages are the source; two of them are written by test runs. What a
 paragraph, a heading, an item or a cell says is looked up in pages.es.json,
@@ -14,6 +15,8 @@ import json
 import pathlib
 import re
 import sys
+
+import readmes
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = ROOT / "docs/po/pages.es.json"
@@ -108,6 +111,8 @@ def main():
     wrong += [f"no longer said: {key}" for key in sorted(stale)]
     if wrong:
         sys.exit("\n".join(wrong) + f"\n{TABLE.name} has the words")
+    if sys.argv[1] == "check" and (wrong := readmes.faults()):
+        sys.exit("\n".join(wrong))
 
 
 if __name__ == "__main__":

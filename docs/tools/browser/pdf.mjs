@@ -37,41 +37,34 @@ async function chapters(browser) {
 // a number already, so that the second time no page is another one.
 function addContents({ items, title }) {
   const main = document.querySelector('main');
-  const heads = Array.from(main.querySelectorAll('h1')).filter(
-    (head) => head.id,
-  );
+  const heads = [...main.querySelectorAll('h1[id]')];
   const wanted = items.filter((item) => item.title).length;
   if (heads.length !== wanted) {
     throw new Error(`${heads.length} chapters, ${wanted} in the contents`);
   }
+  const ids = heads.map((head) => head.id);
+  const add = (parent, name, properties) => {
+    const element = Object.assign(document.createElement(name), properties);
+    parent.append(element);
+    return element;
+  };
   const list = document.createElement('div');
   list.className = 'contents';
-  const head = document.createElement('p');
-  head.className = 'contents-title';
-  head.textContent = title;
-  list.append(head);
-  let index = 0;
+  add(list, 'p', { className: 'contents-title', textContent: title });
+  const left = [...ids];
   for (const item of items) {
-    const line = document.createElement('p');
     if (item.part) {
-      line.className = 'contents-part';
-      line.textContent = item.part;
+      add(list, 'p', { className: 'contents-part', textContent: item.part });
     } else {
-      const { id } = heads[index];
-      line.className = `contents-line depth-${item.depth}`;
-      const link = document.createElement('a');
-      link.href = `#${id}`;
-      link.textContent = item.title;
-      const number = document.createElement('span');
-      number.className = 'contents-page';
-      number.dataset.id = id;
-      line.append(link, number);
-      index += 1;
+      const id = left.shift();
+      const className = `contents-line depth-${item.depth}`;
+      const line = add(list, 'p', { className });
+      add(line, 'a', { href: `#${id}`, textContent: item.title });
+      add(line, 'span', { className: 'contents-page' }).dataset.id = id;
     }
-    list.append(line);
   }
   main.prepend(list);
-  return heads.map((element) => element.id);
+  return ids;
 }
 
 // On which page each place of the document is: Chromium names the places that

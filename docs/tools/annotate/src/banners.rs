@@ -21,30 +21,27 @@ const WORDS: &[(&str, &[&str])] = &[
 
 /// Compares a file's banners with each other and with the code under them;
 /// returns what is wrong, each with its line.
-#[must_use]
 pub fn check(source: &Source) -> Wrong {
     let found: Vec<_> = source.banners().collect();
     let mut wrong = Vec::new();
-    let numbers = |count: usize| {
-        let before = found[..count].iter();
-        before.map(|(_, banner)| banner.number.as_str())
-    };
+    let mut last = "";
     let ordered = is_ordered(&source.path);
     if ordered && found.is_empty() {
         wrong.push((1, "no banner names a step".to_owned()));
     }
     for (index, (line, banner)) in found.iter().enumerate() {
         let number = &banner.number;
-        let last = numbers(index).next_back();
-        if numbers(index).any(|before| before == number) {
+        let mut before = found[..index].iter();
+        if before.any(|(_, other)| other.number == *number) {
             wrong.push((*line, format!("there is a banner {number} already")));
-        } else if ordered && !follows(last.unwrap_or_default(), number) {
-            let message = last.map_or_else(
-                || format!("the first banner is {number}, not 1"),
-                |last| format!("banner {number} cannot follow {last}"),
-            );
+        } else if ordered && !follows(last, number) {
+            let message = match last {
+                "" => format!("the first banner is {number}, not 1"),
+                last => format!("banner {number} cannot follow {last}"),
+            };
             wrong.push((*line, message));
         }
+        last = number;
         let end = found.get(index + 1).map_or(usize::MAX, |next| next.0);
         for (word, names) in missing(source, banner, *line, end) {
             let names = names.join(", ");

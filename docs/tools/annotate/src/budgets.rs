@@ -52,16 +52,10 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// All code lines together.
-    #[must_use]
-    pub fn total(&self) -> usize {
-        self.files.iter().map(|(_, lines)| lines).sum()
-    }
-
     /// What is wrong, if the files have too many code lines.
-    #[must_use]
     pub fn excess(&self) -> Option<String> {
-        let (total, most) = (self.total(), self.most);
+        let total: usize = self.files.iter().map(|(_, lines)| lines).sum();
+        let most = self.most;
         let files = self.files.iter();
         let files: Vec<_> =
             files.map(|(path, lines)| format!("{path} {lines}")).collect();

@@ -41,7 +41,6 @@ use crate::source::{Comment, Kind, LineKind, Source, Unit};
 pub const MOST_LINES: usize = 4;
 
 /// The lines of comments that explain nothing.
-#[must_use]
 pub fn pointless(source: &Source) -> Vec<usize> {
     let is_above_code = |comment: &&Comment| {
         source.line(comment.lines.end).is_some_and(|line| {
@@ -64,21 +63,6 @@ pub fn pointless(source: &Source) -> Vec<usize> {
             && !is_first_inside(comment)
     });
     comments.iter().map(|comment| comment.lines.start).collect()
-}
-
-/// The unit that a comment explains, by its index; none in the middle of a
-/// statement.
-#[must_use]
-pub fn unit_of(source: &Source, comment: &Comment) -> Option<usize> {
-    let end = comment.lines.end;
-    let mut units = source.units.iter();
-    units.position(|unit| {
-        let documents = comment.doc_lines > 0
-            && unit.kind.is_item()
-            && unit.is_first_inside(comment);
-        let is_above = (unit.top..=unit.line).contains(&end);
-        documents || is_above
-    })
 }
 
 fn name(kind: Kind) -> &'static str {
@@ -114,7 +98,6 @@ pub struct Coverage<'a> {
 
 impl<'a> Coverage<'a> {
     /// Finds out which units of this file are covered.
-    #[must_use]
     pub fn new(source: &'a Source) -> Self {
         let of = Vec::with_capacity(source.units.len());
         let mut coverage = Self { source, of };
@@ -139,17 +122,10 @@ impl<'a> Coverage<'a> {
         if self.is_explained_itself(index) {
             return Cover::Explained;
         }
-        if let Some(cover) = self.of_table(index) {
-            return cover;
-        }
-        if let Some(cover) = self.of_paragraph(index) {
-            return cover;
-        }
-        if self.is_first_in_body(index) {
-            return Cover::Explained;
-        }
-        let exempt = matches!(unit.kind, Kind::Impl | Kind::Branch);
-        if exempt || unit.hands_on { Cover::Exempt } else { Cover::Gap }
+        let cover = self.of_table(index).or_else(|| self.of_paragraph(index));
+        let exempt =
+            unit.hands_on || matches!(unit.kind, Kind::Impl | Kind::Branch);
+        cover.unwrap_or(if exempt { Cover::Exempt } else { Cover::Gap })
     }
 
     /// Whether a comment of its own explains it.
@@ -195,30 +171,57 @@ impl<'a> Coverage<'a> {
     fn of_paragraph(&self, index: usize) -> Option<Cover> {
         let unit = &self.source.units[index];
         let mut least = self.source.indent(unit.line);
+        // A banner alone, or Python's documentation, which stands inside.
+        let mut passed_comment = false;
         for number in (1..unit.top).rev() {
             let line = self.source.line(number)?;
-            let (start, cover) = match line.kind {
+            let explained = match line.kind {
                 LineKind::Blank | LineKind::Test => return None,
                 LineKind::Comment => {
-                    let mut comments = self.source.comments.iter();
-                    let above = comments.find(|c| c.lines.contains(&number))?;
-                    let covers = above.plain_lines() > 0;
-                    (number + 1, covers.then_some(Cover::Explained)?)
+                    self.source.comments.iter().find_map(|it| {
+                        let explains =
+                            it.lines.contains(&number) && it.plain_lines() > 0;
+                        explains.then_some(number + 1)
+                    })
                 }
-                LineKind::Code => {
+                LineKind::Code => self.begins_explained(number, unit),
+            };
+            let (start, cover) = match explained {
+                Some(start) => (start, Cover::Explained),
+                None if line.kind == LineKind::Comment => {
+                    passed_comment = true;
+                    continue;
+                }
+                None if passed_comment => return None,
+                None if self.is_gap(number) => (number, Cover::Counted),
+                None => {
                     least = least.min(line.indent());
-                    if !self.is_gap(number) {
-                        continue;
-                    }
-                    (number, Cover::Counted)
+                    continue;
                 }
             };
             // A smaller indentation: the block has ended in between.
-            let block = line.indent();
+            let block = self.source.indent(start);
             return (least >= block && self.fits(index, start, block))
                 .then_some(cover);
         }
         None
+    }
+
+    /// Where the first paragraph of a function that has its documentation, or
+    /// of an arm with a comment at the end of its line, starts: if this line
+    /// opens it and the unit stands in it.
+    fn begins_explained(&self, line: usize, unit: &Unit) -> Option<usize> {
+        let mut units = self.source.units.iter().zip(&self.of).enumerate();
+        units.find_map(|(at, (outer, cover))| {
+            let is_arm = outer.kind == Kind::Arm
+                && outer.line == line
+                && self.has_trailing(at);
+            let opens = outer.kind.is_item() && outer.open == Some(line);
+            let is_around =
+                outer.last >= unit.last && *cover == Cover::Explained;
+            let start = if is_arm { line } else { line + 1 };
+            (is_around && (is_arm || opens)).then_some(start)
+        })
     }
 
     /// Whether a unit belongs to the paragraph that starts at this line, in a
@@ -248,41 +251,6 @@ impl<'a> Coverage<'a> {
         let mut before = self.source.units[..index].iter().rev();
         let parent = before.find(|outer| outer.last >= unit.last)?;
         Some(parent.line)
-    }
-
-    /// Whether it belongs to the first paragraph of a function that has its
-    /// documentation, or of an arm with a comment at the end of its line.
-    fn is_first_in_body(&self, index: usize) -> bool {
-        let unit = &self.source.units[index];
-        if unit.kind.is_item() {
-            return false;
-        }
-        let units = self.source.units[..index].iter().enumerate();
-        let mut around = units.rev().filter(|(_, o)| o.last >= unit.last);
-        let outer = around.find(|(at, outer)| {
-            outer.kind.is_item()
-                || (outer.kind == Kind::Arm && self.has_trailing(*at))
-        });
-        outer.is_some_and(|(at, outer)| {
-            let start = match (outer.kind, outer.open) {
-                (Kind::Arm, _) => outer.line,
-                (_, Some(open)) => open + 1,
-                _ => return false,
-            };
-            let above = (start..unit.line).map(|line| self.source.kind(line));
-            let mut above = above.skip_while(|kind| *kind == LineKind::Comment);
-            let is_direct = self.parent(index) == Some(outer.line);
-            // The unit is inside another statement, which must fit as a whole.
-            let inside = self.source.units[at + 1..index].iter();
-            let whole = inside
-                .filter(|other| other.last >= unit.last)
-                .map(|other| other.last)
-                .max();
-            let end = whole.filter(|_| !is_direct).unwrap_or(unit.line);
-            self.of[at] == Cover::Explained
-                && above.all(|kind| kind == LineKind::Code)
-                && self.count(start..end + 1) <= MOST_LINES
-        })
     }
 
     /// How many lines of code these are; closing brackets do not count.

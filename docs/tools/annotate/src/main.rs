@@ -1,14 +1,14 @@
-//! `cargo run -p annotate -- [FILES]`: checks these files, or all annotated
-//! sources and how long they are to read.
+//! `cargo run -p annotate -- FILE...`: checks these files, which are named from
+//! the root of the repository. `cargo test -p annotate` checks them all, and
+//! how long they are to read.
 //!
 //! The exit status is 0 if all is well, 1 if there are findings, 2 if a file
 //! cannot be read.
 
+use std::env;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
-use annotate::budgets::{self, Reading};
 use annotate::project;
 
 fn main() -> ExitCode {
@@ -21,41 +21,16 @@ fn main() -> ExitCode {
 }
 
 fn run() -> io::Result<ExitCode> {
-    let root = project::root();
-    let mut files: Vec<String> = std::env::args().skip(1).collect();
-    if files.iter().any(|file| file.starts_with('-')) {
-        return Err(io::Error::other("usage: annotate [FILES]"));
+    let files: Vec<String> = env::args().skip(1).collect();
+    if files.is_empty() || files.iter().any(|file| file.starts_with('-')) {
+        return Err(io::Error::other("usage: annotate FILE..."));
     }
-    let all = files.is_empty();
-    if all {
-        files = project::files(&root)?;
-    }
-    let mut wrong = Vec::new();
+    let mut status = ExitCode::SUCCESS;
     for file in files {
-        let findings = project::check(&root, &below(&root, &file)?)?;
-        wrong.extend(findings.iter().map(ToString::to_string));
+        for finding in project::check(&project::root(), &file)? {
+            writeln!(io::stdout(), "{finding}")?;
+            status = ExitCode::FAILURE;
+        }
     }
-    if all {
-        let readings = budgets::readings(&root)?;
-        wrong.extend(readings.iter().filter_map(Reading::excess));
-    }
-    let mut out = io::stdout().lock();
-    for line in &wrong {
-        writeln!(out, "{line}")?;
-    }
-    Ok(ExitCode::from(u8::from(!wrong.is_empty())))
-}
-
-/// A file's path below the root, as the tables name it.
-fn below(root: &Path, file: &str) -> io::Result<String> {
-    let explain =
-        |error: io::Error| io::Error::other(format!("{file}: {error}"));
-    let path = [Path::new(file).to_owned(), root.join(file)]
-        .into_iter()
-        .find(|path| path.exists())
-        .unwrap_or_else(|| file.into());
-    let path = path.canonicalize().map_err(explain)?;
-    let root = root.canonicalize()?;
-    let path = path.strip_prefix(root).unwrap_or(&path);
-    Ok(path.to_string_lossy().into_owned())
+    Ok(status)
 }

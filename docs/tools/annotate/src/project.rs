@@ -19,7 +19,6 @@ pub const FOLDERS: &[&str] = &[
 ];
 
 /// The root of the repository.
-#[must_use]
 pub fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(3).unwrap_or(here).to_owned()

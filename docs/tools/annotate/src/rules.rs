@@ -42,7 +42,6 @@ impl fmt::Display for Finding {
 }
 
 /// Checks a file, and returns what is wrong with it, in order.
-#[must_use]
 pub fn check(source: &Source) -> Vec<Finding> {
     let wrong = RULES.iter().flat_map(|rule| rule(source));
     let mut findings: Vec<_> = wrong
@@ -105,8 +104,8 @@ fn budget(source: &Source) -> Wrong {
 fn lengths(source: &Source) -> Wrong {
     let mut wrong = Vec::new();
     for comment in &source.comments {
-        let item = coverage::unit_of(source, comment)
-            .is_some_and(|index| source.units[index].kind.is_item());
+        let unit = source.unit_of(comment);
+        let item = unit.is_some_and(|unit| unit.kind.is_item());
         let start = comment.lines.start;
         let lines = if item || start == 1 {
             comment.plain_lines()

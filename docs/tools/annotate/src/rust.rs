@@ -36,7 +36,6 @@ fn parts(text: &str) -> syn::Result<Parts> {
     let file: syn::File = syn::parse2(stream.clone())?;
     let mut reader = Reader {
         text,
-        starts: line_starts(text),
         end: 0,
         parts: Parts::default(),
         sole: false,
@@ -48,15 +47,8 @@ fn parts(text: &str) -> syn::Result<Parts> {
     Ok(reader.parts)
 }
 
-/// Where in the text each line begins.
-fn line_starts(text: &str) -> Vec<usize> {
-    let ends = text.match_indices('\n').map(|(index, _)| index + 1);
-    std::iter::once(0).chain(ends).collect()
-}
-
 struct Reader<'a> {
     text: &'a str,
-    starts: Vec<usize>,
     /// Where the last token that was taken ends.
     end: usize,
     parts: Parts,
@@ -68,15 +60,6 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn line_of(&self, offset: usize) -> usize {
-        self.starts.partition_point(|start| *start <= offset)
-    }
-
-    fn lines_of(&self, range: &Range<usize>) -> Range<usize> {
-        let last = range.end.max(range.start + 1) - 1;
-        self.line_of(range.start)..self.line_of(last) + 1
-    }
-
     fn take_tokens(&mut self, stream: TokenStream) {
         for tree in stream {
             if let TokenTree::Group(group) = tree {
@@ -103,7 +86,7 @@ impl Reader<'_> {
         if text.starts_with("//") || text.starts_with("/*") {
             self.take_comments(range, true);
         } else {
-            let (lines, text) = (self.lines_of(&range), text.to_owned());
+            let (lines, text) = (lines_of(span), text.to_owned());
             self.parts.tokens.push(Token { lines, text });
         }
     }
@@ -111,15 +94,15 @@ impl Reader<'_> {
     /// Takes the comments between two tokens, where nothing else can be, or a
     /// documentation comment.
     fn take_comments(&mut self, range: Range<usize>, doc: bool) {
-        let first = self.line_of(range.start);
-        for (index, line) in self.text[range].lines().enumerate() {
+        let first = self.text[..range.start].matches('\n').count() + 1;
+        for (number, line) in (first..).zip(self.text[range].lines()) {
             let line = line.trim();
             if !line.is_empty() {
                 let text = line.trim_start_matches(['/', '*', '!']);
                 let text = text.strip_prefix(' ').unwrap_or(text);
                 let text = text.strip_suffix("*/").unwrap_or(text).trim_end();
                 self.parts.pieces.push(Piece {
-                    line: first + index,
+                    line: number,
                     text: text.to_owned(),
                     doc,
                     apart: false,
@@ -136,23 +119,21 @@ impl Reader<'_> {
         node: &(impl ToTokens + Spanned),
         open: Option<Span>,
     ) -> bool {
-        let range = node.span().byte_range();
-        let (start, test) = after_attributes(node).unwrap_or_default();
-        let start = start.max(range.start);
+        let lines = lines_of(node.span());
+        let (first, test) =
+            after_attributes(node).unwrap_or((node.span(), false));
         let sole = mem::take(&mut self.sole);
         let hands_on = mem::take(&mut self.hands_on);
-        let lines = self.lines_of(&range);
-        let line = self.line_of(start);
-        let before = &self.text[self.starts[line - 1]..start];
+        let before = self.text[..first.byte_range().start].rsplit('\n').next();
         if test {
             self.parts.tests.push(lines);
-        } else if before.trim().is_empty() {
+        } else if before.is_none_or(|it| it.trim().is_empty()) {
             self.parts.units.push(Unit {
                 kind,
                 top: lines.start,
-                line,
+                line: first.start().line,
                 last: lines.end - 1,
-                open: open.map(|open| self.line_of(open.byte_range().start)),
+                open: open.map(|open| open.start().line),
                 sole,
                 hands_on,
             });
@@ -174,18 +155,23 @@ impl Reader<'_> {
     }
 }
 
-/// Where something begins after its attributes, documentation among them; and
-/// whether one of them is `#[cfg(test)]`.
-fn after_attributes(node: &impl ToTokens) -> syn::Result<(usize, bool)> {
+/// The lines that something stands on.
+fn lines_of(span: Span) -> Range<usize> {
+    span.start().line..span.end().line + 1
+}
+
+/// What something begins with after its attributes, documentation among them;
+/// and whether one of them is `#[cfg(test)]`.
+fn after_attributes(node: &impl ToTokens) -> syn::Result<(Span, bool)> {
     let read = |input: ParseStream<'_>| {
         let attributes = input.call(Attribute::parse_outer)?;
-        let start = input.span().byte_range().start;
+        let first = input.span();
         input.parse::<TokenStream>()?;
         let test = attributes.iter().any(|it| {
             it.path().is_ident("cfg")
                 && it.parse_args::<Ident>().is_ok_and(|word| word == "test")
         });
-        Ok((start, test))
+        Ok((first, test))
     };
     read.parse2(node.to_token_stream())
 }

@@ -41,13 +41,11 @@ pub struct Line {
 
 impl Line {
     /// How many blanks it begins with.
-    #[must_use]
     pub fn indent(&self) -> usize {
         self.text.len() - self.text.trim_start().len()
     }
 
     /// Whether its code is closing brackets and nothing else.
-    #[must_use]
     pub fn only_closes(&self) -> bool {
         let mut tokens = self.tokens.iter();
         tokens.all(|token| token.chars().all(|c| ")]};,?".contains(c)))
@@ -83,13 +81,11 @@ pub struct Comment {
 
 impl Comment {
     /// How many lines its note has.
-    #[must_use]
     pub fn note_lines(&self) -> usize {
         self.lines.len() - usize::from(self.banner.is_some())
     }
 
     /// How many lines of its note are ordinary comments.
-    #[must_use]
     pub fn plain_lines(&self) -> usize {
         self.note_lines() - self.doc_lines
     }
@@ -107,7 +103,6 @@ pub struct Banner {
 impl Banner {
     /// Reads a comment's line as a banner, if it is one: a number, a dot
     /// after it or within, and a title with a capital letter.
-    #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let (number, title) = line.trim().split_once(' ')?;
         let bare = number.strip_suffix('.').unwrap_or(number);
@@ -124,7 +119,6 @@ impl Banner {
     }
 
     /// How deep the heading is: 1 for `4`, 2 for `4.1`.
-    #[must_use]
     pub fn level(&self) -> usize {
         self.number.split('.').count()
     }
@@ -162,7 +156,6 @@ pub struct Unit {
 
 impl Unit {
     /// Whether a comment is the first thing inside its block.
-    #[must_use]
     pub fn is_first_inside(&self, comment: &Comment) -> bool {
         self.open.is_some_and(|open| open + 1 == comment.lines.start)
     }
@@ -196,7 +189,6 @@ pub enum Kind {
 
 impl Kind {
     /// Whether documentation comments explain it, which may be longer.
-    #[must_use]
     pub fn is_item(self) -> bool {
         matches!(self, Self::Use | Self::Module | Self::Item | Self::Impl)
     }
@@ -220,19 +212,16 @@ pub struct Block {
 
 impl Block {
     /// All its lines.
-    #[must_use]
     pub fn lines(&self) -> Range<usize> {
         self.head_lines.start..self.code_lines.end
     }
 
     /// The banner that it begins with.
-    #[must_use]
     pub fn banner(&self) -> Option<&Banner> {
         self.comment.as_ref()?.banner.as_ref()
     }
 
     /// The note, as Markdown.
-    #[must_use]
     pub fn note(&self) -> &str {
         self.comment.as_ref().map_or("", |comment| comment.note.trim())
     }
@@ -275,7 +264,6 @@ pub struct Piece {
 
 impl Source {
     /// Puts the parts of a file together.
-    #[must_use]
     pub fn new(path: &str, text: &str, parts: Parts) -> Self {
         let mut lines: Vec<Line> = text
             .split_inclusive('\n')
@@ -339,25 +327,21 @@ impl Source {
     }
 
     /// The line of this number, counted from 1.
-    #[must_use]
     pub fn line(&self, number: usize) -> Option<&Line> {
         self.lines.get(number.checked_sub(1)?)
     }
 
     /// What the line of this number is; blank if there is none.
-    #[must_use]
     pub fn kind(&self, number: usize) -> LineKind {
         self.line(number).map_or(LineKind::Blank, |line| line.kind)
     }
 
     /// How many blanks the line of this number begins with.
-    #[must_use]
     pub fn indent(&self, number: usize) -> usize {
         self.line(number).map_or(0, Line::indent)
     }
 
     /// The text of these lines, as it stands in the file.
-    #[must_use]
     pub fn text(&self, lines: Range<usize>) -> String {
         lines
             .filter_map(|line| self.line(line))
@@ -366,7 +350,6 @@ impl Source {
     }
 
     /// How many lines have code on them, tests left out.
-    #[must_use]
     pub fn code_count(&self) -> usize {
         let lines = self.lines.iter();
         lines.filter(|line| line.kind == LineKind::Code).count()
@@ -374,7 +357,6 @@ impl Source {
 
     /// How many lines have words of a comment on them and nothing else, tests
     /// left out.
-    #[must_use]
     pub fn comment_count(&self) -> usize {
         let has_words = |line: &&Line| {
             let comment = line.comment.as_deref();
@@ -400,8 +382,17 @@ impl Source {
             .filter(move |comment| range.contains(&comment.lines.end))
     }
 
+    /// The unit that a comment explains; none in the middle of a statement.
+    pub fn unit_of(&self, comment: &Comment) -> Option<&Unit> {
+        self.units.iter().find(|unit| {
+            let documents = comment.doc_lines > 0
+                && unit.kind.is_item()
+                && unit.is_first_inside(comment);
+            documents || (unit.top..=unit.line).contains(&comment.lines.end)
+        })
+    }
+
     /// The head of a unit: its lines up to the next unit.
-    #[must_use]
     pub fn head(&self, index: usize) -> Range<usize> {
         let unit = &self.units[index];
         let next = self.units.get(index + 1).map_or(usize::MAX, |n| n.top);
@@ -450,12 +441,8 @@ impl Source {
     /// is said of that.
     fn documents(&self, comment: &Comment, block: &Block) -> bool {
         block.comment.is_none()
-            && self.units.iter().any(|unit| {
-                unit.kind.is_item()
-                    && unit.top == block.code_lines.start
-                    && ((comment.doc_lines > 0
-                        && unit.is_first_inside(comment))
-                        || (unit.top..=unit.line).contains(&comment.lines.end))
+            && self.unit_of(comment).is_some_and(|unit| {
+                unit.kind.is_item() && unit.top == block.code_lines.start
             })
     }
 

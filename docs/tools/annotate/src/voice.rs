@@ -84,7 +84,6 @@ pub fn riddles(comment: &str) -> impl Iterator<Item = String> {
 }
 
 /// The name to write instead of an identifier, if it is one to avoid.
-#[must_use]
 pub fn plain_name(identifier: &str) -> Option<&'static str> {
     let mut names = NAMES.iter();
     let (_, plain) = names.find(|(name, _)| *name == identifier)?;

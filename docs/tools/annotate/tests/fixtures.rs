@@ -2,19 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 
+use std::fmt::Write as _;
 use std::fs;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use annotate::coverage;
 use annotate::project;
 use annotate::rules::{self, Finding};
 use annotate::rust;
 use annotate::source::{Block, LineKind, Source};
-use whole::must_be_whole;
 
 mod python;
-mod whole;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -87,75 +84,63 @@ fn green_fixtures_do_not_fail() {
     }
 }
 
-/// Puts a blank line in the place of each comment, one at a time, in a file in
-/// which every one is needed; a banner stays. Returns how many there are, and
-/// those that are not missed where they stood.
-fn take_out_each(name: &str) -> (usize, Vec<String>) {
-    let source = read(name);
-    let end = source.lines.len() + 1;
-    let mut tried = 0;
-    let mut unnoticed = Vec::new();
-    let mut attempt = |gone: Range<usize>, code: &str, place: String| {
-        tried += 1;
-        let before = source.text(1..gone.start);
-        let changed = before + code + &source.text(gone.end..end);
-        let found = findings(name, &changed);
-        if !found.iter().any(|finding| finding.contains(&place)) {
-            let line = source.line(gone.start).unwrap();
-            unnoticed.push(line.text.trim().to_owned());
-        }
-    };
-    for comment in &source.comments {
+/// What is found when a file has one comment less, for each of its comments; a
+/// banner stays.
+fn without_each(source: &Source) -> String {
+    let notes = source.comments.iter().map(|comment| {
         let start = comment.lines.start;
-        let mut note = comment.lines.clone();
-        note.start += usize::from(comment.banner.is_some());
-        // A blank line in its place: nothing above explains the code either,
-        // which moves up.
-        let index = coverage::unit_of(&source, comment);
-        let line = index.map_or(note.end, |index| source.units[index].line);
-        let moves = if line > start { note.len() - 1 } else { 0 };
-        let line = if start == 1 { 1 } else { line - moves };
-        attempt(note, "\n", format!("{name}:{line}: "));
-    }
-    for (index, line) in source.lines.iter().enumerate() {
-        if line.kind == LineKind::Code
-            && let Some(comment) = &line.comment
-        {
-            let code = line.text.replace(&format!("// {comment}"), "");
-            let place = format!("{name}:{}: ", index + 1);
-            attempt(index + 1..index + 2, &code, place);
+        start + usize::from(comment.banner.is_some())..comment.lines.end
+    });
+    let numbers = (1..).zip(&source.lines);
+    let at_ends = numbers.filter_map(|(number, line)| {
+        let has_both = line.kind == LineKind::Code && line.comment.is_some();
+        has_both.then_some(number..number + 1)
+    });
+    let mut said = String::new();
+    for gone in notes.chain(at_ends) {
+        let code = match source.kind(gone.start) {
+            LineKind::Code => source.text(gone.clone()),
+            _ => String::new(),
+        };
+        let code = code.split("//").next().unwrap_or_default();
+        let changed = source.text(1..gone.start)
+            + code
+            + &"\n".repeat(gone.len())
+            + &source.text(gone.end..source.lines.len() + 1);
+        said += &source.text(gone);
+        for finding in findings(&source.path, &changed) {
+            writeln!(said, "    -> {finding}").unwrap();
         }
     }
-    (tried, unnoticed)
+    said
 }
 
+/// Every comment is missed when it is gone, but for a few: an arm that only
+/// gives a constant is the row of a table, a lone `return` needs none, nor does
+/// the middle of a statement.
 #[test]
 fn every_comment_is_missed_when_it_is_gone() {
-    let (tried, unnoticed) = take_out_each("green/server.rs");
-    assert_eq!(tried, 25);
-    assert_eq!(
-        unnoticed,
-        [
-            // An arm that only gives a constant is the row of a table.
-            "// What did not fit is lost: a greeting is no contract.",
-            // What needs it is the one method, a line below.
-            "/// The kernel is told even after a panic.",
-            // In the middle of a statement no comment is needed.
-            "// For `ps -T`.",
-        ]
-    );
-    if python_can_be_read() {
-        let (tried, unnoticed) = take_out_each("green/server.py");
-        assert_eq!(tried, 19);
-        assert_eq!(
-            unnoticed,
-            [
-                // A lone `return` or `continue` needs no comment.
-                "# It did not want to be greeted.",
-                "# No reason to stop: only `select` would mind.",
-            ]
-        );
+    for name in names("green").iter().filter(|it| it.contains("server")) {
+        let expected = text(&format!("{name}.missed.expected"));
+        let found = without_each(&read(name));
+        assert_eq!(found, expected, "{name}:\n{found}");
     }
+}
+
+/// Every line stands in one block, in order.
+fn must_be_whole(source: &Source, text: &str) {
+    let path = &source.path;
+    let mut next = 1;
+    let mut joined = String::new();
+    for block in &source.blocks {
+        assert_eq!(block.head_lines.start, next, "{path}");
+        assert_eq!(block.head_lines.end, block.note_lines.start, "{path}");
+        assert_eq!(block.note_lines.end, block.code_lines.start, "{path}");
+        joined += &source.text(block.lines());
+        next = block.code_lines.end;
+    }
+    assert_eq!(next, source.lines.len() + 1, "{path}");
+    assert_eq!(joined, text, "{path}");
 }
 
 #[test]
@@ -168,72 +153,32 @@ fn the_blocks_are_the_file() {
     }
 }
 
-/// The code of a block, as it stands in the file.
-fn code_of(source: &Source, block: &Block) -> String {
-    source.text(block.head_lines.clone())
-        + &source.text(block.code_lines.clone())
-}
-
-#[test]
-fn a_block_is_a_banner_a_note_and_its_code() {
-    let source = read("green/server.rs");
-    assert_eq!(source.banners().count(), 2);
-    let mut blocks = source.blocks.iter();
-    let block = blocks
-        .find(|block| block.banner().is_some_and(|it| it.number == "2"))
-        .unwrap();
-    let banner = block.banner().unwrap();
-    assert_eq!(banner.number, "2");
-    assert_eq!(banner.title, "Create a thread");
-    assert_eq!(banner.level(), 1);
-    assert_eq!(
-        block.note(),
-        "A panic in it ends one conversation, not the server."
-    );
-    let code = source.text(block.code_lines.clone());
-    assert_eq!(code.trim(), "thread::Builder::new()");
-    // The comment in the chain begins a block of its own.
-    assert_eq!(blocks.next().unwrap().note(), "For `ps -T`.");
-    let tests = source.blocks.last().unwrap();
-    assert!(tests.test);
-    assert!(source.text(tests.lines()).starts_with("#[cfg(test)]\n"));
-    let header = &source.blocks[0];
-    assert_eq!(
-        header.note(),
-        "A server that greets each client.\n\nEvery comment in here is \
-         needed: without it something goes unexplained."
-    );
-    let of = |source: &Source, note: &str| {
-        let mut blocks = source.blocks.iter();
-        let found = blocks.find(|block| block.note() == note);
-        code_of(source, found.unwrap()).trim().to_owned()
+/// The blocks of a file, one on each line: the lines of code above its
+/// comment, of the comment and of the code below it, and its banner.
+fn blocks_of(source: &Source) -> String {
+    let describe = |block: &Block| {
+        let below = if block.test { "test" } else { "code" };
+        let parts = [
+            ("above", &block.head_lines),
+            ("note", &block.note_lines),
+            (below, &block.code_lines),
+        ];
+        let parts = parts.iter().filter(|(_, lines)| !lines.is_empty());
+        let mut words: Vec<String> = parts
+            .map(|(name, it)| format!("{name} {}-{}", it.start, it.end - 1))
+            .collect();
+        words.extend(block.banner().map(|it| format!("{it:?}")));
+        words.join(", ") + "\n"
     };
-    let imports =
-        of(&source, "Sockets block; that is what makes this program so short.");
-    assert_eq!(imports.lines().count(), 3);
-    let constant = of(
-        &read("green/forms.rs"),
-        "An ordinary comment on a constant, which no documentation shows.",
-    );
-    assert_eq!(constant, "#[cfg(unix)]\nconst LIMIT: usize = 3;");
-    // A comment among the attributes stands beside all of them.
-    let among = of(&read("green/forms.rs"), "A comment among the attributes.");
-    assert!(among.starts_with("#[derive(Debug)]\n#[must_use]\nstruct"));
-    // Nothing is said of it, and it does not belong to what is before.
-    let head = source
-        .blocks
-        .iter()
-        .find(|block| source.text(block.lines()).starts_with("impl Client {"));
-    assert_eq!(head.unwrap().note(), "");
+    source.blocks.iter().map(describe).collect()
 }
 
 #[test]
-fn documentation_that_stands_inside_explains_what_is_around_it() {
-    if python_can_be_read() {
-        let source = read("green/server.py");
-        let note = "Listens and serves, until a signal kills the process.";
-        let block = source.blocks.iter().find(|block| block.note() == note);
-        assert_eq!(code_of(&source, block.unwrap()), "def main():\n");
+fn a_block_is_a_note_and_its_code() {
+    for name in names("green") {
+        let expected = text(&format!("{name}.expected"));
+        let found = blocks_of(&read(&name));
+        assert_eq!(found, expected, "{name}:\n{found}");
     }
 }
 

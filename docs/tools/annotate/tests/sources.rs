@@ -2,16 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 
-use std::fs;
 use std::path::Path;
 
 use annotate::budgets::{self, Reading};
 use annotate::project;
-use annotate::source::Source;
-use whole::must_be_whole;
 
 mod python;
-mod whole;
 
 /// Every file that is read in class; those in Python only where Python can
 /// read them.
@@ -21,10 +17,6 @@ fn files() -> Vec<String> {
         files.retain(|path| !path.starts_with("docs/python"));
     }
     files
-}
-
-fn read(path: &str) -> Source {
-    project::read(&project::root(), path).unwrap().unwrap()
 }
 
 #[test]
@@ -47,19 +39,12 @@ fn where_there_are_no_files_the_check_fails() {
 #[test]
 fn threads_and_processes_have_the_same_steps() {
     let numbers = |server: &str| -> Vec<String> {
-        let source = read(&format!("{server}/src/main.rs"));
+        let path = format!("{server}/src/main.rs");
+        let source = project::read(&project::root(), &path).unwrap().unwrap();
         source.banners().map(|(_, b)| b.number.clone()).collect()
     };
     assert_eq!(numbers("threads-server"), numbers("process-server"));
     assert_eq!(numbers("threads-server"), ["1", "2", "3", "4", "5"]);
-}
-
-#[test]
-fn the_blocks_of_every_file_are_the_whole_file() {
-    for path in files() {
-        let text = fs::read_to_string(project::root().join(&path)).unwrap();
-        must_be_whole(&read(&path), &text);
-    }
 }
 
 /// The lesson stays short enough to be read.

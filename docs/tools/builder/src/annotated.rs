@@ -9,11 +9,10 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
-use std::rc::Rc;
 use std::{iter, mem};
 
 use annotate::source::{Block, LineKind, Source};
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::extent::Extent;
 use crate::words::{LINES, Language, TESTS, TO, Word};
@@ -119,14 +118,11 @@ pub fn step(
         Writer::new(source, Some(url), least_indent(source, lines));
     writer.level = heading.cast_signed() - extent.banner.level().cast_signed();
     writer.apart = apart;
+    writer.extent = Some(&extent);
     for block in &source.blocks {
-        let Some(block) = clipped(source, block, &extent) else {
-            continue;
-        };
-        writer.elided_row(&extent, block.lines().start);
-        writer.row(&block)?;
+        writer.row(block)?;
     }
-    writer.elided_row(&extent, extent.lines.end);
+    writer.elided_row(extent.lines.end);
     Ok(format!(
         "<div class=\"annotated excerpt\">\n\n{}\
          <p class=\"source\"><a href=\"{url}#{}\">{}</a></p>\n\n</div>",
@@ -136,38 +132,12 @@ pub fn step(
     ))
 }
 
-/// What a step shows of a block: nothing, all, or its beginning or end.
-fn clipped(source: &Source, block: &Block, extent: &Extent) -> Option<Block> {
-    let clip = |lines: &Range<usize>| {
-        let first = lines.clone().find(|line| extent.shows(*line));
-        let first = first.unwrap_or(lines.end);
-        let end = (first..lines.end).find(|line| !extent.shows(*line));
-        first..end.unwrap_or(lines.end)
-    };
-    let note =
-        extent.shows(block.note_lines.start) && !block.note_lines.is_empty();
-    let code_lines = clip(&block.code_lines);
-    let is_blank = |line: usize| source.kind(line) == LineKind::Blank;
-    if !note && code_lines.clone().all(is_blank) {
-        return None;
-    }
-    let head = if note { clip(&block.head_lines) } else { 0..0 };
-    let start = code_lines.start;
-    Some(Block {
-        head_lines: if head.is_empty() && !note { start..start } else { head },
-        note_lines: if note { block.note_lines.clone() } else { start..start },
-        code_lines,
-        comment: if note { block.comment.clone() } else { None },
-        test: block.test,
-    })
-}
-
 /// A step of a file, beside others.
 pub struct Column {
     /// The number of its banner.
     pub number: String,
     /// The file.
-    pub source: Rc<Source>,
+    pub source: Source,
     /// The page of the file.
     pub url: String,
 }
@@ -219,26 +189,25 @@ pub fn side_by_side(columns: &[Column]) -> Result<String> {
         );
         let least = least_indent(source, lines.iter().map(|(line, _)| *line));
         let mut writer = Writer::new(source, Some(url), least);
+        writer.extent = Some(extent);
         for (line, text) in lines {
-            out += &writer.elided(extent, *line);
+            out += &writer.elided(*line);
             let (code, _) = code_and_comment(source, *line)?;
             let class = if is_common(text) { "line" } else { "line only" };
             out += &writer.code_line(class, *line, code);
         }
-        out += &writer.elided(extent, extent.lines.end);
+        out += &writer.elided(extent.lines.end);
         out += "</div>\n</div>\n";
     }
     Ok(out + "</div>")
 }
 
 /// The anchor of a banner: `step-4-1` for 4.1.
-#[must_use]
 pub fn step_id(number: &str) -> String {
     format!("step-{}", number.replace('.', "-"))
 }
 
 /// `&`, `<` and `>` as HTML has them.
-#[must_use]
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -288,9 +257,8 @@ fn code_and_comment(
     source: &Source,
     number: usize,
 ) -> Result<(&str, Option<&str>)> {
-    let Some(line) = source.line(number) else {
-        bail!("{} has no line {number}", source.path);
-    };
+    let line = source.line(number);
+    let line = line.with_context(|| format!("no line {number}"))?;
     let text = line.text.trim_end();
     let (LineKind::Code, Some(comment)) = (line.kind, &line.comment) else {
         return Ok((text, None));
@@ -298,10 +266,10 @@ fn code_and_comment(
     let mark = if language_of(source) == "python" { "#" } else { "//" };
     let code = text
         .strip_suffix(comment.trim_end())
-        .and_then(|rest| rest.trim_end().strip_suffix(mark));
-    let Some(code) = code else {
-        bail!("{}:{number}: a comment within code", source.path);
-    };
+        .and_then(|rest| rest.trim_end().strip_suffix(mark))
+        .with_context(|| {
+            format!("{}:{number}: a comment within code", source.path)
+        })?;
     Ok((code.trim_end(), Some(comment)))
 }
 
@@ -347,6 +315,8 @@ struct Writer<'a> {
     dedent: usize,
     /// What a banner's level is raised by to be a heading's.
     level: isize,
+    /// The step, where no more than that is shown.
+    extent: Option<&'a Extent<'a>>,
     /// The steps that have a place of their own on this page.
     apart: &'a [&'a str],
     /// Up to which line the steps that are left out have been named.
@@ -356,16 +326,17 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(source: &'a Source, url: Option<&'a str>, dedent: usize) -> Self {
-        let (level, apart, elided, out) = (0, &[][..], 0, String::new());
-        Self { source, url, dedent, level, apart, elided, out }
+        let (level, extent, apart) = (0, None, &[][..]);
+        let (elided, out) = (0, String::new());
+        Self { source, url, dedent, level, extent, apart, elided, out }
     }
 
     /// The steps that are left out of an excerpt before this line, and have not
     /// been named yet, as one line with a link to each; nothing if there are
     /// none.
-    fn elided(&mut self, extent: &Extent, line: usize) -> String {
+    fn elided(&mut self, line: usize) -> String {
         let lines = mem::replace(&mut self.elided, line)..line;
-        let steps = extent.apart.iter();
+        let steps = self.extent.into_iter().flat_map(|extent| &extent.apart);
         let steps = steps.filter(|(_, range)| lines.contains(&range.start));
         let indents =
             steps.clone().map(|(_, range)| self.source.indent(range.start));
@@ -392,8 +363,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds these steps as a row without a comment.
-    fn elided_row(&mut self, extent: &Extent, line: usize) {
-        let text = self.elided(extent, line);
+    fn elided_row(&mut self, line: usize) {
+        let text = self.elided(line);
         if !text.is_empty() {
             let _ = write!(
                 self.out,
@@ -403,10 +374,27 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// A comment and its code, below its banner if it has one.
+    /// A comment and its code, below its banner if it has one; of a step, what
+    /// it shows of them.
     fn row(&mut self, block: &Block) -> Result<()> {
         let mut note_lines = block.note_lines.clone();
-        if let Some(banner) = block.banner() {
+        let shows = |line| self.extent.is_none_or(|extent| extent.shows(line));
+        let has_note = block.comment.is_some() && shows(note_lines.start);
+        // What stands above a comment is shown with it only.
+        let code: Vec<usize> = code_of(block)
+            .filter(|line| has_note || *line >= note_lines.end)
+            .filter(|line| shows(*line))
+            .collect();
+        let is_blank = |line: &&usize| is_empty(self.source, **line);
+        let blank = code.iter().rev().take_while(is_blank).count();
+        if self.extent.is_some() {
+            if !has_note && blank == code.len() {
+                return Ok(());
+            }
+            let first = if has_note { block.lines().start } else { code[0] };
+            self.elided_row(first);
+        }
+        if let Some(banner) = block.banner().filter(|_| has_note) {
             let level = banner.level().cast_signed() + self.level;
             let marks = "#".repeat(level.clamp(1, 6).unsigned_abs());
             let dot = if banner.level() == 1 { "." } else { "" };
@@ -423,9 +411,6 @@ impl<'a> Writer<'a> {
                 banner.number, banner.title,
             );
         }
-        let code: Vec<usize> = code_of(block).collect();
-        let is_blank = |line: &&usize| is_empty(self.source, **line);
-        let blank = code.iter().rev().take_while(is_blank).count();
         let (code, blank) = code.split_at(code.len() - blank);
         let class = if code.is_empty() { "row wide" } else { "row" };
         let anchors = self.anchors(note_lines);
@@ -434,7 +419,7 @@ impl<'a> Writer<'a> {
             "<div class=\"{class}\">\n<div class=\"note\">{anchors}\n\n"
         );
         let note = markdown(block.note());
-        if !note.is_empty() {
+        if has_note && !note.is_empty() {
             let _ = writeln!(self.out, "{note}");
         }
         let mut lines = String::new();

@@ -15,20 +15,16 @@ use crate::verdicts::Evaluation;
 use crate::words::Language;
 use crate::{build, html, translation};
 
-/// A check: its name, and the function that fails when it does not hold.
-pub type Check = (&'static str, fn(&Book) -> Result<()>);
-
 /// All checks, in order: the first one builds the pages that the others look
 /// at.
-pub const ALL: &[Check] = &[
-    ("build", build_it),
-    ("browser", browser),
-    ("repeat", same_again),
-    ("translation", translation::check),
-    ("identity", identity),
-    ("sources", html::every_line_once),
-    ("links", html::links),
-    ("claims", |book| Evaluation::readmes(&book.root)),
+pub const ALL: &[&str] = &[
+    "build",
+    "browser",
+    "repeat",
+    "translation",
+    "identity",
+    "sources",
+    "claims",
 ];
 
 /// A book to check: where it is made from, and where it is built.
@@ -45,28 +41,28 @@ pub struct Book {
 /// # Errors
 ///
 /// Where any has found something.
-pub fn run(book: &Book, checks: &[Check]) -> Result<()> {
+pub fn run(book: &Book, checks: &[&str]) -> Result<()> {
     let failed = Mutex::new(Vec::new());
-    let attempt = |(name, check): &Check| {
+    let attempt = |name: &str| {
         let start = Instant::now();
-        let found = check(book);
+        let found = find(book, name);
         let seconds = start.elapsed().as_secs_f64();
         match &found {
             Ok(()) => println!("{name}: ok ({seconds:.1} s)"),
             Err(error) => {
                 println!("{name}: FAILED ({seconds:.1} s)\n{error:#}");
                 let mut failed = failed.lock().expect("no check panics");
-                failed.push(*name);
+                failed.push(name.to_owned());
             }
         }
         found.is_ok()
     };
     thread::scope(|scope| {
         for check in checks {
-            if check.0 == "browser" {
+            if *check == "browser" {
                 scope.spawn(|| attempt(check));
             // Without pages the other checks have nothing to look at.
-            } else if !attempt(check) && check.0 == "build" {
+            } else if !attempt(check) && *check == "build" {
                 break;
             }
         }
@@ -76,19 +72,23 @@ pub fn run(book: &Book, checks: &[Check]) -> Result<()> {
     Ok(())
 }
 
-/// The check of this name.
+/// Runs one check. Those of the browser have names of their own, which may be
+/// followed by what the pages to look at are called.
 ///
 /// # Errors
 ///
-/// Where there is none.
-pub fn named(name: &str) -> Result<Check> {
-    let found = ALL.iter().find(|check| check.0 == name);
-    found.copied().with_context(|| format!("there is no check {name}"))
-}
-
-/// Builds the book.
-fn build_it(book: &Book) -> Result<()> {
-    build::both(&book.root, &book.output)
+/// Where it has found something, or there is no such check.
+pub fn find(book: &Book, check: &str) -> Result<()> {
+    match check {
+        "build" => build::both(&book.root, &book.output),
+        "browser" => look(book, ""),
+        "repeat" => same_again(book),
+        "translation" => translation::check(book),
+        "identity" => identity(book),
+        "sources" => html::every_line_once(book),
+        "claims" => Evaluation::readmes(&book.root),
+        in_browser => look(book, in_browser),
+    }
 }
 
 /// Builds the same sources a second time, which must give the same bytes.
@@ -118,30 +118,21 @@ fn identity(book: &Book) -> Result<()> {
     })
 }
 
-/// The checks that need a browser, and how long each has taken.
-fn browser(book: &Book) -> Result<()> {
-    print!("{}", look(&book.output, &[])?);
-    Ok(())
-}
-
-/// Looks at the pages of this folder with a browser: at all, or at what the
-/// arguments of `docs/tools/browser/check.mjs` name. Returns what it prints.
-///
-/// # Errors
-///
-/// Where it finds something.
-pub fn look(folder: &Path, arguments: &[&str]) -> Result<String> {
+/// Looks at the pages with a browser: at all, or at what these arguments of
+/// `docs/tools/browser/check.mjs` name.
+fn look(book: &Book, arguments: &str) -> Result<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new("node")
         .arg(here.join("../browser/check.mjs"))
-        .arg(folder)
-        .args(arguments)
+        .arg(&book.output)
+        .args(arguments.split_whitespace())
         .output()
         .context("node")?;
     let said = String::from_utf8_lossy(&output.stdout);
     let cried = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{said}{cried}");
-    Ok(said.into_owned())
+    print!("{said}");
+    Ok(())
 }
 
 /// Runs a program that prints nothing if all is well.
@@ -160,7 +151,6 @@ pub fn command(program: &str, arguments: &[&str]) -> Result<()> {
 }
 
 /// A path as an argument.
-#[must_use]
 pub fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

@@ -70,7 +70,6 @@ impl Comparison {
     }
 
     /// Where and when it was measured, in words of no language.
-    #[must_use]
     pub fn machine(&self) -> String {
         let Machine { cpu, processors, kernel, system } = &self.machine;
         let day = self.began.split('T').next().unwrap_or_default();

@@ -5,11 +5,9 @@
 //! leaves the paragraphs around it as they are, for they are translated
 //! afterwards.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use annotate::project;
 use annotate::source::Source;
@@ -44,7 +42,7 @@ impl Preprocessor for Expand {
             }
         }
         let language = Language::of(ctx.config.book.language.as_deref());
-        let context = Context::new(&self.root, language, pages);
+        let context = Context { root: &self.root, language, pages };
         let mut result = Ok(());
         book.for_each_chapter_mut(|chapter| {
             if result.is_ok() {
@@ -68,12 +66,12 @@ pub fn annotated_files(content: &str) -> impl Iterator<Item = String> {
 
 /// What the directives of all chapters need.
 pub struct Context<'a> {
-    root: &'a Path,
-    language: Language,
+    /// The root of the repository.
+    pub root: &'a Path,
+    /// The language of the book.
+    pub language: Language,
     /// The page of each annotated file.
-    pages: HashMap<String, PathBuf>,
-    /// The files read so far.
-    sources: RefCell<HashMap<String, Rc<Source>>>,
+    pub pages: HashMap<String, PathBuf>,
 }
 
 /// The part of a chapter that has begun and not ended.
@@ -83,18 +81,7 @@ enum Open {
     Answer,
 }
 
-impl<'a> Context<'a> {
-    /// For the book of this repository; `pages` are those of the annotated
-    /// files.
-    #[must_use]
-    pub fn new(
-        root: &'a Path,
-        language: Language,
-        pages: HashMap<String, PathBuf>,
-    ) -> Self {
-        Self { root, language, pages, sources: RefCell::default() }
-    }
-
+impl Context<'_> {
     /// Expands all directives of a chapter.
     ///
     /// # Errors
@@ -170,7 +157,7 @@ impl<'a> Context<'a> {
         let language = self.language;
         Ok(match words {
             ["annotated", file] => {
-                annotated::page(&*self.source(file)?, language)?
+                annotated::page(&self.source(file)?, language)?
             }
             ["step", file, number] => {
                 let url = self.url(page, file)?;
@@ -239,16 +226,9 @@ impl<'a> Context<'a> {
         })
     }
 
-    fn source(&self, file: &str) -> Result<Rc<Source>> {
-        if let Some(source) = self.sources.borrow().get(file) {
-            return Ok(Rc::clone(source));
-        }
-        let source = project::read(self.root, file)?
-            .map_err(|finding| anyhow!("{file}: {}", finding.message))?;
-        let source = Rc::new(source);
-        let mut sources = self.sources.borrow_mut();
-        sources.insert(file.to_owned(), Rc::clone(&source));
-        Ok(source)
+    fn source(&self, file: &str) -> Result<Source> {
+        project::read(self.root, file)?
+            .map_err(|finding| anyhow!("{file}: {}", finding.message))
     }
 
     /// The files of a directive that puts them beside each other: after each
@@ -273,9 +253,9 @@ impl<'a> Context<'a> {
 
     /// The page of an annotated file, seen from another page.
     fn url(&self, from: &Path, file: &str) -> Result<String> {
-        let Some(page) = self.pages.get(file) else {
-            bail!("{file} has no annotated page");
-        };
+        let page = self.pages.get(file);
+        let page =
+            page.with_context(|| format!("{file} has no annotated page"))?;
         let up = "../".repeat(from.components().count().saturating_sub(1));
         Ok(format!("{up}{}", page.with_extension("html").display()))
     }
@@ -283,12 +263,11 @@ impl<'a> Context<'a> {
     /// A terminal session as it was recorded.
     fn transcript(&self, name: &str) -> Result<String> {
         let folder = self.root.join("docs/transcripts");
-        let mut path = folder.join(format!("{name}.out"));
         let spanish = folder.join(format!("{name}.es.out"));
-        if self.language == Language::Spanish && spanish.exists() {
-            path = spanish;
-        }
-        let text = fs::read_to_string(&path)
+        let is_spanish = self.language == Language::Spanish && spanish.exists();
+        let english = folder.join(format!("{name}.out"));
+        let path = if is_spanish { spanish } else { english };
+        let text = fs::read_to_string(path)
             .with_context(|| format!("docs/transcripts/{name}.out"))?;
         ensure!(!text.trim().is_empty(), "transcript {name} is empty");
         Ok(format!(

@@ -24,6 +24,10 @@ const PART: &str = "## The glossary";
 /// Where there are no terms, or a row lacks something or is there twice.
 pub fn list(root: &Path, language: Language) -> Result<String> {
     let text = fs::read_to_string(root.join(FILE)).context(FILE)?;
+    definitions(&text, language)
+}
+
+fn definitions(text: &str, language: Language) -> Result<String> {
     let mut entries = BTreeMap::new();
     let rows = text
         .lines()
@@ -93,54 +97,20 @@ fn with_code(sentence: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tempfile::TempDir;
-
     use super::*;
-
-    const HEAD: &str = "\n## The glossary\n\n| a | b | c | d | e |\n|--|\n";
-
-    fn of(rows: &str, language: Language) -> Result<String> {
-        let folder = TempDir::new()?;
-        fs::create_dir_all(folder.path().join("docs/po"))?;
-        let after = "\n## Other words\n\n| no | part | of it |\n";
-        let text = format!("# Terms\n{HEAD}{rows}{after}");
-        fs::write(folder.path().join(FILE), text)?;
-        list(folder.path(), language)
-    }
-
-    const ROWS: &str = "\
-        | time limit; limits | límite | no | How long `recv<T>` waits. | Cuánto. |\n\
-        | pool | época; pool | | Many. | Muchos. |\n\
-        | SYN | SYN | | Asks. | Pide. |\n";
-
-    #[test]
-    fn each_language_has_its_order_and_the_same_ids() {
-        let english = of(ROWS, Language::English).unwrap();
-        let spanish = of(ROWS, Language::Spanish).unwrap();
-        assert!(
-            english.contains(
-                "<dt id=\"pool\">pool <span lang=\"es\">época</span></dt>\n\
-                 <dd>Many.</dd>\n<dt id=\"syn\">SYN</dt>\n"
-            ),
-            "{english}"
-        );
-        let sentence = "<dd>How long <code>recv&lt;T&gt;</code> waits.</dd>";
-        assert!(english.contains(sentence), "{english}");
-        assert!(
-            spanish.contains(
-                "<dt id=\"pool\">época <span lang=\"en\">pool</span></dt>\n\
-                 <dd>Muchos.</dd>\n<dt id=\"time-limit\">límite "
-            ),
-            "{spanish}"
-        );
-    }
 
     #[test]
     fn a_row_that_is_not_whole_is_refused() {
-        let wrong = |rows| of(rows, Language::English).unwrap_err().to_string();
-        assert!(wrong("").contains("has no terms"));
-        assert!(wrong("| a | b | | So. |\n").contains("not five cells"));
-        assert!(wrong("| a | b | | | Eso. |\n").contains("is missing"));
-        assert!(wrong(&ROWS.repeat(2)).contains("is twice there"));
+        let row = "| a | b | | So. | Eso. |\n";
+        for (rows, expected) in [
+            ("", "has no terms"),
+            ("| a | b | | So. |\n", "not five cells"),
+            ("| a | b | | | Eso. |\n", "is missing"),
+            (&row.repeat(2), "is twice there"),
+        ] {
+            let text = format!("{PART}\n\n| a | b | c |\n|--|\n{rows}");
+            let error = definitions(&text, Language::English).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        }
     }
 }

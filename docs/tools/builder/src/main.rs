@@ -50,9 +50,7 @@ fn run() -> Result<()> {
         ["check"] => check::run(&Book { root, output }, check::ALL),
         ["check", "--self-test"] => self_test::run(&root, ""),
         ["check", "--self-test", part] => self_test::run(&root, part),
-        ["check", name] => {
-            check::run(&Book { root, output }, &[check::named(name)?])
-        }
+        ["check", name] => check::run(&Book { root, output }, &[name]),
         _ => bail!(
             "usage: book build | messages FOLDER | check [NAME | --self-test]"
         ),

@@ -72,7 +72,6 @@ pub fn without_accents(output: &Path) -> Result<()> {
 }
 
 /// A text in small letters without their accents.
-#[must_use]
 pub fn plain(text: &str) -> String {
     let plain = |letter| match letter {
         'á' => 'a',

@@ -29,19 +29,23 @@ pub fn write(root: &Path, language: Language, output: &Path) -> Result<()> {
     }
     let mut talks = Vec::new();
     for name in TALKS {
-        let chapter = Page::read(output, name)?;
-        let steps = Page::read(output, &format!("{name}-steps"))?;
-        let mut slides = vec![chapter.section("general-view")?];
-        slides.extend(steps.steps());
+        let chapter = page(output, name)?;
+        let mut slides = sections(&chapter, |section| {
+            section[0].attr("id") == Some("general-view")
+        });
+        ensure!(!slides.is_empty(), "{name}: no general view");
+        slides.extend(steps(&page(output, &format!("{name}-steps"))?));
         ensure!(slides.len() > 4, "{name}: no steps");
         talks.push(talk(name, &chapter, slides)?);
     }
-    let chapter = Page::read(output, COMPARISON)?;
-    let slides = chapter.sections_with_code();
+    let chapter = page(output, COMPARISON)?;
+    let slides = sections(&chapter, |section| {
+        section.iter().any(|it| has_class(*it, "side-by-side"))
+    });
     ensure!(slides.len() > 1, "{COMPARISON}: no code side by side");
     talks.push(talk(COMPARISON, &chapter, slides)?);
     let other = language.other();
-    let page = json!({
+    let data = json!({
         "code": language.code(),
         "title": language.title(),
         "talks": talks,
@@ -57,7 +61,7 @@ pub fn write(root: &Path, language: Language, output: &Path) -> Result<()> {
             "next": language.word(NEXT),
         },
     });
-    let page = html::render(include_str!("../templates/slides.html"), &page)?;
+    let page = html::render(include_str!("../templates/slides.html"), &data)?;
     fs::write(output.join("slides.html"), page + "\n")?;
     Ok(())
 }
@@ -66,7 +70,10 @@ pub fn write(root: &Path, language: Language, output: &Path) -> Result<()> {
 type Slide = (String, String);
 
 /// The slides of one approach, as the template takes them.
-fn talk(name: &str, chapter: &Page, slides: Vec<Slide>) -> Result<Value> {
+fn talk(name: &str, chapter: &Html, slides: Vec<Slide>) -> Result<Value> {
+    let title = chapter.select(&selector("main h1")).next();
+    let title = title.with_context(|| format!("{name}: no title"))?;
+    let title: String = title.text().collect();
     let slides = slides.into_iter().enumerate();
     let slides = slides.map(|(index, (content, question))| {
         let id = match index {
@@ -80,77 +87,46 @@ fn talk(name: &str, chapter: &Page, slides: Vec<Slide>) -> Result<Value> {
         json!({ "id": id, "content": content, "question": question })
     });
     let slides: Vec<Value> = slides.collect();
-    Ok(json!({ "name": name, "title": chapter.title()?, "slides": slides }))
+    Ok(json!({ "name": name, "title": title, "slides": slides }))
 }
 
 /// A page of the book, as it was built.
-struct Page {
-    name: String,
-    html: Html,
+fn page(output: &Path, name: &str) -> Result<Html> {
+    parse(&output.join(format!("{name}.html")))
 }
 
-impl Page {
-    fn read(output: &Path, name: &str) -> Result<Self> {
-        let html = parse(&output.join(format!("{name}.html")))?;
-        Ok(Self { name: name.to_owned(), html })
-    }
+fn elements(page: &Html) -> Vec<ElementRef<'_>> {
+    page.select(&selector("main > *")).collect()
+}
 
-    fn elements(&self) -> Vec<ElementRef<'_>> {
-        self.html.select(&selector("main > *")).collect()
-    }
+/// The sections below headings of the second level that are wanted, each a
+/// slide without a question.
+fn sections(
+    page: &Html,
+    is_wanted: impl Fn(&[ElementRef<'_>]) -> bool,
+) -> Vec<Slide> {
+    let is_head = |it: &ElementRef<'_>| it.value().name() == "h2";
+    elements(page)
+        .chunk_by(|_, next| !is_head(next))
+        .filter(|section| is_head(&section[0]) && is_wanted(section))
+        .map(|section| section.iter().map(ElementRef::html).collect())
+        .map(|content| (content, String::new()))
+        .collect()
+}
 
-    fn title(&self) -> Result<String> {
-        let found = self.html.select(&selector("main h1")).next();
-        let found =
-            found.with_context(|| format!("{}: no title", self.name))?;
-        Ok(found.text().collect())
-    }
-
-    /// Each section below a heading of the second level.
-    fn sections(&self) -> Vec<Vec<ElementRef<'_>>> {
-        let elements = self.elements();
-        let is_head = |it: &ElementRef<'_>| it.value().name() == "h2";
-        let sections = elements.chunk_by(|_, next| !is_head(next));
-        let sections = sections.filter(|section| is_head(&section[0]));
-        sections.map(<[_]>::to_vec).collect()
-    }
-
-    fn section(&self, id: &str) -> Result<Slide> {
-        let sections = self.sections();
-        let found = sections
-            .iter()
-            .find(|section| section[0].attr("id") == Some(id))
-            .with_context(|| format!("{}: no section {id}", self.name))?;
-        Ok(slide(found))
-    }
-
-    fn sections_with_code(&self) -> Vec<Slide> {
-        let has_code = |section: &&Vec<ElementRef<'_>>| {
-            section.iter().any(|it| has_class(*it, "side-by-side"))
-        };
-        let sections = self.sections();
-        sections.iter().filter(has_code).map(|it| slide(it)).collect()
-    }
-
-    /// The steps, each with the question that follows it, if one does.
-    fn steps(&self) -> Vec<Slide> {
-        let mut steps: Vec<Slide> = Vec::new();
-        for element in self.elements() {
-            if has_class(element, "excerpt") {
-                steps.push((element.html(), String::new()));
-            } else if let Some((_, question)) = steps.last_mut()
-                && has_class(element, "question")
-            {
-                *question += &element.html();
-            }
+/// The steps, each with the question that follows it, if one does.
+fn steps(page: &Html) -> Vec<Slide> {
+    let mut steps: Vec<Slide> = Vec::new();
+    for element in elements(page) {
+        if has_class(element, "excerpt") {
+            steps.push((element.html(), String::new()));
+        } else if let Some((_, question)) = steps.last_mut()
+            && has_class(element, "question")
+        {
+            *question += &element.html();
         }
-        steps
     }
-}
-
-/// A slide without a question.
-fn slide(elements: &[ElementRef<'_>]) -> Slide {
-    (elements.iter().map(ElementRef::html).collect(), String::new())
+    steps
 }
 
 fn has_class(element: ElementRef<'_>, class: &str) -> bool {

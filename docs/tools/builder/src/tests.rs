@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use annotate::project;
+use scraper::Html;
 use tempfile::TempDir;
 
 use crate::annotated;
 use crate::directives::Context;
+use crate::html::selector;
 use crate::verdicts::Evaluation;
 use crate::words::Language;
 
@@ -24,103 +26,27 @@ fn expand(language: Language, text: &str) -> anyhow::Result<String> {
         ("steps.rs".to_owned(), PathBuf::from("annotated/steps.md")),
         ("steps.py".to_owned(), PathBuf::from("annotated/steps-py.md")),
     ]);
-    Context::new(&fixture(), language, pages)
-        .expand(Path::new("chapter.md"), text)
+    let context = Context { root: &fixture(), language, pages };
+    context.expand(Path::new("chapter.md"), text)
 }
 
 fn english(text: &str) -> String {
     expand(Language::English, text).unwrap()
 }
 
-fn spanish(text: &str) -> String {
-    expand(Language::Spanish, text).unwrap()
-}
-
-/// What is wrong with a text.
-fn wrong(text: &str) -> String {
-    format!("{:#}", expand(Language::English, text).unwrap_err())
-}
-
+/// A chapter says what is to be seen on its page.
 #[test]
-fn every_line_of_a_file_is_on_its_page_once() {
-    for name in ["a.rs", "b.rs", "c.py", "steps.rs", "steps.py"] {
-        let page = english(&format!("{{{{#annotated {name}}}}}"));
-        let text = fs::read_to_string(fixture().join(name)).unwrap();
-        for number in 1..=text.lines().count() {
-            let id = format!("id=\"L{number}\"");
-            assert_eq!(page.matches(&id).count(), 1, "{name}:{number}");
-        }
+fn chapters_become_what_is_expected() {
+    let read = |name: &str| fs::read_to_string(fixture().join(name)).unwrap();
+    for (chapter, language) in [
+        ("directives", Language::English),
+        ("directives", Language::Spanish),
+        ("excerpts", Language::English),
+    ] {
+        let expected = read(&format!("{chapter}.{}.md", language.code()));
+        let found = expand(language, &read(&format!("{chapter}.md"))).unwrap();
+        assert_eq!(found, expected, "found:\n{found}");
     }
-}
-
-#[test]
-fn comments_are_paragraphs_banners_are_headings_and_tests_are_folded() {
-    let page = english("{{#annotated a.rs}}");
-    assert!(page.contains("\n\n## 1. First {#step-1}\n\n"), "{page}");
-    assert!(page.contains("\n\n### 1.1 Below {#step-1-1}\n\n"), "{page}");
-    assert!(page.contains("\n\nWhy this is so.\n\n"), "{page}");
-    // A heading of the documentation must not become a heading of the page.
-    assert!(page.contains("\n**Errors**\n"), "{page}");
-    // What is not HTML does not become HTML.
-    assert!(page.contains("one \\<two> `<three>`"), "{page}");
-    assert!(page.contains("Vec&lt;u8&gt;"), "{page}");
-    // A comment after code is a note, too.
-    assert!(page.contains("\n\nThe end of a line.\n"), "{page}");
-    assert!(!page.contains("// The end of a line."), "{page}");
-    assert!(page.contains("<summary>Tests, lines "), "{page}");
-    let page = spanish("{{#annotated a.rs}}");
-    assert!(page.contains("<summary>Pruebas, líneas "), "{page}");
-}
-
-#[test]
-fn a_step_is_what_stands_under_its_banner() {
-    let page = english("# Chapter\n\n## Steps\n\n{{#step a.rs 1}}");
-    assert!(page.contains("\n### 1. First {#a-rs-step-1}\n"), "{page}");
-    assert!(page.contains("\n#### 1.1 Below {#a-rs-step-1-1}\n"), "{page}");
-    assert!(!page.contains("2. Second"), "{page}");
-    assert!(page.contains("annotated/a.html#step-1\">a.rs"), "{page}");
-    // Its lines are those of the page of the file.
-    assert!(!page.contains(" id="), "{page}");
-    // A step that has a place of its own is shown there only.
-    let both = english("{{#step a.rs 1}}\n\n{{#step a.rs 1.1}}");
-    assert_eq!(both.matches("1.1 Below").count(), 1, "{both}");
-    let below = english("{{#step a.rs 1.1}}");
-    assert!(!below.contains("1. First"), "{below}");
-}
-
-#[test]
-fn side_by_side_marks_what_is_not_common() {
-    let page = english("{{#side-by-side 2 a.rs b.rs}}");
-    assert!(page.contains("--columns:2"), "{page}");
-    assert_eq!(page.matches("class=\"line\"").count(), 4, "{page}");
-    assert_eq!(page.matches("class=\"line only\"").count(), 2, "{page}");
-    // Lines that Rust and Python have in common mean nothing.
-    let page = english("{{#side-by-side 2 a.rs c.py}}");
-    assert!(!page.contains("only"), "{page}");
-    assert!(page.contains("language-python"), "{page}");
-}
-
-#[test]
-fn verdicts_come_from_the_lab() {
-    let table = english("{{#verdicts threads}}");
-    assert!(table.contains("<b>T1</b> Threads are light"), "{table}");
-    assert!(table.contains("verdict holds-in-part\">holds in part"));
-    assert!(table.contains("12 KiB") && table.contains("11 to 13"));
-    assert!(!table.contains("P1"), "{table}");
-    let table = spanish("{{#verdicts all}}");
-    assert!(table.contains("<b>T1</b> Los hilos son ligeros"), "{table}");
-    assert!(table.contains("se cumple en parte"), "{table}");
-    assert!(table.contains("P1"), "{table}");
-    let one = english("{{#claim T1}}");
-    assert!(one.contains("holds-in-part\">holds in part</span>: "), "{one}");
-    assert!(one.contains("12 KiB") && !one.contains("<table>"), "{one}");
-    assert!(spanish("{{#claim T1}}").contains("se cumple en parte"));
-    // A claim that was not measured has no spread, and is shown all the same.
-    let none = spanish("{{#claim P1}}");
-    assert!(none.contains("not-measured\">no medida</span>: un "), "{none}");
-    assert!(none.contains("&lt;procesador&gt;</p>"), "{none}");
-    assert!(wrong("{{#claim T9}}").contains("no claim T9"));
-    assert!(wrong("{{#verdicts mux}}").contains("no claim for mux"));
 }
 
 #[test]
@@ -143,56 +69,6 @@ fn the_readmes_keep_what_another_machine_has_found_out() {
 }
 
 #[test]
-fn a_transcript_is_what_was_recorded_in_the_language_if_it_was() {
-    let text = "{{#transcript hello}}";
-    assert!(english(text).contains(">$ echo &lt;hello&gt;\n&lt;hello&gt;<"));
-    assert!(spanish(text).contains("&lt;hola&gt;"));
-    let text = "{{#transcript both}}";
-    assert_eq!(english(text), spanish(text));
-    assert!(wrong("{{#transcript no}}").contains("transcripts/no.out"));
-}
-
-#[test]
-fn notes_fold_around_paragraphs() {
-    let text = "{{#teacher}}\n\nAsk.\n\n{{#end}}\n";
-    assert_eq!(
-        english(text),
-        "<details class=\"teacher\">\n<summary>For the teacher</summary>\n\n\
-         Ask.\n\n</details>\n"
-    );
-    assert!(spanish(text).contains("<summary>Para quien enseña</summary>"));
-    let text = "{{#question}}\n\nWhy?\n\n{{#answer}}\n\nSo.\n\n{{#end}}\n";
-    let page = english(text);
-    assert!(page.contains("</p>\n\nWhy?\n\n<details"), "{page}");
-    assert!(page.contains("Answer</summary>\n\nSo.\n\n</details>\n</div>"));
-    assert!(spanish(text).contains("Respuesta"));
-}
-
-#[test]
-fn minutes_are_counted() {
-    assert!(english("{{#minutes 1}}").contains(">1 minute<"));
-    assert!(spanish("{{#minutes 10}}").contains(">10 minutos<"));
-    assert!(wrong("{{#minutes many}}").contains("how many minutes?"));
-}
-
-#[test]
-fn headings_keep_their_ids_in_translation() {
-    let page = english("# A `b` c\n\n## Why?\n\n## Why?\n\n## X {#y}\n");
-    assert_eq!(
-        page,
-        "# A `b` c {#a-b-c}\n\n## Why? {#why}\n\n## Why? {#why-1}\n\n\
-         ## X {#y}\n"
-    );
-}
-
-#[test]
-fn code_is_left_alone() {
-    let text =
-        "```sh\n# no heading\n{{#no directive}}\n```\n\n`{{#nor}}` this\n";
-    assert_eq!(english(text), text);
-}
-
-#[test]
 fn mistakes_say_where_they_are() {
     for (text, expected) in [
         ("{{#what}}", "chapter.md:1: unknown directive what"),
@@ -206,100 +82,60 @@ fn mistakes_say_where_they_are() {
         ("{{#side-by-side 2 a.rs 8 b.rs}}", "b.rs has no step 8"),
         ("{{#teacher}}", "{{#end}} is missing"),
         ("{{#end}}", "nothing has begun"),
+        ("{{#claim T9}}", "no claim T9"),
+        ("{{#verdicts mux}}", "no claim for mux"),
+        ("{{#transcript no}}", "transcripts/no.out"),
+        ("{{#minutes many}}", "how many minutes?"),
+        ("{{#compare exchange 9}}", "no exchange of 9"),
+        ("{{#compare nothing 9}}", "no work nothing"),
         ("{{#answer}}", "an answer without a question"),
         ("{{#question}}\n\n{{#end}}", "a question without an answer"),
         ("{{#teacher}}\n\n{{#teacher}}", "a note within another"),
     ] {
-        let said = wrong(text);
+        let said = expand(Language::English, text).unwrap_err();
+        let said = format!("{said:#}");
         assert!(said.contains(expected), "{text}: {said}");
     }
 }
 
-/// The numbers of the lines that a text of HTML shows, in order.
-fn shown(page: &str) -> Vec<usize> {
-    let numbers = page.split("aria-hidden=\"true\">").skip(1);
-    numbers
-        .map(|rest| {
-            let end = rest.find('<').unwrap();
-            rest[..end].parse().unwrap()
-        })
-        .collect()
-}
-
-/// The lines of one step of a fixture, and what is left out of it.
-fn step(file: &str, number: &str) -> (Vec<usize>, String) {
+/// The numbers of the lines that one step of a fixture shows, and of the steps
+/// that are left out of it.
+fn step(file: &str, number: &str) -> String {
     let page = english(&format!("{{{{#step {file} {number}}}}}"));
-    let apart: Vec<&str> = page
-        .split("class=\"line elided\"")
-        .skip(1)
-        .flat_map(|rest| rest.lines().next().unwrap().split("\">").skip(2))
-        .map(|rest| rest.split('<').next().unwrap())
-        .collect();
-    (shown(&page), apart.join(" "))
+    let page = Html::parse_fragment(&page);
+    let texts = |of: &str| {
+        let of = selector(of);
+        let texts = page.select(&of).flat_map(|element| element.text());
+        texts.collect::<Vec<_>>().join(" ")
+    };
+    format!("{} / {}", texts(".line > a[aria-hidden]"), texts(".elided > a"))
 }
 
 #[test]
 fn a_step_ends_where_its_block_ends() {
-    let lines = |number: &str| step("steps.rs", number);
-    // The statements after the one with the other steps do not belong to the
-    // step.
-    assert_eq!(lines("1"), (vec![8, 30], "2 3".into()));
-    assert_eq!(lines("2"), (vec![10], String::new()));
-    // A literal of several lines may begin its lines anywhere.
-    assert_eq!(
-        lines("3"),
-        (vec![13, 14, 15, 20, 21, 22, 28, 29], "4 5".into())
-    );
-    // Up to the end of the closure.
-    assert_eq!(lines("4"), (vec![17, 19], String::new()));
-    // Of several arms its own.
-    assert_eq!(lines("5"), (vec![24, 25, 26], String::new()));
-    // A step whose number begins with this one belongs to this step.
-    assert_eq!(
-        lines("6"),
-        (
-            (33..=42).filter(|it| ![35, 39].contains(it)).collect(),
-            String::new()
-        )
-    );
-    assert_eq!(lines("6.1"), (vec![36, 37, 38, 41], "6.2".into()));
-    assert_eq!(lines("6.2"), (vec![40], String::new()));
-    // A function, and no other.
-    assert_eq!(lines("7"), (vec![50, 51, 52], String::new()));
-}
-
-#[test]
-fn a_step_of_python_ends_where_its_block_ends() {
-    let lines = |number: &str| step("steps.py", number);
-    assert_eq!(lines("1"), (vec![8], String::new()));
-    assert_eq!(lines("3"), (vec![10, 11], String::new()));
-    assert_eq!(lines("4"), (vec![20, 22], String::new()));
-}
-
-#[test]
-fn a_step_that_has_its_own_place_is_a_link_to_it() {
-    let page = english("{{#step steps.rs 6}}\n\n{{#step steps.rs 6.1}}");
-    assert!(page.contains("href=\"#steps-rs-step-6-1\">6.1</a>"), "{page}");
-    assert_eq!(page.matches("proceed").count(), 1, "{page}");
-    // One that has none here is shown in the file.
-    let page = english("{{#step steps.rs 1}}");
-    assert!(page.contains("annotated/steps.html#step-2\">2</a>"), "{page}");
-}
-
-#[test]
-fn an_excerpt_begins_at_the_left() {
-    let page = english("{{#step steps.rs 5}}");
-    assert!(page.contains(">Err(error) =&gt; {<"), "{page}");
-    let page = english("{{#side-by-side 4 steps.rs steps.py}}");
-    assert!(page.contains(">handle(stream);<"), "{page}");
-}
-
-#[test]
-fn counterparts_may_have_other_numbers() {
-    let page = english("{{#side-by-side 3 steps.rs 6.2 steps.rs}}");
-    assert_eq!(page.matches("one.close();").count(), 1, "{page}");
-    assert!(!page.contains("handle("), "{page}");
-    assert!(page.contains("steps.rs 6.2</a>"), "{page}");
+    for (file, number, lines) in [
+        // The statements after the one with the other steps do not belong to
+        // the step.
+        ("steps.rs", "1", "8 30 / 2 3"),
+        ("steps.rs", "2", "10 / "),
+        // A literal of several lines may begin its lines anywhere.
+        ("steps.rs", "3", "13 14 15 20 21 22 28 29 / 4 5"),
+        // Up to the end of the closure.
+        ("steps.rs", "4", "17 19 / "),
+        // Of several arms its own.
+        ("steps.rs", "5", "24 25 26 / "),
+        // A step whose number begins with this one belongs to this step.
+        ("steps.rs", "6", "33 34 36 37 38 40 41 42 / "),
+        ("steps.rs", "6.1", "36 37 38 41 / 6.2"),
+        ("steps.rs", "6.2", "40 / "),
+        // A function, and no other.
+        ("steps.rs", "7", "50 51 52 / "),
+        ("steps.py", "1", "8 / "),
+        ("steps.py", "3", "10 11 / "),
+        ("steps.py", "4", "20 22 / "),
+    ] {
+        assert_eq!(step(file, number), lines, "{file} {number}");
+    }
 }
 
 #[test]
@@ -334,18 +170,4 @@ fn a_long_file_is_folded_from_where_it_is_too_long() {
     assert!(page.contains("<summary>Líneas "), "{page}");
     // A short one is not.
     assert!(!english("{{#annotated a.rs}}").contains("class=\"part\""));
-}
-
-#[test]
-fn a_comparison_has_the_best_first_and_a_bar_for_each() {
-    let table = english("{{#compare exchange 8}}");
-    let (first, rest) = table.split_once("C fork &lt;each&gt;").unwrap();
-    assert!(!first.contains("threads-server"), "{table}");
-    assert!(rest.contains("threads-server") && rest.contains("--share:50%"));
-    assert!(table.contains(">2\u{202f}000<") && table.contains("1.50 µs"));
-    assert!(table.contains("class=\"ours\""), "{table}");
-    assert!(spanish("{{#compare exchange 8}}").contains("por segundo"));
-    assert!(english("{{#compare machine}}").contains("Abacus × 2"));
-    assert!(wrong("{{#compare exchange 9}}").contains("no exchange of 9"));
-    assert!(wrong("{{#compare nothing 9}}").contains("no work nothing"));
 }

@@ -15,7 +15,6 @@ impl Language {
     pub const ALL: [Self; 2] = [Self::English, Self::Spanish];
 
     /// What is in English or in Spanish, in this language.
-    #[must_use]
     pub fn pick<T>(self, english: T, spanish: T) -> T {
         match self {
             Self::English => english,
@@ -24,13 +23,11 @@ impl Language {
     }
 
     /// Its code, as in `lang="es"`.
-    #[must_use]
     pub fn code(self) -> &'static str {
         self.pick("en", "es")
     }
 
     /// The language of this code; English if there is none.
-    #[must_use]
     pub fn of(code: Option<&str>) -> Self {
         match code {
             Some("es") => Self::Spanish,
@@ -39,25 +36,21 @@ impl Language {
     }
 
     /// The other one.
-    #[must_use]
     pub fn other(self) -> Self {
         self.pick(Self::Spanish, Self::English)
     }
 
     /// Its own name.
-    #[must_use]
     pub fn name(self) -> &'static str {
         self.pick("English", "Español")
     }
 
     /// The title of the book.
-    #[must_use]
     pub fn title(self) -> &'static str {
         self.pick("One server, many clients", "Un servidor, muchos clientes")
     }
 
     /// What search engines show.
-    #[must_use]
     pub fn description(self) -> &'static str {
         self.pick(
             "Threads, processes and multiplexing: three echo servers in Rust, \
@@ -68,7 +61,6 @@ impl Language {
     }
 
     /// A word or two of the pages themselves.
-    #[must_use]
     pub fn word(self, (english, spanish): Word) -> &'static str {
         self.pick(english, spanish)
     }
@@ -133,43 +125,20 @@ pub const TEMPLATE: &[(&str, &str)] = &[
         "<p>Press <kbd>Esc</kbd> to hide this help</p>",
         "<p><kbd>Esc</kbd>: ocultar esta ayuda</p>",
     ),
-    ("aria-label=\"Table of contents\"", "aria-label=\"Índice\""),
-    (
-        "title=\"Toggle Table of Contents\" aria-label=\"Toggle Table of Contents\"",
-        "title=\"Mostrar u ocultar el índice\" aria-label=\"Mostrar u ocultar el índice\"",
-    ),
-    (
-        "title=\"Change theme\" aria-label=\"Change theme\"",
-        "title=\"Cambiar el tema\" aria-label=\"Cambiar el tema\"",
-    ),
-    ("aria-label=\"Themes\"", "aria-label=\"Temas\""),
+    ("\"Table of contents\"", "\"Índice\""),
+    ("\"Toggle Table of Contents\"", "\"Mostrar u ocultar el índice\""),
+    ("\"Change theme\"", "\"Cambiar el tema\""),
+    ("\"Themes\"", "\"Temas\""),
     ("theme\">Auto</button>", "theme\">Automático</button>"),
     ("light\">Light</button>", "light\">Claro</button>"),
     ("navy\">Navy</button>", "navy\">Oscuro</button>"),
-    (
-        "title=\"Search (`/`)\" aria-label=\"Toggle Searchbar\"",
-        "title=\"Buscar (`/`)\" aria-label=\"Mostrar u ocultar la búsqueda\"",
-    ),
-    (
-        "placeholder=\"Search this book ...\"",
-        "placeholder=\"Buscar en el libro…\"",
-    ),
-    (
-        "title=\"Print this book\" aria-label=\"Print this book\"",
-        "title=\"Imprimir el libro\" aria-label=\"Imprimir el libro\"",
-    ),
-    (
-        "aria-label=\"Page navigation\"",
-        "aria-label=\"Navegación entre páginas\"",
-    ),
-    (
-        "title=\"Previous chapter\" aria-label=\"Previous chapter\"",
-        "title=\"Capítulo anterior\" aria-label=\"Capítulo anterior\"",
-    ),
-    (
-        "title=\"Next chapter\" aria-label=\"Next chapter\"",
-        "title=\"Capítulo siguiente\" aria-label=\"Capítulo siguiente\"",
-    ),
+    ("\"Search (`/`)\"", "\"Buscar (`/`)\""),
+    ("\"Toggle Searchbar\"", "\"Mostrar u ocultar la búsqueda\""),
+    ("\"Search this book ...\"", "\"Buscar en el libro…\""),
+    ("\"Print this book\"", "\"Imprimir el libro\""),
+    ("\"Page navigation\"", "\"Navegación entre páginas\""),
+    ("\"Previous chapter\"", "\"Capítulo anterior\""),
+    ("\"Next chapter\"", "\"Capítulo siguiente\""),
     ("count + ' search result for \\''", "count + ' resultado para \\''"),
     ("'No search results for \\''", "'Ningún resultado para \\''"),
     ("count + ' search results for \\''", "count + ' resultados para \\''"),
