@@ -110,15 +110,15 @@ impl Terminal {
         SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap()))
     }
 
-    /// The server that runs in it.
-    fn server(&self, name: &str) -> Pid {
+    /// The process of this name that runs in it.
+    fn process(&self, name: &str) -> Pid {
         let pane = self.tmux(&["display-message", "-p", "#{pane_pid}"]);
         let pane = Pid::from_raw(pane.trim().parse().unwrap());
         let comm = |pid: &Pid| {
             fs::read_to_string(format!("/proc/{pid}/comm"))
                 .is_ok_and(|comm| comm.trim_end() == name)
         };
-        tree(pane).into_iter().find(comm).expect("the server runs")
+        tree(pane).into_iter().find(comm).expect("it runs")
     }
 
     fn quits_with(&self, status: u8) -> String {
@@ -350,6 +350,24 @@ fn of_forty_clients_the_last_ones_are_seen() {
 }
 
 #[test]
+fn a_key_that_comes_with_a_new_size_is_not_lost() {
+    let terminal = Terminal::start("resize", "", "loop -- --port 0");
+    terminal.address();
+    let view = terminal.process("lab");
+    for columns in [81, 82, 83] {
+        // When the view goes on, it finds the signal and the key together.
+        kill(view, Signal::SIGSTOP).unwrap();
+        terminal.resize(columns, 24);
+        terminal.press("p");
+        kill(view, Signal::SIGCONT).unwrap();
+        terminal.wait_for("paused");
+        terminal.press("p");
+        terminal.wait("it goes on", |screen| !screen.contains("paused"));
+    }
+    terminal.quits_with(0);
+}
+
+#[test]
 fn what_a_client_sends_cannot_touch_the_terminal() {
     let terminal = Terminal::start("hostile", "", "mux -- --port 0");
     let address = terminal.address();
@@ -407,11 +425,11 @@ fn a_server_that_dies_leaves_a_view_that_can_go_on() {
     let terminal = Terminal::start("killed", "", "mux -- --port 0");
     let address = terminal.address();
     terminal.wait_for("mux-server listening on");
-    kill(terminal.server("mux-server"), Signal::SIGKILL).unwrap();
+    kill(terminal.process("mux-server"), Signal::SIGKILL).unwrap();
     terminal.wait_for("mux-server has ended: SIGKILL");
     terminal.press("2");
     terminal.wait_for(&format!("process-server listening on {address}"));
-    kill(terminal.server("process-server"), Signal::SIGKILL).unwrap();
+    kill(terminal.process("process-server"), Signal::SIGKILL).unwrap();
     terminal.wait_for("process-server has ended: SIGKILL");
     let screen = terminal.quits_with(1);
     assert!(screen.contains("process-server has ended: SIGKILL"), "{screen}");
@@ -427,7 +445,7 @@ fn ctrl_c_and_sigterm_are_orderly_stops() {
 
     let terminal = Terminal::start("sigterm", "", "process -- --port 0");
     terminal.address();
-    let view = terminal.server("lab");
+    let view = terminal.process("lab");
     kill(view, Signal::SIGTERM).unwrap();
     let screen = terminal.ends_with(0);
     assert!(screen.contains("process-server stopped: "), "{screen}");
@@ -438,8 +456,8 @@ fn ctrl_c_and_sigterm_are_orderly_stops() {
 fn a_terminal_that_goes_away_ends_view_and_server() {
     let terminal = Terminal::start("hang-up", "", "-- --port 0");
     terminal.address();
-    let view = terminal.server("lab");
-    let server = terminal.server("threads-server");
+    let view = terminal.process("lab");
+    let server = terminal.process("threads-server");
     drop(terminal);
     for process in [view, server] {
         let gone = || kill(process, None).is_err().then_some(());

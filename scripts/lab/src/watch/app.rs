@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 use minijinja::context;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use ratatui::buffer::Buffer;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -32,6 +32,8 @@ const SCALES: [u64; 8] = [10, 20, 50, 100, 200, 500, 1000, 2000];
 const SCALE: usize = 4;
 /// How often the picture is drawn.
 const FRAME: Duration = Duration::from_millis(50);
+/// How long crossterm may take to look for a key; with zero it does not look.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// The view.
 #[derive(Debug)]
@@ -328,7 +330,7 @@ impl App {
             // Reading keys from a terminal that has gone would never end, so
             // crossterm is asked only after this.
             ensure!(wait_for_keys(), "the terminal has gone");
-            match event::poll(Duration::ZERO) {
+            match event::poll(AT_ONCE) {
                 Ok(false) => continue,
                 Ok(true) => {}
                 Err(error) if interrupted(&error) => continue,

@@ -13,7 +13,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{
-    AF_INET, AF_INET6, IPPROTO_TCP, TCP_LISTEN,
+    AF_INET, AF_INET6, IPPROTO_TCP, TCP_CLOSE_WAIT, TCP_ESTABLISHED, TCP_LISTEN,
 };
 use netlink_packet_sock_diag::inet::{
     ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags,
@@ -211,19 +211,20 @@ pub fn sockets(port: u16) -> Result<Sample> {
             let counts = (header.recv_queue, header.send_queue);
             if header.state == TCP_LISTEN {
                 sample.queue = Some(counts);
-            } else if header.inode == 0 {
-                // A connection without a descriptor: not accepted.
-                sample.queued.push(peer);
-            } else {
+            } else if header.inode != 0 {
                 sample.buffers.insert(peer, counts);
+            } else if [TCP_ESTABLISHED, TCP_CLOSE_WAIT].contains(&header.state)
+            {
+                // Without a descriptor, and not closed: not accepted.
+                sample.queued.push(peer);
             }
         })?;
     }
     Ok(sample)
 }
 
-/// Asks the kernel for the TCP sockets of a port that listen, or that the
-/// server has not closed. Of those in `TIME_WAIT` there may be very many.
+/// Asks the kernel for all TCP sockets of a port, but for those in
+/// `TIME_WAIT`, of which there may be very many.
 fn dump(
     family: u8,
     port: u16,
@@ -241,9 +242,7 @@ fn dump(
         family,
         protocol: IPPROTO_TCP,
         extensions: ExtensionFlags::empty(),
-        states: StateFlags::LISTEN
-            | StateFlags::ESTABLISHED
-            | StateFlags::CLOSE_WAIT,
+        states: StateFlags::all() - StateFlags::TIME_WAIT,
         socket_id: id,
     };
     let request = SockDiagMessage::InetRequest(request);
