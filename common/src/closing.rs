@@ -94,7 +94,6 @@ pub fn wait_for_acknowledgements(
 /// How many bytes of the replies the client's kernel has not acknowledged yet.
 /// tcp(7) calls SIOCOUTQ the unsent bytes; it counts the sent ones as well.
 /// Where the kernel cannot tell, this is 0, and a stop does not wait.
-#[must_use]
 pub fn unacknowledged(stream: &TcpStream) -> usize {
     nix::ioctl_read_bad!(siocoutq, libc::TIOCOUTQ, libc::c_int);
     // ENOTCONN after a reset: the kernel still counts what can no longer
@@ -112,7 +111,6 @@ pub fn unacknowledged(stream: &TcpStream) -> usize {
 
 /// Whether a call has only to be made again: EAGAIN after a time limit or on a
 /// socket that does not block, EINTR after a signal.
-#[must_use]
 pub fn is_temporary(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

@@ -94,7 +94,6 @@ pub fn handle_client(
 }
 
 /// The reply to a message.
-#[must_use]
 pub fn reply_to<'a>(message: &'a [u8], options: &Options) -> &'a [u8] {
     match options.reply {
         // The same bytes, sent from where they were received.
@@ -106,20 +105,17 @@ pub fn reply_to<'a>(message: &'a [u8], options: &Options) -> &'a [u8] {
 
 /// Whether the server closes after one reply. A greeting always is the last
 /// one: it announces `Connection: close`.
-#[must_use]
 pub fn is_last_reply(options: &Options) -> bool {
     options.serve == Serve::Once || options.reply == Reply::Greeting
 }
 
 /// Why a client ends whose receiving side has come to its end of file: by
 /// itself, or because a stop has shut that side down.
-#[must_use]
 pub fn ending_at_eof() -> Ending {
     if shutdown::requested() { Ending::Stopping } else { Ending::ClientEnded }
 }
 
 /// Why a client ends after an error of recv(2) or send(2).
-#[must_use]
 pub fn ending_at_error(error: io::Error, options: &Options) -> Ending {
     match (error.kind(), options.idle_timeout) {
         // After the grace, the cut of the stop makes send(2) fail with EPIPE.

@@ -59,7 +59,6 @@ impl Listener {
     }
 
     /// A listener for one more loop, on the same listening socket.
-    #[must_use]
     pub fn on_socket(context: Arc<Context>, socket: Arc<TcpListener>) -> Self {
         let (socket, accepted) = (Some(socket), 0);
         let (deferred, paused_until) = (None, None);
@@ -85,7 +84,6 @@ impl Listener {
     }
 
     /// How many accepted clients wait for a thread or a process: 0 or 1.
-    #[must_use]
     pub fn deferred(&self) -> usize {
         usize::from(self.deferred.is_some())
     }

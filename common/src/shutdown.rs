@@ -182,7 +182,6 @@ impl Stop {
 
     /// The same stop for one more loop, which polls a pipe of its own: that
     /// pipe must become readable when the server is asked to stop.
-    #[must_use]
     pub fn with_pipe(context: Arc<Context>, pipe: Arc<PipeReader>) -> Self {
         let (signal_pipe, grace_end) = (pipe, None);
         let (cleanup_end, notice_at) = (None, None);
@@ -224,7 +223,6 @@ impl Stop {
 
     /// Whether the server's loop can end: it was asked to stop and no client
     /// is left, or the time for an orderly end is over.
-    #[must_use]
     pub fn is_complete(&self, active_clients: usize) -> bool {
         // At the end of the cleanup a thread may still be blocked elsewhere,
         // for example by a terminal that Ctrl-S has paused.
@@ -234,7 +232,6 @@ impl Stop {
     }
 
     /// When `next_shutdown` or `is_complete` must be asked again at the latest.
-    #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let end = self.cleanup_end.or(self.grace_end);
         self.notice_at.into_iter().chain(end).min()
@@ -273,7 +270,6 @@ impl Stop {
     }
 
     /// The end of the pipe that becomes readable with a signal or a `wake`.
-    #[must_use]
     pub fn signal_pipe(&self) -> &Arc<PipeReader> {
         &self.signal_pipe
     }
@@ -288,7 +284,6 @@ impl Stop {
 
 /// The time until a deadline as poll(2) takes it; without a deadline poll
 /// waits until something happens.
-#[must_use]
 pub fn timeout_until(deadline: Option<Instant>) -> PollTimeout {
     let Some(deadline) = deadline else { return PollTimeout::NONE };
     // Rounded up to a millisecond: poll would otherwise return just before the

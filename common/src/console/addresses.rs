@@ -11,7 +11,6 @@ use nix::sys::socket::SockaddrStorage;
 
 /// The addresses that others can use to reach a server that listens on
 /// `bound`; none if that is one address of its own, not `0.0.0.0` or `::`.
-#[must_use]
 pub fn reachable(bound: SocketAddr) -> Vec<SocketAddr> {
     // The first line has shown such an address already.
     if !bound.ip().is_unspecified() {

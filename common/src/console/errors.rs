@@ -45,7 +45,6 @@ impl From<Errno> for Failure {
 
 impl Failure {
     /// One line that says what failed, why, and what to try.
-    #[must_use]
     pub fn message(&self, language: Language) -> String {
         let pick = |english: &str, spanish: &str| {
             language.pick(english, spanish).to_owned()
@@ -156,7 +155,6 @@ pub enum TransientError {
 
 impl TransientError {
     /// The words for it, in English and in Spanish.
-    #[must_use]
     pub fn words(self) -> (&'static str, &'static str) {
         match self {
             // The clients in the queue of the kernel wait there.

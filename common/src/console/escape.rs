@@ -82,7 +82,6 @@ fn is_printable(character: char) -> bool {
 /// Our own words for a terminal that shows ASCII alone: letters lose their
 /// accents, so that they stay readable. The result is never longer, in bytes,
 /// unless the text has a letter that no word of ours has.
-#[must_use]
 pub fn to_ascii(text: &str) -> Cow<'_, str> {
     // English lines are ASCII already.
     if text.is_ascii() {

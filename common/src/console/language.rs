@@ -60,7 +60,6 @@ impl Language {
     }
 
     /// A count and its noun: `1 byte`, `7 bytes`.
-    #[must_use]
     pub fn count(self, number: u64, one: &str, many: &str) -> String {
         // Both languages use the singular for 1 alone, and say `0 bytes`.
         let noun = if number == 1 { one } else { many };
@@ -68,7 +67,6 @@ impl Language {
     }
 
     /// What an error of the system is called: `connection reset by peer`.
-    #[must_use]
     pub fn describe(self, error: &io::Error) -> String {
         // An error without a number comes from the standard library, not
         // from the kernel, and has no other words.

@@ -57,7 +57,6 @@ pub enum Worker {
 
 impl Worker {
     /// Its name in English, as `ps -T` shows that of a thread.
-    #[must_use]
     pub fn name(self) -> String {
         self.name_in(Language::English)
     }
@@ -148,7 +147,6 @@ pub struct Log {
 impl Log {
     /// The lines of the program of this name. A quiet log prints the first
     /// and the last line only.
-    #[must_use]
     pub fn new(program: &'static str, language: Language, quiet: bool) -> Self {
         Self {
             program,
@@ -162,7 +160,6 @@ impl Log {
     }
 
     /// The same with the colours that `--color` asks for.
-    #[must_use]
     pub fn with_color(mut self, color: Color) -> Self {
         let variable = |name: &str| std::env::var(name).ok();
         self.is_colored = color.applies(self.output, variable);
@@ -170,7 +167,6 @@ impl Log {
     }
 
     /// The language that everything is printed in.
-    #[must_use]
     pub fn language(&self) -> Language {
         self.language
     }
@@ -387,7 +383,6 @@ impl Log {
     }
 
     /// Why a connection was closed; `None` if the client has ended it.
-    #[must_use]
     pub fn reason(&self, ending: &Ending) -> Option<Cow<'static, str>> {
         let text = match ending {
             Ending::ClientEnded => return None,

@@ -50,7 +50,6 @@ pub struct Observer {
 
 impl Observer {
     /// Records that a client is served from now on.
-    #[must_use]
     pub fn new(context: &Context, worker: Worker, client: SocketAddr) -> Self {
         // The client speaks first.
         let activity = Activity::Waiting;

@@ -141,7 +141,6 @@ impl Options {
     /// Ends the process where there is nothing to serve: with status 0 after
     /// `--help` and `--version`, with 2 and a reason on standard error after
     /// a mistake.
-    #[must_use]
     pub fn from_environment(program: Program) -> Self {
         // An argument need not be UTF-8.
         let words: Vec<OsString> = std::env::args_os().collect();

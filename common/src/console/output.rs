@@ -51,7 +51,6 @@ impl Output {
     };
 
     /// Looks at a stream of this process, and at its locale.
-    #[must_use]
     pub fn new(stream: Stream) -> Self {
         let is_terminal = match stream {
             Stream::Output => io::stdout().is_terminal(),

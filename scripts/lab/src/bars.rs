@@ -43,7 +43,6 @@ const STEP: f64 = 36.0;
 
 /// A picture of groups from top to bottom, each with a scale of its own from
 /// zero; what it shows, in a sentence, and under what conditions.
-#[must_use]
 pub fn draw(title: &str, subtitle: &str, groups: &[Group]) -> String {
     let all = || groups.iter().flat_map(|group| &group.bars);
     let widest = |size: f64, text: fn(&Bar) -> &str| {

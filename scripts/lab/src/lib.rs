@@ -21,11 +21,6 @@
     clippy::cast_precision_loss,
     reason = "what is counted here stays far below 2^53"
 )]
-#![allow(
-    clippy::must_use_candidate,
-    clippy::return_self_not_must_use,
-    reason = "only the lab's own commands and tests call these functions"
-)]
 
 pub mod bars;
 pub mod catalogue;

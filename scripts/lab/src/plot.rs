@@ -24,7 +24,6 @@ pub struct Curve {
 impl Curve {
     /// A curve through the medians of samples, where several were taken at one
     /// place.
-    #[must_use]
     pub fn through_medians(
         label: String,
         samples: impl IntoIterator<Item = (u64, f64)>,

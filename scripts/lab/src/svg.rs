@@ -42,7 +42,6 @@ pub struct Style {
 
 impl Style {
     /// Plain text.
-    #[must_use]
     pub fn plain(size: f64) -> Self {
         Self {
             size,
@@ -54,31 +53,26 @@ impl Style {
     }
 
     /// Text that explains.
-    #[must_use]
     pub fn quiet(size: f64) -> Self {
         Self { colour: QUIET, ..Self::plain(size) }
     }
 
     /// This style in bold.
-    #[must_use]
     pub fn bold(self) -> Self {
         Self { bold: true, ..self }
     }
 
     /// This style with another anchor.
-    #[must_use]
     pub fn at(self, anchor: Anchor) -> Self {
         Self { anchor, ..self }
     }
 
     /// This style with a ground of this colour behind the letters.
-    #[must_use]
     pub fn on(self, ground: &'static str) -> Self {
         Self { ground: Some(ground), ..self }
     }
 
     /// This style in another colour.
-    #[must_use]
     pub fn colour(self, colour: &'static str) -> Self {
         Self { colour, ..self }
     }
@@ -109,7 +103,6 @@ pub struct Picture {
 
 impl Picture {
     /// An empty card. Its title is what is read aloud.
-    #[must_use]
     pub fn new(width: f64, height: f64, title: &str) -> Self {
         Self {
             width,
@@ -179,7 +172,6 @@ impl Picture {
     }
 
     /// The whole picture.
-    #[must_use]
     pub fn finish(self) -> String {
         let (width, height) = (number(self.width), number(self.height));
         let mut svg = String::new();
@@ -203,14 +195,12 @@ impl Picture {
 }
 
 /// A coordinate, to a tenth of a pixel.
-#[must_use]
 pub fn number(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
 /// A text that can stand in an element or an attribute.
-#[must_use]
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -219,7 +209,6 @@ pub fn escaped(text: &str) -> String {
 }
 
 /// Pixels that a text is wide, about.
-#[must_use]
 pub fn width_of(text: &str, size: f64) -> f64 {
     let letters = text.chars().count() as f64;
     letters * size * 0.6

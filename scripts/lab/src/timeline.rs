@@ -110,7 +110,6 @@ pub struct Strip {
 impl Strip {
     /// Whether the trace holds the clients' own part: what they are like, and
     /// when each had its answer.
-    #[must_use]
     pub fn knows_its_clients(&self) -> bool {
         self.clients.iter().all(|client| !client.kind.is_empty())
     }

@@ -7,11 +7,8 @@
 //! What does not come to pass is a panic, with what was expected and what came.
 
 #![allow(
-    clippy::must_use_candidate,
-    clippy::return_self_not_must_use,
     clippy::missing_errors_doc,
-    reason = "a test may wait for something without wanting it, and an error \
-              says by itself what was waited for"
+    reason = "an error says by itself what was waited for"
 )]
 
 use std::process::{Command, Stdio};

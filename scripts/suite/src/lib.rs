@@ -13,11 +13,6 @@
 //! - [`orders`] forces the order of signals and of the ends of processes.
 //! - [`budgets`] limits the system calls of a message and of a connection.
 
-#![allow(
-    clippy::must_use_candidate,
-    reason = "a test may do something without wanting what it gives"
-)]
-
 pub mod budgets;
 mod case;
 pub mod cases;

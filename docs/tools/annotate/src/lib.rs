@@ -10,11 +10,6 @@
 //! - [`budgets`] says how long the reading of each approach may be.
 //! - [`project`] says which files are checked.
 
-#![expect(
-    clippy::must_use_candidate,
-    reason = "the callers are tools and tests of this repository"
-)]
-
 pub mod banners;
 pub mod budgets;
 pub mod coverage;

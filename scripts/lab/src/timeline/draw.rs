@@ -44,7 +44,6 @@ fn outlined(fill: &str, stroke: &str) -> String {
 }
 
 /// Draws strips under one another, all on one axis of time.
-#[must_use]
 pub fn draw(strips: &[Strip], language: Language) -> String {
     let words = Words::of(language);
     let say = |name: &str| words.word(&format!("timeline.{name}"));

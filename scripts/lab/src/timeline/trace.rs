@@ -47,7 +47,6 @@ pub struct Event {
 
 impl Event {
     /// An event of a lane, which took so long.
-    #[must_use]
     pub fn new(
         ph: &str,
         name: &str,
@@ -59,7 +58,6 @@ impl Event {
     }
 
     /// The event that gives a lane its `thread_name`, or `process_name`.
-    #[must_use]
     pub fn naming(what: &str, lane: (i64, i64), name: &str) -> Self {
         let mut event = Self::new("M", what, lane, [0.0; 2]);
         event.args.name = Some(name.to_owned());
@@ -67,20 +65,17 @@ impl Event {
     }
 
     /// The same, about a client.
-    #[must_use]
     pub fn about(mut self, client: &str) -> Self {
         self.args.client = Some(client.to_owned());
         self
     }
 
     /// The client that it is about.
-    #[must_use]
     pub fn client(&self) -> Option<&str> {
         self.args.client.as_deref().or(self.id.as_deref())
     }
 
     /// Where it is drawn.
-    #[must_use]
     pub fn lane(&self) -> (i64, i64) {
         (self.pid, self.tid)
     }
@@ -137,7 +132,6 @@ impl Trace {
     }
 
     /// What the server of this trace is called.
-    #[must_use]
     pub fn server_name(&self) -> &str {
         self.names("process_name")
             .map(|(_, name)| name)
@@ -147,7 +141,6 @@ impl Trace {
 
     /// The server and its process: `threads-server 4711`. Of the processes
     /// that a server has created, the first one stands for all.
-    #[must_use]
     pub fn server(&self) -> String {
         let name = self.server_name();
         let mut all = self.names("process_name");
@@ -162,7 +155,6 @@ impl Trace {
     /// process they are in. A process that serves a client is a process of its
     /// own, and the file does not say who has created it: all of those make
     /// one trace.
-    #[must_use]
     pub fn servers(&self) -> Vec<Self> {
         let names: Vec<((i64, i64), &str)> =
             self.names("process_name").collect();
@@ -206,7 +198,6 @@ impl Trace {
     }
 
     /// What a lane is called.
-    #[must_use]
     pub fn lane_name(&self, lane: (i64, i64)) -> String {
         self.names("thread_name")
             .find(|(of, _)| *of == lane)

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 /// The addresses to type, the best one first, of a server that listens there
 /// and has listed these: IPv4 before IPv6, and first that of the interface
 /// which leads out of the network.
-#[must_use]
 pub fn to_type(
     listening: SocketAddr,
     listed: &[SocketAddr],
@@ -32,7 +31,6 @@ fn way_out() -> Option<IpAddr> {
 }
 
 /// What to type on each system.
-#[must_use]
 pub fn commands(address: SocketAddr) -> [(&'static str, String); 3] {
     let (ip, port) = (address.ip(), address.port());
     [
@@ -69,7 +67,6 @@ const GLYPHS: [(char, [&str; 5]); 21] = [
 
 /// A text in large characters, three lines of blocks of two dots each.
 /// Nothing where a character has no glyph.
-#[must_use]
 pub fn large(text: &str) -> Option<[String; 3]> {
     let mut lines: [String; 3] = Default::default();
     for character in text.chars() {

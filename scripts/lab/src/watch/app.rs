@@ -264,7 +264,6 @@ impl App {
     }
 
     /// The last line of each server that was shown, and the errors.
-    #[must_use]
     pub fn end(self) -> (Vec<String>, Option<(String, u8)>) {
         (self.summaries, self.failure)
     }

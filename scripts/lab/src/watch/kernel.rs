@@ -73,7 +73,6 @@ pub struct Sampler {
 
 impl Sampler {
     /// Of the server with this process id.
-    #[must_use]
     pub fn new(root: Pid) -> Self {
         Self { root, threads: HashMap::new() }
     }
@@ -131,7 +130,6 @@ impl Sampler {
     }
 
     /// What the server holds, over all of its processes.
-    #[must_use]
     pub fn held(&self) -> Held {
         let count =
             |pid: &Pid| Process::new(pid.as_raw()).ok()?.fd_count().ok();

@@ -24,7 +24,6 @@ pub enum Worker {
 
 impl Worker {
     /// Reads the first column, `thread 1` or `hilo 1`.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (noun, number) = text.split_once(' ').unwrap_or((text, ""));
         Some(match noun {
@@ -37,7 +36,6 @@ impl Worker {
     }
 
     /// Whether it is an event loop, which serves many clients at a time.
-    #[must_use]
     pub fn is_loop(self) -> bool {
         matches!(self, Self::Loop | Self::LoopNumber(_))
     }
@@ -58,7 +56,6 @@ pub enum Key {
 
 impl Key {
     /// Whether its row always stays: that of the main thread, or of a loop.
-    #[must_use]
     pub fn is_fixed(self) -> bool {
         match self {
             Self::Main => true,
@@ -111,7 +108,6 @@ pub enum Line {
 
 impl Line {
     /// Reads one line.
-    #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         Self::parse_event(line).or_else(|| Self::parse_other(line))
     }
@@ -146,7 +142,6 @@ impl Line {
 
 /// An address such that both ends write it in the same way: an IPv4 client of
 /// a dual-stack socket as the IPv4 address that it is.
-#[must_use]
 pub fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
@@ -154,7 +149,6 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
 /// Text that can do nothing to a terminal, whatever the server has let
 /// through: control characters, those that turn the direction of writing, and
 /// those that take no column of their own, are spelt out.
-#[must_use]
 pub fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {

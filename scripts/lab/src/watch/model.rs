@@ -123,7 +123,6 @@ impl Row {
     /// What the lane shows in `width` cells of this length, the last of which
     /// is now. Cells stand on a fixed grid, so that a picture that moves does
     /// not flicker. Signs that fall into one cell stand one behind the other.
-    #[must_use]
     pub fn cells(
         &self,
         now: Duration,
@@ -209,7 +208,6 @@ pub struct Model {
 
 impl Model {
     /// Of a server that has not printed anything yet.
-    #[must_use]
     pub fn new(approach: Approach, pool: bool) -> Self {
         Self { approach, pool, ..Self::default() }
     }
@@ -440,7 +438,6 @@ impl Model {
     /// The rows to draw where there is space for so many, in their order, and
     /// how many are left out. Main thread and loops always stay; of the
     /// others the last ones, those that live before those that have ended.
-    #[must_use]
     pub fn shown(&self, oldest: Duration, space: usize) -> (Vec<&Row>, usize) {
         let rows = self.rows.values().filter(|row| !row.is_over(oldest));
         let (mut shown, mut others): (Vec<&Row>, Vec<&Row>) =

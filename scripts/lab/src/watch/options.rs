@@ -26,7 +26,6 @@ impl Approach {
     pub const ALL: [Self; 3] = [Self::Threads, Self::Processes, Self::Loop];
 
     /// The name of its program.
-    #[must_use]
     pub fn program(self) -> &'static str {
         match self {
             Self::Threads => "threads-server",
@@ -102,7 +101,6 @@ impl Options {
     }
 
     /// Whether the workers exist before the first client.
-    #[must_use]
     pub fn is_pool(&self) -> bool {
         self.workers.is_some() && !self.one_client
     }
@@ -117,7 +115,6 @@ impl Options {
 
     /// The options that change what the class sees, for the title: first what
     /// the keys change.
-    #[must_use]
     pub fn shown(&self) -> Vec<String> {
         let backend = self.backend.as_deref();
         let has_backend = self.approach == Approach::Loop;
@@ -133,7 +130,6 @@ impl Options {
     }
 
     /// The whole command line of the server.
-    #[must_use]
     pub fn arguments(&self, language: &str) -> Vec<String> {
         let given = words_of(&[
             ("--host", self.host.as_deref()),

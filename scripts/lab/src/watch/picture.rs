@@ -20,7 +20,6 @@ const GROUND: &str = "#16191d";
 const INK: &str = "#e6e8eb";
 
 /// Draws what stands in the buffer.
-#[must_use]
 pub fn svg(buffer: &Buffer, title: &str) -> String {
     let area = buffer.area;
     let width = f64::from(area.width) * CELL.0 + 2.0 * MARGIN;

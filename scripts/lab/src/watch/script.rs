@@ -63,7 +63,6 @@ impl Script {
     }
 
     /// Begins to play, as soon as there is a server.
-    #[must_use]
     pub fn play() -> Self {
         let script = Self::default();
         let playing = script.clone();
@@ -96,7 +95,6 @@ impl Script {
     }
 
     /// The address of each client that was played lately.
-    #[must_use]
     pub fn roles(&self) -> HashMap<SocketAddr, Role> {
         self.state().roles.clone()
     }

@@ -11,7 +11,6 @@ use crate::words::Words;
 
 /// The language of the locale, by the same rule as the servers: the first of
 /// the three variables that is not empty decides.
-#[must_use]
 pub fn language_of_locale() -> Language {
     match locale(&["LC_ALL", "LC_MESSAGES", "LANG"]) {
         Some(locale) if locale.to_lowercase().starts_with("es") => {
@@ -22,7 +21,6 @@ pub fn language_of_locale() -> Language {
 }
 
 /// Whether the locale's character set is UTF-8.
-#[must_use]
 pub fn is_utf8() -> bool {
     locale(&["LC_ALL", "LC_CTYPE", "LANG"]).is_some_and(|locale| {
         let locale = locale.to_lowercase();
@@ -38,13 +36,11 @@ fn locale(names: &[&str]) -> Option<String> {
 }
 
 /// One of the words, `watch.who` or `role.slow`.
-#[must_use]
 pub fn word(language: Language, name: &str) -> String {
     Words::of(language).word(name)
 }
 
 /// One of the sentences, with its figures filled in.
-#[must_use]
 pub fn say(language: Language, name: &str, figures: impl Serialize) -> String {
     let said = Words::of(language).say(name, figures);
     // As with a word: its name is seen on the screen.
@@ -52,7 +48,6 @@ pub fn say(language: Language, name: &str, figures: impl Serialize) -> String {
 }
 
 /// A worker as the server prints it.
-#[must_use]
 pub fn worker(language: Language, worker: Worker) -> String {
     let noun = |noun| word(language, &format!("worker.{noun}"));
     match worker {
@@ -65,7 +60,6 @@ pub fn worker(language: Language, worker: Worker) -> String {
 
 /// The sign of what is done, on a terminal that knows UTF-8. No two are the
 /// same, so that the picture can be read without colour.
-#[must_use]
 pub fn sign(language: Language, doing: Doing) -> char {
     match doing {
         Doing::Waits => '·',
@@ -79,7 +73,6 @@ pub fn sign(language: Language, doing: Doing) -> char {
 }
 
 /// The word for something of a table: `role.slow`.
-#[must_use]
 pub fn of(
     language: Language,
     table: &str,
@@ -107,7 +100,6 @@ pub fn keys(
 }
 
 /// The lines of the page behind `?`.
-#[must_use]
 pub fn help(language: Language) -> Vec<String> {
     let keys = [
         ("p", "pause"),
@@ -132,7 +124,6 @@ pub fn help(language: Language) -> Vec<String> {
 }
 
 /// What a terminal without UTF-8 shows instead of a character.
-#[must_use]
 pub fn ascii(character: char) -> char {
     match character {
         ' '..='~' => character,
