@@ -16,7 +16,7 @@ use strum::{IntoStaticStr, VariantArray};
 use crate::catalogue::{Catalogue, Program, Serve};
 use crate::load::idle::Idle;
 use crate::load::{self, Ending, Limit, Live, Outcome, Plan, Shape, stream};
-use crate::machine::{Pinned, processors};
+use crate::machine::Pinned;
 use crate::procfs::{self, CpuTime, Memory};
 use crate::program::{Server, Unavailable};
 use crate::text;
@@ -272,8 +272,9 @@ impl Used {
     pub fn share_of_others(&self, client: Duration) -> Option<f64> {
         let ours = self.server.total + client;
         let others = self.machine?.saturating_sub(ours).as_secs_f64();
-        let processors = u32::try_from(processors().len()).ok()?;
-        let all = (self.elapsed * processors).as_secs_f64();
+        // Also while client and server are pinned to one of them.
+        let processors = procfs::processors()? as f64;
+        let all = self.elapsed.as_secs_f64() * processors;
         (all > 0.0 && self.server.complete).then(|| others / all)
     }
 
@@ -633,5 +634,27 @@ impl fmt::Display for Floor {
             Self::StdThread => "std::thread spawn and join",
             Self::Fork => "fork, exit and wait",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_used_is_a_share_of_all_processors() {
+        let second = Duration::from_secs(1);
+        let nothing = CpuTime { total: Duration::ZERO, complete: true };
+        let used = Used {
+            server: nothing,
+            machine: Some(second),
+            elapsed: second,
+            switches: 0,
+        };
+        let share = || used.share_of_others(Duration::ZERO).unwrap();
+        let all = share();
+        let _pinned = Pinned::new(None).unwrap();
+        assert_eq!(share().to_bits(), all.to_bits());
+        assert!(share() * procfs::processors().unwrap() as f64 >= 0.99);
     }
 }

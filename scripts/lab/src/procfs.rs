@@ -156,6 +156,11 @@ pub fn machine_busy() -> Option<Duration> {
     Some(ticks(busy))
 }
 
+/// The processors of the machine, whichever of them this process may use.
+pub fn processors() -> Option<usize> {
+    Some(KernelStats::current().ok()?.cpu_time.len())
+}
+
 /// How many sockets of the machine wait in `TIME_WAIT`.
 pub fn sockets_in_time_wait() -> Option<u64> {
     let text = fs::read_to_string("/proc/net/sockstat").ok()?;
