@@ -1,5 +1,8 @@
 //! What a case is, which servers it concerns and what it needs.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
+
 use libtest_mimic::Trial;
 
 pub use crate::need::Need;
@@ -16,6 +19,7 @@ pub struct Case {
     slow: bool,
     /// Whether it fails when the server takes too long.
     pub timed: bool,
+    tries: u32,
     on_request: bool,
 }
 
@@ -38,6 +42,7 @@ impl Case {
             needs: &[],
             slow: false,
             timed: false,
+            tries: 1,
             on_request: false,
         }
     }
@@ -63,6 +68,13 @@ impl Case {
         Self { timed: true, ..self }
     }
 
+    /// The case, but tried again where it has failed after more than a second:
+    /// for so long a server reads on after its last reply, and what a client
+    /// sends later may be reset.
+    pub(crate) const fn in_a_second(self) -> Self {
+        Self { tries: 5, ..self }
+    }
+
     /// The case, but run with `--ignored` or `--include-ignored` only: it takes
     /// minutes.
     pub(crate) const fn on_request(self) -> Self {
@@ -71,10 +83,24 @@ impl Case {
 
     /// The case as a trial of this form.
     fn trial(&self, form: &'static Form) -> Trial {
-        let (body, name) = (self.body, format!("{}::{}", form.name, self.name));
-        runner::trial(name, self.needs, move || body(form))
+        let Self { body, tries, .. } = *self;
+        let name = format!("{}::{}", form.name, self.name);
+        runner::trial(name, self.needs, move || run(|| body(form), tries))
             .with_ignored_flag(self.on_request)
     }
+}
+
+/// Runs a case; where it fails after more than a second, so many times.
+fn run(body: impl Fn(), tries: u32) {
+    for _ in 1..tries {
+        let begin = Instant::now();
+        match catch_unwind(AssertUnwindSafe(&body)) {
+            Err(_) if begin.elapsed() > Duration::from_secs(1) => {}
+            Err(panic) => resume_unwind(panic),
+            Ok(()) => return,
+        }
+    }
+    body();
 }
 
 /// Cases as trials of each form that they concern, the slow ones first.

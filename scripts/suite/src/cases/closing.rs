@@ -5,8 +5,8 @@ use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
     case!(unread_input_does_not_reset_the_reply),
-    case!(what_is_dropped_at_the_close_is_not_counted),
-    case!(input_after_the_reply_does_not_reset_it),
+    case!(what_is_dropped_at_the_close_is_not_counted).in_a_second(),
+    case!(input_after_the_reply_does_not_reset_it).in_a_second(),
     case!(the_last_reading_ends_after_a_second).timed(),
     case!(no_other_client_waits_while_what_is_left_is_read).timed().slow(),
     case!(a_reset_has_its_reason_and_harms_no_other_client),

@@ -7,7 +7,7 @@ use crate::prelude::*;
 pub const CASES: &[Case] = &[
     case!(the_greeting_is_a_valid_response),
     case!(after_a_greeting_the_server_closes),
-    case!(a_long_request_gets_its_greeting),
+    case!(a_long_request_gets_its_greeting).in_a_second(),
     case!(curl_shows_the_greeting).needs(&[Need::Curl]),
 ];
 

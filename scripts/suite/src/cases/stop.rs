@@ -17,8 +17,8 @@ pub const CASES: &[Case] = &[
     case!(a_client_that_sends_on_and_reads_slowly_loses_nothing),
     case!(a_client_that_is_gone_holds_up_no_stop).slow(),
     case!(replies_that_do_not_arrive_are_given_up_after_the_grace).timed(),
-    case!(a_stop_during_the_last_reading_resets_no_client),
-    case!(a_stop_before_the_last_reply_resets_no_client),
+    case!(a_stop_during_the_last_reading_resets_no_client).in_a_second(),
+    case!(a_stop_before_the_last_reply_resets_no_client).in_a_second(),
     case!(a_second_signal_ends_it_with_130).slow(),
     case!(one_signal_to_the_whole_group_is_one_stop),
     case!(a_burst_of_signals_is_one_request),
@@ -318,7 +318,7 @@ fn a_stop_during_the_last_reading_resets_no_client(form: &Form) {
 
 fn a_stop_before_the_last_reply_resets_no_client(form: &Form) {
     // Processor time makes the reply late: on a busy machine later still.
-    let server = form.run("--serve once --grace 60 --cpu-work 500000");
+    let server = form.run("--serve once --grace 60 --cpu-work 1000000");
     let client = server.sending(b"hola\n");
     server.wait_for(&client, r"received 5 bytes: hola\n");
     server.signal(SIGTERM);
