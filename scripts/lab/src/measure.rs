@@ -273,7 +273,7 @@ impl Used {
         let ours = self.server.total + client;
         let others = self.machine?.saturating_sub(ours).as_secs_f64();
         // Also while client and server are pinned to one of them.
-        let processors = procfs::processors()? as f64;
+        let processors = procfs::all_processors()? as f64;
         let all = self.elapsed.as_secs_f64() * processors;
         (all > 0.0 && self.server.complete).then(|| others / all)
     }
@@ -655,6 +655,6 @@ mod tests {
         let all = share();
         let _pinned = Pinned::new(None).unwrap();
         assert_eq!(share().to_bits(), all.to_bits());
-        assert!(share() * procfs::processors().unwrap() as f64 >= 0.99);
+        assert!(share() * procfs::all_processors().unwrap() as f64 >= 0.99);
     }
 }

@@ -157,7 +157,7 @@ pub fn machine_busy() -> Option<Duration> {
 }
 
 /// The processors of the machine, whichever of them this process may use.
-pub fn processors() -> Option<usize> {
+pub fn all_processors() -> Option<usize> {
     Some(KernelStats::current().ok()?.cpu_time.len())
 }
 
