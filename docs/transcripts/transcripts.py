@@ -332,22 +332,19 @@ class Session:
 
     def fact(self, what):
         """What the kernel says of the server."""
-        server = self.server()
-        # Established, or the client has sent its end of file.
-        sockets = ["state", "established", "state", "close-wait"]
-        here = f"sport = :{self.port}"
-        queues = [
-            int(row.split()[1])
-            for row in said("ss", "-tnH", *sockets, here)
-        ]
-        threads = said("ps", "-T", "-o", "state=", "-p", server)
-        return {
-            "threads": len(threads),
-            "asleep": threads.count("S"),
-            "children": len(said("pgrep", "-P", server)),
-            "connections": len(queues),
-            "unread": sum(queues),
-        }[what]
+        match what:
+            case "children":
+                return len(said("pgrep", "-P", self.server()))
+            case "threads" | "asleep":
+                words = "-T", "-o", "state=", "-p", self.server()
+                states = said("ps", *words)
+                return len(states) if what == "threads" else states.count("S")
+            case "connections" | "unread":
+                # Established, or the client has sent its end of file.
+                words = "state", "established", "state", "close-wait"
+                rows = said("ss", "-tnH", *words, f"sport = :{self.port}")
+                queues = [int(row.split()[1]) for row in rows]
+                return len(queues) if what == "connections" else sum(queues)
 
     def server(self):
         """The process id of the server, or of the program of the deadlock: the
