@@ -1,5 +1,6 @@
 // Keeps the place when the language changes, prints everything, dark on light,
-// and lets the keyboard do what the mouse does.
+// keeps the words of a command whole, and lets the keyboard do what the mouse
+// does.
 (() => {
     'use strict';
 
@@ -133,6 +134,31 @@
         unfold();
         // The whole book is there to be printed, so it stays unfolded.
         folded = [];
+    }
+
+    // A browser may break a line after any hyphen or slash. A word of a command
+    // stays whole: `-N` is no option without its letter.
+    const inline = 'main code:not(pre code, .line code, h1 code)';
+    for (const code of document.querySelectorAll(inline)) {
+        const words = code.textContent.split(/( +)/);
+        if (code.childElementCount === 0 && words.some(isOneWord)) {
+            code.replaceChildren(...words.map(whole));
+        }
+    }
+
+    // A longer path may not fit on a line of a telephone.
+    function isOneWord(word) {
+        return /[-/]/.test(word) && word.length <= 24;
+    }
+
+    function whole(word) {
+        if (!isOneWord(word)) {
+            return word;
+        }
+        const span = document.createElement('span');
+        span.className = 'whole';
+        span.textContent = word;
+        return span;
     }
 
     // What is too wide scrolls by itself, with the arrow keys as well.

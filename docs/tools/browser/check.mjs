@@ -96,7 +96,7 @@ async function tab({ width = 1280, theme = 'light' } = {}) {
   return page;
 }
 
-// Every page fits this width, and its code is highlighted.
+// Every page fits this width, and its code is whole and highlighted.
 async function fit(visit, width) {
   // Not resized: the table of contents is open or not from the beginning.
   const page = await visit({ width });
@@ -106,6 +106,8 @@ async function fit(visit, width) {
     expect(!over, `${name}: at ${width} px too wide: ${over}`);
     const plain = await page.evaluate(unhighlighted);
     expect(!plain, `${name}: not highlighted: ${plain}`);
+    const broken = await page.evaluate(brokenWord);
+    expect(!broken, `${name}: at ${width} px on two lines: ${broken}`);
     if (width === 1280) {
       const high = await page.evaluate(height);
       expect(high <= 6000, `${name}: ${high} px high, more than 6000`);
@@ -146,6 +148,26 @@ function overflowing() {
   }
   const wide = around.find((at) => at.scrollWidth > at.clientWidth + 1);
   return wide ? describe(wide) : null;
+}
+
+// A word of a command, such as `-N`, of which a part is on the next line.
+function brokenWord() {
+  const range = document.createRange();
+  const inline = 'main code:not(pre code, .line code, h1 code)';
+  for (const code of document.querySelectorAll(inline)) {
+    const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      for (const word of texts.currentNode.data.matchAll(/[^ ]+/g)) {
+        range.setStart(texts.currentNode, word.index);
+        range.setEnd(texts.currentNode, word.index + word[0].length);
+        const tops = [...range.getClientRects()].map((it) => it.top);
+        if (word[0].length <= 24 && new Set(tops).size > 1) {
+          return word[0];
+        }
+      }
+    }
+  }
+  return null;
 }
 
 // Code of a programming language in which nothing has a colour.
