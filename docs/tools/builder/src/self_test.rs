@@ -82,6 +82,8 @@ const FAULTS: &[Fault] = &[
     ("code without colours", "fit threads-main", "target/book/highlight.js",
         Write("window.hljs = { configure() {}, highlightBlock() {} };"),
         "not highlighted"),
+    ("a word of a command on two lines", "fit ^threads-steps", CSS,
+        Append(".whole { white-space: normal }\n"), "on two lines"),
     ("a script that fails", "fit threads-main", READER,
         Append("noSuchThing();\n"), "noSuchThing is not defined"),
     ("a picture from elsewhere", "fit threads-main", HTML,
