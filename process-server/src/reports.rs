@@ -59,7 +59,7 @@ impl ReportReader {
             let buffer = bytes.as_flattened_mut().as_flattened_mut();
             match (&self.0).read(buffer) {
                 // The length is a multiple of a report's: reports are whole.
-                Ok(length) if length > 0 => {
+                Ok(length) => {
                     let whole = bytes.iter().take(length / size_of::<Report>());
                     reports.extend(whole.map(|it| it.map(u64::from_ne_bytes)));
                     // A buffer that is not full has emptied the pipe.
@@ -69,9 +69,8 @@ impl ReportReader {
                 }
                 // A signal: nothing was read yet.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // EAGAIN: the pipe is empty. 0 cannot come, since the server
-                // keeps the writing end open for its next children.
-                _ => return reports,
+                // EAGAIN: the pipe is empty.
+                Err(_) => return reports,
             }
         }
     }

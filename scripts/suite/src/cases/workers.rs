@@ -14,6 +14,7 @@ pub const CASES: &[Case] = &[
         .only(has_workers)
         .needs(&[Need::Strace]),
     case!(the_workers_serve_in_turn_and_no_others_come).only(has_workers),
+    case!(a_worker_that_waits_longer_than_the_idle_limit_stays).only(pool),
     case!(as_many_are_served_as_there_are_workers).only(pool),
     case!(the_limit_holds_for_all_loops_together).only(loops),
     case!(the_number_of_workers_has_its_variable).only(has_workers),
@@ -128,6 +129,24 @@ fn the_workers_serve_in_turn_and_no_others_come(form: &Form) {
     };
     assert!(by.iter().all(|who| names.contains(*who)), "{by:?}");
     assert_eq!(transcript.totals.clients, 12);
+}
+
+fn a_worker_that_waits_longer_than_the_idle_limit_stays(form: &Form) {
+    // The limit is that of the listening socket, too.
+    let server = form.start("--idle-timeout 1").workers(2).run();
+    let before = workers(&server, form.kind, 2);
+    let waits = || before.iter().map(|&worker| proc::blocked(worker));
+    // The first wait may still be that for the server's first line.
+    for _ in 0..2 {
+        soon("both wait", || proc::is_asleep(server.pid));
+        let asleep: Vec<_> = waits().collect();
+        soon("the limit has ended the wait of each", || {
+            waits().zip(&asleep).all(|(now, then)| now != *then)
+        });
+    }
+    assert_eq!(workers(&server, form.kind, 2), before);
+    server.exchange_once(b"hola\n");
+    assert_eq!(server.stop().totals.clients, 1);
 }
 
 fn as_many_are_served_as_there_are_workers(form: &Form) {
