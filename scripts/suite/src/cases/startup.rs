@@ -11,6 +11,9 @@ pub const CASES: &[Case] = &[
         .needs(&[Need::OrdinaryUser, Need::PrivilegedPorts]),
     case!(an_address_of_another_machine_is_told),
     case!(an_unknown_name_is_told),
+    case!(a_worker_that_cannot_be_created_prevents_the_start)
+        .only(has_workers)
+        .needs(&[Need::Strace]),
     case!(what_prevents_the_start_is_told_in_spanish_too),
 ];
 
@@ -51,6 +54,14 @@ fn an_unknown_name_is_told(form: &Form) {
     let name = impossible_name();
     let ended = form.start(&format!("--host {name}")).end();
     assert_told(&ended, &[&name, "--host"]);
+}
+
+fn a_worker_that_cannot_be_created_prevents_the_start(form: &Form) {
+    // The first one can. strace ends when all have ended.
+    let strace = "strace -f -qq -o /dev/null -e trace=clone,clone3 \
+                  -e inject=clone,clone3:error=EAGAIN:when=2";
+    let ended = form.start("").workers(3).under(strace).end();
+    assert_told(&ended, &["temporarily unavailable"]);
 }
 
 fn what_prevents_the_start_is_told_in_spanish_too(form: &Form) {
