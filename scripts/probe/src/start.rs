@@ -27,7 +27,7 @@ pub struct Start {
     options: Vec<OsString>,
     port: Option<u16>,
     workers: Option<usize>,
-    environment: Vec<(String, String)>,
+    environment: Vec<(String, OsString)>,
     before: Vec<OsString>,
     stdin: Stdio,
     /// Where standard output goes, if not into a pipe.
@@ -113,8 +113,8 @@ impl Start {
     }
 
     /// Sets an environment variable.
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
         self
     }
 

@@ -1,5 +1,8 @@
 //! The options, by environment variables; and the language by the locale.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+
 use crate::prelude::*;
 
 pub const CASES: &[Case] = &[
@@ -167,14 +170,18 @@ fn the_language_asked_for_wins_over_the_locale(form: &Form) {
 }
 
 fn a_wrong_variable_is_named(form: &Form) {
-    for wrong in WRONG {
-        let (name, value) = wrong.split_once('=').expect("it has both");
-        for locale in ["LANG=en_XX.UTF-8", "LANG=es_XX.UTF-8"] {
-            let start = form.start("").no_port().variables(locale);
-            let text = refusal(start.variables(wrong), wrong);
+    for locale in ["LANG=en_XX.UTF-8", "LANG=es_XX.UTF-8"] {
+        let start = || form.start("").no_port().variables(locale);
+        for wrong in WRONG {
+            let (name, value) = wrong.split_once('=').expect("it has both");
+            let text = refusal(start().variables(wrong), wrong);
             assert!(text.contains(name), "no {name}: {text}");
             assert!(text.contains(value), "no {value}: {text}");
         }
+        let latin_1 = OsString::from_vec(b"m\xe1quina".into());
+        let text = refusal(start().env("ECHO_HOST", latin_1), "Latin-1");
+        assert!(text.contains("ECHO_HOST"), "{text}");
+        assert!(text.contains("UTF-8"), "{text}");
     }
     // The mistake of the command line itself names no variable.
     let start = form.start("--grace long").env("ECHO_GRACE", "3");
