@@ -21,6 +21,7 @@ pub const CASES: &[Case] = &[
     case!(a_trace_that_cannot_be_written_stops_nothing),
     case!(the_trace_has_its_variable),
     case!(servers_started_at_once_begin_a_trace_once),
+    case!(a_server_that_begins_a_trace_keeps_others_out).needs(&[Need::Strace]),
     case!(a_trace_that_was_cut_is_begun_anew),
 ];
 
@@ -335,6 +336,23 @@ fn servers_started_at_once_begin_a_trace_once(form: &Form) {
         assert_eq!(text.matches("[\n").count(), 1, "{text}");
         assert_eq!(text.matches("\"connected\"").count(), 4, "{text}");
     }
+}
+
+fn a_server_that_begins_a_trace_keeps_others_out(form: &Form) {
+    // strace holds the first write of the first server: that of the bracket.
+    let hold = ["-e", "inject=write:delay_enter=1000ms:when=1"];
+    let file = File::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            soon("the first server has opened it", || file.path.exists());
+            file.start(form, "").run().stop();
+        });
+        let first = Traced::run(file.start(form, ""), "write", &hold);
+        // Not the diagnostics: strace adds its own when calls are held.
+        first.server.stop_unchecked();
+    });
+    let text = file.text();
+    assert_eq!(text.matches("[\n").count(), 1, "{text}");
 }
 
 fn a_trace_that_was_cut_is_begun_anew(form: &Form) {
