@@ -309,7 +309,7 @@ fn a_trace_that_cannot_be_written_stops_nothing(form: &Form) {
 fn the_trace_has_its_variable(form: &Form) {
     let file = File::new();
     let path = file.path.display().to_string();
-    let server = form.start("").env("ECHO_TRACE", &path).run();
+    let server = form.start("").env("ECHO_TRACE", path).run();
     let client = server.accepted();
     // At once: who looks at the file meanwhile finds it there.
     soon("the trace has begun", || {
