@@ -21,7 +21,7 @@ fn every_option_has_its_variable(form: &Form) {
     let server = form
         .start("")
         .no_port()
-        .env("ECHO_HOST", &own.to_string())
+        .env("ECHO_HOST", own.to_string())
         .variables("ECHO_PORT=20001 ECHO_SERVE=until-eof")
         .variables("ECHO_LANGUAGE=es ECHO_QUIET=true")
         .run();
