@@ -153,7 +153,7 @@ fn is_writable(out: BorrowedFd, patience: PollTimeout) -> bool {
     // poll(2) sets POLLOUT for a file always, and for a pipe if PIPE_BUF
     // bytes fit.
     match poll(&mut streams, patience) {
-        Ok(ready) => ready > 0 && streams[0].any().unwrap_or(false),
+        Ok(_) => streams[0].any().unwrap_or(false),
         // The kernel is short of memory: the write itself must tell.
         Err(_) => true,
     }

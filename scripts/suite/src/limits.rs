@@ -39,6 +39,9 @@ pub const CASES: &[Case] = &[
     case!(a_new_thread_that_finds_no_memory_serves_its_client)
         .only(|form| form.name == "threads")
         .needs(&[Need::Strace]),
+    case!(an_only_client_waits_until_its_worker_can_be_created)
+        .only(|form| form.approach() == Approach::Each)
+        .needs(&[Need::Strace]),
 ];
 
 /// Too few descriptors.
@@ -90,6 +93,19 @@ fn two_hundred_clients_are_served_with_no_room_for_stacks(form: &Form) {
     let stack = (2 << 20) + 4096;
     server.limit("as", size + SPARE as u64 * stack + (1 << 20));
     serve_crowds(&server, 2);
+}
+
+/// There is no other worker whose end would wake the server.
+fn an_only_client_waits_until_its_worker_can_be_created(form: &Form) {
+    let server = form.run("--serve until-eof");
+    let inject = "--inject=clone,clone3:error=EAGAIN:when=1".to_owned();
+    let options = [inject, "--trace=clone,clone3".to_owned()];
+    let strace = Strace::attach(Target::Thread(server.pid), &options);
+    drop(server.exchange(b"hola\n"));
+    strace.detach();
+    stop(&server, 1, 5);
+    let errors = server.stderr.all();
+    assert_eq!(errors.len(), 1, "{errors:?}");
 }
 
 /// The C library wants some memory of its own in each new thread, and can do

@@ -170,6 +170,7 @@ fn the_language_asked_for_wins_over_the_locale(form: &Form) {
 }
 
 fn a_wrong_variable_is_named(form: &Form) {
+    let latin_1 = OsString::from_vec(b"m\xe1quina".into());
     for locale in ["LANG=en_XX.UTF-8", "LANG=es_XX.UTF-8"] {
         let start = || form.start("").no_port().variables(locale);
         for wrong in WRONG {
@@ -178,12 +179,14 @@ fn a_wrong_variable_is_named(form: &Form) {
             assert!(text.contains(name), "no {name}: {text}");
             assert!(text.contains(value), "no {value}: {text}");
         }
-        let latin_1 = OsString::from_vec(b"m\xe1quina".into());
-        let text = refusal(start().env("ECHO_HOST", latin_1), "Latin-1");
+        let text = refusal(start().env("ECHO_HOST", &latin_1), "Latin-1");
         assert!(text.contains("ECHO_HOST"), "{text}");
         assert!(text.contains("UTF-8"), "{text}");
     }
-    // The mistake of the command line itself names no variable.
+    // A mistake of the command line itself names no variable.
+    let start = form.start("--language es").option("--host", &latin_1);
+    let text = refusal(start, "Latin-1");
+    assert!(text.contains("un argumento no es UTF-8"), "{text}");
     let start = form.start("--grace long").env("ECHO_GRACE", "3");
     let text = refusal(start, "--grace long");
     assert!(!text.contains("ECHO_") && text.contains("--grace"), "{text}");
