@@ -180,8 +180,9 @@ fn a_wrong_variable_is_named(form: &Form) {
             assert!(text.contains(value), "no {value}: {text}");
         }
         let text = refusal(start().env("ECHO_HOST", &latin_1), "Latin-1");
-        assert!(text.contains("ECHO_HOST"), "{text}");
-        assert!(text.contains("UTF-8"), "{text}");
+        let first = text.lines().next().unwrap_or_default();
+        assert!(first.contains("ECHO_HOST"), "{text}");
+        assert!(first.contains("UTF-8"), "{text}");
     }
     // A mistake of the command line itself names no variable.
     let start = form.start("--language es").option("--host", &latin_1);
