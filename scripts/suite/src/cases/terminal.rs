@@ -189,8 +189,8 @@ fn last_line_after_ctrl_c(form: &Form) -> (String, String) {
     let begin = format!("{} stopped: ", form.kind.program());
     let lines = screen.all();
     let parts = lines.iter().find_map(|line| {
-        let (start, _) = line.split_at(line.find(&begin)?);
-        Some((start.to_owned(), line[start.len()..].to_owned()))
+        let (start, last) = line.split_at(line.find(&begin)?);
+        Some((start.to_owned(), last.to_owned()))
     });
     parts.unwrap_or_default()
 }
